@@ -1,0 +1,61 @@
+import type { CheckFields, CheckStatus, ServiceFields } from "../lib/contract/catalog.ts";
+import type { CaRootsValue } from "../lib/contract/topics.ts";
+import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts";
+
+/**
+ * What the agent can do for the processes of its host. The HTTP routes under `/v1/agent` are a thin layer over it; config
+ * files and signals use it directly. Rejections are `AtollError`s with Consul's wording.
+ */
+export interface AgentApi {
+  readonly identity: AgentIdentity;
+  services(): ReadonlyMap<string, ServiceFields>;
+  checks(): ReadonlyMap<string, CheckFields>;
+  /**
+   * Registers or replaces a service with its checks and, when it asks for one, its sidecar: all of it or nothing. Resolves
+   * when it is persisted locally; the catalog follows at once, or as soon as a server can be reached.
+   */
+  registerService(definition: ServiceDefinition, options: { readonly replaceExistingChecks: boolean }): Promise<void>;
+  deregisterService(serviceId: string): Promise<void>;
+  registerCheck(definition: CheckDefinition): Promise<void>;
+  deregisterCheck(checkId: string): Promise<void>;
+  /** Heartbeat of a TTL check. */
+  updateTtlCheck(checkId: string, status: CheckStatus, output: string): Promise<void>;
+  caRoots(options: AgentWait): Promise<Indexed<CaRootsValue>>;
+  /** The current leaf certificate of a service, made on first use. */
+  leaf(service: string, options: AgentWait): Promise<Indexed<LeafCertificate>>;
+}
+
+export interface AgentIdentity {
+  readonly nodeName: string;
+  readonly nodeId: string;
+  readonly datacenter: string;
+  readonly address: string;
+  readonly version: string;
+  readonly isServer: boolean;
+}
+
+export interface AgentWait {
+  /** Blocks while the index is at most this; 0 answers at once. */
+  readonly minIndex: number;
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Indexed<T> {
+  readonly index: number;
+  readonly value: T;
+}
+
+/** A leaf with its private key, which was made on this host and is given to local callers only. */
+export interface LeafCertificate {
+  readonly service: string;
+  readonly spiffeId: string;
+  readonly serialNumber: string;
+  /** The leaf followed by its chain, without the root. */
+  readonly certPem: string;
+  readonly privateKeyPem: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly createIndex: number;
+  readonly modifyIndex: number;
+}

@@ -1,0 +1,133 @@
+/**
+ * JSON text from a person's file: a syntax error comes back with its line and column, and keys that would reach an
+ * object's prototype are refused.
+ */
+export type JsonParse =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string };
+
+/** Parses `text`; line and column count from 1 and name the first character that cannot be read. */
+export function parseJsonText(text: string): JsonParse {
+  try {
+    return { ok: true, value: JSON.parse(text, refusePrototypeKeys) };
+  } catch (thrown) {
+    if (thrown instanceof PrototypeKeyError) {
+      return { ok: false, ...positionOf(text, Math.max(0, text.indexOf(`"${thrown.key}"`))), message: thrown.message };
+    }
+    const failure = findSyntaxError(text);
+    return { ok: false, ...positionOf(text, failure.offset), message: failure.message };
+  }
+}
+
+class PrototypeKeyError extends Error {
+  readonly key: string;
+  constructor(key: string) {
+    super(`the key "${key}" is not allowed`);
+    this.key = key;
+  }
+}
+
+function refusePrototypeKeys(key: string, value: unknown): unknown {
+  if (key === "__proto__") throw new PrototypeKeyError(key);
+  return value;
+}
+
+function positionOf(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset);
+  const lastBreak = before.lastIndexOf("\n");
+  return { line: before.split("\n").length, column: offset - lastBreak };
+}
+
+const literals = ["true", "false", "null"] as const;
+const maxDepth = 512;
+
+/** The engine's message has no portable position, so a second, slower reader finds the first offending character. */
+function findSyntaxError(text: string): { offset: number; message: string } {
+  let at = 0;
+  const fail = (message: string): never => {
+    throw new SyntaxFailure(at, message);
+  };
+  const found = (): string => (at >= text.length ? "the end of the file" : JSON.stringify(text[at]));
+  const skipSpace = (): void => {
+    while (at < text.length && " \t\r\n".includes(text[at] ?? "")) at++;
+  };
+  const readString = (): void => {
+    at++;
+    while (text[at] !== '"') {
+      if (at >= text.length) fail("the string is not closed");
+      if (text.charCodeAt(at) < 0x20) fail("a string may not hold a line break or control character");
+      if (text[at] !== "\\") {
+        at++;
+        continue;
+      }
+      const sequence = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/.exec(text.slice(at, at + 6));
+      if (sequence === null) fail("unknown escape in a string");
+      at += sequence?.[0].length ?? 1;
+    }
+    at++;
+  };
+  const readList = (close: string, readItem: () => void): void => {
+    at++;
+    skipSpace();
+    if (text[at] === close) {
+      at++;
+      return;
+    }
+    for (;;) {
+      readItem();
+      skipSpace();
+      if (text[at] === close) {
+        at++;
+        return;
+      }
+      if (text[at] !== ",") fail(`expected "," or "${close}", found ${found()}`);
+      at++;
+      skipSpace();
+    }
+  };
+  const readValue = (depth: number): void => {
+    skipSpace();
+    if (depth > maxDepth) fail(`nested deeper than ${maxDepth} levels`);
+    const char = text[at];
+    if (char === '"') {
+      readString();
+      return;
+    }
+    if (char === "[") {
+      readList("]", () => readValue(depth + 1));
+      return;
+    }
+    if (char === "{") {
+      readList("}", () => {
+        if (text[at] !== '"') fail(`expected a "key", found ${found()}`);
+        readString();
+        skipSpace();
+        if (text[at] !== ":") fail(`expected ":" after the key, found ${found()}`);
+        at++;
+        readValue(depth + 1);
+      });
+      return;
+    }
+    const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/.exec(text.slice(at, at + 64));
+    const literal = literals.find((word) => text.startsWith(word, at));
+    const token = literal ?? number?.[0] ?? fail(`expected a value, found ${found()}`);
+    at += token.length;
+  };
+  try {
+    readValue(0);
+    skipSpace();
+    if (at < text.length) fail(`unexpected text after the value: ${found()}`);
+    return { offset: at, message: "not valid JSON" };
+  } catch (thrown) {
+    if (thrown instanceof SyntaxFailure) return { offset: thrown.offset, message: thrown.message };
+    throw thrown;
+  }
+}
+
+class SyntaxFailure extends Error {
+  readonly offset: number;
+  constructor(offset: number, message: string) {
+    super(message);
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,57 @@
+import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
+import type { NodeRegistrations, Topic, TopicValues } from "../contract/topics.ts";
+
+/**
+ * How an agent reaches the servers: in the same process, or over gRPC. Every call rejects with an `AtollError`;
+ * `UNAVAILABLE` and `NO_LEADER` may be retried, `UNKNOWN_OUTCOME` only when the write is idempotent.
+ */
+export interface ServerLink {
+  /** Resolves when the write is durable and applied, with the index at which it was. */
+  write(command: RegisterCommand | DeregisterCommand, signal: AbortSignal): Promise<{ readonly index: number }>;
+  /** What the catalog holds for the node named `node`, at least as new as the last write of this link. */
+  nodeRegistrations(node: string, signal: AbortSignal): Promise<NodeRegistrations>;
+  /** Signs a PKCS#10 request (PEM) for the identity in its URI name. */
+  sign(csrPem: string, signal: AbortSignal): Promise<SignedLeaf>;
+  /** Runs one `/v1` request on a server and returns its answer as it is. */
+  forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardResponse>;
+  /**
+   * Calls `onValue` with the topic's current value and after each change, in order, until closed. Reconnects by itself
+   * and then sends the value again; between connections the last value stands.
+   */
+  subscribe<K extends Topic["kind"]>(
+    topic: Extract<Topic, { kind: K }>,
+    onValue: (value: TopicValues[K], index: number) => void,
+  ): Subscription;
+  /** The server that this link talks to, as `host:port`, and whether the last call reached it. */
+  status(): { readonly address: string; readonly isConnected: boolean };
+  close(): Promise<void>;
+}
+
+export interface Subscription {
+  close(): void;
+}
+
+export interface SignedLeaf {
+  readonly certPem: string;
+  /** Certificates between the leaf and the root, leaf's issuer first; empty while roots sign leaves themselves. */
+  readonly chainPem: string;
+  readonly serialNumber: string;
+  readonly spiffeId: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly modifyIndex: number;
+}
+
+export interface ForwardRequest {
+  readonly method: string;
+  /** Path and query, beginning with `/v1/`. */
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+export interface ForwardResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}

@@ -1,0 +1,19 @@
+import type { ProxyConfig } from "./proxy-config.ts";
+
+/**
+ * The unix socket between an agent and its proxies carries one JSON object per line. The proxy dials, says hello and gets
+ * the newest configuration; after that the agent pushes each newer version and the proxy answers what became of it.
+ */
+export type ProxyToAgent =
+  | { readonly type: "hello"; readonly proxyId: string; readonly pid: number; readonly version: number }
+  | { readonly type: "applied"; readonly version: number }
+  | { readonly type: "rejected"; readonly version: number; readonly message: string };
+
+export type AgentToProxy =
+  /** `version` grows with every change; a proxy ignores one that it has already. */
+  | { readonly type: "config"; readonly version: number; readonly config: ProxyConfig }
+  /** The proxy drains and exits: its sidecar was deregistered or the agent leaves. */
+  | { readonly type: "stop"; readonly drainMs: number };
+
+/** A line longer than this ends the connection. */
+export const maxSocketLineBytes = 64 * 1024 * 1024;

@@ -1,0 +1,158 @@
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import { Compile } from "typebox/compile";
+import Value from "typebox/value";
+import { parseHostPort } from "./address.ts";
+import { protocols } from "./config-entries.ts";
+import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
+import { compileSpiffePattern } from "./spiffe.ts";
+
+/**
+ * The one document that drives a proxy. The agent computes it and pushes it over the unix socket; `atoll proxy --config`
+ * reads it from a file. Every effective value is in it: {@link parseProxyConfig} fills in the defaults.
+ */
+const closed = { additionalProperties: false } as const;
+const Address = Type.String({ minLength: 1, maxLength: 300, description: "host:port; [address]:port for IPv6" });
+const ServiceName = Type.String({ pattern: "^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$" });
+const Milliseconds = (fallback: number) => Type.Integer({ minimum: 1, maximum: 86_400_000, default: fallback });
+const ProtocolSchema = Type.Enum([...protocols], { default: "tcp" });
+const Action = Type.Enum(["allow", "deny"]);
+
+const IntentionRule = Type.Object({ source: Type.String({ minLength: 1 }), action: Action }, closed);
+
+const Inbound = Type.Object(
+  {
+    service: ServiceName,
+    listen: Address,
+    app: Address,
+    protocol: ProtocolSchema,
+    /** L4 intentions; the first rule whose source pattern matches the caller's SPIFFE id decides, else `default`. */
+    intentions: Type.Object(
+      { default: Action, rules: Type.Array(IntentionRule, { maxItems: 10_000, default: [] }) },
+      closed,
+    ),
+    connectTimeoutMs: Milliseconds(5_000),
+    /** A connection without a byte in either direction for this long is closed. */
+    idleTimeoutMs: Milliseconds(3_600_000),
+    maxConnections: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 65_536 }),
+  },
+  closed,
+);
+
+const Endpoint = Type.Object(
+  { address: Address, weight: Type.Integer({ minimum: 1, maximum: 65_535, default: 1 }) },
+  closed,
+);
+
+const Outbound = Type.Object(
+  {
+    service: ServiceName,
+    listen: Address,
+    protocol: ProtocolSchema,
+    endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [] }),
+    /** SPIFFE pattern that every endpoint's certificate must match; by default any datacenter of our own trust domain. */
+    peerIdentity: Type.Optional(Type.String({ minLength: 1 })),
+    /** TLS server name sent to the endpoints and checked against their DNS names; by default the service's name. */
+    serverName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+    connectTimeoutMs: Milliseconds(5_000),
+    idleTimeoutMs: Milliseconds(3_600_000),
+    maxConnections: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 65_536 }),
+  },
+  closed,
+);
+
+export const ProxyConfigSchema = Type.Object(
+  {
+    identity: Type.Object(
+      {
+        certFile: Type.String({ minLength: 1 }),
+        keyFile: Type.String({ minLength: 1 }),
+        caFile: Type.String({ minLength: 1 }),
+      },
+      closed,
+    ),
+    inbound: Type.Array(Inbound, { maxItems: 1_000, default: [] }),
+    outbound: Type.Array(Outbound, { maxItems: 10_000, default: [] }),
+    admin: Type.Object({ listen: Address }, closed),
+  },
+  closed,
+);
+
+export type ProxyConfig = Static<typeof ProxyConfigSchema>;
+export type InboundConfig = ProxyConfig["inbound"][number];
+export type OutboundConfig = ProxyConfig["outbound"][number];
+export type IntentionsConfig = InboundConfig["intentions"];
+
+export type ProxyConfigParse =
+  | { readonly ok: true; readonly config: ProxyConfig }
+  | { readonly ok: false; readonly issues: readonly SchemaIssue[] };
+
+const validator = Compile(ProxyConfigSchema);
+
+/** Checks a document from outside and fills in every default. `value` itself is not changed. */
+export function parseProxyConfig(value: unknown): ProxyConfigParse {
+  const candidate: unknown = Value.Default(ProxyConfigSchema, structuredClone(value));
+  if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
+  const issues = [...addressIssues(candidate), ...patternIssues(candidate), ...clashIssues(candidate)];
+  return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
+}
+
+function namedAddresses(config: ProxyConfig): { path: string; address: string; isListener: boolean }[] {
+  return [
+    ...config.inbound.flatMap((inbound, i) => [
+      { path: `inbound[${i}].listen`, address: inbound.listen, isListener: true },
+      { path: `inbound[${i}].app`, address: inbound.app, isListener: false },
+    ]),
+    ...config.outbound.flatMap((outbound, i) => [
+      { path: `outbound[${i}].listen`, address: outbound.listen, isListener: true },
+      ...outbound.endpoints.map((endpoint, j) => ({
+        path: `outbound[${i}].endpoints[${j}].address`,
+        address: endpoint.address,
+        isListener: false,
+      })),
+    ]),
+    { path: "admin.listen", address: config.admin.listen, isListener: true },
+  ];
+}
+
+function addressIssues(config: ProxyConfig): SchemaIssue[] {
+  return namedAddresses(config).flatMap(({ path, address, isListener }) => {
+    const parsed = parseHostPort(address);
+    if (parsed === undefined)
+      return [{ path, message: `must be host:port with a port from 0 to 65535, found "${address}"` }];
+    if (parsed.port === 0 && !isListener)
+      return [{ path, message: `must have a port from 1 to 65535, found "${address}"` }];
+    return [];
+  });
+}
+
+function patternIssues(config: ProxyConfig): SchemaIssue[] {
+  const expected = "must be a SPIFFE id in which * stands for one whole segment";
+  const patterns = [
+    ...config.inbound.flatMap((inbound, i) =>
+      inbound.intentions.rules.map((rule, j) => ({
+        path: `inbound[${i}].intentions.rules[${j}].source`,
+        pattern: rule.source,
+      })),
+    ),
+    ...config.outbound.flatMap((outbound, i) =>
+      outbound.peerIdentity === undefined
+        ? []
+        : [{ path: `outbound[${i}].peerIdentity`, pattern: outbound.peerIdentity }],
+    ),
+  ];
+  return patterns
+    .filter(({ pattern }) => compileSpiffePattern(pattern) === undefined)
+    .map(({ path, pattern }) => ({ path, message: `${expected}, found "${pattern}"` }));
+}
+
+function clashIssues(config: ProxyConfig): SchemaIssue[] {
+  const firstPath = new Map<string, string>();
+  return namedAddresses(config).flatMap(({ path, address, isListener }) => {
+    if (!isListener || parseHostPort(address)?.port === 0) return [];
+    const earlier = firstPath.get(address);
+    if (earlier !== undefined) return [{ path, message: `${address} is already the address of ${earlier}` }];
+    firstPath.set(address, path);
+    return [];
+  });
+}

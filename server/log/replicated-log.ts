@@ -1,0 +1,53 @@
+import type { Command, CommandResult } from "../../lib/contract/commands.ts";
+import type { LogIndex } from "../../lib/contract/ids.ts";
+
+/**
+ * The seam between the catalog and whatever replicates it. The engine owns ordering, durability and leadership; the
+ * catalog owns what a command means. A single-server engine is the first implementation, Raft the next, and an etcd
+ * cluster could be another.
+ */
+export interface ReplicatedLog {
+  /**
+   * Appends a command and resolves when it is durable and applied to the local state. Rejects with `NO_LEADER` when
+   * nothing was appended, `UNKNOWN_OUTCOME` when it may have been, `UNAVAILABLE` when the queue is full or closing.
+   */
+  propose(command: Command, signal?: AbortSignal): Promise<Proposed>;
+  /** Resolves with an index such that a local read at or after it sees every write acknowledged before the call. */
+  readIndex(signal?: AbortSignal): Promise<LogIndex>;
+  leadership(): Leadership;
+  /** Calls back on every change of leadership until closed. */
+  onLeadershipChange(listener: (leadership: Leadership) => void): { close(): void };
+  stop(): Promise<void>;
+}
+
+export interface Proposed {
+  readonly index: LogIndex;
+  readonly result: CommandResult;
+}
+
+export interface Leadership {
+  readonly isLeader: boolean;
+  /** RPC address of the leader as `host:port`; empty while there is none. */
+  readonly leaderAddress: string;
+  readonly peers: readonly string[];
+  readonly lastContactMs: number;
+}
+
+/**
+ * What an engine drives. `apply` is synchronous and deterministic and is called once for every entry, in order. It changes
+ * memory at once and returns the rows to persist; the engine writes them with the applied index in one batch.
+ */
+export interface StateMachine {
+  apply(index: LogIndex, command: Command): { readonly result: CommandResult; readonly rows: readonly RowChange[] };
+  /** Fills empty memory from the persisted rows, before the first `apply`. */
+  restore(rows: Iterable<RowChange>): void;
+  /** Tells waiting readers what the entries since the last call touched; called after a group of `apply`. */
+  notify(): void;
+}
+
+/** One row of a state table; `value` is absent for a deletion. Keys sort by table, then key. */
+export interface RowChange {
+  readonly table: string;
+  readonly key: string;
+  readonly value?: unknown;
+}

@@ -1,0 +1,13 @@
+import type { ServerLink } from "../lib/client/server-link.ts";
+import type { BlockingReader, StateReader } from "./state/reader.ts";
+import type { ReplicatedLog } from "./log/replicated-log.ts";
+
+/** What a running server offers to the HTTP routes, the RPC service and the agent in the same process. */
+export interface CatalogServer {
+  readonly datacenter: string;
+  readonly reader: StateReader;
+  readonly blocking: BlockingReader;
+  readonly log: ReplicatedLog;
+  /** The link of the agent that lives in this process. */
+  readonly link: ServerLink;
+}

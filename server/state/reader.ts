@@ -1,0 +1,67 @@
+import type {
+  CheckRecord,
+  CheckStatus,
+  NodeRecord,
+  ServiceInstance,
+  ServiceRecord,
+} from "../../lib/contract/catalog.ts";
+import type {
+  ConfigEntryKind,
+  ConfigEntryRecord,
+  IntentionAction,
+  ResolvedServiceConfig,
+} from "../../lib/contract/config-entries.ts";
+import type { Intention } from "../../lib/contract/intentions.ts";
+import type { CaRootsValue } from "../../lib/contract/topics.ts";
+
+/**
+ * A value and the index of its last change: what `X-Consul-Index` carries. It grows if and only if the value may have
+ * changed, never falls, and is at least 1. `watch` names the keys whose change can change the value.
+ */
+export interface Read<T> {
+  readonly index: number;
+  readonly value: T;
+  readonly watch: readonly string[];
+}
+
+/** Reads of the catalog: synchronous, from memory, in a stable order (names, then nodes, then ids). */
+export interface StateReader {
+  /** Index of the newest applied entry. */
+  appliedIndex(): number;
+  nodes(): Read<readonly NodeRecord[]>;
+  node(name: string): Read<NodeRecord | undefined>;
+  /** Every service name with the sorted union of its instances' tags. */
+  services(): Read<ReadonlyMap<string, readonly string[]>>;
+  /** All instances of a service with the node's and their own checks; unknown names give an empty list. */
+  serviceInstances(service: string): Read<readonly ServiceInstance[]>;
+  /** Instances that accept mesh traffic for a service: its sidecars (by destination) and connect-native instances. */
+  connectInstances(service: string): Read<readonly ServiceInstance[]>;
+  nodeServices(node: string): Read<readonly ServiceRecord[]>;
+  nodeChecks(node: string): Read<readonly CheckRecord[]>;
+  serviceChecks(service: string): Read<readonly CheckRecord[]>;
+  checksInState(status: CheckStatus | "any"): Read<readonly CheckRecord[]>;
+  configEntry(kind: ConfigEntryKind, name: string): Read<ConfigEntryRecord | undefined>;
+  configEntries(kind: ConfigEntryKind): Read<readonly ConfigEntryRecord[]>;
+  /** Intentions sorted by precedence: all, or those that can match the given destination or source. */
+  intentions(
+    filter: { readonly by: "all" } | { readonly by: "destination" | "source"; readonly name: string },
+  ): Read<readonly Intention[]>;
+  serviceConfig(service: string): Read<ResolvedServiceConfig>;
+  caRoots(): Read<CaRootsValue>;
+  /** What applies where no intention matches: `allow` as long as ACLs are off. */
+  defaultIntentionAction(): IntentionAction;
+}
+
+export interface BlockingOptions {
+  /** Blocks while the result's index is at most this; 0 answers at once. */
+  readonly minIndex: number;
+  /** Upper bound of the wait in ms; the caller has applied default, cap and jitter. */
+  readonly waitMs: number;
+  /** Ends the wait early, with the value as it is then. */
+  readonly signal?: AbortSignal;
+}
+
+/** A blocking query: reads, and while the index has not passed `minIndex` reads again each time a watched key changes. */
+export interface BlockingReader {
+  read<T>(query: (reader: StateReader) => Read<T>, options: BlockingOptions): Promise<Read<T>>;
+}
