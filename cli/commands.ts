@@ -1,0 +1,21 @@
+import type { CliCommand } from "./command.ts";
+
+/**
+ * Every sub-command by name. Each is imported when it is run and not before: a proxy must not pay the start-up time and
+ * the memory of the servers' HTTP framework, storage and RPC.
+ */
+export interface CommandEntry {
+  /** One line for the list of commands. */
+  readonly summary: string;
+  load(): Promise<CliCommand>;
+}
+
+export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  [
+    "version",
+    {
+      summary: "Print the version of this executable",
+      load: async () => (await import("./version.ts")).versionCommand,
+    },
+  ],
+]);
