@@ -18,5 +18,5 @@ export const buildInfo: BuildInfo = {
   version: manifest.version,
   revision: typeof ATOLL_BUILD_REVISION === "undefined" ? "" : ATOLL_BUILD_REVISION,
   date: typeof ATOLL_BUILD_DATE === "undefined" ? "" : ATOLL_BUILD_DATE,
-  runtime: typeof Bun === "undefined" ? `Node.js ${process.version}` : `Bun ${Bun.version}`,
+  runtime: process.versions.bun === undefined ? `Node.js ${process.version}` : `Bun ${process.versions.bun}`,
 };
