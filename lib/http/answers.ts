@@ -1,0 +1,33 @@
+import type { FastifyReply } from "fastify";
+
+/**
+ * The two kinds of body that the API answers: JSON values and plain text. Headers of the protocol are set on the raw
+ * response because fastify writes names in lower case and scripts look for the spelling that Consul sends.
+ */
+export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
+  return sendJsonBytes(reply, encodeJson(value, { isPretty: isPretty(reply) }));
+}
+
+/** Sends JSON that was serialised before by {@link encodeJson}; the bytes may be shared by many answers. */
+export function sendJsonBytes(reply: FastifyReply, bytes: Buffer): FastifyReply {
+  return reply.header("content-type", "application/json").send(bytes);
+}
+
+export function encodeJson(value: unknown, options: { readonly isPretty: boolean }): Buffer {
+  return Buffer.from(options.isPretty ? `${JSON.stringify(value, null, 4)}\n` : JSON.stringify(value));
+}
+
+/** `?pretty` asks for four spaces and a line end, whatever its value. */
+export function isPretty(reply: FastifyReply): boolean {
+  return reply.server.isAlwaysPretty || /[?&]pretty(?:[=&]|$)/.test(reply.request.url);
+}
+
+/** A plain text answer; every error is one. */
+export function sendText(reply: FastifyReply, status: number, text: string): FastifyReply {
+  return reply.code(status).header("content-type", "text/plain; charset=utf-8").send(text);
+}
+
+/** Sends 200 with no body, as Consul's agent answers a registration. */
+export function sendEmpty(reply: FastifyReply): FastifyReply {
+  return reply.code(200).send();
+}

@@ -1,0 +1,107 @@
+import Fastify from "fastify";
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+} from "fastify";
+import type { RawServerDefault } from "fastify";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import type { Timer } from "../base/clock.ts";
+import type { MeteredRuntime } from "../base/runtime.ts";
+import { compileRequestSchema } from "./body-decoder.ts";
+import { answerError, answerRoutingError } from "./error-answers.ts";
+import { createMethodTable } from "./method-table.ts";
+import { createOpenRequests } from "./open-requests.ts";
+import type { OpenRequests } from "./open-requests.ts";
+import { createRequestMetrics } from "./request-metrics.ts";
+import { checkRequestLine } from "./request-line.ts";
+
+/**
+ * The `/v1` edge that agent and servers share: one fastify instance that speaks HTTP as Consul does. It knows no route;
+ * agent/http and server/http register theirs on it. It promises Consul's error texts, exact method lists, bodies read
+ * whatever their content type, blocked queries that end with their client or with the app, and a count of every request.
+ */
+export type HttpApp = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression<RawServerDefault>,
+  RawReplyDefaultExpression<RawServerDefault>,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export interface HttpAppOptions {
+  readonly runtime: MeteredRuntime;
+  /** Largest body that is read; 512 KiB when absent, as Consul limits a value. */
+  readonly bodyLimitBytes?: number;
+  /** What applies where no ACL rule does; `allow` as long as ACLs are off. */
+  readonly defaultAclPolicy?: "allow" | "deny";
+  /** Indents every JSON answer, as Consul does in dev mode. */
+  readonly isAlwaysPretty?: boolean;
+}
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** Requests that wait for a change, which the app ends when it closes. */
+    readonly openRequests: OpenRequests;
+    readonly isAlwaysPretty: boolean;
+  }
+}
+
+export const defaultBodyLimitBytes = 512 * 1024;
+/** Service names and KV keys are path parameters. */
+const maxParamChars = 4096;
+/** Connections that are still busy this long after `close` are cut. */
+const closeGraceMs = 2_000;
+
+export function createHttpApp(options: HttpAppOptions): HttpApp {
+  const { runtime } = options;
+  const metrics = createRequestMetrics(runtime.metrics);
+  const openRequests = createOpenRequests();
+  const methodTable = createMethodTable();
+  const logger = runtime.logger.child("http");
+  const app: HttpApp = Fastify({
+    logger: false,
+    bodyLimit: options.bodyLimitBytes ?? defaultBodyLimitBytes,
+    exposeHeadRoutes: false,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: maxParamChars, querystringParser: () => ({}) },
+    frameworkErrors: answerRoutingError,
+    clientErrorHandler: (error, socket) => {
+      metrics.countMalformed(error.code);
+      if (socket.writable) socket.end(malformedAnswer);
+      else socket.destroy();
+    },
+  });
+
+  app.decorate("openRequests", openRequests);
+  app.decorate("isAlwaysPretty", options.isAlwaysPretty ?? false);
+  app.setValidatorCompiler(compileRequestSchema);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+
+  app.addHook("onRoute", (route) => methodTable.add(route));
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.url.startsWith("/v1/")) {
+      reply.raw.setHeader("X-Consul-Default-ACL-Policy", options.defaultAclPolicy ?? "allow");
+    }
+    checkRequestLine(request);
+    methodTable.refuseShadowed(request, reply);
+  });
+  app.setNotFoundHandler((request, reply) => methodTable.answer(request, reply));
+  app.setErrorHandler((error, request, reply) => answerError({ error, request, reply, logger }));
+  app.addHook("onResponse", async (request, reply) => metrics.count(request, reply));
+
+  let closeTimer: Timer | undefined;
+  app.addHook("preClose", async () => {
+    openRequests.endAll();
+    closeTimer = runtime.clock.after(closeGraceMs, () => app.server.closeAllConnections());
+  });
+  app.addHook("onClose", async () => closeTimer?.cancel());
+  return app;
+}
+
+const malformedText = "400 Bad Request";
+const malformedAnswer =
+  "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
+  `Content-Length: ${malformedText.length}\r\n\r\n${malformedText}`;

@@ -1,0 +1,36 @@
+import type { HostPort } from "../contract/address.ts";
+import { formatHostPort } from "../contract/address.ts";
+import { describePortHolder } from "../base/port-holder.ts";
+import { errorMessage, systemErrorCode } from "../base/errors.ts";
+import { AtollError } from "../contract/error-codes.ts";
+import type { HttpApp } from "./http-app.ts";
+
+/**
+ * Opens the app's listener and resolves with the address it got (port 0 asks the system for a free one). Rejects with
+ * `ADDRESS_IN_USE`, naming the address and who holds it, or with `CONFIG_INVALID` for an address this machine has not.
+ */
+export async function listenHttp(app: HttpApp, address: HostPort): Promise<HostPort> {
+  try {
+    await app.listen({ host: address.host, port: address.port });
+  } catch (thrown) {
+    throw listenError(address, thrown);
+  }
+  const bound = app.server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
+  return { host: address.host, port };
+}
+
+function listenError(address: HostPort, cause: unknown): AtollError {
+  const where = formatHostPort(address);
+  const code = systemErrorCode(cause);
+  if (code === "EADDRINUSE") {
+    const message = `HTTP address ${where} is in use by ${describePortHolder(address.port)}; stop it or choose another --http-port`;
+    return new AtollError("ADDRESS_IN_USE", message, { cause });
+  }
+  if (code === "EACCES") {
+    return new AtollError("CONFIG_INVALID", `HTTP address ${where} needs privileges: choose a port above 1023`, {
+      cause,
+    });
+  }
+  return new AtollError("CONFIG_INVALID", `cannot listen on HTTP address ${where}: ${errorMessage(cause)}`, { cause });
+}

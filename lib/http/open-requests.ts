@@ -1,0 +1,43 @@
+import type { FastifyReply } from "fastify";
+
+/**
+ * The requests that wait for something. Each gets a signal that is aborted when its client goes away or when the app
+ * closes, so that a blocked query never outlives the one who asked, and closing does not wait ten minutes.
+ */
+export interface OpenRequests {
+  /** A signal for one request, aborted at the latest when its answer has been sent. */
+  signalFor(reply: FastifyReply): AbortSignal;
+  /** Aborts all of them, and every later one at once. */
+  endAll(): void;
+  count(): number;
+}
+
+export function createOpenRequests(): OpenRequests {
+  const controllers = new Set<AbortController>();
+  let isClosing = false;
+  return {
+    signalFor(reply) {
+      const controller = new AbortController();
+      // "close" comes after the last byte was written, and when the connection ends before that.
+      if (isClosing || reply.raw.destroyed) controller.abort();
+      else {
+        controllers.add(controller);
+        reply.raw.once("close", () => {
+          controllers.delete(controller);
+          controller.abort();
+        });
+      }
+      return controller.signal;
+    },
+    endAll() {
+      isClosing = true;
+      for (const controller of controllers) controller.abort();
+    },
+    count: () => controllers.size,
+  };
+}
+
+/** Aborted when the client of `reply` goes away or the app closes: pass it to everything that waits. */
+export function requestSignal(reply: FastifyReply): AbortSignal {
+  return reply.server.openRequests.signalFor(reply);
+}

@@ -1,0 +1,114 @@
+import type { FastifyRequest } from "fastify";
+import { parseDurationMs } from "../base/duration.ts";
+import type { Random } from "../base/random.ts";
+import type { StringMap } from "../contract/catalog.ts";
+import { AtollError } from "../contract/error-codes.ts";
+import { queryOf } from "./request-line.ts";
+
+/** The query parameters that reads share, parsed once, with defaults and bounds applied. */
+export interface ReadQuery {
+  /** Blocks while the index is at most this; 0 answers at once. */
+  readonly minIndex: number;
+  /** Longest wait, jitter included. */
+  readonly waitMs: number;
+  readonly consistency: "default" | "stale" | "consistent";
+  readonly isCached: boolean;
+  /** Every pair must be in the node's Meta. */
+  readonly nodeMeta: StringMap;
+  /** Every tag must be on the service, in lower case: tags are compared so. */
+  readonly tags: readonly string[];
+  readonly isOnlyPassing: boolean;
+  /** Sorts by distance from this node; without coordinates there is nothing to sort by. */
+  readonly near: string;
+}
+
+export interface ReadQueryOptions {
+  /** The only datacenter that is known here. */
+  readonly datacenter: string;
+  readonly random: Random;
+}
+
+export const defaultWaitMs = 300_000;
+export const maxWaitMs = 600_000;
+/** Up to this part of the wait is added, so that watchers do not all return at the same time. */
+const waitJitterFraction = 1 / 16;
+
+export function parseReadQuery(request: FastifyRequest, options: ReadQueryOptions): ReadQuery {
+  const query = queryOf(request);
+  checkDatacenterParameter(query, options.datacenter);
+  refuseUnsupported(query);
+  const isCached = query.has("cached");
+  return {
+    minIndex: parseIndex(query.get("index")),
+    waitMs: parseWaitMs(query.get("wait"), options.random),
+    consistency: parseConsistency(query, isCached),
+    isCached,
+    nodeMeta: Object.fromEntries(query.getAll("node-meta").map(splitPair)),
+    tags: query.getAll("tag").map((tag) => tag.toLowerCase()),
+    isOnlyPassing: parseFlag(query, "passing"),
+    near: query.get("near") ?? "",
+  };
+}
+
+/** Refuses a request for another datacenter; `datacenter` wins over `dc`. For writes, whose other parameters differ. */
+export function checkDatacenter(request: FastifyRequest, datacenter: string): void {
+  checkDatacenterParameter(queryOf(request), datacenter);
+}
+
+/** A bare `?name` is true; otherwise the words that Go's ParseBool takes. */
+export function parseFlag(query: URLSearchParams, name: string): boolean {
+  const value = query.get(name);
+  if (value === null) return false;
+  if (["", "1", "t", "T", "true", "TRUE", "True"].includes(value)) return true;
+  if (["0", "f", "F", "false", "FALSE", "False"].includes(value)) return false;
+  throw new AtollError("INVALID_ARGUMENT", `Invalid value for ?${name}`);
+}
+
+function checkDatacenterParameter(query: URLSearchParams, datacenter: string): void {
+  const asked = query.get("datacenter") || query.get("dc") || datacenter;
+  if (asked !== datacenter) throw new AtollError("NOT_FOUND", "No path to datacenter", { status: 500 });
+}
+
+/** Answering these as if they were not there would return other entries than were asked for. */
+function refuseUnsupported(query: URLSearchParams): void {
+  for (const name of ["filter", "peer", "sg"]) {
+    if (!query.get(name)) continue;
+    throw new AtollError("INVALID_ARGUMENT", `?${name} is not supported by this version: leave it out`);
+  }
+}
+
+function parseIndex(text: string | null): number {
+  if (text === null || text === "") return 0;
+  if (!/^\d{1,20}$/.test(text) || BigInt(text) > 0xffff_ffff_ffff_ffffn) {
+    throw new AtollError("INVALID_ARGUMENT", "Invalid index");
+  }
+  return Math.min(Number(text), Number.MAX_SAFE_INTEGER);
+}
+
+function parseWaitMs(text: string | null, random: Random): number {
+  const askedMs = text === null || text === "" ? 0 : parseDurationMs(text);
+  if (askedMs === undefined) throw new AtollError("INVALID_ARGUMENT", "Invalid wait time");
+  const boundedMs = askedMs <= 0 ? defaultWaitMs : Math.min(askedMs, maxWaitMs);
+  return boundedMs * (1 + random.float() * waitJitterFraction);
+}
+
+function parseConsistency(query: URLSearchParams, isCached: boolean): ReadQuery["consistency"] {
+  const maxStale = query.get("max_stale") ?? "";
+  const maxStaleMs = maxStale === "" ? 0 : parseDurationMs(maxStale);
+  if (maxStaleMs === undefined) throw new AtollError("INVALID_ARGUMENT", `Invalid max_stale value "${maxStale}"`);
+  const isStale = query.has("stale") || maxStaleMs > 0;
+  const isConsistent = query.has("consistent");
+  if (isStale && isConsistent) {
+    throw new AtollError("INVALID_ARGUMENT", "Cannot specify ?stale with ?consistent, conflicting semantics.");
+  }
+  if (isCached && isConsistent) {
+    throw new AtollError("INVALID_ARGUMENT", "Cannot specify ?cached with ?consistent, conflicting semantics.");
+  }
+  if (isConsistent) return "consistent";
+  return isStale ? "stale" : "default";
+}
+
+function splitPair(pair: string): [string, string] {
+  const colonAt = pair.indexOf(":");
+  return colonAt < 0 ? [pair, ""] : [pair.slice(0, colonAt), pair.slice(colonAt + 1)];
+}
