@@ -1,5 +1,6 @@
 import type { Command, CommandResult } from "../../lib/contract/commands.ts";
 import type { LogIndex } from "../../lib/contract/ids.ts";
+import type { RowChange } from "../state/row-change.ts";
 
 /**
  * The seam between the catalog and whatever replicates it. The engine owns ordering, durability and leadership; the
@@ -38,16 +39,9 @@ export interface Leadership {
  * memory at once and returns the rows to persist; the engine writes them with the applied index in one batch.
  */
 export interface StateMachine {
-  apply(index: LogIndex, command: Command): { readonly result: CommandResult; readonly rows: readonly RowChange[] };
-  /** Fills empty memory from the persisted rows, before the first `apply`. */
-  restore(rows: Iterable<RowChange>): void;
+  apply(index: number, command: Command): { readonly result: CommandResult; readonly rows: readonly RowChange[] };
+  /** Fills empty memory with the persisted rows, which are those at `appliedIndex`, before the first `apply`. */
+  restore(appliedIndex: number, rows: Iterable<RowChange>): void;
   /** Tells waiting readers what the entries since the last call touched; called after a group of `apply`. */
   notify(): void;
-}
-
-/** One row of a state table; `value` is absent for a deletion. Keys sort by table, then key. */
-export interface RowChange {
-  readonly table: string;
-  readonly key: string;
-  readonly value?: unknown;
 }

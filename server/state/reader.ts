@@ -4,6 +4,7 @@ import type {
   NodeRecord,
   ServiceInstance,
   ServiceRecord,
+  StringMap,
 } from "../../lib/contract/catalog.ts";
 import type {
   ConfigEntryKind,
@@ -15,8 +16,10 @@ import type { Intention } from "../../lib/contract/intentions.ts";
 import type { CaRootsValue } from "../../lib/contract/topics.ts";
 
 /**
- * A value and the index of its last change: what `X-Consul-Index` carries. It grows if and only if the value may have
- * changed, never falls, and is at least 1. `watch` names the keys whose change can change the value.
+ * A value and the index of its last change: what `X-Consul-Index` carries. It grows if the value may have changed and
+ * otherwise stands still, never falls, and is at least 1. (What does not exist has the index of the last disappearance in
+ * its family, which can grow without it.) `watch` names the keys whose change can change the value. As long as the value
+ * stands still the same object is returned, so a caller may remember what it made of it.
  */
 export interface Read<T> {
   readonly index: number;
@@ -30,8 +33,8 @@ export interface StateReader {
   appliedIndex(): number;
   nodes(): Read<readonly NodeRecord[]>;
   node(name: string): Read<NodeRecord | undefined>;
-  /** Every service name with the sorted union of its instances' tags. */
-  services(): Read<ReadonlyMap<string, readonly string[]>>;
+  /** Every service name with the sorted union of its instances' tags; only instances on nodes with all of `nodeMeta`. */
+  services(nodeMeta?: StringMap): Read<ReadonlyMap<string, readonly string[]>>;
   /** All instances of a service with the node's and their own checks; unknown names give an empty list. */
   serviceInstances(service: string): Read<readonly ServiceInstance[]>;
   /** Instances that accept mesh traffic for a service: its sidecars (by destination) and connect-native instances. */

@@ -1,0 +1,37 @@
+import { unreachable } from "../../lib/base/assert.ts";
+import type { CaInitialize, Command, CommandResult } from "../../lib/contract/commands.ts";
+import type { ChangeSet } from "./change-set.ts";
+import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
+import { deregister } from "./deregister.ts";
+import { register } from "./register.ts";
+import type { Tables } from "./tables.ts";
+import { upserted } from "./upsert.ts";
+
+/**
+ * What each command means. Pure: it reads the tables and the command, nothing else, so every server that applies the
+ * same log holds the same tables. A refused command has changed nothing.
+ */
+export function applyCommand(tables: Tables, changes: ChangeSet, command: Command): CommandResult {
+  switch (command.type) {
+    case "register":
+      return register(tables, changes, command);
+    case "deregister":
+      return deregister(tables, changes, command);
+    case "config-entry-upsert":
+      return upsertConfigEntry(tables, changes, command);
+    case "config-entry-delete":
+      return deleteConfigEntry(tables, changes, command);
+    case "ca-initialize":
+      return initializeCa(tables, changes, command);
+    default:
+      // A log written by a newer program must stop this one: skipping an entry would fork the state.
+      return unreachable(command, "command");
+  }
+}
+
+function initializeCa(tables: Tables, changes: ChangeSet, command: CaInitialize): CommandResult {
+  if (tables.ca.active() !== undefined) return { ok: true, applied: false };
+  const record = upserted(undefined, command.root, changes.index);
+  if (record !== undefined) tables.ca.put(changes, record);
+  return { ok: true, applied: true };
+}

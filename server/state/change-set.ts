@@ -1,0 +1,31 @@
+import type { RowChange, RowTable } from "./row-change.ts";
+
+/** What applying one command changes: the rows to persist and the watch keys to wake. Collected in order, dropped with it. */
+export interface ChangeSet {
+  /** Log index of the command; every record and index that it changes gets it. */
+  readonly index: number;
+  readonly rows: readonly RowChange[];
+  readonly touched: ReadonlySet<string>;
+  put(table: RowTable, key: string, value: unknown): void;
+  remove(table: RowTable, key: string): void;
+  touch(watchKey: string): void;
+}
+
+export function createChangeSet(index: number): ChangeSet {
+  const rows: RowChange[] = [];
+  const touched = new Set<string>();
+  return {
+    index,
+    rows,
+    touched,
+    put: (table, key, value) => {
+      rows.push({ table, key, value });
+    },
+    remove: (table, key) => {
+      rows.push({ table, key });
+    },
+    touch: (watchKey) => {
+      touched.add(watchKey);
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import type { CheckRecord, CheckStatus } from "../../lib/contract/catalog.ts";
+import type { ChangeSet } from "./change-set.ts";
+import type { IndexTable } from "./index-table.ts";
+import { createMultiMap } from "./multi-map.ts";
+import { withinNode } from "./order.ts";
+import { watchKeys } from "./watch-keys.ts";
+
+/** Health checks by node and ID, by the instance they judge, by service name and by status. */
+export interface CheckTable {
+  get(node: string, checkId: string): CheckRecord | undefined;
+  onNode(node: string): ReadonlySet<CheckRecord>;
+  /** Checks of one service instance; of the node itself when `serviceId` is empty. */
+  ofInstance(node: string, serviceId: string): ReadonlySet<CheckRecord>;
+  ofServiceName(service: string): ReadonlySet<CheckRecord>;
+  inState(status: CheckStatus): ReadonlySet<CheckRecord>;
+  all(): Iterable<CheckRecord>;
+  put(changes: ChangeSet, record: CheckRecord): void;
+  remove(changes: ChangeSet, record: CheckRecord): void;
+  load(record: CheckRecord): void;
+}
+
+export function createCheckTable(indexes: IndexTable): CheckTable {
+  const byKey = new Map<string, CheckRecord>();
+  const byNode = createMultiMap<CheckRecord>();
+  const byInstance = createMultiMap<CheckRecord>();
+  const byServiceName = createMultiMap<CheckRecord>();
+  const byStatus = createMultiMap<CheckRecord>();
+
+  const unlink = (record: CheckRecord): void => {
+    byKey.delete(withinNode(record.Node, record.CheckID));
+    byNode.remove(record.Node, record);
+    byInstance.remove(withinNode(record.Node, record.ServiceID), record);
+    byStatus.remove(record.Status, record);
+    if (record.ServiceName !== "") byServiceName.remove(record.ServiceName, record);
+  };
+  const link = (record: CheckRecord): void => {
+    byKey.set(withinNode(record.Node, record.CheckID), record);
+    byNode.add(record.Node, record);
+    byInstance.add(withinNode(record.Node, record.ServiceID), record);
+    byStatus.add(record.Status, record);
+    if (record.ServiceName !== "") byServiceName.add(record.ServiceName, record);
+  };
+  const touch = (changes: ChangeSet, record: CheckRecord): void => {
+    indexes.touch(changes, watchKeys.checks("any"));
+    indexes.touch(changes, watchKeys.checks(record.Status));
+    indexes.touch(changes, watchKeys.nodeChecks(record.Node));
+    if (record.ServiceName !== "") indexes.touch(changes, watchKeys.serviceChecks(record.ServiceName));
+  };
+  const leave = (changes: ChangeSet, record: CheckRecord): void => {
+    touch(changes, record);
+    if (!byNode.has(record.Node)) indexes.retire(changes, watchKeys.nodeChecks(record.Node));
+    if (record.ServiceName !== "" && !byServiceName.has(record.ServiceName)) {
+      indexes.retire(changes, watchKeys.serviceChecks(record.ServiceName));
+    }
+  };
+
+  return {
+    get: (node, checkId) => byKey.get(withinNode(node, checkId)),
+    onNode: byNode.get,
+    ofInstance: (node, serviceId) => byInstance.get(withinNode(node, serviceId)),
+    ofServiceName: byServiceName.get,
+    inState: byStatus.get,
+    all: () => byKey.values(),
+    load: link,
+    put(changes, record) {
+      const previous = byKey.get(withinNode(record.Node, record.CheckID));
+      if (previous !== undefined) unlink(previous);
+      link(record);
+      if (previous !== undefined) leave(changes, previous);
+      changes.put("checks", withinNode(record.Node, record.CheckID), record);
+      touch(changes, record);
+    },
+    remove(changes, record) {
+      unlink(record);
+      changes.remove("checks", withinNode(record.Node, record.CheckID));
+      leave(changes, record);
+    },
+  };
+}

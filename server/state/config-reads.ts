@@ -1,0 +1,140 @@
+import type {
+  ConfigEntryRecord,
+  Protocol,
+  ProxyDefaultsEntry,
+  ResolvedServiceConfig,
+  ServiceDefaultsEntry,
+} from "../../lib/contract/config-entries.ts";
+import { protocols } from "../../lib/contract/config-entries.ts";
+import { compareIntentions, type Intention, wildcard } from "../../lib/contract/intentions.ts";
+import type { CaRoot, CaRootsValue } from "../../lib/contract/topics.ts";
+import type { CaRootRecord } from "./ca-table.ts";
+import { proxyDefaultsName } from "./config-rules.ts";
+import { compareText } from "./order.ts";
+import { createReadSlot, type ReadCache } from "./read-cache.ts";
+import type { StateReader } from "./reader.ts";
+import type { Tables } from "./tables.ts";
+import { watchKeys } from "./watch-keys.ts";
+
+type ConfigReads = Pick<StateReader, "configEntry" | "configEntries" | "intentions" | "serviceConfig" | "caRoots">;
+
+export const defaultProtocol: Protocol = "tcp";
+export const defaultLocalConnectTimeoutMs = 5_000;
+
+/** The reads of config entries, the intentions made from them, and the public half of the certificate authority. */
+export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads {
+  const entry = createReadSlot<ConfigEntryRecord | undefined>();
+  const entries = createReadSlot<readonly ConfigEntryRecord[]>();
+  const intentions = createReadSlot<readonly Intention[]>();
+  const serviceConfig = createReadSlot<ResolvedServiceConfig>();
+  const roots = createReadSlot<CaRootsValue>();
+
+  return {
+    configEntry(kind, name) {
+      const key = watchKeys.configEntry(kind, name);
+      return cache.read(entry, key, [key], () => tables.configEntries.get(kind, name));
+    },
+    configEntries: (kind) =>
+      cache.read(entries, kind, [watchKeys.configKind(kind)], () =>
+        [...tables.configEntries.ofKind(kind)].sort((a, b) => compareText(a.Name, b.Name)),
+      ),
+    intentions(filter) {
+      if (filter.by === "all") {
+        const watch = [watchKeys.configKind("service-intentions")];
+        return cache.read(intentions, "all", watch, () =>
+          intentionsOf([...tables.configEntries.ofKind("service-intentions")]),
+        );
+      }
+      const names = filter.name === wildcard ? [wildcard] : [filter.name, wildcard];
+      const slotName = `${filter.by}/${filter.name}`;
+      if (filter.by === "destination") {
+        const watch = names.map((name) => watchKeys.configEntry("service-intentions", name));
+        return cache.read(intentions, slotName, watch, () => intentionsOf(entriesNamed(tables, names)));
+      }
+      return cache.read(intentions, slotName, names.map(watchKeys.intentionSource), () => {
+        const destinations = new Set(names.flatMap((name) => [...tables.configEntries.destinationsOf(name)]));
+        const all = intentionsOf(entriesNamed(tables, [...destinations]));
+        return all.filter((intention) => names.includes(intention.sourceName));
+      });
+    },
+    serviceConfig(service) {
+      const watch = [
+        watchKeys.configEntry("service-defaults", service),
+        watchKeys.configEntry("proxy-defaults", proxyDefaultsName),
+      ];
+      return cache.read(serviceConfig, service, watch, () => resolveServiceConfig(tables, service));
+    },
+    caRoots: () => cache.read(roots, "", [watchKeys.caRoots], () => publicRoots(tables.ca.active())),
+  };
+}
+
+function entriesNamed(tables: Tables, names: readonly string[]): ConfigEntryRecord[] {
+  return names.flatMap((name) => tables.configEntries.get("service-intentions", name) ?? []);
+}
+
+function intentionsOf(entries: readonly ConfigEntryRecord[]): readonly Intention[] {
+  return entries
+    .flatMap((entry) => {
+      if (entry.Kind !== "service-intentions") return [];
+      return entry.Sources.map((source) => ({
+        sourceName: source.Name,
+        destinationName: entry.Name,
+        action: source.Action,
+        precedence: source.Precedence,
+        description: source.Description,
+      }));
+    })
+    .sort(compareIntentions);
+}
+
+/** `proxy-defaults` under `service-defaults`; zero and the empty string mean "not set here". */
+function resolveServiceConfig(tables: Tables, service: string): ResolvedServiceConfig {
+  const defaults = serviceDefaults(tables, service);
+  const config = proxyDefaults(tables)?.Config ?? {};
+  return {
+    service,
+    protocol: defaults?.Protocol || protocolOf(config["protocol"]) || defaultProtocol,
+    localConnectTimeoutMs:
+      defaults?.LocalConnectTimeoutMs || countOf(config["local_connect_timeout_ms"]) || defaultLocalConnectTimeoutMs,
+    localRequestTimeoutMs: defaults?.LocalRequestTimeoutMs || countOf(config["local_request_timeout_ms"]),
+    maxInboundConnections: defaults?.MaxInboundConnections || countOf(config["max_inbound_connections"]),
+  };
+}
+
+function serviceDefaults(tables: Tables, service: string): ServiceDefaultsEntry | undefined {
+  const entry = tables.configEntries.get("service-defaults", service);
+  return entry?.Kind === "service-defaults" ? entry : undefined;
+}
+
+function proxyDefaults(tables: Tables): ProxyDefaultsEntry | undefined {
+  const entry = tables.configEntries.get("proxy-defaults", proxyDefaultsName);
+  return entry?.Kind === "proxy-defaults" ? entry : undefined;
+}
+
+function protocolOf(value: unknown): Protocol | undefined {
+  return protocols.find((protocol) => protocol === value);
+}
+
+function countOf(value: unknown): number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+/** Field by field: a secret added to the record must not appear here by itself. */
+function publicRoots(active: CaRootRecord | undefined): CaRootsValue {
+  if (active === undefined) return { activeRootId: "", trustDomain: "", roots: [] };
+  const root: CaRoot = {
+    id: active.id,
+    name: active.name,
+    serialNumber: active.serialNumber,
+    signingKeyId: active.signingKeyId,
+    notBefore: active.notBefore,
+    notAfter: active.notAfter,
+    certPem: active.certPem,
+    active: true,
+    privateKeyType: active.privateKeyType,
+    privateKeyBits: active.privateKeyBits,
+    createIndex: active.CreateIndex,
+    modifyIndex: active.ModifyIndex,
+  };
+  return { activeRootId: active.id, trustDomain: active.trustDomain, roots: [root] };
+}

@@ -1,0 +1,80 @@
+import type { CommandResult, ConfigEntryDelete, ConfigEntryUpsert } from "../../lib/contract/commands.ts";
+import type { ConfigEntry, ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
+import { intentionPrecedence, wildcard } from "../../lib/contract/intentions.ts";
+import type { ChangeSet } from "./change-set.ts";
+import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
+import { compareText } from "./order.ts";
+import type { Tables } from "./tables.ts";
+import { upserted } from "./upsert.ts";
+
+/** The only name of a `proxy-defaults` entry. */
+export const proxyDefaultsName = "global";
+
+/** Writes one config entry, normalised; a compare-and-set that finds another index changes nothing and says so. */
+export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryUpsert): CommandResult {
+  const problem = entryProblem(command.entry);
+  if (problem !== undefined) return problem;
+  const existing = tables.configEntries.get(command.entry.Kind, command.entry.Name);
+  if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
+  const record = upserted<ConfigEntry>(existing, normalised(command.entry), changes.index);
+  if (record !== undefined) tables.configEntries.put(changes, record);
+  return { ok: true, applied: true };
+}
+
+/** Deletes one config entry; one that is not there is gone already. */
+export function deleteConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryDelete): CommandResult {
+  const existing = tables.configEntries.get(command.kind, command.name);
+  if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
+  if (existing !== undefined) tables.configEntries.remove(changes, existing);
+  return { ok: true, applied: true };
+}
+
+function isExpected(expectedIndex: number | undefined, actualIndex: number | undefined): boolean {
+  return expectedIndex === undefined || expectedIndex === (actualIndex ?? 0);
+}
+
+function entryProblem(entry: ConfigEntry): Refusal | undefined {
+  const badName = nameProblem("Name", entry.Name);
+  if (badName !== undefined) return badName;
+  switch (entry.Kind) {
+    case "proxy-defaults":
+      if (entry.Name === proxyDefaultsName) return undefined;
+      return refuse("INVALID_ARGUMENT", `invalid name ("${entry.Name}"), only "${proxyDefaultsName}" is supported`);
+    case "service-defaults":
+      return undefined;
+    case "service-intentions":
+      return wildcardProblem("Name", entry.Name) ?? sourcesProblem(entry.Sources);
+  }
+}
+
+function sourcesProblem(sources: readonly SourceIntention[]): Refusal | undefined {
+  if (sources.length === 0) return refuse("INVALID_ARGUMENT", "At least one source is required");
+  const seen = new Set<string>();
+  for (const [i, source] of sources.entries()) {
+    const field = `Sources[${i}].Name`;
+    const problem = nameProblem(field, source.Name) ?? wildcardProblem(field, source.Name);
+    if (problem !== undefined) return problem;
+    if (seen.has(source.Name)) {
+      return refuse("INVALID_ARGUMENT", `Sources[${i}] defines "${source.Name}" more than once`);
+    }
+    seen.add(source.Name);
+  }
+  return undefined;
+}
+
+function wildcardProblem(field: string, name: string): Refusal | undefined {
+  if (name === wildcard || !name.includes(wildcard)) return undefined;
+  return refuse("INVALID_ARGUMENT", `${field}: wildcard character '*' cannot be used with partial values: "${name}"`);
+}
+
+/** Precedence is ours to compute, and the order of sources is the order in which they are tried. */
+function normalised(entry: ConfigEntry): ConfigEntry {
+  if (entry.Kind !== "service-intentions") return entry;
+  return { ...entry, Sources: sortedSources(entry) };
+}
+
+function sortedSources(entry: ServiceIntentionsEntry): readonly SourceIntention[] {
+  return entry.Sources.map((source) => ({ ...source, Precedence: intentionPrecedence(source.Name, entry.Name) })).sort(
+    (a, b) => b.Precedence - a.Precedence || compareText(a.Name, b.Name),
+  );
+}

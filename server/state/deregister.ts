@@ -1,0 +1,35 @@
+import type { CheckRecord, ServiceRecord } from "../../lib/contract/catalog.ts";
+import type { CommandResult, DeregisterCommand } from "../../lib/contract/commands.ts";
+import type { ChangeSet } from "./change-set.ts";
+import type { Tables } from "./tables.ts";
+import { touchJudged } from "./touch-judged.ts";
+
+/** Removes a service with its checks, a check, or a node with everything on it. What is not there is gone already. */
+export function deregister(tables: Tables, changes: ChangeSet, command: DeregisterCommand): CommandResult {
+  if (command.serviceId !== undefined) {
+    const service = tables.services.get(command.node, command.serviceId);
+    if (service !== undefined) removeService(tables, changes, service);
+  } else if (command.checkId !== undefined) {
+    const check = tables.checks.get(command.node, command.checkId);
+    if (check !== undefined) removeCheck(tables, changes, check);
+  } else {
+    removeNode(tables, changes, command.node);
+  }
+  return { ok: true, applied: true };
+}
+
+export function removeNode(tables: Tables, changes: ChangeSet, node: string): void {
+  for (const service of [...tables.services.onNode(node)]) removeService(tables, changes, service);
+  for (const check of [...tables.checks.onNode(node)]) removeCheck(tables, changes, check);
+  tables.nodes.remove(changes, node);
+}
+
+function removeService(tables: Tables, changes: ChangeSet, service: ServiceRecord): void {
+  for (const check of [...tables.checks.ofInstance(service.Node, service.ID)]) removeCheck(tables, changes, check);
+  tables.services.remove(changes, service);
+}
+
+function removeCheck(tables: Tables, changes: ChangeSet, check: CheckRecord): void {
+  tables.checks.remove(changes, check);
+  touchJudged(tables, changes, check);
+}

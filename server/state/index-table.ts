@@ -1,0 +1,55 @@
+import type { ChangeSet } from "./change-set.ts";
+import { watchFamily } from "./watch-keys.ts";
+
+/**
+ * The index of the last change of everything that can be watched. A member of a family that no longer exists has no
+ * entry of its own (names are unbounded); it gets the index at which the last member of its family disappeared, which is
+ * at least its own last one, so the index of a name never goes backwards (Consul's extinction index).
+ */
+export interface IndexTable {
+  /** The largest index of the keys; at least 1, since 0 means "do not block" on the wire. */
+  latest(watchKeys: readonly string[]): number;
+  /** The thing changed. */
+  touch(changes: ChangeSet, watchKey: string): void;
+  /** The member no longer exists. */
+  retire(changes: ChangeSet, watchKey: string): void;
+  load(key: string, index: number): void;
+  entries(): Iterable<readonly [string, number]>;
+}
+
+const extinctionPrefix = "extinct:";
+
+export function createIndexTable(): IndexTable {
+  const indexes = new Map<string, number>();
+
+  const set = (changes: ChangeSet, key: string): void => {
+    if (indexes.get(key) === changes.index) return;
+    indexes.set(key, changes.index);
+    changes.put("indexes", key, changes.index);
+  };
+  const indexOf = (key: string): number => {
+    const own = indexes.get(key);
+    if (own !== undefined) return own;
+    const family = watchFamily(key);
+    return family === undefined ? 0 : (indexes.get(extinctionPrefix + family) ?? 0);
+  };
+
+  return {
+    latest: (keys) => keys.reduce((latest, key) => Math.max(latest, indexOf(key)), 1),
+    touch(changes, key) {
+      set(changes, key);
+      changes.touch(key);
+    },
+    retire(changes, key) {
+      const family = watchFamily(key);
+      if (family === undefined || !indexes.delete(key)) return;
+      changes.remove("indexes", key);
+      set(changes, extinctionPrefix + family);
+      changes.touch(key);
+    },
+    load: (key, index) => {
+      indexes.set(key, index);
+    },
+    entries: () => indexes.entries(),
+  };
+}

@@ -1,0 +1,27 @@
+/** A secondary index: the set of values under each key. Keys without values are not kept. */
+export interface MultiMap<T> {
+  add(key: string, value: T): void;
+  remove(key: string, value: T): void;
+  get(key: string): ReadonlySet<T>;
+  has(key: string): boolean;
+  keys(): Iterable<string>;
+}
+
+export function createMultiMap<T>(): MultiMap<T> {
+  const sets = new Map<string, Set<T>>();
+  const empty: ReadonlySet<T> = new Set();
+  return {
+    add(key, value) {
+      const set = sets.get(key);
+      if (set === undefined) sets.set(key, new Set([value]));
+      else set.add(value);
+    },
+    remove(key, value) {
+      const set = sets.get(key);
+      if (set?.delete(value) === true && set.size === 0) sets.delete(key);
+    },
+    get: (key) => sets.get(key) ?? empty,
+    has: (key) => sets.has(key),
+    keys: () => sets.keys(),
+  };
+}

@@ -1,0 +1,37 @@
+import type { IndexTable } from "./index-table.ts";
+import type { Read } from "./reader.ts";
+
+/**
+ * Remembers reads until something that they watch changes. Thousands of watchers of one service then share one value
+ * (the same object, so that whoever serialises it can remember that too). A read is current exactly as long as the index
+ * of its watch keys stands still.
+ */
+export interface ReadCache {
+  read<T>(slot: ReadSlot<T>, name: string, watch: readonly string[], compute: () => T): Read<T>;
+}
+
+/** The remembered reads of one query, by the name asked for. */
+export interface ReadSlot<T> {
+  readonly reads: Map<string, Read<T>>;
+}
+
+/** Names remembered per query; past it the slot starts over. */
+const maxNamesPerSlot = 4096;
+
+export function createReadSlot<T>(): ReadSlot<T> {
+  return { reads: new Map() };
+}
+
+export function createReadCache(indexes: IndexTable): ReadCache {
+  return {
+    read(slot, name, watch, compute) {
+      const index = indexes.latest(watch);
+      const known = slot.reads.get(name);
+      if (known !== undefined && known.index === index) return known;
+      const fresh = { index, value: compute(), watch };
+      if (slot.reads.size >= maxNamesPerSlot) slot.reads.clear();
+      slot.reads.set(name, fresh);
+      return fresh;
+    },
+  };
+}

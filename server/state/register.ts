@@ -1,0 +1,119 @@
+import {
+  type CheckFields,
+  type NodeFields,
+  nodeLivenessCheckId,
+  type ServiceFields,
+} from "../../lib/contract/catalog.ts";
+import type { CommandResult, RegisterCommand } from "../../lib/contract/commands.ts";
+import type { ChangeSet } from "./change-set.ts";
+import { removeNode } from "./deregister.ts";
+import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
+import type { Tables } from "./tables.ts";
+import { touchInstancesOn, touchJudged } from "./touch-judged.ts";
+import { upserted } from "./upsert.ts";
+
+/** Upserts a node, a service and checks: everything is judged before anything is changed. */
+export function register(tables: Tables, changes: ChangeSet, command: RegisterCommand): CommandResult {
+  const problem = registerProblem(tables, command);
+  if (problem !== undefined) return problem;
+  upsertNode(tables, changes, command);
+  if (command.service !== undefined) upsertService(tables, changes, command.node.Node, command.service);
+  for (const check of command.checks) upsertCheck(tables, changes, check);
+  return { ok: true, applied: true };
+}
+
+function registerProblem(tables: Tables, command: RegisterCommand): Refusal | undefined {
+  const { node, service, checks } = command;
+  const badName =
+    nameProblem("Node", node.Node) ??
+    (service && (nameProblem("Service.ID", service.ID) ?? nameProblem("Service.Service", service.Service)));
+  if (badName !== undefined) return badName;
+  if (node.Address === "" && !command.skipNodeUpdate) {
+    return refuse("INVALID_ARGUMENT", "Must provide address if SkipNodeUpdate is not set");
+  }
+  if (service?.Kind === "connect-proxy" && (service.Proxy?.DestinationServiceName ?? "") === "") {
+    return refuse("INVALID_ARGUMENT", "Proxy.DestinationServiceName must be non-empty for Connect proxy services");
+  }
+  return nodeConflict(tables, command) ?? firstProblem(checks, (check) => checkProblem(tables, command, check));
+}
+
+/**
+ * A name belongs to the node ID that holds it for as long as that node's agent is alive; once its liveness check is
+ * critical or gone, a rebuilt machine may take the name over. A known ID under a new name renames the node, which must
+ * not swallow a node without an ID either.
+ */
+function nodeConflict(tables: Tables, { node, skipNodeUpdate }: RegisterCommand): Refusal | undefined {
+  const holder = tables.nodes.get(node.Node);
+  if (holder === undefined || skipNodeUpdate || node.ID === "" || holder.ID === node.ID) return undefined;
+  const isRename = tables.nodes.byId(node.ID) !== undefined;
+  if (holder.ID === "" && !isRename) return undefined;
+  const liveness = tables.checks.get(holder.Node, nodeLivenessCheckId);
+  if (liveness === undefined || liveness.Status === "critical") return undefined;
+  return refuse(
+    "CONFLICT",
+    `Node name ${node.Node} is reserved by node ${holder.ID} with name ${holder.Node} (${holder.Address})`,
+  );
+}
+
+function checkProblem(tables: Tables, command: RegisterCommand, check: CheckFields): Refusal | undefined {
+  const badName = nameProblem("Check.CheckID", check.CheckID);
+  if (badName !== undefined) return badName;
+  if (check.Node !== command.node.Node) {
+    return refuse(
+      "INVALID_ARGUMENT",
+      `check "${check.CheckID}" names node "${check.Node}", not "${command.node.Node}"`,
+    );
+  }
+  const hasService =
+    check.ServiceID === "" ||
+    check.ServiceID === command.service?.ID ||
+    tables.services.get(command.node.Node, check.ServiceID) !== undefined;
+  if (hasService) return undefined;
+  return refuse(
+    "INVALID_ARGUMENT",
+    `Missing service registration: check "${check.CheckID}" names service "${check.ServiceID}", ` +
+      `which node "${command.node.Node}" does not have`,
+  );
+}
+
+function firstProblem<T>(items: readonly T[], judge: (item: T) => Refusal | undefined): Refusal | undefined {
+  for (const item of items) {
+    const problem = judge(item);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function upsertNode(tables: Tables, changes: ChangeSet, { node, skipNodeUpdate }: RegisterCommand): void {
+  const existing = tables.nodes.get(node.Node);
+  if (existing !== undefined && skipNodeUpdate) return;
+  const renamed = node.ID === "" ? undefined : tables.nodes.byId(node.ID);
+  if (renamed !== undefined && renamed.Node !== node.Node) removeNode(tables, changes, renamed.Node);
+  // A registration that does not know the ID must not erase it.
+  const fields: NodeFields = { ...node, ID: node.ID === "" ? (existing?.ID ?? "") : node.ID };
+  const record = upserted(existing, fields, changes.index);
+  if (record === undefined) return;
+  tables.nodes.put(changes, record);
+  touchInstancesOn(tables, changes, node.Node);
+}
+
+function upsertService(tables: Tables, changes: ChangeSet, node: string, service: ServiceFields): void {
+  const existing = tables.services.get(node, service.ID);
+  const record = upserted(existing, { ...service, Node: node }, changes.index);
+  if (record === undefined) return;
+  tables.services.put(changes, record);
+  // The checks of a service carry its name and tags.
+  if (existing === undefined) return;
+  for (const check of [...tables.checks.ofInstance(node, service.ID)]) upsertCheck(tables, changes, check);
+}
+
+function upsertCheck(tables: Tables, changes: ChangeSet, check: CheckFields): void {
+  const service = check.ServiceID === "" ? undefined : tables.services.get(check.Node, check.ServiceID);
+  const existing = tables.checks.get(check.Node, check.CheckID);
+  const fields = { ...check, ServiceName: service?.Service ?? "", ServiceTags: service?.Tags ?? [] };
+  const record = upserted(existing, fields, changes.index);
+  if (record === undefined) return;
+  tables.checks.put(changes, record);
+  touchJudged(tables, changes, record);
+  if (existing !== undefined && existing.ServiceID !== record.ServiceID) touchJudged(tables, changes, existing);
+}

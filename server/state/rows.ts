@@ -1,0 +1,57 @@
+import { assert } from "../../lib/base/assert.ts";
+import { withinNode } from "./order.ts";
+import type { RowChange, RowTable } from "./row-change.ts";
+import { rowTables } from "./row-change.ts";
+import type { Tables } from "./tables.ts";
+import { watchKeys } from "./watch-keys.ts";
+
+/**
+ * Rows as they come back from the disk. Their checksums have been verified, so they are what `ChangeSet.put` was given: a
+ * row of another shape is a program error, and the store's format version is what tells programs apart.
+ */
+export function loadRow(tables: Tables, row: RowChange): void {
+  assert(isRowTable(row.table), `row of an unknown table ${row.table}`);
+  loaders[row.table](tables, row.key, row.value);
+}
+
+type Loader = (tables: Tables, key: string, value: unknown) => void;
+
+const loaders: Readonly<Record<RowTable, Loader>> = {
+  nodes: (tables, _key, value) => tables.nodes.load(trusted(value)),
+  services: (tables, _key, value) => tables.services.load(trusted(value)),
+  checks: (tables, _key, value) => tables.checks.load(trusted(value)),
+  "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
+  "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
+  indexes(tables, key, value) {
+    assert(typeof value === "number", `the index of ${key} is not a number`);
+    tables.indexes.load(key, value);
+  },
+};
+
+function isRowTable(name: string): name is RowTable {
+  return rowTables.some((table) => table === name);
+}
+
+/** The decoder of rows: the checksum over key and value has just been verified, and we wrote them. */
+function trusted<T>(value: unknown): T {
+  assert(typeof value === "object" && value !== null, "a row of records holds no record");
+  return value as T;
+}
+
+/** Every row, table by table, each table sorted by key. */
+export function* dumpRows(tables: Tables): Iterable<RowChange> {
+  yield* sorted("nodes", tables.nodes.all(), (node) => node.Node);
+  yield* sorted("services", tables.services.all(), (service) => withinNode(service.Node, service.ID));
+  yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
+  yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
+  yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
+  for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    yield { table: "indexes", key, value: index };
+  }
+}
+
+function sorted<T>(table: RowTable, records: Iterable<T>, keyOf: (record: T) => string): RowChange[] {
+  return [...records]
+    .map((record) => ({ table, key: keyOf(record), value: record }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+}

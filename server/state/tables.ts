@@ -1,0 +1,28 @@
+import { type CaTable, createCaTable } from "./ca-table.ts";
+import { type CheckTable, createCheckTable } from "./check-table.ts";
+import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
+import { createIndexTable, type IndexTable } from "./index-table.ts";
+import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createServiceTable, type ServiceTable } from "./service-table.ts";
+
+/** Everything that the state holds. Each table keeps its own secondary indexes and moves its own change indexes. */
+export interface Tables {
+  readonly indexes: IndexTable;
+  readonly nodes: NodeTable;
+  readonly services: ServiceTable;
+  readonly checks: CheckTable;
+  readonly configEntries: ConfigEntryTable;
+  readonly ca: CaTable;
+}
+
+export function createTables(): Tables {
+  const indexes = createIndexTable();
+  return {
+    indexes,
+    nodes: createNodeTable(indexes),
+    services: createServiceTable(indexes),
+    checks: createCheckTable(indexes),
+    configEntries: createConfigEntryTable(indexes),
+    ca: createCaTable(indexes),
+  };
+}

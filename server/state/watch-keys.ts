@@ -1,0 +1,32 @@
+import type { CheckStatus } from "../../lib/contract/catalog.ts";
+import type { ConfigEntryKind } from "../../lib/contract/config-entries.ts";
+
+/**
+ * The things whose change can be watched. Each has an index of its own, so that a reader is woken by what it reads and by
+ * nothing else. A key with a slash names one member of the family before the slash; members come and go.
+ */
+export const watchKeys = {
+  nodes: "nodes",
+  /** Service names and their tags; not changed by health, ports or addresses. */
+  serviceNames: "service-names",
+  caRoots: "ca-roots",
+  node: (name: string) => `node/${name}`,
+  nodeServices: (node: string) => `node-services/${node}`,
+  nodeChecks: (node: string) => `node-checks/${node}`,
+  /** The instances of a service name with their nodes and checks. */
+  service: (name: string) => `service/${name}`,
+  /** The mesh-capable instances for a destination name with their nodes and checks. */
+  connect: (destination: string) => `connect/${destination}`,
+  serviceChecks: (service: string) => `service-checks/${service}`,
+  checks: (status: CheckStatus | "any") => `checks-${status}`,
+  configKind: (kind: ConfigEntryKind) => `config-kind-${kind}`,
+  configEntry: (kind: ConfigEntryKind, name: string) => `${kind}/${name}`,
+  /** The intentions that name a source. */
+  intentionSource: (name: string) => `intention-source/${name}`,
+} as const;
+
+/** The family of a member's key; undefined for things that always exist. */
+export function watchFamily(key: string): string | undefined {
+  const slash = key.indexOf("/");
+  return slash === -1 ? undefined : key.slice(0, slash);
+}
