@@ -67,6 +67,11 @@ export function meshServerName(name: {
   return `${name.service}.default.${name.datacenter}.internal.${name.trustDomain}`;
 }
 
+/** The TLS server name of the RPC listener: the same for every server of a datacenter, so that any of them can answer. */
+export function rpcServerName(name: { readonly datacenter: string; readonly trustDomain: string }): string {
+  return `server.${name.datacenter}.${name.trustDomain}`;
+}
+
 function isSegment(segment: string): boolean {
   return segment !== "." && segment !== ".." && segmentPattern.test(segment);
 }

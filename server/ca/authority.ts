@@ -1,0 +1,170 @@
+/**
+ * The certificate authority of a cluster, as one server sees it: turns certification requests into leaf certificates
+ * signed by the root. It keeps no list of what it issued; who may ask is decided by its callers (HTTP, RPC).
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import type { SignedLeaf } from "../../lib/client/server-link.ts";
+import type { CaRootFields } from "../../lib/contract/commands.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { formatSpiffeId, meshServerName, rpcServerName } from "../../lib/contract/spiffe.ts";
+import { colonHex, createCertificate, readIssuerNames } from "../../lib/x509/certificate.ts";
+import { parseCertificateRequest } from "../../lib/x509/certificate-request.ts";
+import {
+  authorityKeyIdentifier,
+  basicConstraints,
+  type ExtendedKeyUsage,
+  extendedKeyUsage,
+  keyUsage,
+  subjectAltName,
+  subjectKeyIdentifier,
+} from "../../lib/x509/extensions.ts";
+import { generateKey, subjectKeyId } from "../../lib/x509/keys.ts";
+import { commonName, maxCommonNameLength } from "../../lib/x509/names.ts";
+import { createRateLimit } from "./rate-limit.ts";
+import { checkRequest, type LeafIdentity } from "./request-policy.ts";
+import { backdateMs, rfc3339, wholeSeconds } from "./root.ts";
+
+export const defaultLeafTtlMs = 24 * 3_600_000;
+export const defaultSignaturesPerSecond = 50;
+
+export interface AuthorityOptions {
+  readonly root: CaRootFields;
+  readonly datacenter: string;
+  readonly leafTtlMs?: number;
+  readonly signaturesPerSecond?: number;
+  /** The index to answer with a signed leaf: the newest applied one. */
+  readonly currentIndex: () => number;
+  readonly runtime: Runtime;
+}
+
+export interface Authority {
+  readonly clusterId: string;
+  readonly trustDomain: string;
+  readonly datacenter: string;
+  readonly rootPem: string;
+  /**
+   * Signs a request for one of `kinds`; its key, signature and names are checked first. Throws `CERTIFICATE_INVALID` for
+   * an unusable request, `INVALID_ARGUMENT` for one of the wrong identity, `RATE_LIMITED` over the limit.
+   */
+  sign(csrPem: string, kinds?: readonly ("service" | "agent")[]): SignedLeaf;
+  /** A certificate for this server's RPC listener with a new key. Not rate limited: only we ourselves ask. */
+  issueServerCertificate(): ServerCertificate;
+}
+
+export interface ServerCertificate {
+  /** The server's certificate followed by the root, so that a newcomer can compare the root with its join token. */
+  readonly chainPem: string;
+  readonly privateKeyPem: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+}
+
+export function createAuthority(options: AuthorityOptions): Authority {
+  const { root, datacenter, runtime } = options;
+  const serverName = rpcServerName({ datacenter, trustDomain: root.trustDomain });
+  const issuer = readIssuerNames(new X509Certificate(root.certPem));
+  const issuerKey = createPrivateKey(root.privateKeyPem);
+  const limit = createRateLimit({
+    perSecond: options.signaturesPerSecond ?? defaultSignaturesPerSecond,
+    clock: runtime.clock,
+  });
+
+  const issue = (leaf: LeafFields): IssuedLeaf => {
+    const notBeforeMs = wholeSeconds(runtime.clock.nowMs() - backdateMs);
+    const notAfterMs = wholeSeconds(runtime.clock.nowMs() + (options.leafTtlMs ?? defaultLeafTtlMs));
+    const serialNumber = randomSerial(runtime);
+    const certPem = createCertificate(
+      {
+        serialNumber,
+        issuer: issuer.subject,
+        subject: commonName(leaf.commonName.slice(0, maxCommonNameLength)),
+        notBeforeMs,
+        notAfterMs,
+        publicKey: leaf.publicKey,
+        extensions: [
+          basicConstraints(false),
+          keyUsage("leaf"),
+          extendedKeyUsage(leaf.usages),
+          subjectKeyIdentifier(subjectKeyId(leaf.publicKey)),
+          authorityKeyIdentifier(issuer.keyId),
+          subjectAltName([
+            { type: "uri", value: leaf.uri },
+            ...leaf.dnsNames.map((value) => ({ type: "dns" as const, value })),
+          ]),
+        ],
+      },
+      issuerKey,
+    );
+    return {
+      certPem,
+      serialNumber: colonHex(serialNumber),
+      notBefore: rfc3339(notBeforeMs),
+      notAfter: rfc3339(notAfterMs),
+    };
+  };
+
+  return {
+    clusterId: root.clusterId,
+    trustDomain: root.trustDomain,
+    datacenter,
+    rootPem: root.certPem,
+    sign(csrPem, kinds = ["service"]) {
+      if (!limit.tryTake()) throw new AtollError("RATE_LIMITED", "Rate limit reached, try again later");
+      const parsed = parseCertificateRequest(csrPem);
+      if (!parsed.ok) {
+        throw new AtollError("CERTIFICATE_INVALID", `the certificate request cannot be used: ${parsed.reason}`);
+      }
+      const checked = checkRequest(parsed.request, { trustDomain: root.trustDomain, datacenter, kinds });
+      if (!checked.ok) throw new AtollError(checked.code, `the certificate request is refused: ${checked.reason}`);
+      const leaf = issue(leafFields(checked.identity, parsed.request.publicKey));
+      return { ...leaf, chainPem: "", spiffeId: checked.uri, modifyIndex: options.currentIndex() };
+    },
+    issueServerCertificate() {
+      const key = generateKey();
+      const { certPem, notBefore, notAfter } = issue({
+        commonName: serverName,
+        uri: formatSpiffeId({ kind: "server", trustDomain: root.trustDomain, datacenter }),
+        dnsNames: [serverName, "localhost"],
+        usages: ["serverAuth", "clientAuth"],
+        publicKey: key.publicKey,
+      });
+      return { chainPem: certPem + root.certPem, privateKeyPem: key.privateKeyPem, notBefore, notAfter };
+    },
+  };
+}
+
+interface LeafFields {
+  readonly commonName: string;
+  readonly uri: string;
+  readonly dnsNames: readonly string[];
+  readonly usages: readonly ExtendedKeyUsage[];
+  readonly publicKey: KeyObject;
+}
+
+type IssuedLeaf = Pick<SignedLeaf, "certPem" | "serialNumber" | "notBefore" | "notAfter">;
+
+/**
+ * What goes into the certificate of an identity. Its DNS name is derived from the identity, never taken from the request:
+ * a request could otherwise borrow the name of another service, or of the servers themselves.
+ */
+function leafFields(identity: LeafIdentity, publicKey: KeyObject): LeafFields {
+  const uri = formatSpiffeId(identity);
+  if (identity.kind === "agent") {
+    return { commonName: identity.node, uri, dnsNames: [], usages: ["clientAuth"], publicKey };
+  }
+  return {
+    commonName: identity.service,
+    uri,
+    dnsNames: [meshServerName(identity)],
+    usages: ["serverAuth", "clientAuth"],
+    publicKey,
+  };
+}
+
+/** 16 bytes that read as a positive number of full length. */
+function randomSerial(runtime: Runtime): Uint8Array {
+  const bytes = Uint8Array.from(runtime.random.bytes(16));
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes;
+}

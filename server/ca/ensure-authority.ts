@@ -1,0 +1,34 @@
+import type { Runtime } from "../../lib/base/runtime.ts";
+import type { CaRootFields } from "../../lib/contract/commands.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { ReplicatedLog } from "../log/replicated-log.ts";
+import { type Authority, createAuthority } from "./authority.ts";
+import { createRoot } from "./root.ts";
+
+export interface EnsureAuthorityOptions {
+  readonly log: Pick<ReplicatedLog, "propose">;
+  /** The active root in the applied state, with its private key. */
+  readonly activeRoot: () => CaRootFields | undefined;
+  readonly datacenter: string;
+  readonly leafTtlMs?: number;
+  readonly signaturesPerSecond?: number;
+  readonly currentIndex: () => number;
+  readonly runtime: Runtime;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The cluster's authority; makes the root when there is none. Called on the leader. Two servers may both propose: the
+ * command has no effect the second time, and the state is asked again which root won.
+ */
+export async function ensureAuthority(options: EnsureAuthorityOptions): Promise<Authority> {
+  if (options.activeRoot() === undefined) {
+    await options.log.propose({ type: "ca-initialize", root: createRoot(options.runtime) }, options.signal);
+  }
+  const root = options.activeRoot();
+  if (root === undefined) {
+    throw new AtollError("INTERNAL", "the certificate authority was initialised, but the state does not hold its root");
+  }
+  options.runtime.logger.info("certificate authority ready", { trustDomain: root.trustDomain, rootId: root.id });
+  return createAuthority({ ...options, root });
+}
