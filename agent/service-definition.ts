@@ -29,6 +29,9 @@ export interface SidecarDefinition {
   readonly tags?: readonly string[];
   readonly meta?: StringMap;
   readonly address?: string;
+  readonly taggedAddresses?: Readonly<Record<string, TaggedAddress>>;
+  readonly weights?: Weights;
+  readonly enableTagOverride?: boolean;
   /** 0 or absent: the lowest free port of the sidecar range. */
   readonly port?: number;
   readonly proxy?: Partial<ConnectProxyFields>;
@@ -61,6 +64,8 @@ export type CheckProbe =
       readonly headers: Readonly<Record<string, readonly string[]>>;
       readonly body: string;
       readonly tlsSkipVerify: boolean;
+      /** Name to ask for and to verify; empty: the URL's host. */
+      readonly tlsServerName: string;
       readonly disableRedirects: boolean;
       readonly intervalMs: number;
       readonly timeoutMs: number;

@@ -1,0 +1,133 @@
+import type { StringMap } from "../../lib/contract/catalog.ts";
+import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import type { ServiceDefinition } from "../service-definition.ts";
+
+/** Consul's limits of metadata. */
+const maxMetaPairs = 64;
+const maxMetaKeyChars = 128;
+const maxMetaValueChars = 512;
+const metaKeyPattern = /^[A-Za-z0-9_-]+$/;
+
+/** Names that can be a path segment of a SPIFFE id and, without dots, a DNS label: what the mesh needs of a name. */
+const meshNamePattern = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/;
+const maxNameChars = 255;
+
+/** What is wrong with a decoded service on its own; whether it fits the other services of the agent is checked later. */
+export function serviceIssues(service: ServiceDefinition): SchemaIssue[] {
+  return [
+    ...textIssues("Name", service.name),
+    ...textIssues("ID", service.id),
+    ...addressIssues("Address", service.address),
+    ...metaIssues("Meta", service.meta),
+    ...duplicateCheckIssues(service),
+    ...meshIssues(service),
+    ...proxyIssues(service),
+    ...sidecarIssues(service),
+  ];
+}
+
+function textIssues(path: string, text: string): SchemaIssue[] {
+  if (text.length > maxNameChars) return [{ path, message: `must have at most ${maxNameChars} characters` }];
+  return /\p{Cc}/u.test(text) || text.trim() !== text
+    ? [{ path, message: `may not hold control characters or outer spaces, found ${JSON.stringify(text)}` }]
+    : [];
+}
+
+function addressIssues(path: string, address: string): SchemaIssue[] {
+  if (["0.0.0.0", "::", "[::]"].includes(address)) {
+    return [{ path, message: `Invalid service address: "${address}" is not an address that others can dial` }];
+  }
+  return /[\p{Cc}\s]/u.test(address) ? [{ path, message: "may not hold spaces or control characters" }] : [];
+}
+
+function metaIssues(path: string, meta: StringMap): SchemaIssue[] {
+  const pairs = Object.entries(meta);
+  if (pairs.length > maxMetaPairs) {
+    return [
+      {
+        path,
+        message: `Node metadata cannot contain more than ${maxMetaPairs} key/value pairs, found ${pairs.length}`,
+      },
+    ];
+  }
+  return pairs.flatMap(([key, value]) => {
+    if (!metaKeyPattern.test(key) || key.length > maxMetaKeyChars) {
+      const message = `key ${JSON.stringify(key)} must be 1 to ${maxMetaKeyChars} of A-Z, a-z, 0-9, "_" and "-"`;
+      return [{ path, message }];
+    }
+    if (value.length <= maxMetaValueChars) return [];
+    return [
+      { path: `${path}.${key}`, message: `must have at most ${maxMetaValueChars} characters, found ${value.length}` },
+    ];
+  });
+}
+
+function duplicateCheckIssues(service: ServiceDefinition): SchemaIssue[] {
+  const ids = service.checks.map((check) => check.checkId).filter((id) => id !== "");
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i);
+  return twice === undefined ? [] : [{ path: "Checks", message: `the check id "${twice}" is used twice` }];
+}
+
+function meshIssues(service: ServiceDefinition): SchemaIssue[] {
+  const isInMesh = service.sidecar !== undefined || service.connectNative || service.kind === "connect-proxy";
+  if (!isInMesh || meshNamePattern.test(service.name)) return [];
+  const message = `a service in the mesh needs a name of letters, digits, ".", "_" and "-", found ${JSON.stringify(service.name)}`;
+  return [{ path: "Name", message }];
+}
+
+function proxyIssues(service: ServiceDefinition): SchemaIssue[] {
+  const { kind, proxy } = service;
+  if (kind === "") {
+    const message =
+      'The Proxy configuration is only valid with Kind "connect-proxy"; a service with a sidecar has it in Connect.SidecarService.Proxy';
+    return proxy === undefined ? [] : [{ path: "Proxy", message }];
+  }
+  const issues: SchemaIssue[] = [];
+  const destination = proxy?.DestinationServiceName ?? "";
+  if (destination === "") {
+    issues.push({ path: "Proxy.DestinationServiceName", message: "must be non-empty for Connect proxy services" });
+  }
+  if (destination === "*") {
+    issues.push({ path: "Proxy.DestinationServiceName", message: "must not be a wildcard for Connect proxy services" });
+  }
+  if (service.port === 0) {
+    issues.push({ path: "Port", message: "must be set for a Connect proxy: it is where other proxies dial it" });
+  }
+  if (service.connectNative) {
+    issues.push({ path: "Connect.Native", message: "a Proxy cannot also be Connect Native, only typical services" });
+  }
+  if (service.sidecar !== undefined) {
+    issues.push({ path: "Connect.SidecarService", message: "a proxy cannot have a sidecar of its own" });
+  }
+  return issues;
+}
+
+function sidecarIssues(service: ServiceDefinition): SchemaIssue[] {
+  const { sidecar } = service;
+  if (sidecar === undefined || service.kind !== "") return [];
+  const path = "Connect.SidecarService";
+  const proxy = sidecar.proxy ?? {};
+  const issues = [
+    ...metaIssues(`${path}.Meta`, sidecar.meta ?? {}),
+    ...addressIssues(`${path}.Address`, sidecar.address ?? ""),
+    ...textIssues(`${path}.Name`, sidecar.name ?? ""),
+  ];
+  if (service.connectNative) {
+    issues.push({ path, message: "a Connect Native service does its own mTLS and cannot have a sidecar" });
+  }
+  // A sidecar stands for the service that it is registered with: another destination would not exist or be another's.
+  if (proxy.DestinationServiceName !== undefined && proxy.DestinationServiceName !== service.name) {
+    const message = `must be the service itself, "${service.name}", or left out, found "${proxy.DestinationServiceName}"`;
+    issues.push({ path: `${path}.Proxy.DestinationServiceName`, message });
+  }
+  if (proxy.DestinationServiceID !== undefined && proxy.DestinationServiceID !== service.id) {
+    const message = `must be the service itself, "${service.id}", or left out, found "${proxy.DestinationServiceID}"`;
+    issues.push({ path: `${path}.Proxy.DestinationServiceID`, message });
+  }
+  const upstreamOnOwnPort = (proxy.Upstreams ?? []).find((upstream) => upstream.LocalBindPort === sidecar.port);
+  if (sidecar.port !== undefined && upstreamOnOwnPort !== undefined) {
+    const message = `port ${sidecar.port} is already the local bind port of the upstream "${upstreamOnOwnPort.DestinationName}"`;
+    issues.push({ path: `${path}.Port`, message });
+  }
+  return issues;
+}

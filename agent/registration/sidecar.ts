@@ -1,0 +1,86 @@
+import { type CheckDefinition, type ServiceDefinition, type SidecarDefinition } from "../service-definition.ts";
+import { formatHostPort } from "../../lib/contract/address.ts";
+import { maxCheckOutputBytes } from "./decode-check.ts";
+import { localHost } from "./decode-proxy.ts";
+
+/** How often the default check of a sidecar tries its port. */
+const listeningIntervalMs = 10_000;
+const listeningTimeoutMs = 10_000;
+
+/** The id of the sidecar that `Connect.SidecarService` makes. */
+export function sidecarId(serviceId: string): string {
+  return `${serviceId}-sidecar-proxy`;
+}
+
+export interface SidecarContext {
+  /** The port that was chosen for it (see sidecar-ports.ts), unless its definition names one. */
+  readonly port: number;
+  /** Where the sidecar's port is reached when neither it nor its service names an address. */
+  readonly nodeAddress: string;
+}
+
+/**
+ * Expands `Connect.SidecarService` to the service that is registered beside its parent: what it leaves out comes from the
+ * parent. Unlike Consul it also takes the parent's weights, since the mesh balances over sidecars.
+ */
+export function expandSidecar(
+  parent: ServiceDefinition,
+  sidecar: SidecarDefinition,
+  context: SidecarContext,
+): ServiceDefinition {
+  const id = sidecarId(parent.id);
+  const address = sidecar.address ?? parent.address;
+  return {
+    kind: "connect-proxy",
+    id,
+    name: sidecar.name ?? `${parent.name}-sidecar-proxy`,
+    tags: sidecar.tags ?? parent.tags,
+    meta: sidecar.meta ?? parent.meta,
+    address,
+    port: context.port,
+    taggedAddresses: sidecar.taggedAddresses ?? {},
+    weights: sidecar.weights ?? parent.weights,
+    enableTagOverride: sidecar.enableTagOverride ?? false,
+    connectNative: false,
+    proxy: {
+      DestinationServiceName: parent.name,
+      DestinationServiceID: parent.id,
+      LocalServiceAddress: sidecar.proxy?.LocalServiceAddress ?? localHost,
+      LocalServicePort: sidecar.proxy?.LocalServicePort ?? parent.port,
+      Config: sidecar.proxy?.Config ?? {},
+      Upstreams: sidecar.proxy?.Upstreams ?? [],
+    },
+    checks: sidecar.checks ?? defaultChecks(parent.id, { host: address || context.nodeAddress, port: context.port }),
+  };
+}
+
+/** The port as other proxies reach it, and the parent's health: a sidecar is as healthy as both. */
+function defaultChecks(
+  parentId: string,
+  listener: { readonly host: string; readonly port: number },
+): readonly CheckDefinition[] {
+  const common = {
+    checkId: "",
+    notes: "",
+    serviceId: "",
+    initialStatus: "critical",
+    successBeforePassing: 0,
+    failuresBeforeWarning: 0,
+    failuresBeforeCritical: 0,
+    deregisterCriticalServiceAfterMs: 0,
+    outputMaxBytes: maxCheckOutputBytes,
+  } as const;
+  const probe = { intervalMs: listeningIntervalMs, timeoutMs: listeningTimeoutMs };
+  return [
+    {
+      ...common,
+      name: "Connect Sidecar Listening",
+      probe: { type: "tcp", address: formatHostPort(listener), ...probe },
+    },
+    {
+      ...common,
+      name: `Connect Sidecar Aliasing ${parentId}`,
+      probe: { type: "alias", node: "", service: parentId },
+    },
+  ];
+}
