@@ -1,0 +1,17 @@
+import { readFile, unlink } from "node:fs/promises";
+import { writeFileAtomically } from "./atomic-file.ts";
+
+/** The process id that an agent left for the next one; undefined when there is none that can be read. */
+export async function readPidFile(path: string): Promise<number | undefined> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  const pid = /^\d{1,10}\n?$/.test(text) ? Number(text) : 0;
+  return pid > 0 ? pid : undefined;
+}
+
+export async function writePidFile(path: string, pid: number): Promise<void> {
+  await writeFileAtomically(path, `${pid}\n`);
+}
+
+export async function removePidFile(path: string): Promise<void> {
+  await unlink(path).catch(() => undefined);
+}

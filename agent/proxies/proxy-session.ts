@@ -1,0 +1,232 @@
+import type { Timer } from "../../lib/base/clock.ts";
+import { errorMessage } from "../../lib/base/errors.ts";
+import type { Logger } from "../../lib/base/logger.ts";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import type { Subscription } from "../../lib/client/server-link.ts";
+import type { LeafCertificate } from "../agent-api.ts";
+import { computeProxyConfig } from "../proxy-config.ts";
+import type { ProxySupervisor } from "../supervisor.ts";
+import { type AdminAddressOptions, adminAddress } from "./admin-address.ts";
+import { type ConfigChannel, createConfigChannel } from "./config-channel.ts";
+import { pruneIdentityFiles, writeIdentityFiles } from "./identity-files.ts";
+import type { LeafSource } from "./leaf-source.ts";
+import type { ProxyConnection } from "./proxy-connection.ts";
+import { createProxyTopics, type ProxyTopicPools, type ProxyTopics } from "./proxy-topics.ts";
+import type { Sidecar } from "./sidecar.ts";
+
+/**
+ * One managed sidecar: gathers what its configuration depends on, computes it again after a change, and offers the result
+ * to the proxy. The proxy keeps its last configuration whenever something is missing here.
+ */
+export interface ProxySession {
+  update(sidecar: Sidecar): void;
+  onConnected(connection: ProxyConnection): void;
+  onDisconnected(connection: ProxyConnection): void;
+  onApplied(connection: ProxyConnection, version: number): void;
+  onRejected(connection: ProxyConnection, version: number, message: string): void;
+  status(): ProxyStatus;
+  /** Ends the proxy as well. */
+  stop(drainMs: number): Promise<void>;
+  /** Leaves the proxy running with the configuration it has. */
+  release(): Promise<void>;
+}
+
+export interface ProxyStatus {
+  readonly proxyId: string;
+  readonly service: string;
+  readonly pid: number | undefined;
+  readonly isConnected: boolean;
+  /** Newest version computed and newest version that the proxy applied; 0 for none. */
+  readonly version: number;
+  readonly appliedVersion: number;
+  readonly adminAddress: string;
+}
+
+export interface ProxySessionOptions {
+  readonly runtime: Runtime;
+  readonly sidecar: Sidecar;
+  readonly directory: string;
+  readonly datacenter: string;
+  readonly admin: AdminAddressOptions;
+  readonly pools: ProxyTopicPools;
+  readonly leaves: LeafSource;
+  readonly supervisor: ProxySupervisor;
+}
+
+/** Changes that come close together make one new version. The first one after a quiet time is not delayed. */
+const minComputeIntervalMs = 50;
+const retryAfterErrorMs = 1_000;
+const incompleteWarningMs = 15_000;
+
+export function startProxySession(options: ProxySessionOptions): ProxySession {
+  return new Session(options);
+}
+
+class Session implements ProxySession {
+  readonly #options: ProxySessionOptions;
+  readonly #logger: Logger;
+  readonly #topics: ProxyTopics;
+  readonly #channel: ConfigChannel;
+  #sidecar: Sidecar;
+  #leaf: LeafCertificate | undefined;
+  #leafWatch: Subscription;
+  #nextComputeMs = 0;
+  #computeTimer: Timer | undefined;
+  #incompleteTimer: Timer;
+  /** File writes and removals of this session, one after the other. */
+  #working: Promise<void> = Promise.resolve();
+  #problems = "";
+  #isClosed = false;
+
+  constructor(options: ProxySessionOptions) {
+    this.#options = options;
+    this.#sidecar = options.sidecar;
+    this.#logger = options.runtime.logger.child("proxy");
+    this.#channel = createConfigChannel({ runtime: options.runtime, proxyId: options.sidecar.ID });
+    this.#topics = createProxyTopics(options.pools, () => this.#schedule());
+    this.#topics.update(options.sidecar.Proxy);
+    this.#leafWatch = this.#watchLeaf();
+    this.#incompleteTimer = options.runtime.clock.after(incompleteWarningMs, () => this.#warnIncomplete());
+    options.supervisor.start();
+    this.#schedule();
+  }
+
+  update(sidecar: Sidecar): void {
+    const isOtherService = sidecar.Proxy.DestinationServiceName !== this.#sidecar.Proxy.DestinationServiceName;
+    this.#sidecar = sidecar;
+    this.#topics.update(sidecar.Proxy);
+    if (isOtherService) {
+      this.#leafWatch.close();
+      this.#leaf = undefined;
+      this.#leafWatch = this.#watchLeaf();
+    }
+    this.#schedule();
+  }
+
+  onConnected(connection: ProxyConnection): void {
+    if (!this.#options.supervisor.onHello(connection)) return;
+    this.#logger.debug("the proxy is connected", { proxy: connection.proxyId, version: connection.version });
+    this.#channel.connect(connection);
+  }
+
+  onDisconnected(connection: ProxyConnection): void {
+    this.#channel.disconnect(connection);
+  }
+
+  onApplied(connection: ProxyConnection, version: number): void {
+    if (this.#channel.onApplied(connection, version)) this.#working = this.#working.then(() => this.#prune());
+  }
+
+  onRejected(connection: ProxyConnection, version: number, message: string): void {
+    this.#channel.onRejected(connection, version, message);
+  }
+
+  status(): ProxyStatus {
+    const versions = this.#channel.versions();
+    return {
+      proxyId: this.#sidecar.ID,
+      service: this.#sidecar.Proxy.DestinationServiceName,
+      pid: this.#options.supervisor.pid(),
+      isConnected: this.#channel.connection() !== undefined,
+      version: versions.offered,
+      appliedVersion: versions.applied,
+      adminAddress: adminAddress(this.#sidecar, this.#options.admin),
+    };
+  }
+
+  async stop(drainMs: number): Promise<void> {
+    const connection = this.#channel.connection();
+    await this.#close();
+    await this.#options.supervisor.stop({ drainMs, connection });
+  }
+
+  async release(): Promise<void> {
+    await this.#close();
+    await this.#options.supervisor.release();
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    this.#computeTimer?.cancel();
+    this.#incompleteTimer.cancel();
+    this.#channel.close();
+    this.#leafWatch.close();
+    this.#topics.close();
+    await this.#working;
+  }
+
+  #watchLeaf(): Subscription {
+    return this.#options.leaves.watch(this.#sidecar.Proxy.DestinationServiceName, (leaf) => {
+      this.#leaf = leaf;
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isClosed || this.#computeTimer !== undefined) return;
+    const { clock } = this.#options.runtime;
+    this.#computeTimer = clock.after(Math.max(0, this.#nextComputeMs - clock.monotonicMs()), () => {
+      this.#computeTimer = undefined;
+      this.#nextComputeMs = clock.monotonicMs() + minComputeIntervalMs;
+      this.#working = this.#working.then(() => this.#compute());
+    });
+  }
+
+  async #compute(): Promise<void> {
+    const topics = this.#topics.values();
+    const leaf = this.#leaf;
+    if (this.#isClosed || !topics.isComplete || leaf === undefined) return;
+    try {
+      const identity = await writeIdentityFiles(this.#options.directory, { leaf, roots: topics.roots });
+      if (this.#isClosed) return;
+      const result = computeProxyConfig({
+        sidecar: this.#sidecar,
+        trustDomain: topics.roots.trustDomain,
+        datacenter: this.#options.datacenter,
+        bindAddress: this.#options.admin.bindAddress,
+        adminAddress: adminAddress(this.#sidecar, this.#options.admin),
+        identity,
+        intentions: topics.intentions,
+        serviceConfig: topics.serviceConfig,
+        upstreams: topics.upstreams,
+      });
+      this.#reportProblems(result.problems);
+      if (result.ok) this.#channel.offer(result.config);
+    } catch (thrown) {
+      const error = errorMessage(thrown);
+      this.#logger.error("cannot write the proxy's files, trying again", { proxy: this.#sidecar.ID, error });
+      this.#nextComputeMs = this.#options.runtime.clock.monotonicMs() + retryAfterErrorMs;
+      this.#schedule();
+    }
+  }
+
+  async #prune(): Promise<void> {
+    try {
+      await pruneIdentityFiles(this.#options.directory, this.#channel.identitiesInUse());
+    } catch (thrown) {
+      const error = errorMessage(thrown);
+      this.#logger.warn("cannot remove old certificate files", { proxy: this.#sidecar.ID, error });
+    }
+  }
+
+  #reportProblems(problems: readonly string[]): void {
+    const text = problems.join("; ");
+    if (text !== this.#problems && text !== "") {
+      this.#logger.warn("part of a sidecar's registration cannot be honoured", {
+        proxy: this.#sidecar.ID,
+        problems: text,
+      });
+    }
+    this.#problems = text;
+  }
+
+  #warnIncomplete(): void {
+    const topics = this.#topics.values();
+    const missing = [...(topics.isComplete ? [] : topics.missing), ...(this.#leaf === undefined ? ["leaf"] : [])];
+    if (missing.length === 0) return;
+    this.#logger.warn("no configuration for the proxy yet, it keeps what it has", {
+      proxy: this.#sidecar.ID,
+      waitingFor: missing.join(" "),
+    });
+  }
+}

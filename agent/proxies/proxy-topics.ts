@@ -1,0 +1,115 @@
+import type { ServerLink } from "../../lib/client/server-link.ts";
+import type { ConnectProxyFields } from "../../lib/contract/catalog.ts";
+import type { TopicValues } from "../../lib/contract/topics.ts";
+import type { UpstreamState } from "../proxy-config.ts";
+import { createTopicPool, type TopicPool, type TopicUse } from "./topic-pool.ts";
+
+/** Everything that proxies learn from the servers, shared between the sidecars of this agent. */
+export interface ProxyTopicPools {
+  readonly endpoints: TopicPool<TopicValues["connect-endpoints"]>;
+  readonly intentions: TopicPool<TopicValues["intentions"]>;
+  readonly serviceConfig: TopicPool<TopicValues["service-config"]>;
+  readonly roots: TopicPool<TopicValues["ca-roots"]>;
+}
+
+export function createProxyTopicPools(link: ServerLink): ProxyTopicPools {
+  return {
+    endpoints: createTopicPool((service, onValue) =>
+      link.subscribe<"connect-endpoints">({ kind: "connect-endpoints", service }, onValue),
+    ),
+    intentions: createTopicPool((destination, onValue) =>
+      link.subscribe<"intentions">({ kind: "intentions", destination }, onValue),
+    ),
+    serviceConfig: createTopicPool((service, onValue) =>
+      link.subscribe<"service-config">({ kind: "service-config", service }, onValue),
+    ),
+    roots: createTopicPool((_name, onValue) => link.subscribe<"ca-roots">({ kind: "ca-roots" }, onValue)),
+  };
+}
+
+/** What one sidecar needs of the topics, as its registration is at the moment. */
+export interface ProxyTopics {
+  /** Opens and closes topics so that they are those of `proxy`; what stays needed is not interrupted. */
+  update(proxy: ConnectProxyFields): void;
+  values(): ProxyTopicValues;
+  close(): void;
+}
+
+/** Complete, or the names of the topics whose value has not come yet. */
+export type ProxyTopicValues =
+  | { readonly isComplete: false; readonly missing: readonly string[] }
+  | {
+      readonly isComplete: true;
+      readonly roots: TopicValues["ca-roots"];
+      readonly intentions: TopicValues["intentions"];
+      readonly serviceConfig: TopicValues["service-config"];
+      readonly upstreams: ReadonlyMap<string, UpstreamState>;
+    };
+
+export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void): ProxyTopics {
+  const roots = keepUses(pools.roots, onChange);
+  const intentions = keepUses(pools.intentions, onChange);
+  const configs = keepUses(pools.serviceConfig, onChange);
+  const endpoints = keepUses(pools.endpoints, onChange);
+  let destination = "";
+  return {
+    update(proxy) {
+      const upstreams = proxy.Upstreams.map((upstream) => upstream.DestinationName);
+      destination = proxy.DestinationServiceName;
+      roots.keep([""]);
+      intentions.keep([destination]);
+      configs.keep([destination, ...upstreams]);
+      endpoints.keep(upstreams);
+    },
+    values() {
+      const [rootsValue] = roots.values().values();
+      const rules = intentions.values().get(destination);
+      const config = configs.values().get(destination);
+      const missing = [
+        ...(rootsValue === undefined || rootsValue.activeRootId === "" ? ["ca-roots"] : []),
+        ...intentions.missing().map((name) => `intentions/${name}`),
+        ...configs.missing().map((name) => `service-config/${name}`),
+        // A list without endpoints will do, but not "no answer yet": after a restart of the agent that would take away
+        // from a running proxy the endpoints that it has.
+        ...endpoints.missing().map((name) => `connect-endpoints/${name}`),
+      ];
+      if (missing.length > 0 || rootsValue === undefined || rules === undefined || config === undefined) {
+        return { isComplete: false, missing };
+      }
+      const upstreams = new Map<string, UpstreamState>();
+      for (const [name, instances] of endpoints.values()) {
+        const upstreamConfig = configs.values().get(name);
+        if (upstreamConfig !== undefined) upstreams.set(name, { endpoints: instances, config: upstreamConfig });
+      }
+      return { isComplete: true, roots: rootsValue, intentions: rules, serviceConfig: config, upstreams };
+    },
+    close() {
+      for (const uses of [roots, intentions, configs, endpoints]) uses.keep([]);
+    },
+  };
+}
+
+interface KeptUses<V> {
+  keep(names: readonly string[]): void;
+  values(): ReadonlyMap<string, V>;
+  missing(): readonly string[];
+}
+
+function keepUses<V>(pool: TopicPool<V>, onChange: () => void): KeptUses<V> {
+  const uses = new Map<string, TopicUse<V>>();
+  const entries = (): [string, V | undefined][] => [...uses].map(([name, use]) => [name, use.value()]);
+  return {
+    keep(names) {
+      // New ones first, so that a subscription is not closed and opened again.
+      for (const name of names) if (!uses.has(name)) uses.set(name, pool.use(name, onChange));
+      for (const [name, use] of [...uses]) {
+        if (names.includes(name)) continue;
+        uses.delete(name);
+        use.close();
+      }
+    },
+    values: () =>
+      new Map(entries().flatMap(([name, value]): [string, V][] => (value === undefined ? [] : [[name, value]]))),
+    missing: () => entries().flatMap(([name, value]) => (value === undefined ? [name] : [])),
+  };
+}

@@ -1,0 +1,176 @@
+import { formatHostPort, parseHostPort } from "../lib/contract/address.ts";
+import {
+  aggregateStatus,
+  type ConnectProxyFields,
+  type ServiceFields,
+  type ServiceInstance,
+  type Upstream,
+} from "../lib/contract/catalog.ts";
+import { type Protocol, protocols, type ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
+import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
+import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { formatIssues } from "../lib/contract/schema-issues.ts";
+import { compileSpiffePattern, meshServerName } from "../lib/contract/spiffe.ts";
+import type { TopicValues } from "../lib/contract/topics.ts";
+
+/**
+ * What a sidecar's proxy shall do, from its registration and what the servers say about the services around it. Pure, and
+ * its output is in a fixed order, so that an unchanged world gives an identical document and nothing is pushed.
+ */
+export interface ProxyConfigInput {
+  /** A service of kind `connect-proxy` with its `Proxy`. */
+  readonly sidecar: ServiceFields & { readonly Proxy: ConnectProxyFields };
+  readonly trustDomain: string;
+  readonly datacenter: string;
+  /** Where the sidecar listens when its registration names no address. */
+  readonly bindAddress: string;
+  /** `host:port` of the proxy's own endpoint. */
+  readonly adminAddress: string;
+  readonly identity: ProxyConfig["identity"];
+  readonly intentions: TopicValues["intentions"];
+  /** Settings of the sidecar's destination. */
+  readonly serviceConfig: ResolvedServiceConfig;
+  /** By the upstream's service name. One that is absent gets a listener without endpoints. */
+  readonly upstreams: ReadonlyMap<string, UpstreamState>;
+}
+
+export interface UpstreamState {
+  readonly endpoints: TopicValues["connect-endpoints"];
+  readonly config: ResolvedServiceConfig;
+}
+
+/** `problems` are parts of the registration that cannot be honoured; the rest of the document stands without them. */
+export type ProxyConfigResult =
+  | { readonly ok: true; readonly config: ProxyConfig; readonly problems: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** Envoy's and the document's upper bound; Consul's weights have none. */
+const maxWeight = 65_535;
+const defaultConnectTimeoutMs = 5_000;
+const defaultMaxConnections = 65_536;
+
+/** The document for one sidecar, or why there can be none. */
+export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
+  const problems: string[] = [];
+  const upstreams = input.sidecar.Proxy.Upstreams.filter((upstream) => {
+    const problem = upstreamProblem(upstream, input.datacenter);
+    if (problem !== undefined) problems.push(problem);
+    return problem === undefined;
+  });
+  const parse = parseProxyConfig({
+    identity: input.identity,
+    inbound: [inboundConfig(input)],
+    outbound: upstreams.map((upstream) => outboundConfig(input, upstream)).sort(byServiceThenListen),
+    admin: { listen: input.adminAddress },
+  });
+  if (!parse.ok) return { ok: false, problems: [...problems, formatIssues(parse.issues)] };
+  return { ok: true, config: parse.config, problems };
+}
+
+function inboundConfig(input: ProxyConfigInput) {
+  const { Proxy: proxy } = input.sidecar;
+  const overrides = proxy.Config;
+  const listenHost = stringSetting(overrides, "bind_address") ?? (input.sidecar.Address || input.bindAddress);
+  const listenPort = numberSetting(overrides, "bind_port") ?? input.sidecar.Port;
+  return {
+    service: proxy.DestinationServiceName,
+    listen: formatHostPort({ host: listenHost, port: listenPort }),
+    app: formatHostPort({ host: proxy.LocalServiceAddress || "127.0.0.1", port: proxy.LocalServicePort }),
+    protocol: protocolSetting(overrides) ?? input.serviceConfig.protocol,
+    intentions: intentionRules(proxy.DestinationServiceName, input.intentions),
+    connectTimeoutMs:
+      numberSetting(overrides, "local_connect_timeout_ms") ??
+      (input.serviceConfig.localConnectTimeoutMs || defaultConnectTimeoutMs),
+    maxConnections:
+      numberSetting(overrides, "max_inbound_connections") ??
+      (input.serviceConfig.maxInboundConnections || defaultMaxConnections),
+  };
+}
+
+/**
+ * Consul's enforcement: any datacenter, and the trust domain is whatever the certificate authorities admit. A rule for a
+ * name that no certificate can carry could never match, so it is left out rather than making the document unusable.
+ */
+function intentionRules(destination: string, intentions: TopicValues["intentions"]) {
+  const rules = intentions.rules
+    .filter((rule) => rule.destinationName === destination || rule.destinationName === wildcard)
+    .sort(compareIntentions)
+    .map((rule) => ({ source: `spiffe://*/ns/default/dc/*/svc/${rule.sourceName}`, action: rule.action }))
+    .filter((rule) => compileSpiffePattern(rule.source) !== undefined);
+  return { default: intentions.defaultAction, rules };
+}
+
+function upstreamProblem(upstream: Upstream, datacenter: string): string | undefined {
+  const name = `upstream "${upstream.DestinationName}"`;
+  if (upstream.DestinationType !== "service") return `${name}: prepared queries cannot be upstreams yet`;
+  if (upstream.Datacenter !== "" && upstream.Datacenter !== datacenter) {
+    return `${name}: datacenter "${upstream.Datacenter}" cannot be reached from "${datacenter}"`;
+  }
+  return undefined;
+}
+
+function outboundConfig(input: ProxyConfigInput, upstream: Upstream) {
+  const service = upstream.DestinationName;
+  const state = input.upstreams.get(service);
+  return {
+    service,
+    listen: formatHostPort({ host: upstream.LocalBindAddress || "127.0.0.1", port: upstream.LocalBindPort }),
+    protocol: protocolSetting(upstream.Config) ?? state?.config.protocol ?? "tcp",
+    endpoints: (state?.endpoints ?? []).flatMap(usableEndpoint).sort(byAddress),
+    peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${service}`,
+    serverName: meshServerName({ service, datacenter: input.datacenter, trustDomain: input.trustDomain }),
+    connectTimeoutMs: numberSetting(upstream.Config, "connect_timeout_ms") ?? defaultConnectTimeoutMs,
+    maxConnections: numberSetting(limitsOf(upstream.Config), "max_connections") ?? defaultMaxConnections,
+  };
+}
+
+interface Endpoint {
+  readonly address: string;
+  readonly weight: number;
+}
+
+/** Critical instances get no traffic, and neither do those whose weight in their present state is 0, as in Consul. */
+function usableEndpoint(instance: ServiceInstance): Endpoint[] {
+  const status = aggregateStatus(instance.Checks);
+  if (status === "critical") return [];
+  const { Weights: weights, Address: serviceAddress, Port: port } = instance.Service;
+  const weight = status === "passing" ? weights.Passing : weights.Warning;
+  const address = formatHostPort({ host: serviceAddress || instance.Node.Address, port });
+  const isDialable = port > 0 && parseHostPort(address) !== undefined;
+  return weight >= 1 && isDialable ? [{ address, weight: Math.min(weight, maxWeight) }] : [];
+}
+
+function protocolSetting(settings: Readonly<Record<string, unknown>>): Protocol | undefined {
+  return protocols.find((protocol) => protocol === settings["protocol"]);
+}
+
+function numberSetting(settings: Readonly<Record<string, unknown>>, key: string): number | undefined {
+  const value = settings[key];
+  return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined;
+}
+
+function stringSetting(settings: Readonly<Record<string, unknown>>, key: string): string | undefined {
+  const value = settings[key];
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function limitsOf(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const limits = settings["limits"];
+  return typeof limits === "object" && limits !== null ? { ...limits } : {};
+}
+
+function byServiceThenListen(
+  a: { readonly service: string; readonly listen: string },
+  b: { readonly service: string; readonly listen: string },
+): number {
+  return compareText(a.service, b.service) || compareText(a.listen, b.listen);
+}
+
+function byAddress(a: Endpoint, b: Endpoint): number {
+  return compareText(a.address, b.address) || a.weight - b.weight;
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
