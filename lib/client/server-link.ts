@@ -1,5 +1,5 @@
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
-import type { NodeRegistrations, Topic, TopicValues } from "../contract/topics.ts";
+import type { NodeRegistrations, Topic, TopicOf, TopicValues } from "../contract/topics.ts";
 
 /**
  * How an agent reaches the servers: in the same process, or over gRPC. Every call rejects with an `AtollError`;
@@ -19,7 +19,7 @@ export interface ServerLink {
    * and then sends the value again; between connections the last value stands.
    */
   subscribe<K extends Topic["kind"]>(
-    topic: Extract<Topic, { kind: K }>,
+    topic: TopicOf<K>,
     onValue: (value: TopicValues[K], index: number) => void,
   ): Subscription;
   /** The server that this link talks to, as `host:port`, and whether the last call reached it. */

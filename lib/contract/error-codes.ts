@@ -19,6 +19,7 @@ export const errorTable = {
   ADDRESS_IN_USE: { status: 500, retryable: "no", meaning: "another process holds the address" },
   DATA_DIR_LOCKED: { status: 500, retryable: "no", meaning: "another process holds the data directory" },
   DATA_CORRUPT: { status: 500, retryable: "no", meaning: "stored data does not match its checksum" },
+  DATA_VERSION: { status: 500, retryable: "no", meaning: "stored data were written by another version of Atoll" },
   WRONG_CLUSTER: { status: 500, retryable: "no", meaning: "the data or peer belongs to another cluster" },
   CERTIFICATE_INVALID: { status: 400, retryable: "no", meaning: "a certificate, key or request cannot be used" },
 } as const satisfies Record<string, ErrorSpec>;

@@ -1,4 +1,4 @@
-import type { CheckRecord, ServiceInstance, ServiceRecord } from "./catalog.ts";
+import type { CheckRecord, NodeRecord, ServiceInstance, ServiceRecord } from "./catalog.ts";
 import type { IntentionAction, ResolvedServiceConfig } from "./config-entries.ts";
 import type { Intention } from "./intentions.ts";
 
@@ -8,6 +8,9 @@ export type Topic =
   | { readonly kind: "intentions"; readonly destination: string }
   | { readonly kind: "service-config"; readonly service: string }
   | { readonly kind: "ca-roots" };
+
+/** The topics of one kind. */
+export type TopicOf<K extends Topic["kind"]> = Extract<Topic, { readonly kind: K }> & { readonly kind: K };
 
 /** The value of each kind of topic. */
 export interface TopicValues {
@@ -56,6 +59,8 @@ export function topicKey(topic: Topic): string {
 
 /** What the catalog holds for one node, for an agent to compare with its own registrations. */
 export interface NodeRegistrations {
+  /** The node's own record; absent when the catalog does not know the node. */
+  readonly node?: NodeRecord;
   readonly nodeIndex: number;
   readonly services: readonly ServiceRecord[];
   readonly checks: readonly CheckRecord[];

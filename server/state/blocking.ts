@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../lib/base/clock.ts";
 import type { BlockingOptions, BlockingReader, Read, StateReader } from "./reader.ts";
-import type { Waiter, WatchHub } from "./watch-hub.ts";
+import type { WatchHub } from "./watch-hub.ts";
 
 /**
  * Blocking queries over the state. A query that times out answers with the value and index that it has seen last: while
@@ -30,12 +31,12 @@ function waitForIndex<T>(
 ): Promise<Read<T>> {
   return new Promise((resolve, reject) => {
     let current = first;
-    let waiter: Waiter = watches.wait(current.watch, onTouched);
+    let watch = watches.watch(current.watch, onTouched);
     const timer = clock.after(waitMs, finish);
     signal?.addEventListener("abort", finish, { once: true });
 
     function release(): void {
-      waiter.cancel();
+      watch.cancel();
       timer.cancel();
       signal?.removeEventListener("abort", finish);
     }
@@ -45,9 +46,13 @@ function waitForIndex<T>(
     }
     function onTouched(): void {
       try {
+        const watchedKeys = current.watch;
         current = readAgain();
         if (current.index > minIndex) finish();
-        else waiter = watches.wait(current.watch, onTouched);
+        else if (!isDeepStrictEqual(watchedKeys, current.watch)) {
+          watch.cancel();
+          watch = watches.watch(current.watch, onTouched);
+        }
       } catch (thrown) {
         release();
         reject(thrown);

@@ -31,13 +31,13 @@ export interface State {
 
 export interface StateOptions {
   readonly defaultIntentionAction?: IntentionAction;
-  readonly maxWaiters?: number;
+  readonly maxWatches?: number;
 }
 
 export function createState(options: StateOptions = {}): State {
   const tables = createTables();
   const cache = createReadCache(tables.indexes);
-  const watches = createWatchHub(options.maxWaiters === undefined ? {} : { maxWaiters: options.maxWaiters });
+  const watches = createWatchHub(options.maxWatches === undefined ? {} : { maxWatches: options.maxWatches });
   const defaultIntentionAction = options.defaultIntentionAction ?? "allow";
   let appliedIndex = 0;
   let touched = new Set<string>();

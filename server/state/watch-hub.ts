@@ -1,21 +1,20 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
 
 /** Blocked queries and subscriptions together; one more is refused rather than taking the server's memory. */
-export const defaultMaxWaiters = 200_000;
+export const defaultMaxWatches = 200_000;
 
-/** Who waits for a change of what. A commit wakes the waiters of the keys that it touched, and nobody else. */
+/** Who waits for a change of what. A commit wakes those who watch a key that it touched, and nobody else. */
 export interface WatchHub {
   /**
-   * Calls back once, at the first wake-up that touched one of `keys`, unless cancelled before. Throws `RATE_LIMITED`
-   * when too many wait already.
+   * Calls back at every wake-up that touched one of `keys`, once however many of them it touched, until cancelled. Throws
+   * `RATE_LIMITED` when too many watch already.
    */
-  wait(keys: readonly string[], onTouched: () => void): Waiter;
-  /** Wakes the waiters of `touched`, each once however many of its keys are in there. */
+  watch(keys: readonly string[], onTouched: () => void): Watch;
   wake(touched: Iterable<string>): void;
-  waiterCount(): number;
+  watchCount(): number;
 }
 
-export interface Waiter {
+export interface Watch {
   /** Idempotent; afterwards the callback never runs. */
   cancel(): void;
 }
@@ -23,17 +22,17 @@ export interface Waiter {
 interface Entry {
   readonly keys: readonly string[];
   readonly onTouched: () => void;
-  isWaiting: boolean;
+  isActive: boolean;
 }
 
-export function createWatchHub(options: { readonly maxWaiters?: number } = {}): WatchHub {
-  const maxWaiters = options.maxWaiters ?? defaultMaxWaiters;
+export function createWatchHub(options: { readonly maxWatches?: number } = {}): WatchHub {
+  const maxWatches = options.maxWatches ?? defaultMaxWatches;
   const byKey = new Map<string, Set<Entry>>();
   let count = 0;
 
   const leave = (entry: Entry): void => {
-    if (!entry.isWaiting) return;
-    entry.isWaiting = false;
+    if (!entry.isActive) return;
+    entry.isActive = false;
     count--;
     for (const key of entry.keys) {
       const entries = byKey.get(key);
@@ -42,11 +41,11 @@ export function createWatchHub(options: { readonly maxWaiters?: number } = {}): 
   };
 
   return {
-    wait(keys, onTouched) {
-      if (count >= maxWaiters) {
+    watch(keys, onTouched) {
+      if (count >= maxWatches) {
         throw new AtollError("RATE_LIMITED", `too many blocking queries: ${count} are waiting; ask again later`);
       }
-      const entry: Entry = { keys, onTouched, isWaiting: true };
+      const entry: Entry = { keys, onTouched, isActive: true };
       count++;
       for (const key of keys) {
         const entries = byKey.get(key);
@@ -56,15 +55,11 @@ export function createWatchHub(options: { readonly maxWaiters?: number } = {}): 
       return { cancel: () => leave(entry) };
     },
     wake(touched) {
-      // Collected before anyone is called: a callback usually waits again on the same keys.
+      // Collected before anyone is called: a callback may cancel others or watch anew, and then has read already.
       const woken = new Set<Entry>();
       for (const key of touched) for (const entry of byKey.get(key) ?? []) woken.add(entry);
-      for (const entry of woken) {
-        if (!entry.isWaiting) continue;
-        leave(entry);
-        entry.onTouched();
-      }
+      for (const entry of woken) if (entry.isActive) entry.onTouched();
     },
-    waiterCount: () => count,
+    watchCount: () => count,
   };
 }

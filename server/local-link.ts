@@ -1,0 +1,79 @@
+import type {
+  ForwardRequest,
+  ForwardResponse,
+  ServerLink,
+  SignedLeaf,
+  Subscription,
+} from "../lib/client/server-link.ts";
+import type { DeregisterCommand, RegisterCommand } from "../lib/contract/commands.ts";
+import { AtollError } from "../lib/contract/error-codes.ts";
+import type { NodeRegistrations } from "../lib/contract/topics.ts";
+import type { ReplicatedLog } from "./log/replicated-log.ts";
+import type { StateReader } from "./state/reader.ts";
+import type { TopicSource } from "./topics.ts";
+
+/** Runs one `/v1` request on this server's own HTTP app. */
+export type ForwardHandler = (request: ForwardRequest, signal: AbortSignal) => Promise<ForwardResponse>;
+
+export interface LocalLinkOptions {
+  readonly log: ReplicatedLog;
+  readonly reader: StateReader;
+  readonly topics: TopicSource;
+  readonly sign: (csrPem: string) => SignedLeaf;
+  readonly forward: ForwardHandler;
+}
+
+/** The link of an agent to the server in its own process; the RPC service answers remote agents through one as well. */
+export function createLocalLink(options: LocalLinkOptions): ServerLink {
+  const { log, reader, topics } = options;
+  const subscriptions = new Set<Subscription>();
+  return {
+    write: (command, signal) => writeCatalog(log, command, signal),
+    async nodeRegistrations(node, signal) {
+      await log.readIndex(signal);
+      return readNodeRegistrations(reader, node);
+    },
+    async sign(csrPem) {
+      return options.sign(csrPem);
+    },
+    forward: options.forward,
+    subscribe(topic, onValue) {
+      const inner = topics.subscribe(topic, onValue);
+      const subscription: Subscription = {
+        close() {
+          subscriptions.delete(subscription);
+          inner.close();
+        },
+      };
+      subscriptions.add(subscription);
+      return subscription;
+    },
+    status: () => ({ address: log.leadership().leaderAddress, isConnected: log.leadership().isLeader }),
+    async close() {
+      for (const subscription of [...subscriptions]) subscription.close();
+    },
+  };
+}
+
+/** Proposes a catalog write; a command that the state refused becomes the error that it named. */
+async function writeCatalog(
+  log: ReplicatedLog,
+  command: RegisterCommand | DeregisterCommand,
+  signal: AbortSignal,
+): Promise<{ readonly index: number }> {
+  const { index, result } = await log.propose(command, signal);
+  if (!result.ok) throw new AtollError(result.code, result.message);
+  return { index };
+}
+
+function readNodeRegistrations(reader: StateReader, name: string): NodeRegistrations {
+  const node = reader.node(name);
+  const services = reader.nodeServices(name);
+  const checks = reader.nodeChecks(name);
+  return {
+    nodeIndex: Math.max(node.index, services.index, checks.index),
+    services: services.value,
+    checks: checks.value,
+    ...(node.value === undefined ? {} : { node: node.value }),
+  };
+}

@@ -1,0 +1,85 @@
+import { chmod, mkdir } from "node:fs/promises";
+import { Level } from "level";
+import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { DurableStore } from "./durable-store.ts";
+
+/** Entries fetched at once while scanning. */
+const scanChunk = 1000;
+
+/**
+ * Opens (or makes) a LevelDB database in `directory`, which is ours alone (0700: the authority's key is in there).
+ * Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, or `CONFIG_INVALID` when the directory cannot be used.
+ */
+export async function openLevelStore(directory: string): Promise<DurableStore> {
+  await prepareDirectory(directory);
+  const db = new Level<string, Uint8Array>(directory, { keyEncoding: "utf8", valueEncoding: "view" });
+  try {
+    await db.open();
+  } catch (thrown) {
+    throw openError(directory, thrown);
+  }
+  return {
+    write: (operations) => db.batch([...operations], { sync: true }),
+    async scan(onEntry) {
+      const iterator = db.iterator();
+      try {
+        for (;;) {
+          const entries = await iterator.nextv(scanChunk);
+          if (entries.length === 0) return;
+          for (const [key, value] of entries) onEntry(key, value);
+        }
+      } catch (thrown) {
+        throw readError(directory, thrown);
+      } finally {
+        await iterator.close();
+      }
+    },
+    close: () => db.close(),
+  };
+}
+
+async function prepareDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await chmod(directory, 0o700);
+  } catch (thrown) {
+    throw new AtollError("CONFIG_INVALID", `data directory ${directory} cannot be used: ${errorMessage(thrown)}`, {
+      cause: thrown,
+    });
+  }
+}
+
+function openError(directory: string, thrown: unknown): AtollError {
+  const reason = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
+  const options = { cause: thrown };
+  switch (systemErrorCode(reason)) {
+    case "LEVEL_LOCKED":
+      return new AtollError(
+        "DATA_DIR_LOCKED",
+        `data directory ${directory} is in use by another Atoll server: stop that one first, ` +
+          "or give this one a data directory of its own (--data-dir)",
+        options,
+      );
+    case "LEVEL_CORRUPTION":
+      return corrupt(directory, errorMessage(reason), thrown);
+    default:
+      return new AtollError(
+        "CONFIG_INVALID",
+        `data directory ${directory} cannot be opened: ${errorMessage(reason)}`,
+        options,
+      );
+  }
+}
+
+function readError(directory: string, thrown: unknown): AtollError {
+  return corrupt(directory, errorMessage(thrown), thrown);
+}
+
+function corrupt(directory: string, reason: string, thrown: unknown): AtollError {
+  return new AtollError(
+    "DATA_CORRUPT",
+    `data directory ${directory} is damaged (${reason}): restore it from a backup, or move it away to start empty`,
+    { cause: thrown },
+  );
+}
