@@ -10,7 +10,7 @@ import { type Protocol, protocols, type ResolvedServiceConfig } from "../lib/con
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
 import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
-import { compileSpiffePattern, meshServerName } from "../lib/contract/spiffe.ts";
+import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 
 /**
@@ -94,10 +94,14 @@ function inboundConfig(input: ProxyConfigInput) {
 function intentionRules(destination: string, intentions: TopicValues["intentions"]) {
   const rules = intentions.rules
     .filter((rule) => rule.destinationName === destination || rule.destinationName === wildcard)
+    .filter((rule) => rule.sourceName === wildcard || canBeInIdentity(rule.sourceName))
     .sort(compareIntentions)
-    .map((rule) => ({ source: `spiffe://*/ns/default/dc/*/svc/${rule.sourceName}`, action: rule.action }))
-    .filter((rule) => compileSpiffePattern(rule.source) !== undefined);
+    .map((rule) => ({ source: `spiffe://*/ns/default/dc/*/svc/${rule.sourceName}`, action: rule.action }));
   return { default: intentions.defaultAction, rules };
+}
+
+function canBeInIdentity(service: string): boolean {
+  return parseSpiffeId(formatSpiffeId({ kind: "service", trustDomain: "t", datacenter: "d", service })) !== undefined;
 }
 
 function upstreamProblem(upstream: Upstream, datacenter: string): string | undefined {

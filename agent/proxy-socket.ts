@@ -104,13 +104,11 @@ function serveProxy({ socket, byProxy, logger, options }: Serving): void {
   const onLine = (line: string): void => {
     if (socket.destroyed) return;
     const message = decodeProxyMessage(line);
-    if (message === undefined) return refuse("it sent a line that is not a message of this protocol");
-    if (message.type === "hello") {
-      if (connection !== undefined) return refuse("it said hello twice");
-      return onHello(message);
-    }
-    if (connection === undefined) return refuse("its first message was not hello");
-    if (message.type === "applied") events.applied(connection, message.version);
+    if (message === undefined) refuse("it sent a line that is not a message of this protocol");
+    else if (message.type === "hello" && connection !== undefined) refuse("it said hello twice");
+    else if (message.type === "hello") onHello(message);
+    else if (connection === undefined) refuse("its first message was not hello");
+    else if (message.type === "applied") events.applied(connection, message.version);
     else events.rejected(connection, message.version, message.message);
   };
   const reader = createLineReader({

@@ -1,0 +1,233 @@
+import { describe, expect, test } from "bun:test";
+import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
+import type { ServiceInstance } from "../../lib/contract/catalog.ts";
+import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
+
+const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
+
+function input(overrides: Partial<ProxyConfigInput> = {}): ProxyConfigInput {
+  return {
+    sidecar: sidecar(),
+    trustDomain,
+    datacenter: "dc1",
+    bindAddress: "127.0.0.5",
+    adminAddress: "127.0.0.5:19000",
+    identity: { certFile: "/d/leaf.crt", keyFile: "/d/leaf.key", caFile: "/d/roots.crt" },
+    intentions: { rules: [], defaultAction: "deny" },
+    serviceConfig: serviceConfig(),
+    upstreams: new Map(),
+    ...overrides,
+  };
+}
+
+function compute(overrides: Partial<ProxyConfigInput> = {}) {
+  const result = computeProxyConfig(input(overrides));
+  if (!result.ok) throw new Error(result.problems.join("; "));
+  return result;
+}
+
+function endpointsOf(instances: readonly ServiceInstance[]) {
+  const { config } = compute({
+    sidecar: sidecar({ proxy: { Upstreams: [upstream()] } }),
+    upstreams: new Map([["api", { endpoints: instances, config: serviceConfig({ service: "api" }) }]]),
+  });
+  return config.outbound[0]?.endpoints;
+}
+
+describe("inbound", () => {
+  test("takes service, addresses and limits from the registration and the service's config", () => {
+    const { config, problems } = compute({
+      serviceConfig: serviceConfig({ protocol: "http", localConnectTimeoutMs: 1_500, maxInboundConnections: 7 }),
+    });
+    expect(problems).toEqual([]);
+    expect(config.inbound).toEqual([
+      {
+        service: "web",
+        listen: "127.0.0.5:21000",
+        app: "127.0.0.1:8080",
+        protocol: "http",
+        intentions: { default: "deny", rules: [] },
+        connectTimeoutMs: 1_500,
+        idleTimeoutMs: 3_600_000,
+        maxConnections: 7,
+      },
+    ]);
+    expect(config.admin).toEqual({ listen: "127.0.0.5:19000" });
+  });
+
+  test("an unset connect timeout and connection limit are the document's defaults", () => {
+    const [inbound] = compute().config.inbound;
+    expect([inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual([5_000, 65_536]);
+  });
+
+  test.each([
+    ["the sidecar's address", sidecar({ Address: "10.1.2.3" }), "10.1.2.3:21000"],
+    ["an IPv6 address", sidecar({ Address: "fd00::7" }), "[fd00::7]:21000"],
+    [
+      "what Proxy.Config binds",
+      sidecar({ Address: "203.0.113.9", proxy: { Config: { bind_address: "0.0.0.0", bind_port: 4_000 } } }),
+      "0.0.0.0:4000",
+    ],
+  ])("listens on %s", (_what, registration, listen) => {
+    expect(compute({ sidecar: registration }).config.inbound[0]?.listen).toBe(listen);
+  });
+
+  test("the registration's own settings win over the service's config", () => {
+    const settings = { protocol: "grpc", local_connect_timeout_ms: 9, max_inbound_connections: 3 };
+    const [inbound] = compute({
+      sidecar: sidecar({ proxy: { Config: settings } }),
+      serviceConfig: serviceConfig({ protocol: "http", localConnectTimeoutMs: 1, maxInboundConnections: 1 }),
+    }).config.inbound;
+    expect([inbound?.protocol, inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual(["grpc", 9, 3]);
+  });
+
+  test("settings of the wrong type are not taken", () => {
+    const settings = { protocol: "carrier-pigeon", local_connect_timeout_ms: "soon", max_inbound_connections: -1 };
+    const [inbound] = compute({ sidecar: sidecar({ proxy: { Config: settings } }) }).config.inbound;
+    expect([inbound?.protocol, inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual(["tcp", 5_000, 65_536]);
+  });
+});
+
+describe("intentions", () => {
+  const rulesFor = (...rules: ReturnType<typeof intention>[]) =>
+    compute({ intentions: { rules, defaultAction: "allow" } }).config.inbound[0]?.intentions;
+
+  test("become SPIFFE patterns in precedence order, whatever order they came in", () => {
+    expect(
+      rulesFor(
+        intention("*", "*", "deny"),
+        intention("api", "*", "allow"),
+        intention("*", "web", "deny"),
+        intention("db", "web", "allow"),
+        intention("api", "web", "deny"),
+      ),
+    ).toEqual({
+      default: "allow",
+      rules: [
+        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "deny" },
+        { source: "spiffe://*/ns/default/dc/*/svc/db", action: "allow" },
+        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny" },
+        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow" },
+        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny" },
+      ],
+    });
+  });
+
+  test("for another destination are left out", () => {
+    expect(rulesFor(intention("api", "other", "allow"))?.rules).toEqual([]);
+  });
+
+  test("with a source that no certificate can carry are left out and do not spoil the rest", () => {
+    expect(rulesFor(intention("a/b", "web", "allow"), intention("api", "web", "allow"))?.rules).toEqual([
+      { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow" },
+    ]);
+  });
+});
+
+describe("outbound", () => {
+  test("names the upstream's peer identity and server name", () => {
+    const { config } = compute({
+      sidecar: sidecar({ proxy: { Upstreams: [upstream({ Config: { connect_timeout_ms: 250 } })] } }),
+      upstreams: new Map([
+        ["api", { endpoints: [instance("a")], config: serviceConfig({ service: "api", protocol: "http2" }) }],
+      ]),
+    });
+    expect(config.outbound).toEqual([
+      {
+        service: "api",
+        listen: "127.0.0.1:9191",
+        protocol: "http2",
+        endpoints: [{ address: "10.0.0.1:21000", weight: 1 }],
+        peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
+        serverName: `api.default.dc1.internal.${trustDomain}`,
+        connectTimeoutMs: 250,
+        idleTimeoutMs: 3_600_000,
+        maxConnections: 65_536,
+      },
+    ]);
+  });
+
+  test.each([
+    ["passing", ["passing"], 5],
+    ["without checks", [], 5],
+    ["warning", ["passing", "warning"], 2],
+  ] as const)("an instance that is %s gets its weight of that state", (_what, statuses, weight) => {
+    const weights = { Passing: 5, Warning: 2 };
+    expect(endpointsOf([instance("a", { statuses, weights })])).toEqual([{ address: "10.0.0.1:21000", weight }]);
+  });
+
+  test.each([
+    ["critical", instance("a", { statuses: ["passing", "critical"] })],
+    ["of weight 0 in its state", instance("a", { statuses: ["warning"], weights: { Passing: 5, Warning: 0 } })],
+    ["without a port", instance("a", { port: 0 })],
+    ["at an address that is no address", instance("a", { address: "not an address" })],
+  ])("an instance that is %s gets no traffic", (_what, one) => {
+    expect(endpointsOf([one, instance("b", { address: "10.0.0.2" })])).toEqual([
+      { address: "10.0.0.2:21000", weight: 1 },
+    ]);
+  });
+
+  test("an instance without an address of its own is at its node's", () => {
+    expect(endpointsOf([instance("a", { address: "", nodeAddress: "fd00::1" })])).toEqual([
+      { address: "[fd00::1]:21000", weight: 1 },
+    ]);
+  });
+
+  test("a weight over the document's bound is cut to it", () => {
+    expect(endpointsOf([instance("a", { weights: { Passing: 1_000_000, Warning: 1 } })])?.[0]?.weight).toBe(65_535);
+  });
+
+  test("an upstream without a known instance still has its listener", () => {
+    const { config } = compute({ sidecar: sidecar({ proxy: { Upstreams: [upstream()] } }) });
+    expect(config.outbound.map(({ listen, endpoints }) => ({ listen, endpoints }))).toEqual([
+      { listen: "127.0.0.1:9191", endpoints: [] },
+    ]);
+  });
+
+  test("what cannot be honoured is said, and the other upstreams stand", () => {
+    const { config, problems } = compute({
+      sidecar: sidecar({
+        proxy: {
+          Upstreams: [
+            upstream({ DestinationType: "prepared_query", DestinationName: "q", LocalBindPort: 1 }),
+            upstream({ DestinationName: "far", Datacenter: "dc9", LocalBindPort: 2 }),
+            upstream({ Datacenter: "dc1" }),
+          ],
+        },
+      }),
+    });
+    expect(config.outbound.map((outbound) => outbound.service)).toEqual(["api"]);
+    expect(problems).toEqual([
+      'upstream "q": prepared queries cannot be upstreams yet',
+      'upstream "far": datacenter "dc9" cannot be reached from "dc1"',
+    ]);
+  });
+});
+
+test("the same world in another order gives the identical document", () => {
+  const instances = [instance("c", { address: "10.0.0.3" }), instance("a", { address: "10.0.0.1" })];
+  const upstreams = [upstream({ DestinationName: "db", LocalBindPort: 9_000 }), upstream()];
+  const rules = [intention("z", "web", "allow"), intention("b", "web", "deny")];
+  const documentOf = (flip: <T>(list: readonly T[]) => T[]): string =>
+    JSON.stringify(
+      compute({
+        sidecar: sidecar({ proxy: { Upstreams: flip(upstreams) } }),
+        intentions: { rules: flip(rules), defaultAction: "allow" },
+        upstreams: new Map(
+          flip(["api", "db"]).map((service) => [
+            service,
+            { endpoints: flip(instances), config: serviceConfig({ service }) },
+          ]),
+        ),
+      }).config,
+    );
+  expect(documentOf((list) => [...list])).toBe(documentOf((list) => list.toReversed()));
+});
+
+test("a registration whose listeners clash gives no document but the reason", () => {
+  const result = computeProxyConfig(input({ sidecar: sidecar({ Address: "127.0.0.5", Port: 19_000 }) }));
+  expect(result).toEqual({
+    ok: false,
+    problems: ["admin.listen: 127.0.0.5:19000 is already the address of inbound[0].listen"],
+  });
+});
