@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { CheckFields, CheckStatus, ServiceFields } from "../lib/contract/catalog.ts";
 import { checkFields, serviceFields } from "./registration/catalog-fields.ts";
 import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts";
@@ -65,6 +66,17 @@ export function createLocalState(nodeName: string): LocalState {
     if (changes.length === 0) return;
     for (const listener of [...listeners]) listener(changes);
   };
+  /** Checks repeat the name and tags of their service, which may have changed under them. */
+  const refreshChecks = (placed: ReadonlySet<string>): LocalChange[] => {
+    const outdated = [...checks].filter(([id, check]) => {
+      const service = services.get(check.definition.serviceId);
+      return !placed.has(id) && service !== undefined && !describesService(check.fields, service);
+    });
+    return outdated.map(([id, check]) => {
+      checks.set(id, placeCheck(check, { nodeName, services, previous: check }));
+      return { kind: "check", id };
+    });
+  };
   return {
     nodeName,
     services: () => services,
@@ -88,6 +100,7 @@ export function createLocalState(nodeName: string): LocalState {
         checks.set(id, placeCheck(check, { nodeName, services, previous: before.get(id) }));
         changes.push({ kind: "check", id });
       }
+      changes.push(...refreshChecks(new Set((update.checks ?? []).map((check) => check.definition.checkId))));
       tell(changes);
     },
     setCheckStatus(checkId, status, output) {
@@ -102,7 +115,7 @@ export function createLocalState(nodeName: string): LocalState {
       const service = services.get(serviceId);
       if (service === undefined) return;
       services.set(serviceId, { ...service, fields: { ...service.fields, Tags: tags } });
-      tell([{ kind: "service", id: serviceId }]);
+      tell([{ kind: "service", id: serviceId }, ...refreshChecks(new Set())]);
     },
     observe(listener) {
       listeners.add(listener);
@@ -115,6 +128,11 @@ interface Placement {
   readonly nodeName: string;
   readonly services: ReadonlyMap<string, LocalService>;
   readonly previous: LocalCheck | undefined;
+}
+
+/** Whether a check that was registered earlier still names its service as it is now. */
+function describesService(fields: CheckFields, service: LocalService): boolean {
+  return fields.ServiceName === service.definition.name && isDeepStrictEqual(fields.ServiceTags, service.fields.Tags);
 }
 
 function placeCheck(check: NewLocalCheck, placement: Placement): LocalCheck {

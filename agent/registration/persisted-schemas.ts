@@ -40,7 +40,7 @@ const Check = Type.Object({
   probe: Probe,
 });
 
-const Proxy = Type.Object({
+const ConnectProxy = Type.Object({
   DestinationServiceName: Type.String(),
   DestinationServiceID: Type.String(),
   LocalServiceAddress: Type.String(),
@@ -70,7 +70,7 @@ const Service = Type.Object({
   weights: Type.Object({ Passing: Type.Integer(), Warning: Type.Integer() }),
   enableTagOverride: Type.Boolean(),
   connectNative: Type.Boolean(),
-  proxy: Type.Optional(Proxy),
+  proxy: Type.Optional(ConnectProxy),
   checks: Type.Array(Check),
 });
 

@@ -1,4 +1,4 @@
-import { type CheckDefinition, type ServiceDefinition, type SidecarDefinition } from "../service-definition.ts";
+import type { CheckDefinition, ServiceDefinition, SidecarDefinition } from "../service-definition.ts";
 import { formatHostPort } from "../../lib/contract/address.ts";
 import { maxCheckOutputBytes } from "./decode-check.ts";
 import { localHost } from "./decode-proxy.ts";

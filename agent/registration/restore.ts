@@ -1,0 +1,55 @@
+import type { Logger } from "../../lib/base/logger.ts";
+import type { LocalService, LocalUpdate, NewLocalCheck } from "../local-state.ts";
+import type { SavedRegistrations } from "../persistence.ts";
+
+/**
+ * The local state that saved registrations stand for. When two files claim one id, after a crash between writing one and
+ * removing the other, the later one is right. Checks keep the status that they had: an agent's restart must not take
+ * healthy services out of rotation until each of them has been probed again.
+ */
+export function restoreUpdate(saved: SavedRegistrations, logger: Logger): LocalUpdate {
+  const services = new Map<string, Omit<LocalService, "fields">>();
+  const checks = new Map<string, NewLocalCheck>();
+  const withState = (check: Omit<NewLocalCheck, "restored">): NewLocalCheck => {
+    const state = saved.states.get(check.definition.checkId);
+    return state === undefined ? check : { ...check, restored: { status: state.status, output: state.output } };
+  };
+  const documents = [
+    ...saved.registrations.map((document) => ({ ...document, check: undefined })),
+    ...saved.checks.map((document) => ({ ...document, services: [] })),
+  ].sort((a, b) => a.sequence - b.sequence);
+  for (const document of documents) {
+    const [parent] = document.services;
+    for (const { checks: own, ...definition } of document.services) {
+      const isSidecar = parent !== undefined && definition.id !== parent.id;
+      services.set(definition.id, {
+        definition: { ...definition, checks: [] },
+        ...(isSidecar && { parentId: parent.id }),
+        isPersisted: true,
+      });
+      for (const check of own) {
+        checks.set(check.checkId, withState({ definition: check, isStandalone: false, isPersisted: true }));
+      }
+    }
+    if (document.check !== undefined) {
+      const check = withState({ definition: document.check, isStandalone: true, isPersisted: true });
+      checks.set(document.check.checkId, check);
+    }
+  }
+  return { services: [...services.values()], checks: withoutOrphans([...checks.values()], services, logger) };
+}
+
+function withoutOrphans(
+  checks: readonly NewLocalCheck[],
+  services: ReadonlyMap<string, unknown>,
+  logger: Logger,
+): NewLocalCheck[] {
+  return checks.filter(({ definition }) => {
+    const isKnown = definition.serviceId === "" || services.has(definition.serviceId);
+    if (!isKnown) {
+      const fields = { check: definition.checkId, service: definition.serviceId };
+      logger.warn("a saved check is left out: its service is not registered any more", fields);
+    }
+    return isKnown;
+  });
+}

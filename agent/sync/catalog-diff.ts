@@ -1,0 +1,76 @@
+import { isDeepStrictEqual } from "node:util";
+import {
+  type CheckFields,
+  type NodeFields,
+  type ServiceFields,
+  type ServiceRecord,
+  nodeLivenessCheckId,
+} from "../../lib/contract/catalog.ts";
+import type { NodeRegistrations } from "../../lib/contract/topics.ts";
+
+/** What the catalog should hold for this node. */
+export interface LocalCatalog {
+  readonly node: NodeFields;
+  readonly services: ReadonlyMap<string, ServiceFields>;
+  readonly checks: ReadonlyMap<string, CheckFields>;
+  /** Checks whose newer output is held back: a difference in the output alone is no difference yet. */
+  readonly deferredChecks: ReadonlySet<string>;
+  /** Catalog services of this node that belong to the servers, not to the agent. */
+  readonly foreignServiceIds: ReadonlySet<string>;
+}
+
+/** Ids that differ, whether they have to be written or (not being in the local catalog) removed. */
+export interface CatalogDiff {
+  readonly isNodeOutdated: boolean;
+  readonly services: readonly string[];
+  readonly checks: readonly string[];
+  /** Tags that the catalog holds for services which let it decide (EnableTagOverride). */
+  readonly tagsToAdopt: ReadonlyMap<string, readonly string[]>;
+}
+
+export function diffCatalog(local: LocalCatalog, catalog: NodeRegistrations): CatalogDiff {
+  const remoteServices = new Map(catalog.services.map((service) => [service.ID, service]));
+  const remoteChecks = new Map(catalog.checks.map((check) => [check.CheckID, check]));
+  const tagsToAdopt = new Map<string, readonly string[]>();
+  const services = [...local.services].flatMap(([id, service]) => {
+    const remote = remoteServices.get(id);
+    if (remote === undefined) return [id];
+    if (service.EnableTagOverride && !isDeepStrictEqual(remote.Tags, service.Tags)) tagsToAdopt.set(id, remote.Tags);
+    return isSameService(service, remote) ? [] : [id];
+  });
+  const checks = [...local.checks].flatMap(([id, check]) => {
+    const remote = remoteChecks.get(id);
+    const expected = local.deferredChecks.has(id) && remote !== undefined ? { ...check, Output: remote.Output } : check;
+    return remote !== undefined && holdsAll(expected, remote) ? [] : [id];
+  });
+  return {
+    isNodeOutdated: isNodeOutdated(local.node, catalog),
+    services: [...services, ...unknownIds(remoteServices, local.services, local.foreignServiceIds)],
+    checks: [...checks, ...unknownIds(remoteChecks, local.checks, new Set([nodeLivenessCheckId]))],
+    tagsToAdopt,
+  };
+}
+
+function isNodeOutdated(node: NodeFields, catalog: NodeRegistrations): boolean {
+  const liveness = catalog.checks.find((check) => check.CheckID === nodeLivenessCheckId);
+  return catalog.node === undefined || !holdsAll(node, catalog.node) || liveness?.Status !== "passing";
+}
+
+function isSameService(local: ServiceFields, remote: ServiceRecord): boolean {
+  return holdsAll(local.EnableTagOverride ? { ...local, Tags: remote.Tags } : local, remote);
+}
+
+/** Whether `remote` has every field of `local`; indexes and what servers add beside them do not count. */
+function holdsAll(local: object, remote: object): boolean {
+  return Object.entries(local).every(([key, value]) =>
+    isDeepStrictEqual(value, Object.getOwnPropertyDescriptor(remote, key)?.value),
+  );
+}
+
+function unknownIds(
+  remote: ReadonlyMap<string, unknown>,
+  local: ReadonlyMap<string, unknown>,
+  exempt: ReadonlySet<string>,
+): string[] {
+  return [...remote.keys()].filter((id) => !local.has(id) && !exempt.has(id));
+}

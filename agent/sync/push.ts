@@ -1,0 +1,168 @@
+import type { CheckFields, NodeFields } from "../../lib/contract/catalog.ts";
+import { nodeLivenessCheckId } from "../../lib/contract/catalog.ts";
+import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { LocalState } from "../local-state.ts";
+import type { Pending } from "./pending.ts";
+
+export interface PushOptions {
+  readonly node: NodeFields;
+  readonly state: LocalState;
+  readonly pending: Pending;
+  readonly write: (command: RegisterCommand | DeregisterCommand) => Promise<unknown>;
+  /** Called with each check that was written, whose held back output went with it. */
+  readonly onCheckWritten: (checkId: string) => void;
+  /** Called for what the servers will not take: it is left alone until the next comparison with the catalog. */
+  readonly onRefused: (what: string, error: AtollError) => void;
+}
+
+/** Writes of one pass that are under way together: servers put them into one disk sync. */
+const maxParallelWrites = 16;
+
+/**
+ * Brings everything pending to the catalog: the node first, since nothing can be registered on a node that is not there,
+ * then services with their changed checks in one write each, then the checks that remain. What fails stays pending and
+ * the failure is thrown; what changes while it is being written becomes pending again and is not lost.
+ */
+export async function pushPending(options: PushOptions): Promise<void> {
+  const { pending } = options;
+  if (pending.isNodeOutdated) await pushNode(options);
+  await inParallel([...pending.services], (id) => pushService(id, options));
+  const remaining = groupByService([...pending.checks], options);
+  await inParallel([...remaining.keys()], (serviceId) => pushChecks(remaining.get(serviceId) ?? [], options));
+}
+
+async function pushNode(options: PushOptions): Promise<void> {
+  const { pending, node } = options;
+  pending.isNodeOutdated = false;
+  const restore = (): void => {
+    pending.isNodeOutdated = true;
+  };
+  const command = { type: "register", node, skipNodeUpdate: false, checks: [livenessCheck(node.Node)] } as const;
+  // Without its node nothing else can be written, so a refusal ends the pass like any other failure.
+  await attempt({ command, restore, what: undefined }, options);
+}
+
+async function pushService(id: string, options: PushOptions): Promise<void> {
+  const { pending, state, node } = options;
+  pending.services.delete(id);
+  const restoreService = (): void => void pending.services.add(id);
+  const service = state.services().get(id);
+  if (service === undefined) {
+    if (!pending.believedServices.has(id)) return;
+    const command = { type: "deregister", node: node.Node, serviceId: id } as const;
+    if (!(await attempt({ command, restore: restoreService, what: `service ${id}` }, options))) return;
+    pending.believedServices.delete(id);
+    for (const [checkId, serviceId] of pending.believedChecks) {
+      if (serviceId === id) pending.believedChecks.delete(checkId);
+    }
+    return;
+  }
+  const checks = state
+    .checksOf(id)
+    .map((check) => check.fields)
+    .filter((check) => pending.checks.delete(check.CheckID));
+  const restore = (): void => {
+    restoreService();
+    for (const check of checks) pending.checks.add(check.CheckID);
+  };
+  const command = { type: "register", node, skipNodeUpdate: true, service: service.fields, checks } as const;
+  pending.believedServices.add(id);
+  await attemptChecks({ command, restore, what: `service ${id}` }, checks, options);
+}
+
+/** Writes or removes the changed checks of one service, or of the node. */
+async function pushChecks(ids: readonly string[], options: PushOptions): Promise<void> {
+  const { pending, state, node } = options;
+  const present: CheckFields[] = [];
+  for (const id of ids) {
+    if (!pending.checks.delete(id)) continue;
+    const check = state.checks().get(id);
+    if (check !== undefined) present.push(check.fields);
+    else if (pending.believedChecks.has(id)) await removeCheck(id, options);
+  }
+  if (present.length === 0) return;
+  const restore = (): void => {
+    for (const check of present) pending.checks.add(check.CheckID);
+  };
+  const command = { type: "register", node, skipNodeUpdate: true, checks: present } as const;
+  const what = `checks ${present.map((check) => check.CheckID).join(", ")}`;
+  await attemptChecks({ command, restore, what }, present, options);
+}
+
+async function removeCheck(checkId: string, options: PushOptions): Promise<void> {
+  const { pending, node } = options;
+  const restore = (): void => void pending.checks.add(checkId);
+  const command = { type: "deregister", node: node.Node, checkId } as const;
+  if (await attempt({ command, restore, what: `check ${checkId}` }, options)) pending.believedChecks.delete(checkId);
+}
+
+/** A write whose outcome is unknown may have been done, so it is believed from the moment it is sent. */
+async function attemptChecks(step: Attempt, checks: readonly CheckFields[], options: PushOptions): Promise<void> {
+  for (const check of checks) options.pending.believedChecks.set(check.CheckID, check.ServiceID);
+  if (!(await attempt(step, options))) return;
+  for (const check of checks) options.onCheckWritten(check.CheckID);
+}
+
+interface Attempt {
+  readonly command: RegisterCommand | DeregisterCommand;
+  readonly restore: () => void;
+  /** Names it in the log; undefined when a refusal must be thrown. */
+  readonly what: string | undefined;
+}
+
+/** True when the write is done; false when the servers refused it for good. Throws, with all of it pending again, otherwise. */
+async function attempt(step: Attempt, options: PushOptions): Promise<boolean> {
+  try {
+    await options.write(step.command);
+    return true;
+  } catch (error) {
+    if (error instanceof AtollError && error.retryable === "no" && step.what !== undefined) {
+      if (step.command.type === "deregister" && error.code === "NOT_FOUND") return true;
+      options.onRefused(step.what, error);
+      return false;
+    }
+    step.restore();
+    throw error;
+  }
+}
+
+function groupByService(checkIds: readonly string[], options: PushOptions): Map<string, string[]> {
+  const groups = new Map<string, string[]>();
+  for (const id of checkIds) {
+    const serviceId = options.state.checks().get(id)?.definition.serviceId ?? "";
+    groups.set(serviceId, [...(groups.get(serviceId) ?? []), id]);
+  }
+  return groups;
+}
+
+/** Runs all of them, a few at a time, and throws the first failure after every one has ended. */
+async function inParallel(ids: readonly string[], run: (id: string) => Promise<void>): Promise<void> {
+  const queue = [...ids];
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (let id = queue.shift(); id !== undefined && failures.length === 0; id = queue.shift()) {
+      await run(id).catch((error: unknown) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(maxParallelWrites, ids.length) }, worker));
+  if (failures.length > 0) throw failures[0];
+}
+
+function livenessCheck(node: string): CheckFields {
+  return {
+    Node: node,
+    CheckID: nodeLivenessCheckId,
+    Name: "Serf Health Status",
+    Status: "passing",
+    Notes: "",
+    Output: "Agent alive and reachable",
+    ServiceID: "",
+    ServiceName: "",
+    ServiceTags: [],
+    Type: "",
+    Interval: "",
+    Timeout: "",
+    Definition: {},
+  };
+}
