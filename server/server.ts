@@ -59,6 +59,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       activeRoot: state.caSigner,
       datacenter,
+      clusterId: log.clusterId,
       currentIndex: reader.appliedIndex,
       runtime,
     });

@@ -10,6 +10,8 @@ export interface EnsureAuthorityOptions {
   /** The active root in the applied state, with its private key. */
   readonly activeRoot: () => CaRootFields | undefined;
   readonly datacenter: string;
+  /** Names a root that has to be made, as the log names its cluster; absent: a new one. */
+  readonly clusterId?: string;
   readonly leafTtlMs?: number;
   readonly signaturesPerSecond?: number;
   readonly currentIndex: () => number;
@@ -23,7 +25,10 @@ export interface EnsureAuthorityOptions {
  */
 export async function ensureAuthority(options: EnsureAuthorityOptions): Promise<Authority> {
   if (options.activeRoot() === undefined) {
-    await options.log.propose({ type: "ca-initialize", root: createRoot(options.runtime) }, options.signal);
+    await options.log.propose(
+      { type: "ca-initialize", root: createRoot(options.runtime, options.clusterId) },
+      options.signal,
+    );
   }
   const root = options.activeRoot();
   if (root === undefined) {

@@ -17,9 +17,8 @@ const rootLifetimeMs = 10 * 365 * 24 * 3_600_000;
 /** Clocks of a fleet disagree: what is issued now must be valid on a machine that is a little behind. */
 export const backdateMs = 60_000;
 
-/** Makes a cluster id, a key and a root certificate over it. Consul's names, so that users find what they know. */
-export function createRoot(runtime: Runtime): CaRootFields {
-  const clusterId = runtime.random.uuid();
+/** Makes a key and a root certificate of the cluster over it. Consul's names, so that users find what they know. */
+export function createRoot(runtime: Runtime, clusterId: string = runtime.random.uuid()): CaRootFields {
   const trustDomain = `${clusterId}.consul`;
   const key = generateKey();
   const keyId = subjectKeyId(key.publicKey);
