@@ -1,0 +1,50 @@
+import type { StringMap } from "./catalog.ts";
+import type { SchemaIssue } from "./schema-issues.ts";
+
+/** Rules of catalog records that hold whoever writes them, with Consul's limits of metadata. */
+export const maxMetaPairs = 64;
+export const maxMetaKeyChars = 128;
+export const maxMetaValueChars = 512;
+const metaKeyPattern = /^[A-Za-z0-9_-]+$/;
+const maxNameChars = 512;
+
+/** What is wrong with a metadata map. */
+export function metaIssues(path: string, meta: StringMap): SchemaIssue[] {
+  const pairs = Object.entries(meta);
+  if (pairs.length > maxMetaPairs) {
+    const message = `cannot contain more than ${maxMetaPairs} key/value pairs, found ${pairs.length}`;
+    return [{ path, message }];
+  }
+  return pairs.flatMap(([key, value]) => {
+    const problem = metaPairProblem(key, value);
+    return problem === undefined
+      ? []
+      : [{ path, message: `Couldn't load metadata pair ('${key}', '${value}'): ${problem}` }];
+  });
+}
+
+function metaPairProblem(key: string, value: string): string | undefined {
+  if (key === "") return "Key cannot be blank";
+  if (!metaKeyPattern.test(key)) return 'Key contains invalid characters: only A-Z, a-z, 0-9, "_" and "-" are allowed';
+  if (key.length > maxMetaKeyChars) return `Key is too long (limit: ${maxMetaKeyChars} characters)`;
+  return value.length > maxMetaValueChars ? `Value is too long (limit: ${maxMetaValueChars} characters)` : undefined;
+}
+
+/** An address that others dial cannot be the one that means "all of mine". Empty means "the node's". */
+export function addressIssues(path: string, address: string): SchemaIssue[] {
+  if (["0.0.0.0", "::", "[::]"].includes(address)) {
+    return [{ path, message: `Invalid service address: "${address}" is not an address that others can dial` }];
+  }
+  return /[\p{Cc}\s]/u.test(address) ? [{ path, message: "may not hold spaces or control characters" }] : [];
+}
+
+/** Names end up in keys, logs and URLs. Whether one must be there is for the caller to say. */
+export function nameIssues(path: string, name: string): SchemaIssue[] {
+  if (name.length > maxNameChars) return [{ path, message: `must have at most ${maxNameChars} characters` }];
+  if (!/\p{Cc}/u.test(name) && name.isWellFormed()) return [];
+  return [{ path, message: `may not hold control characters, found ${JSON.stringify(name)}` }];
+}
+
+export function isUuid(text: string): boolean {
+  return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text);
+}

@@ -1,0 +1,143 @@
+import type {
+  CheckRecord,
+  ConnectProxyFields,
+  NodeRecord,
+  ServiceFields,
+  ServiceInstance,
+  ServiceRecord,
+  Upstream,
+} from "../../lib/contract/catalog.ts";
+
+/**
+ * Consul's JSON of catalog records: names, order and which empty fields are left out (Go's `omitempty`), because clients
+ * pair answers by position and diff them as text.
+ */
+export function nodeAnswer(node: NodeRecord): object {
+  return {
+    ID: node.ID,
+    Node: node.Node,
+    Address: node.Address,
+    Datacenter: node.Datacenter,
+    TaggedAddresses: node.TaggedAddresses,
+    Meta: node.Meta,
+    CreateIndex: node.CreateIndex,
+    ModifyIndex: node.ModifyIndex,
+  };
+}
+
+/** An entry of `/v1/catalog/service/:name`: the service's fields, prefixed, beside its node's. */
+export function serviceNodeAnswer({ Node: node, Service: service }: ServiceInstance): object {
+  return {
+    ID: node.ID,
+    Node: node.Node,
+    Address: node.Address,
+    Datacenter: node.Datacenter,
+    TaggedAddresses: node.TaggedAddresses,
+    NodeMeta: node.Meta,
+    ServiceKind: service.Kind,
+    ServiceID: service.ID,
+    ServiceName: service.Service,
+    ServiceTags: service.Tags,
+    ServiceAddress: service.Address,
+    ...unlessEmpty("ServiceTaggedAddresses", service.TaggedAddresses),
+    ServiceWeights: { Passing: service.Weights.Passing, Warning: service.Weights.Warning },
+    ServiceMeta: service.Meta,
+    ServicePort: service.Port,
+    ServiceSocketPath: "",
+    ServiceEnableTagOverride: service.EnableTagOverride,
+    ServiceProxy: proxyAnswer(service.Proxy),
+    ServiceConnect: connectAnswer(service.Connect),
+    CreateIndex: service.CreateIndex,
+    ModifyIndex: service.ModifyIndex,
+  };
+}
+
+/** A service as part of its node: in `/v1/health/service/:name` and `/v1/catalog/node/:node`. */
+export function nodeServiceAnswer(service: ServiceRecord): object {
+  return {
+    ...(service.Kind === "" ? {} : { Kind: service.Kind }),
+    ID: service.ID,
+    Service: service.Service,
+    Tags: service.Tags,
+    Address: service.Address,
+    ...unlessEmpty("TaggedAddresses", service.TaggedAddresses),
+    Meta: service.Meta,
+    Port: service.Port,
+    Weights: { Passing: service.Weights.Passing, Warning: service.Weights.Warning },
+    EnableTagOverride: service.EnableTagOverride,
+    Proxy: proxyAnswer(service.Proxy),
+    Connect: connectAnswer(service.Connect),
+    CreateIndex: service.CreateIndex,
+    ModifyIndex: service.ModifyIndex,
+  };
+}
+
+export function checkAnswer(check: CheckRecord): object {
+  return {
+    Node: check.Node,
+    CheckID: check.CheckID,
+    Name: check.Name,
+    Status: check.Status,
+    Notes: check.Notes,
+    Output: check.Output,
+    ServiceID: check.ServiceID,
+    ServiceName: check.ServiceName,
+    ServiceTags: check.ServiceTags,
+    Type: check.Type,
+    Interval: check.Interval,
+    Timeout: check.Timeout,
+    ExposedPort: 0,
+    Definition: check.Definition,
+    CreateIndex: check.CreateIndex,
+    ModifyIndex: check.ModifyIndex,
+  };
+}
+
+/** An entry of `/v1/health/service/:name`. */
+export function healthEntryAnswer(instance: ServiceInstance): object {
+  return {
+    Node: nodeAnswer(instance.Node),
+    Service: nodeServiceAnswer(instance.Service),
+    Checks: instance.Checks.map(checkAnswer),
+  };
+}
+
+function proxyAnswer(proxy: ConnectProxyFields | undefined): object {
+  return {
+    ...unlessEmpty("DestinationServiceName", proxy?.DestinationServiceName),
+    ...unlessEmpty("DestinationServiceID", proxy?.DestinationServiceID),
+    ...unlessEmpty("LocalServiceAddress", proxy?.LocalServiceAddress),
+    ...unlessEmpty("LocalServicePort", proxy?.LocalServicePort),
+    Mode: "",
+    ...unlessEmpty("Config", proxy?.Config),
+    ...unlessEmpty("Upstreams", proxy?.Upstreams.map(upstreamAnswer)),
+    MeshGateway: {},
+    Expose: {},
+  };
+}
+
+function upstreamAnswer(upstream: Upstream): object {
+  return {
+    DestinationType: upstream.DestinationType,
+    DestinationName: upstream.DestinationName,
+    Datacenter: upstream.Datacenter,
+    ...unlessEmpty("LocalBindAddress", upstream.LocalBindAddress),
+    ...unlessEmpty("LocalBindPort", upstream.LocalBindPort),
+    Config: upstream.Config,
+    MeshGateway: {},
+  };
+}
+
+function connectAnswer(connect: ServiceFields["Connect"]): object {
+  return connect.Native ? { Native: true } : {};
+}
+
+/** The field, unless it has Go's zero value. */
+export function unlessEmpty(name: string, value: string | number | object | undefined): object {
+  const isEmpty =
+    value === undefined ||
+    value === "" ||
+    value === 0 ||
+    (typeof value === "object" && Object.keys(value).length === 0);
+  return isEmpty ? {} : { [name]: value };
+}

@@ -1,0 +1,22 @@
+import { sendJson } from "../../lib/http/answers.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { checkDatacenter } from "../../lib/http/read-query.ts";
+import { proposeOrThrow } from "./propose.ts";
+import { deregisterCommand, registerCommand } from "./register-command.ts";
+import { DeregisterBody, RegisterBody } from "./register-schema.ts";
+import type { RouteContext } from "./server-routes.ts";
+
+/** Writes of `/v1/catalog`, for nodes and services that no agent looks after; each answers `true`. */
+export function registerCatalogWriteRoutes(app: HttpApp, { server }: RouteContext): void {
+  app.put("/v1/catalog/register", { schema: { body: RegisterBody } }, async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    await proposeOrThrow(server, registerCommand(request.body, server.datacenter));
+    return sendJson(reply, true);
+  });
+
+  app.put("/v1/catalog/deregister", { schema: { body: DeregisterBody } }, async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    await proposeOrThrow(server, deregisterCommand(request.body, server.datacenter));
+    return sendJson(reply, true);
+  });
+}

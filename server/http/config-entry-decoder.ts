@@ -1,0 +1,132 @@
+import type { Static, TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
+import { metaIssues } from "../../lib/contract/catalog-rules.ts";
+import { configEntryKinds, protocols } from "../../lib/contract/config-entries.ts";
+import type { ConfigEntry, ConfigEntryKind, Protocol } from "../../lib/contract/config-entries.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import {
+  foreignKinds,
+  ProxyDefaultsBody,
+  ServiceDefaultsBody,
+  ServiceIntentionsBody,
+  unsupportedFields,
+} from "./config-entry-schema.ts";
+import { sourceIntention } from "./source-intention.ts";
+
+/** Makes a config entry of what a client wrote, or throws `INVALID_ARGUMENT` in Consul's words. */
+export function decodeConfigEntry(document: unknown): ConfigEntry {
+  const kind = mustKind(kindOf(document));
+  switch (kind) {
+    case "proxy-defaults":
+      return proxyDefaults(decode({ kind, schema: ProxyDefaultsBody, document }));
+    case "service-defaults":
+      return serviceDefaults(decode({ kind, schema: ServiceDefaultsBody, document }));
+    case "service-intentions":
+      return serviceIntentions(decode({ kind, schema: ServiceIntentionsBody, document }));
+  }
+}
+
+/** The kind named in a path or body, if this version has it. */
+export function mustKind(text: string): ConfigEntryKind {
+  const kind = configEntryKinds.find((known) => known === text);
+  if (kind !== undefined) return kind;
+  if (!foreignKinds.includes(text)) throw refusal(`invalid config entry kind: ${text}`);
+  const supported = configEntryKinds.join(", ");
+  throw refusal(`config entry kind "${text}" is not supported by this version, which has ${supported}`);
+}
+
+function kindOf(document: unknown): string {
+  const isObject = typeof document === "object" && document !== null && !Array.isArray(document);
+  const entry = isObject ? Object.entries(document).find(([key]) => key.toLowerCase() === "kind") : undefined;
+  if (entry === undefined) throw refusal("Payload does not contain a kind/Kind key at the top level");
+  const [, kind] = entry;
+  if (typeof kind !== "string") throw refusal("Kind value in payload is not a string");
+  return kind;
+}
+
+function decode<S extends TSchema>(input: { kind: ConfigEntryKind; schema: S; document: unknown }): Static<S> {
+  const { kind, schema } = input;
+  const { value, unknownFields, issues } = canonicalKeys(schema, input.document);
+  const [unknown] = unknownFields;
+  if (unknown !== undefined) throw refusal(`invalid config key "${unknown}"`);
+  const validator = Compile(schema);
+  const all = [...issues, ...schemaIssues(validator, value)];
+  if (all.length > 0 || !validator.Check(value)) throw refusal(formatIssues(all));
+  refuseUnsupported(kind, value);
+  return value;
+}
+
+/** Settings that say what this version does anyway. */
+const harmless: Readonly<Record<string, readonly string[]>> = {
+  Mode: ["direct"],
+  MutualTLSMode: ["default", "strict"],
+  MeshGateway: ['{"Mode":"none"}'],
+};
+
+function refuseUnsupported(kind: ConfigEntryKind, value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  for (const [field, given] of Object.entries(value)) {
+    if (!unsupportedFields[kind].includes(field) || isZeroValue(given)) continue;
+    const text = typeof given === "string" ? given : JSON.stringify(given);
+    if (harmless[field]?.includes(text)) continue;
+    throw refusal(`${field} is not supported by this version: leave it out of the ${kind} entry`);
+  }
+}
+
+interface CommonBody {
+  readonly Name?: string;
+  readonly Meta?: Readonly<Record<string, string>>;
+  readonly Namespace?: string;
+  readonly Partition?: string;
+}
+
+function common(body: CommonBody, name: string): { Name: string; Meta: Readonly<Record<string, string>> } {
+  const meta = body.Meta ?? {};
+  const issues = metaIssues("Meta", meta);
+  if (issues.length > 0) throw refusal(formatIssues(issues));
+  if (name === "") throw refusal("Name is required");
+  for (const [field, value] of [["Namespace", body.Namespace] as const, ["Partition", body.Partition] as const]) {
+    if (value && value !== "default") throw refusal(`${field}: "${value}" - ${field}s are a Consul Enterprise feature`);
+  }
+  return { Name: name, Meta: meta };
+}
+
+function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
+  const name = body.Name || "global";
+  if (name !== "global") throw refusal(`invalid name ("${name}"), only "global" is supported`);
+  const protocol = body.Config?.["protocol"];
+  if (protocol !== undefined) mustProtocol("Config.protocol", protocol);
+  return { Kind: "proxy-defaults", ...common(body, name), Config: body.Config ?? {} };
+}
+
+function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
+  return {
+    Kind: "service-defaults",
+    ...common(body, body.Name ?? ""),
+    Protocol: body.Protocol ? mustProtocol("Protocol", body.Protocol) : "",
+    MaxInboundConnections: body.MaxInboundConnections ?? 0,
+    LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,
+    LocalRequestTimeoutMs: body.LocalRequestTimeoutMs ?? 0,
+  };
+}
+
+function serviceIntentions(body: Static<typeof ServiceIntentionsBody>): ConfigEntry {
+  const names = common(body, body.Name ?? "");
+  const sources = (body.Sources ?? []).map((source, i) =>
+    sourceIntention(source, { destination: names.Name, path: `Sources[${i}].` }),
+  );
+  return { Kind: "service-intentions", ...names, Sources: sources };
+}
+
+function mustProtocol(field: string, given: unknown): Protocol {
+  const protocol = protocols.find((known) => typeof given === "string" && known === given.toLowerCase());
+  if (protocol !== undefined) return protocol;
+  throw refusal(`${field} must be one of ${protocols.join(", ")}, found ${JSON.stringify(given)}`);
+}
+
+function refusal(message: string): AtollError {
+  return new AtollError("INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,123 @@
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import type { ConfigEntryKind } from "../../lib/contract/config-entries.ts";
+
+/** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
+const Text = Type.Optional(Type.String());
+const Count = Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 }));
+const TextMap = Type.Optional(Type.Record(Type.String(), Type.String()));
+const OpenMap = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
+const Anything = Type.Optional(Type.Unknown());
+
+/** Set by the server; sent back by clients that read, change and write an entry. */
+const readOnly = { CreateIndex: Anything, ModifyIndex: Anything, Hash: Anything, Status: Anything };
+
+const common = { Kind: Text, Name: Text, Meta: TextMap, Namespace: Text, Partition: Text, ...readOnly };
+
+export const ProxyDefaultsBody = Type.Object({
+  ...common,
+  Config: OpenMap,
+  Mode: Anything,
+  TransparentProxy: Anything,
+  MutualTLSMode: Anything,
+  MeshGateway: Anything,
+  Expose: Anything,
+  AccessLogs: Anything,
+  EnvoyExtensions: Anything,
+  FailoverPolicy: Anything,
+  PrioritizeByLocality: Anything,
+});
+
+export const ServiceDefaultsBody = Type.Object({
+  ...common,
+  Protocol: Text,
+  MaxInboundConnections: Count,
+  LocalConnectTimeoutMs: Count,
+  LocalRequestTimeoutMs: Count,
+  Mode: Anything,
+  TransparentProxy: Anything,
+  MutualTLSMode: Anything,
+  MeshGateway: Anything,
+  Expose: Anything,
+  ExternalSNI: Anything,
+  UpstreamConfig: Anything,
+  Destination: Anything,
+  BalanceInboundConnections: Anything,
+  RateLimits: Anything,
+  EnvoyExtensions: Anything,
+});
+
+const SourceBody = Type.Object({
+  Name: Text,
+  Action: Text,
+  Permissions: Type.Optional(Type.Array(Type.Unknown())),
+  Precedence: Anything,
+  Type: Text,
+  Description: Text,
+  Namespace: Text,
+  Partition: Text,
+  Peer: Anything,
+  SamenessGroup: Anything,
+  LegacyID: Anything,
+  LegacyMeta: Anything,
+  LegacyCreateTime: Anything,
+  LegacyUpdateTime: Anything,
+});
+export type SourceBody = Static<typeof SourceBody>;
+
+export const ServiceIntentionsBody = Type.Object({
+  ...common,
+  Sources: Type.Optional(Type.Array(SourceBody, { maxItems: 4_096 })),
+  JWT: Anything,
+});
+
+/**
+ * Fields of Consul that this version cannot honour: accepted while they say nothing, or what happens anyway, and refused
+ * by name otherwise.
+ */
+export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string[]>> = {
+  "proxy-defaults": [
+    "Mode",
+    "TransparentProxy",
+    "MutualTLSMode",
+    "MeshGateway",
+    "Expose",
+    "AccessLogs",
+    "EnvoyExtensions",
+    "FailoverPolicy",
+    "PrioritizeByLocality",
+  ],
+  "service-defaults": [
+    "Mode",
+    "TransparentProxy",
+    "MutualTLSMode",
+    "MeshGateway",
+    "Expose",
+    "ExternalSNI",
+    "UpstreamConfig",
+    "Destination",
+    "BalanceInboundConnections",
+    "RateLimits",
+    "EnvoyExtensions",
+  ],
+  "service-intentions": ["JWT"],
+};
+
+/** Kinds that Consul knows. Those that are not {@link ConfigEntryKind}s have no entries here, now or later. */
+export const foreignKinds: readonly string[] = [
+  "api-gateway",
+  "bound-api-gateway",
+  "exported-services",
+  "file-system-certificate",
+  "http-route",
+  "ingress-gateway",
+  "inline-certificate",
+  "jwt-provider",
+  "mesh",
+  "sameness-group",
+  "service-resolver",
+  "service-router",
+  "service-splitter",
+  "tcp-route",
+  "terminating-gateway",
+];

@@ -1,0 +1,64 @@
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { decideIntention } from "../../lib/contract/intentions.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { findSource, intentionAnswer, storedIntentions } from "./intention-answers.ts";
+import { parseMatch, parsePair, plainServiceName } from "./intention-query.ts";
+import type { RouteContext } from "./server-routes.ts";
+
+/** Reads of `/v1/connect/intentions`: a view of the `service-intentions` entries, one row per source. */
+export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteContext): void {
+  app.get("/v1/connect/intentions", (request, reply) =>
+    reads.answer(request, reply, {
+      query: (reader) => storedIntentions(reader, reader.intentions({ by: "all" })),
+      body: (intentions) => intentions.map(intentionAnswer),
+    }),
+  );
+
+  app.get("/v1/connect/intentions/exact", async (request, reply) => {
+    const { source, destination } = parsePair(request);
+    return reads.answer(request, reply, {
+      query: (reader) => reader.configEntry("service-intentions", destination),
+      body: (entry) => {
+        const found = findSource(entry, source);
+        if (found === undefined) throw new AtollError("NOT_FOUND", "Intention not found");
+        const intention = {
+          sourceName: source,
+          destinationName: destination,
+          action: found.Action,
+          precedence: found.Precedence,
+          description: found.Description,
+        };
+        return intentionAnswer({ intention, entry });
+      },
+    });
+  });
+
+  app.get("/v1/connect/intentions/match", async (request, reply) => {
+    const { by, names } = parseMatch(request);
+    return reads.answer(request, reply, {
+      query: (reader) => {
+        const matches = names.map((name) => {
+          const filter = { by, name: plainServiceName(name) };
+          return { name, read: storedIntentions(reader, reader.intentions(filter)) };
+        });
+        return {
+          index: Math.max(...matches.map(({ read }) => read.index)),
+          value: matches,
+          watch: matches.flatMap(({ read }) => read.watch),
+        };
+      },
+      body: (matches) => Object.fromEntries(matches.map(({ name, read }) => [name, read.value.map(intentionAnswer)])),
+    });
+  });
+
+  app.get("/v1/connect/intentions/check", async (request, reply) => {
+    const pair = parsePair(request);
+    return reads.answer(request, reply, {
+      query: (reader) => reader.intentions({ by: "destination", name: pair.destination }),
+      body: (intentions) => {
+        const decision = decideIntention(intentions, pair, server.reader.defaultIntentionAction());
+        return { Allowed: decision.action === "allow" };
+      },
+    });
+  });
+}

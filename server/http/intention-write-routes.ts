@@ -1,0 +1,103 @@
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import type { ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import { sendJson } from "../../lib/http/answers.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { checkDatacenter } from "../../lib/http/read-query.ts";
+import type { CatalogServer } from "../server-api.ts";
+import { findSource } from "./intention-answers.ts";
+import { parsePair } from "./intention-query.ts";
+import { proposeOrThrow } from "./propose.ts";
+import type { RouteContext } from "./server-routes.ts";
+import { sourceIntention } from "./source-intention.ts";
+
+/** The names come from the URL; those in the body are ignored, as Consul does. */
+const IntentionBody = Type.Object({
+  Action: Type.Optional(Type.String()),
+  Permissions: Type.Optional(Type.Array(Type.Unknown())),
+  Description: Type.Optional(Type.String()),
+  SourceType: Type.Optional(Type.String()),
+  Meta: Type.Optional(Type.Record(Type.String(), Type.String())),
+});
+
+/** Someone else may write the same entry between our read and our write; more often than this in a row is a defect. */
+const maxAttempts = 16;
+
+/** Writes of `/v1/connect/intentions/exact`: one source of a `service-intentions` entry at a time; each answers `true`. */
+export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteContext): void {
+  app.put("/v1/connect/intentions/exact", { schema: { body: IntentionBody } }, async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    const { source, destination } = parsePair(request);
+    const rule = decodeRule(request.body, { source, destination });
+    await changeSources(server, destination, (sources) => [...sources.filter(({ Name }) => Name !== source), rule]);
+    return sendJson(reply, true);
+  });
+
+  app.delete("/v1/connect/intentions/exact", async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    const { source, destination } = parsePair(request);
+    const entry = server.reader.configEntry("service-intentions", destination).value;
+    if (findSource(entry, source) !== undefined) {
+      await changeSources(server, destination, (sources) => sources.filter(({ Name }) => Name !== source));
+    }
+    return sendJson(reply, true);
+  });
+}
+
+function decodeRule(
+  body: Static<typeof IntentionBody>,
+  pair: { readonly source: string; readonly destination: string },
+): SourceIntention {
+  if (!isZeroValue(body.Meta)) {
+    throw new AtollError("INVALID_ARGUMENT", "Meta must not be specified: it belongs to the service-intentions entry");
+  }
+  const { Action, Permissions, Description, SourceType } = body;
+  return sourceIntention(
+    {
+      Name: pair.source,
+      ...(Action === undefined ? {} : { Action }),
+      ...(Permissions === undefined ? {} : { Permissions }),
+      ...(Description === undefined ? {} : { Description }),
+      ...(SourceType === undefined ? {} : { Type: SourceType }),
+    },
+    { destination: pair.destination, path: "" },
+  );
+}
+
+/** Reads, changes and writes the entry of `destination` until nobody came between; without sources it is deleted. */
+async function changeSources(
+  server: CatalogServer,
+  destination: string,
+  change: (sources: readonly SourceIntention[]) => readonly SourceIntention[],
+): Promise<void> {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const current = server.reader.configEntry("service-intentions", destination).value;
+    const existing = current?.Kind === "service-intentions" ? current : undefined;
+    const sources = change(existing?.Sources ?? []);
+    const expectedIndex = existing?.ModifyIndex ?? 0;
+    const isApplied = await (sources.length === 0
+      ? proposeOrThrow(server, {
+          type: "config-entry-delete",
+          kind: "service-intentions",
+          name: destination,
+          expectedIndex,
+        })
+      : proposeOrThrow(server, {
+          type: "config-entry-upsert",
+          entry: entryWith({ destination, sources, meta: existing?.Meta ?? {} }),
+          expectedIndex,
+        }));
+    if (isApplied) return;
+  }
+  throw new AtollError("CONFLICT", `the intentions of "${destination}" are being changed by others: try again`);
+}
+
+function entryWith(parts: {
+  readonly destination: string;
+  readonly sources: readonly SourceIntention[];
+  readonly meta: ServiceIntentionsEntry["Meta"];
+}): ServiceIntentionsEntry {
+  return { Kind: "service-intentions", Name: parts.destination, Meta: parts.meta, Sources: parts.sources };
+}

@@ -1,0 +1,124 @@
+import type {
+  CheckFields,
+  ConnectProxyFields,
+  NodeFields,
+  ServiceFields,
+  TaggedAddress,
+  Upstream,
+} from "../../lib/contract/catalog.ts";
+import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { CheckBody, DeregisterBody, RegisterBody, ServiceBody } from "./register-schema.ts";
+import { checkRegistration } from "./register-rules.ts";
+
+/**
+ * Makes complete commands of catalog requests: every default is filled in here, so that applying one needs nothing else.
+ * Throws `INVALID_ARGUMENT`; nothing is half-registered, since a command is applied whole or not at all.
+ */
+export function registerCommand(body: RegisterBody, datacenter: string): RegisterCommand {
+  mustKnowDatacenter(body.Datacenter, datacenter);
+  checkRegistration(body);
+  const node = nodeFields(body, datacenter);
+  const service = body.Service === undefined ? undefined : serviceFields(body.Service);
+  const checks = [...(body.Check === undefined ? [] : [body.Check]), ...(body.Checks ?? [])];
+  return {
+    type: "register",
+    node,
+    skipNodeUpdate: body.SkipNodeUpdate ?? false,
+    ...(service === undefined ? {} : { service }),
+    checks: checks.map((check) => checkFields(check, node.Node, service)),
+  };
+}
+
+export function deregisterCommand(body: DeregisterBody, datacenter: string): DeregisterCommand {
+  mustKnowDatacenter(body.Datacenter, datacenter);
+  if (!body.Node) throw new AtollError("INVALID_ARGUMENT", "Must provide node");
+  return {
+    type: "deregister",
+    node: body.Node,
+    ...(body.ServiceID ? { serviceId: body.ServiceID } : {}),
+    ...(body.CheckID ? { checkId: body.CheckID } : {}),
+  };
+}
+
+function mustKnowDatacenter(asked: string | undefined, datacenter: string): void {
+  if (asked && asked !== datacenter) throw new AtollError("NOT_FOUND", "No path to datacenter", { status: 500 });
+}
+
+function nodeFields(body: RegisterBody, datacenter: string): NodeFields {
+  return {
+    ID: (body.ID ?? "").toLowerCase(),
+    Node: body.Node ?? "",
+    Address: body.Address ?? "",
+    Datacenter: datacenter,
+    TaggedAddresses: body.TaggedAddresses ?? {},
+    Meta: body.NodeMeta ?? {},
+  };
+}
+
+function serviceFields(body: ServiceBody): ServiceFields {
+  const name = body.Service ?? "";
+  return {
+    Kind: body.Kind ?? "",
+    ID: body.ID || name,
+    Service: name,
+    Tags: body.Tags ?? [],
+    Meta: body.Meta ?? {},
+    Port: body.Port ?? 0,
+    Address: body.Address ?? "",
+    TaggedAddresses: Object.fromEntries(
+      Object.entries(body.TaggedAddresses ?? {}).map(([tag, { Address = "", Port = 0 }]): [string, TaggedAddress] => [
+        tag,
+        { Address, Port },
+      ]),
+    ),
+    Weights: { Passing: body.Weights?.Passing ?? 1, Warning: body.Weights?.Warning ?? 1 },
+    EnableTagOverride: body.EnableTagOverride ?? false,
+    ...(body.Kind === "connect-proxy" ? { Proxy: proxyFields(body.Proxy ?? {}) } : {}),
+    Connect: { Native: body.Connect?.Native ?? false },
+  };
+}
+
+type ProxyBody = NonNullable<ServiceBody["Proxy"]>;
+
+function proxyFields(body: ProxyBody): ConnectProxyFields {
+  return {
+    DestinationServiceName: body.DestinationServiceName ?? "",
+    DestinationServiceID: body.DestinationServiceID ?? "",
+    LocalServiceAddress: body.LocalServiceAddress ?? "",
+    LocalServicePort: body.LocalServicePort ?? 0,
+    Config: body.Config ?? {},
+    Upstreams: (body.Upstreams ?? []).map(upstreamFields),
+  };
+}
+
+function upstreamFields(body: NonNullable<ProxyBody["Upstreams"]>[number]): Upstream {
+  return {
+    DestinationType: body.DestinationType || "service",
+    DestinationName: body.DestinationName ?? "",
+    Datacenter: body.Datacenter ?? "",
+    LocalBindAddress: body.LocalBindAddress ?? "",
+    LocalBindPort: body.LocalBindPort ?? 0,
+    Config: body.Config ?? {},
+  };
+}
+
+/** A check without a service judges the node; the state fills name and tags of a service that was there before. */
+function checkFields(body: CheckBody, node: string, service: ServiceFields | undefined): CheckFields {
+  const isOfService = service !== undefined && body.ServiceID === service.ID;
+  return {
+    Node: body.Node || node,
+    CheckID: body.CheckID || (body.Name ?? ""),
+    Name: body.Name ?? "",
+    Status: body.Status || "critical",
+    Notes: body.Notes ?? "",
+    Output: body.Output ?? "",
+    ServiceID: body.ServiceID ?? "",
+    ServiceName: isOfService ? service.Service : (body.ServiceName ?? ""),
+    ServiceTags: isOfService ? service.Tags : [],
+    Type: body.Type ?? "",
+    Interval: body.Interval ?? "",
+    Timeout: body.Timeout ?? "",
+    Definition: body.Definition ?? {},
+  };
+}

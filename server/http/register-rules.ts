@@ -1,0 +1,73 @@
+import { addressIssues, isUuid, metaIssues, nameIssues } from "../../lib/contract/catalog-rules.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { formatIssues } from "../../lib/contract/schema-issues.ts";
+import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import type { CheckBody, RegisterBody, ServiceBody } from "./register-schema.ts";
+
+/** What must be there, and what fits together, in a body of `/v1/catalog/register`. Throws `INVALID_ARGUMENT`. */
+export function checkRegistration(body: RegisterBody): void {
+  if (!body.Node) refuse("Must provide node");
+  if (!body.Address && body.SkipNodeUpdate !== true) refuse("Must provide address if SkipNodeUpdate is not set");
+  if (body.ID && !isUuid(body.ID)) refuse(`Bad node ID: "${body.ID}" is not a UUID`);
+  if (body.Service !== undefined) mustBeService(body.Service);
+  const checks = [...(body.Check === undefined ? [] : [body.Check]), ...(body.Checks ?? [])];
+  for (const check of checks) mustBeCheck(check, body.Node ?? "");
+  const issues = [
+    ...nameIssues("Node", body.Node ?? ""),
+    ...addressIssues("Address", body.Address ?? ""),
+    ...metaIssues("NodeMeta", body.NodeMeta ?? {}),
+    ...(body.Service === undefined ? [] : serviceIssues(body.Service)),
+    ...checks.flatMap((check) => [
+      ...nameIssues("Check.CheckID", check.CheckID ?? ""),
+      ...nameIssues("Check.Name", check.Name ?? ""),
+    ]),
+  ];
+  if (issues.length > 0) refuse(formatIssues(issues));
+}
+
+function mustBeService(service: ServiceBody): void {
+  if (!service.Service) {
+    refuse(
+      service.ID
+        ? "Must provide service name (Service.Service) when service ID is provided"
+        : "Must provide service name (Service.Service)",
+    );
+  }
+  if (service.Kind !== "connect-proxy") {
+    if (isZeroValue(service.Proxy)) return;
+    refuse('Service.Proxy is only valid with Service.Kind "connect-proxy"');
+  }
+  const destination = service.Proxy?.DestinationServiceName ?? "";
+  if (destination === "") refuse("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
+  if (destination === "*") refuse("Proxy.DestinationServiceName must not be a wildcard for Connect proxy services");
+  if (!service.Port) refuse("Port must be set for a Connect proxy");
+  if (service.Connect?.Native === true) refuse("A Proxy cannot also be Connect Native, only typical services");
+}
+
+function mustBeCheck(check: CheckBody, node: string): void {
+  if (!check.CheckID && !check.Name) refuse("Must provide a check name (Check.Name) or a check ID (Check.CheckID)");
+  if (check.Node && check.Node !== node) refuse(`check node "${check.Node}" does not match node "${node}"`);
+}
+
+function serviceIssues(service: ServiceBody): SchemaIssue[] {
+  const unsupported: readonly (readonly [string, unknown])[] = [
+    ["Service.SocketPath", service.SocketPath],
+    ["Service.Proxy.Mode", service.Proxy?.Mode],
+    ["Service.Proxy.TransparentProxy", service.Proxy?.TransparentProxy],
+    ["Service.Proxy.LocalServiceSocketPath", service.Proxy?.LocalServiceSocketPath],
+  ];
+  return [
+    ...nameIssues("Service.Service", service.Service ?? ""),
+    ...nameIssues("Service.ID", service.ID ?? ""),
+    ...addressIssues("Service.Address", service.Address ?? ""),
+    ...metaIssues("Service.Meta", service.Meta ?? {}),
+    ...unsupported.flatMap(([path, value]) =>
+      isZeroValue(value) ? [] : [{ path, message: "is not supported by this version: leave it out" }],
+    ),
+  ];
+}
+
+function refuse(message: string): never {
+  throw new AtollError("INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,42 @@
+import type { MeteredRuntime } from "../../lib/base/runtime.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import type { CatalogServer } from "../server-api.ts";
+import { registerAclRoutes } from "./acl-routes.ts";
+import { registerCaRoutes } from "./ca-routes.ts";
+import { registerCatalogRoutes } from "./catalog-routes.ts";
+import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
+import { registerConfigRoutes } from "./config-routes.ts";
+import { registerHealthRoutes } from "./health-routes.ts";
+import { registerIntentionRoutes } from "./intention-routes.ts";
+import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
+import { createReadEndpoint } from "./read-endpoint.ts";
+import type { ReadEndpoint } from "./read-endpoint.ts";
+import { registerStatusRoutes } from "./status-routes.ts";
+
+/**
+ * The `/v1` routes of a server, in Consul's wire format. A read walks request -> parameters -> state reader -> answer
+ * shape -> bytes shared by its watchers; a write walks request -> schema -> complete command -> replicated log -> `true`.
+ * The composition root registers them on the app that the process listens with.
+ */
+export interface ServerRoutesOptions {
+  readonly server: CatalogServer;
+  readonly runtime: MeteredRuntime;
+}
+
+/** What every group of routes is given. */
+export interface RouteContext extends ServerRoutesOptions {
+  readonly reads: ReadEndpoint;
+}
+
+export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
+  const context: RouteContext = { ...options, reads: createReadEndpoint(options) };
+  registerStatusRoutes(app, context);
+  registerCatalogRoutes(app, context);
+  registerCatalogWriteRoutes(app, context);
+  registerHealthRoutes(app, context);
+  registerConfigRoutes(app, context);
+  registerIntentionRoutes(app, context);
+  registerIntentionWriteRoutes(app, context);
+  registerCaRoutes(app, context);
+  registerAclRoutes(app);
+}
