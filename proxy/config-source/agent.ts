@@ -1,0 +1,123 @@
+import { connect, type Socket } from "node:net";
+import { type Backoff, createBackoff } from "../../lib/base/backoff.ts";
+import type { Timer } from "../../lib/base/clock.ts";
+import { errorMessage } from "../../lib/base/errors.ts";
+import { parseJsonText } from "../../lib/base/json-file.ts";
+import { createLineReader } from "../../lib/base/line-reader.ts";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import { maxSocketLineBytes, type ProxyToAgent } from "../../lib/contract/agent-socket.ts";
+import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
+import { formatIssues } from "../../lib/contract/schema-issues.ts";
+
+export interface AgentSourceOptions {
+  readonly runtime: Runtime;
+  readonly socketPath: string;
+  readonly proxyId: string;
+  readonly pid: number;
+  /** Version of the configuration in force; 0 before the first. */
+  readonly version: () => number;
+  /** Applies a configuration; throws when it is refused. */
+  readonly apply: (config: ProxyConfig, version: number) => void;
+  readonly onStop: (drainMs: number) => void;
+  /** The connection to the agent was lost after it had stood. */
+  readonly onAgentLost: () => void;
+}
+
+/**
+ * The proxy's end of the agent's unix socket: dials, says hello, applies what comes, reports what became of it. Without
+ * an agent the proxy goes on with what it has, and dials again with backoff.
+ */
+export class AgentSource {
+  readonly #options: AgentSourceOptions;
+  readonly #backoff: Backoff;
+  #socket: Socket | undefined;
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: AgentSourceOptions) {
+    this.#options = options;
+    this.#backoff = createBackoff({ minDelayMs: 100, maxDelayMs: 5_000, random: options.runtime.random });
+    this.#dial();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#socket?.destroy();
+  }
+
+  #dial(): void {
+    const { proxyId, pid, socketPath, version } = this.#options;
+    const socket = connect(socketPath);
+    this.#socket = socket;
+    let wasConnected = false;
+    const reader = createLineReader({
+      maxLineBytes: maxSocketLineBytes,
+      onLine: (line) => this.#onLine(line),
+      onTooLong: () => socket.destroy(),
+    });
+    socket.on("connect", () => {
+      wasConnected = true;
+      this.#backoff.reset();
+      this.#send({ type: "hello", proxyId, pid, version: version() });
+    });
+    socket.on("data", (chunk) => reader.push(Buffer.from(chunk)));
+    // The close that follows says everything: there is one way on, to dial again.
+    socket.on("error", () => undefined);
+    socket.on("close", () => this.#onClose(wasConnected));
+  }
+
+  #onClose(wasConnected: boolean): void {
+    if (this.#isStopped) return;
+    if (wasConnected) {
+      this.#options.runtime.logger.warn("agent connection lost: serving from the last configuration");
+      this.#options.onAgentLost();
+    }
+    if (this.#isStopped) return;
+    this.#timer = this.#options.runtime.clock.after(this.#backoff.nextDelayMs(), () => this.#dial());
+  }
+
+  #onLine(line: string): void {
+    const parsed = parseJsonText(line);
+    const message = parsed.ok ? asRecord(parsed.value) : {};
+    const { version } = message;
+    if (message["type"] === "stop" && typeof message["drainMs"] === "number") {
+      this.#options.onStop(message["drainMs"]);
+    } else if (message["type"] === "config" && typeof version === "number") {
+      this.#onConfig(version, message["config"]);
+    } else {
+      this.#options.runtime.logger.warn("unknown message from the agent ignored");
+    }
+  }
+
+  #onConfig(version: number, document: unknown): void {
+    if (version === this.#options.version()) {
+      this.#send({ type: "applied", version });
+      return;
+    }
+    const checked = parseProxyConfig(document);
+    if (!checked.ok) {
+      this.#reject(version, formatIssues(checked.issues));
+      return;
+    }
+    try {
+      this.#options.apply(checked.config, version);
+      this.#send({ type: "applied", version });
+    } catch (thrown) {
+      this.#reject(version, errorMessage(thrown));
+    }
+  }
+
+  #reject(version: number, message: string): void {
+    this.#options.runtime.logger.error("configuration refused, the previous one stays in force", { version, message });
+    this.#send({ type: "rejected", version, message });
+  }
+
+  #send(message: ProxyToAgent): void {
+    this.#socket?.write(`${JSON.stringify(message)}\n`);
+  }
+}
+
+function asRecord(value: unknown): Partial<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

@@ -1,0 +1,323 @@
+import { COLON, CR, HTAB, LF, SP, isFieldValue, isTarget, isToken } from "./characters.ts";
+import { Field, fieldOf } from "./field-names.ts";
+
+/**
+ * One strict pass over the head of a message (RFC 9112). What two parsers could read differently is refused: bare CR or
+ * LF, folded lines, space before a colon, more than one framing, anything but a plain `chunked`.
+ *
+ * The result is a view of the bytes, not a copy: `MessageHead` is one object per parser, filled anew by every parse, and
+ * valid until the next. Names and values become strings only where something asks for them.
+ */
+export const maxHeadBytes = 64 * 1024;
+export const maxFields = 128;
+
+/** Why a head was refused, as a metric label and as the words of the 400 answer. */
+export type HeadProblem =
+  | "malformed_request_line"
+  | "malformed_status_line"
+  | "unsupported_version"
+  | "malformed_field"
+  | "too_many_fields"
+  | "head_too_large"
+  | "bad_content_length"
+  | "bad_transfer_encoding"
+  | "conflicting_framing"
+  | "bad_host"
+  | "bad_target"
+  | "unsupported_method";
+
+export type ParseOutcome = "complete" | "incomplete" | HeadProblem;
+
+export class MessageHead {
+  bytes: Buffer = Buffer.alloc(0);
+  start = 0;
+  /** One past the empty line that ends the head. */
+  end = 0;
+  /** One past the start line's CR LF. */
+  firstField = 0;
+  /** Requests: `bytes[start, methodEnd)` and `bytes[targetStart, targetEnd)`. */
+  methodEnd = 0;
+  targetStart = 0;
+  targetEnd = 0;
+  /** Responses only. */
+  status = 0;
+  minorVersion = 1;
+  fieldCount = 0;
+  /** Four offsets a field: name start, name end, value start, value end. */
+  readonly spans = new Int32Array(maxFields * 4);
+  readonly ids = new Uint8Array(maxFields);
+  /** -1 when there is no Content-Length. */
+  contentLength = -1;
+  isChunked = false;
+  hasClose = false;
+  hasKeepAlive = false;
+  /** `Connection: upgrade` together with an `Upgrade` field. */
+  isUpgrade = false;
+  expectsContinue = false;
+  /** Whether some field belongs to this hop alone and must not be forwarded. */
+  hasHopFields = false;
+  /** Lower-case names that `Connection` nominates besides the known ones; empty for nearly every message. */
+  nominated: string[] = [];
+
+  get method(): string {
+    return this.bytes.toString("latin1", this.start, this.methodEnd);
+  }
+
+  get target(): string {
+    return this.bytes.toString("latin1", this.targetStart, this.targetEnd);
+  }
+
+  /** Whether the method is exactly `name`, without making a string. */
+  isMethod(name: string): boolean {
+    const length = this.methodEnd - this.start;
+    if (length !== name.length) return false;
+    for (let i = 0; i < length; i++) if (this.bytes[this.start + i] !== name.charCodeAt(i)) return false;
+    return true;
+  }
+
+  fieldName(index: number): string {
+    return this.bytes.toString("latin1", this.spans[index * 4], this.spans[index * 4 + 1]).toLowerCase();
+  }
+
+  fieldValue(index: number): string {
+    return this.bytes.toString("latin1", this.spans[index * 4 + 2], this.spans[index * 4 + 3]);
+  }
+
+  reset(bytes: Buffer, start: number, end: number): void {
+    this.bytes = bytes;
+    this.start = start;
+    this.end = end;
+    this.fieldCount = 0;
+    this.contentLength = -1;
+    this.isChunked = false;
+    this.hasClose = false;
+    this.hasKeepAlive = false;
+    this.isUpgrade = false;
+    this.expectsContinue = false;
+    this.hasHopFields = false;
+    if (this.nominated.length > 0) this.nominated = [];
+  }
+}
+
+const headEnd = Buffer.from("\r\n\r\n", "latin1");
+
+/** Parses the request head that begins at `start`; `complete` means `head` describes it and the body begins at `head.end`. */
+export function parseRequestHead(bytes: Buffer, start: number, head: MessageHead): ParseOutcome {
+  const end = findHeadEnd(bytes, start);
+  if (end < 0) return incompleteOr(bytes, start, "malformed_request_line");
+  if (end - start > maxHeadBytes) return "head_too_large";
+  head.reset(bytes, start, end);
+  const problem = parseRequestLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkRequest(head);
+  return problem ?? "complete";
+}
+
+/** Parses the response head that begins at `start`. */
+export function parseResponseHead(bytes: Buffer, start: number, head: MessageHead): ParseOutcome {
+  const end = findHeadEnd(bytes, start);
+  if (end < 0) return incompleteOr(bytes, start, "malformed_status_line");
+  if (end - start > maxHeadBytes) return "head_too_large";
+  head.reset(bytes, start, end);
+  const problem = parseStatusLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkFraming(head);
+  return problem ?? "complete";
+}
+
+function findHeadEnd(bytes: Buffer, start: number): number {
+  const at = bytes.indexOf(headEnd, start);
+  return at < 0 ? -1 : at + 4;
+}
+
+/** Bytes that can never become HTTP (a TLS hello, a port scan) are refused at once instead of at the size limit. */
+function incompleteOr(bytes: Buffer, start: number, problem: HeadProblem): ParseOutcome {
+  if (bytes.length - start > maxHeadBytes) return "head_too_large";
+  if (bytes.length > start && isToken[bytes[start] ?? 0] !== 1) return problem;
+  return "incomplete";
+}
+
+/** `HTTP/1.` and one digit at `at`: the minor version, or -1. */
+function minorVersionAt(bytes: Buffer, at: number): number {
+  const isHttp1 =
+    bytes[at] === 72 &&
+    bytes[at + 1] === 84 &&
+    bytes[at + 2] === 84 &&
+    bytes[at + 3] === 80 &&
+    bytes[at + 4] === 47 &&
+    bytes[at + 5] === 49 &&
+    bytes[at + 6] === 46;
+  const minor = (bytes[at + 7] ?? 0) - 48;
+  return isHttp1 && (minor === 0 || minor === 1) ? minor : -1;
+}
+
+function parseRequestLine(bytes: Buffer, start: number, head: MessageHead): HeadProblem | undefined {
+  let at = start;
+  while (isToken[bytes[at] ?? 0] === 1) at++;
+  if (at === start || bytes[at] !== SP) return "malformed_request_line";
+  head.methodEnd = at;
+  head.targetStart = ++at;
+  while (isTarget[bytes[at] ?? 0] === 1) at++;
+  if (at === head.targetStart || bytes[at] !== SP) return "malformed_request_line";
+  head.targetEnd = at;
+  head.minorVersion = minorVersionAt(bytes, at + 1);
+  if (head.minorVersion < 0) return "unsupported_version";
+  if (bytes[at + 9] !== CR || bytes[at + 10] !== LF) return "malformed_request_line";
+  head.firstField = at + 11;
+  return undefined;
+}
+
+function parseStatusLine(bytes: Buffer, start: number, head: MessageHead): HeadProblem | undefined {
+  head.minorVersion = minorVersionAt(bytes, start);
+  if (head.minorVersion < 0) return "unsupported_version";
+  let at = start + 8;
+  const status = ((bytes[at + 1] ?? 0) - 48) * 100 + ((bytes[at + 2] ?? 0) - 48) * 10 + ((bytes[at + 3] ?? 0) - 48);
+  if (bytes[at] !== SP || !(status >= 100 && status <= 599)) return "malformed_status_line";
+  head.status = status;
+  at += 4;
+  if (bytes[at] !== SP && bytes[at] !== CR) return "malformed_status_line";
+  while (isFieldValue[bytes[at] ?? 0] === 1) at++;
+  if (bytes[at] !== CR || bytes[at + 1] !== LF) return "malformed_status_line";
+  head.firstField = at + 2;
+  return undefined;
+}
+
+function parseFields(bytes: Buffer, head: MessageHead): HeadProblem | undefined {
+  const { spans, ids } = head;
+  const last = head.end - 2;
+  let at = head.firstField;
+  let count = 0;
+  while (at < last) {
+    if (count === maxFields) return "too_many_fields";
+    const nameStart = at;
+    while (isToken[bytes[at] ?? 0] === 1) at++;
+    if (at === nameStart || bytes[at] !== COLON) return "malformed_field";
+    const nameEnd = at++;
+    while (bytes[at] === SP || bytes[at] === HTAB) at++;
+    const valueStart = at;
+    while (isFieldValue[bytes[at] ?? 0] === 1) at++;
+    if (bytes[at] !== CR || bytes[at + 1] !== LF) return "malformed_field";
+    let valueEnd = at;
+    while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;
+    at += 2;
+    const base = count * 4;
+    spans[base] = nameStart;
+    spans[base + 1] = nameEnd;
+    spans[base + 2] = valueStart;
+    spans[base + 3] = valueEnd;
+    const id = fieldOf(bytes, nameStart, nameEnd);
+    ids[count++] = id;
+    head.fieldCount = count;
+    if (id !== Field.other) {
+      const problem = readKnownField(head, id, valueStart, valueEnd);
+      if (problem !== undefined) return problem;
+    }
+  }
+  return undefined;
+}
+
+function readKnownField(head: MessageHead, id: number, start: number, end: number): HeadProblem | undefined {
+  switch (id) {
+    case Field.contentLength:
+      if (head.contentLength >= 0) return "bad_content_length";
+      head.contentLength = decimalOf(head.bytes, start, end);
+      return head.contentLength < 0 ? "bad_content_length" : undefined;
+    case Field.transferEncoding:
+      if (head.isChunked || head.bytes.toString("latin1", start, end).toLowerCase() !== "chunked")
+        return "bad_transfer_encoding";
+      head.isChunked = true;
+      return undefined;
+    case Field.connection:
+      head.hasHopFields = true;
+      readConnection(head, head.bytes.toString("latin1", start, end));
+      return undefined;
+    case Field.expect:
+      head.expectsContinue = head.bytes.toString("latin1", start, end).toLowerCase() === "100-continue";
+      return undefined;
+    case Field.keepAlive:
+    case Field.proxyConnection:
+    case Field.te:
+    case Field.upgrade:
+    case Field.forwardedClientCert:
+      head.hasHopFields = true;
+      return undefined;
+    default:
+      return undefined;
+  }
+}
+
+const ownNominations = new Set(["close", "keep-alive", "upgrade", "te", "proxy-connection", ""]);
+
+function readConnection(head: MessageHead, value: string): void {
+  for (const part of value.split(",")) {
+    const option = part.trim().toLowerCase();
+    if (option === "close") head.hasClose = true;
+    else if (option === "keep-alive") head.hasKeepAlive = true;
+    else if (option === "upgrade") head.isUpgrade = true;
+    if (!ownNominations.has(option)) head.nominated.push(option);
+  }
+}
+
+/** Digits only, at most 15 of them, so that the number is exact; -1 otherwise. */
+function decimalOf(bytes: Buffer, start: number, end: number): number {
+  if (end === start || end - start > 15) return -1;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = (bytes[i] ?? 0) - 48;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+function checkFraming(head: MessageHead): HeadProblem | undefined {
+  if (head.isChunked && head.contentLength >= 0) return "conflicting_framing";
+  if (head.isChunked && head.minorVersion === 0) return "bad_transfer_encoding";
+  if (head.isUpgrade) head.isUpgrade = indexOfField(head, Field.upgrade) >= 0;
+  return undefined;
+}
+
+function checkRequest(head: MessageHead): HeadProblem | undefined {
+  const problem = checkFraming(head);
+  if (problem !== undefined) return problem;
+  if (head.isMethod("CONNECT")) return "unsupported_method";
+  return checkHost(head) ?? checkTarget(head);
+}
+
+/** Exactly one Host in HTTP/1.1 and never two (RFC 9112 section 3.2), without bytes that end an authority. */
+function checkHost(head: MessageHead): HeadProblem | undefined {
+  const at = indexOfField(head, Field.host);
+  if (at < 0) return head.minorVersion === 1 ? "bad_host" : undefined;
+  if (indexOfField(head, Field.host, at + 1) >= 0) return "bad_host";
+  const end = head.spans[at * 4 + 3] ?? 0;
+  for (let i = head.spans[at * 4 + 2] ?? 0; i < end; i++) {
+    const byte = head.bytes[i] ?? 0;
+    // "/", "?", "#", "@", "\", "," and blanks would let two readers find two different hosts.
+    if (
+      isTarget[byte] !== 1 ||
+      byte === 47 ||
+      byte === 63 ||
+      byte === 35 ||
+      byte === 64 ||
+      byte === 92 ||
+      byte === 44
+    ) {
+      return "bad_host";
+    }
+  }
+  return undefined;
+}
+
+/** Origin form, `*` for OPTIONS, or absolute form whose authority is the Host; no fragment in any of them. */
+function checkTarget(head: MessageHead): HeadProblem | undefined {
+  const { bytes, targetStart, targetEnd } = head;
+  for (let i = targetStart; i < targetEnd; i++) if (bytes[i] === 35) return "bad_target";
+  if (bytes[targetStart] === 47) return undefined;
+  const target = head.target;
+  if (target === "*") return head.isMethod("OPTIONS") ? undefined : "bad_target";
+  const authority = /^https?:\/\/([^/?#]+)(?:[/?]|$)/i.exec(target)?.[1];
+  const at = indexOfField(head, Field.host);
+  if (authority === undefined || at < 0) return "bad_target";
+  return authority.toLowerCase() === head.fieldValue(at).toLowerCase() ? undefined : "bad_target";
+}
+
+function indexOfField(head: MessageHead, id: number, from = 0): number {
+  for (let i = from; i < head.fieldCount; i++) if (head.ids[i] === id) return i;
+  return -1;
+}

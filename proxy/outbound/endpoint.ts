@@ -1,0 +1,56 @@
+import type { Candidate } from "../balance/least-request.ts";
+import { HttpPool } from "../http1/pool.ts";
+import type { ConnectResult } from "../transport/transport.ts";
+
+/** How long an endpoint whose connection attempt failed is passed over while others remain. */
+const suspectMs = 1_000;
+const maxIdleConnections = 1_024;
+/** Below the keep-alive times of common servers, so that we close first. */
+const idleTimeoutMs = 55_000;
+
+export interface EndpointOptions {
+  readonly address: string;
+  readonly weight: number;
+  readonly maxConnections: number;
+  readonly monotonicMs: () => number;
+  /** Opens a verified mTLS connection to `address`. */
+  readonly connect: (address: string, onResult: (result: ConnectResult) => void) => void;
+}
+
+/** One instance of a destination: its HTTP pool, its TCP connections and what the balancer wants to know of it. */
+export class Endpoint implements Candidate {
+  readonly address: string;
+  readonly pool: HttpPool;
+  weight: number;
+  /** Connections relayed at the moment. */
+  tcpConnections = 0;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
+  readonly #options: EndpointOptions;
+
+  constructor(options: EndpointOptions) {
+    this.#options = options;
+    this.address = options.address;
+    this.weight = options.weight;
+    this.pool = new HttpPool({
+      connect: (onResult) => this.connect(onResult),
+      maxIdle: maxIdleConnections,
+      maxConnections: options.maxConnections,
+      idleTimeoutMs,
+    });
+  }
+
+  get activeCount(): number {
+    return this.tcpConnections + this.pool.activeCount;
+  }
+
+  get isSuspect(): boolean {
+    return this.#options.monotonicMs() - this.#failedAtMs < suspectMs;
+  }
+
+  connect(onResult: (result: ConnectResult) => void): void {
+    this.#options.connect(this.address, (result) => {
+      this.#failedAtMs = result.ok ? Number.NEGATIVE_INFINITY : this.#options.monotonicMs();
+      onResult(result);
+    });
+  }
+}

@@ -1,0 +1,55 @@
+import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
+import { pickLeastRequest } from "../balance/least-request.ts";
+import type { HttpPool } from "../http1/pool.ts";
+import type { PoolPicker } from "../http1/pooled-upstream.ts";
+import { Endpoint, type EndpointOptions } from "./endpoint.ts";
+
+const nothingExcluded: ReadonlySet<Endpoint> = new Set();
+
+/** The endpoints of one destination. An update keeps the connections of every endpoint that stays. */
+export class Endpoints implements PoolPicker {
+  #list: readonly Endpoint[] = [];
+  readonly #random: () => number;
+  readonly #options: Omit<EndpointOptions, "address" | "weight" | "maxConnections">;
+
+  constructor(options: Omit<EndpointOptions, "address" | "weight" | "maxConnections">, random: () => number) {
+    this.#options = options;
+    this.#random = random;
+  }
+
+  get list(): readonly Endpoint[] {
+    return this.#list;
+  }
+
+  update(config: OutboundConfig): void {
+    const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
+    this.#list = config.endpoints.map(({ address, weight }) => {
+      const kept = current.get(address);
+      current.delete(address);
+      if (kept === undefined) {
+        return new Endpoint({ ...this.#options, address, weight, maxConnections: config.maxConnections });
+      }
+      kept.weight = weight;
+      return kept;
+    });
+    for (const removed of current.values()) removed.pool.close();
+  }
+
+  pick(tried: readonly HttpPool[]): HttpPool | undefined {
+    const excluded =
+      tried.length === 0 ? nothingExcluded : new Set(this.#list.filter(({ pool }) => tried.includes(pool)));
+    return pickLeastRequest(this.#list, excluded, this.#random)?.pool;
+  }
+
+  pickEndpoint(excluded: ReadonlySet<Endpoint>): Endpoint | undefined {
+    return pickLeastRequest(this.#list, excluded, this.#random);
+  }
+
+  sweep(nowMs: number): void {
+    for (const endpoint of this.#list) endpoint.pool.sweep(nowMs);
+  }
+
+  close(): void {
+    for (const endpoint of this.#list) endpoint.pool.close();
+  }
+}

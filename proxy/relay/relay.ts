@@ -1,0 +1,68 @@
+import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
+import type { Connection, ConnectionHandler } from "../transport/transport.ts";
+
+export interface RelayOptions {
+  /** The side that dialled us; its bytes are counted as read. */
+  readonly client: Connection;
+  readonly server: Connection;
+  readonly counters: ConnectionCounters;
+  /** Called once when both sides are gone. */
+  readonly onClosed: () => void;
+}
+
+/**
+ * Copies bytes both ways between two connections until both have ended: a side that cannot take more pauses its source,
+ * one that half-closes half-closes the other, one that breaks breaks the other.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  #open = 2;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    const { client, server, counters } = options;
+    const count = (toServer: number, toClient: number): void => {
+      counters.readBytes += toServer;
+      counters.writeBytes += toClient;
+    };
+    client.handler = this.#half(client, server, (bytes) => count(bytes, 0));
+    server.handler = this.#half(server, client, (bytes) => count(0, bytes));
+    if (server.isBlocked) client.pause();
+    else client.resume();
+    if (client.isBlocked) server.pause();
+    else server.resume();
+  }
+
+  get lastActivityMs(): number {
+    return Math.max(this.#options.client.lastActivityMs, this.#options.server.lastActivityMs);
+  }
+
+  /** For a client that had half-closed before the relay began. */
+  endFromClient(): void {
+    this.#options.client.handler.onEnd();
+  }
+
+  destroy(): void {
+    this.#options.client.destroy();
+    this.#options.server.destroy();
+  }
+
+  #half(from: Connection, to: Connection, count: (bytes: number) => void): ConnectionHandler {
+    let hasEnded = false;
+    return {
+      onData(chunk) {
+        count(chunk.length);
+        if (!to.write(chunk)) from.pause();
+      },
+      onDrain: () => to.resume(),
+      onEnd() {
+        hasEnded = true;
+        to.end();
+      },
+      onClose: () => {
+        if (!hasEnded) to.destroy();
+        if (--this.#open === 0) this.#options.onClosed();
+      },
+    };
+  }
+}

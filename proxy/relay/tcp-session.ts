@@ -1,0 +1,87 @@
+import type { Member, SweepLimits } from "../connection-set.ts";
+import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
+import type { Connection } from "../transport/transport.ts";
+import { Relay } from "./relay.ts";
+
+export interface TcpSessionOptions {
+  readonly client: Connection;
+  readonly counters: ConnectionCounters;
+  /** Dials the other side; undefined when there is none to be had. Answers once, later. */
+  readonly dial: (onResult: (server: Connection | undefined) => void) => void;
+  readonly onClosed: () => void;
+}
+
+/** One `tcp` connection: accepted, then dialled on at once (a server may speak first), then relayed until both sides end. */
+export class TcpSession implements Member {
+  /** Peer's SPIFFE URI, for a later change of intentions. */
+  readonly peerUri: string;
+  readonly #client: Connection;
+  readonly #options: TcpSessionOptions;
+  #relay: Relay | undefined;
+  #early: Buffer[] = [];
+  #hasClientEnded = false;
+  #isClosed = false;
+
+  constructor(options: TcpSessionOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.peerUri = options.client.peerUri;
+    options.client.handler = {
+      onData: (chunk) => {
+        this.#early.push(chunk);
+        options.client.pause();
+      },
+      onDrain: () => undefined,
+      onEnd: () => {
+        this.#hasClientEnded = true;
+      },
+      onClose: () => this.#close(),
+    };
+    options.client.pause();
+    options.dial((server) => this.#onDialled(server));
+  }
+
+  /** A relayed connection has no moment at which ending it loses nothing: it is left until the drain's deadline. */
+  drain(): void {
+    if (this.#relay === undefined) this.#client.destroy();
+  }
+
+  destroy(): void {
+    if (this.#relay !== undefined) this.#relay.destroy();
+    else this.#client.destroy();
+  }
+
+  sweep(limits: SweepLimits): void {
+    const lastMs = this.#relay?.lastActivityMs ?? this.#client.lastActivityMs;
+    if (limits.nowMs - lastMs > limits.idleTimeoutMs) this.destroy();
+  }
+
+  #onDialled(server: Connection | undefined): void {
+    if (server === undefined) {
+      this.#client.destroy();
+      return;
+    }
+    if (this.#isClosed) {
+      server.destroy();
+      return;
+    }
+    for (const chunk of this.#early) {
+      this.#options.counters.readBytes += chunk.length;
+      server.write(chunk);
+    }
+    this.#early = [];
+    this.#relay = new Relay({
+      client: this.#client,
+      server,
+      counters: this.#options.counters,
+      onClosed: () => this.#close(),
+    });
+    if (this.#hasClientEnded) this.#relay.endFromClient();
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.onClosed();
+  }
+}

@@ -1,0 +1,24 @@
+import { type HandshakeRefusal, handshakeRefusals } from "../transport/transport.ts";
+
+export type ConnectionRefusal = HandshakeRefusal | "denied" | "overflow" | "no_healthy_upstream" | "connect_failure";
+
+/** Connections and bytes of one listener, whatever its protocol. `read` and `write` are seen from the client's side. */
+export class ConnectionCounters {
+  opened = 0;
+  closed = 0;
+  readBytes = 0;
+  writeBytes = 0;
+  readonly refusals: Record<ConnectionRefusal, number> = {
+    ...zeroes(handshakeRefusals),
+    denied: 0,
+    overflow: 0,
+    no_healthy_upstream: 0,
+    connect_failure: 0,
+  };
+}
+
+function zeroes<const Names extends readonly string[]>(names: Names): Record<Names[number], number> {
+  const counts = {} as Record<Names[number], number>;
+  for (const name of names as readonly Names[number][]) counts[name] = 0;
+  return counts;
+}

@@ -1,0 +1,144 @@
+import type { InboundListener } from "../inbound/listener.ts";
+import type { OutboundListener } from "../outbound/listener.ts";
+import { type Family, histogramSamples, type Sample } from "./exposition.ts";
+import { latencyBoundsMs } from "./http-counters.ts";
+
+type AnyListener = InboundListener | OutboundListener;
+
+export interface ProxyReadings {
+  readonly listeners: readonly AnyListener[];
+  readonly configVersion: number;
+  readonly certificateExpiryMs: number;
+  readonly residentBytes: number;
+}
+
+/**
+ * Every metric of a proxy. `direction`, `service` and `listener` label them all; `outbound` is the application's side, `inbound` the
+ * side of the service that is called. The golden signals also stand under the names Linkerd's users alert on.
+ */
+export function proxyFamilies(readings: ProxyReadings): Family[] {
+  const { listeners } = readings;
+  return [
+    counter(
+      "request_total",
+      "HTTP requests received.",
+      listeners.map((l) => sample(l, l.counters.requests)),
+    ),
+    counter("response_total", "HTTP responses sent, by class.", listeners.flatMap(responseSamples)),
+    {
+      name: "response_latency_ms",
+      help: "Milliseconds from a request's head to the first byte of its response.",
+      type: "histogram",
+      samples: listeners.filter(isHttp).flatMap((l) =>
+        histogramSamples(labelsOf(l), {
+          bounds: latencyBoundsMs,
+          buckets: l.counters.latencyBuckets,
+          sum: l.counters.latencySumMs,
+        }),
+      ),
+    },
+    counter(
+      "atoll_proxy_requests_refused_total",
+      "HTTP requests answered by the proxy itself.",
+      listeners.flatMap((l) => reasonSamples(l, l.counters.refusals)),
+    ),
+    counter(
+      "atoll_proxy_retries_total",
+      "Requests sent again on a fresh connection.",
+      listeners.map((l) => sample(l, l.counters.retries)),
+    ),
+    counter(
+      "tcp_open_total",
+      "Connections accepted.",
+      listeners.map((l) => sample(l, l.connections.opened)),
+    ),
+    counter(
+      "tcp_close_total",
+      "Connections ended.",
+      listeners.map((l) => sample(l, l.connections.closed)),
+    ),
+    {
+      name: "tcp_open_connections",
+      help: "Connections open now.",
+      type: "gauge",
+      samples: listeners.map((l) => sample(l, l.openConnections)),
+    },
+    counter(
+      "tcp_read_bytes_total",
+      "Bytes read from clients.",
+      listeners.map((l) => sample(l, l.connections.readBytes)),
+    ),
+    counter(
+      "tcp_write_bytes_total",
+      "Bytes written to clients.",
+      listeners.map((l) => sample(l, l.connections.writeBytes)),
+    ),
+    counter(
+      "atoll_proxy_connections_refused_total",
+      "Connections refused, by reason.",
+      listeners.flatMap((l) => reasonSamples(l, l.connections.refusals)),
+    ),
+    counter(
+      "atoll_proxy_connect_failures_total",
+      "Failed attempts to reach an endpoint.",
+      listeners.flatMap(connectFailureSamples),
+    ),
+    {
+      name: "atoll_proxy_endpoints",
+      help: "Endpoints configured.",
+      type: "gauge",
+      samples: listeners.flatMap((l) => (l.kind === "outbound" ? [sample(l, l.endpoints.length)] : [])),
+    },
+    gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
+    gauge(
+      "identity_cert_expiration_timestamp_seconds",
+      "When the leaf certificate expires.",
+      readings.certificateExpiryMs / 1000,
+    ),
+    gauge("process_resident_memory_bytes", "Resident memory of the proxy.", readings.residentBytes),
+  ];
+}
+
+function labelsOf(listener: AnyListener): Record<string, string> {
+  return { direction: listener.kind, service: listener.config.service, listener: listener.config.listen };
+}
+
+function isHttp(listener: AnyListener): boolean {
+  return listener.config.protocol === "http";
+}
+
+function sample(listener: AnyListener, value: number): Sample {
+  return { labels: labelsOf(listener), value };
+}
+
+function responseSamples(listener: AnyListener): Sample[] {
+  if (!isHttp(listener)) return [];
+  return Array.from(listener.counters.responses, (value, statusClass) => ({
+    labels: {
+      ...labelsOf(listener),
+      status_class: `${statusClass}xx`,
+      classification: statusClass === 5 ? "failure" : "success",
+    },
+    value,
+  })).slice(1);
+}
+
+function reasonSamples(listener: AnyListener, counts: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(counts).map(([reason, value]) => ({ labels: { ...labelsOf(listener), reason }, value }));
+}
+
+function connectFailureSamples(listener: AnyListener): Sample[] {
+  if (listener.kind !== "outbound") return [];
+  return Array.from(listener.connectFailures, ([reason, value]) => ({
+    labels: { ...labelsOf(listener), reason },
+    value,
+  }));
+}
+
+function counter(name: string, help: string, samples: Sample[]): Family {
+  return { name, help, type: "counter", samples };
+}
+
+function gauge(name: string, help: string, value: number): Family {
+  return { name, help, type: "gauge", samples: [{ labels: {}, value }] };
+}

@@ -1,0 +1,131 @@
+import type { Socket } from "bun";
+import { type Connection, type ConnectionHandler, idleHandler } from "./transport.ts";
+
+/** Milliseconds that advance about once per second: reading the real clock for every chunk would cost more than it tells. */
+export interface CoarseClock {
+  nowMs: number;
+}
+
+/**
+ * One Bun socket behind the {@link Connection} interface. Bun's `write` may take a part only; the rest waits here, and
+ * the caller is told to stop, so at most what one read brought is ever held.
+ */
+export class BunConnection implements Connection {
+  handler: ConnectionHandler = idleHandler;
+  peerUri = "";
+  lastActivityMs: number;
+  readonly #socket: Socket<unknown>;
+  readonly #coarse: CoarseClock;
+  #waiting: Uint8Array[] = [];
+  #isEnding = false;
+  #hasSentEnd = false;
+  #hasPeerEnded = false;
+  #isClosed = false;
+  #isPaused = false;
+
+  constructor(socket: Socket<unknown>, coarse: CoarseClock) {
+    this.#socket = socket;
+    this.#coarse = coarse;
+    this.lastActivityMs = coarse.nowMs;
+  }
+
+  get remoteAddress(): string {
+    return `${this.#socket.remoteAddress}:${this.#socket.remotePort}`;
+  }
+
+  get isBlocked(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#isClosed || this.#isEnding) return true;
+    if (this.#waiting.length > 0) {
+      this.#waiting.push(chunk);
+      return false;
+    }
+    const taken = this.#socket.write(chunk);
+    if (taken === chunk.length) {
+      this.lastActivityMs = this.#coarse.nowMs;
+      return true;
+    }
+    this.#waiting.push(taken > 0 ? chunk.subarray(taken) : chunk);
+    return false;
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
+    if (this.#waiting.length === 0) this.#sendEnd();
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    this.#waiting = [];
+    this.#socket.terminate();
+  }
+
+  pause(): void {
+    if (this.#isPaused || this.#isClosed) return;
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** From here on the socket's events, passed on by the transport. */
+  onSocketData(chunk: Buffer): void {
+    this.lastActivityMs = this.#coarse.nowMs;
+    this.handler.onData(chunk);
+  }
+
+  onSocketDrain(): void {
+    if (this.#isClosed) return;
+    while (this.#waiting.length > 0) {
+      const chunk = this.#waiting[0] ?? new Uint8Array(0);
+      const taken = this.#socket.write(chunk);
+      if (taken > 0) this.lastActivityMs = this.#coarse.nowMs;
+      if (taken !== chunk.length) {
+        if (taken > 0) this.#waiting[0] = chunk.subarray(taken);
+        return;
+      }
+      this.#waiting.shift();
+    }
+    if (this.#isEnding) this.#sendEnd();
+    else this.handler.onDrain();
+  }
+
+  onSocketEnd(): void {
+    if (this.#hasPeerEnded || this.#isClosed) return;
+    this.#hasPeerEnded = true;
+    this.handler.onEnd();
+    this.#closeWhenBothEnded();
+  }
+
+  /** `isClean` is false when the peer reset the connection. */
+  onSocketClose(isClean: boolean): void {
+    if (this.#isClosed) return;
+    // When our side has ended already, Bun reports the peer's end as the close alone.
+    if (isClean && this.#hasSentEnd && !this.#hasPeerEnded) {
+      this.#hasPeerEnded = true;
+      this.handler.onEnd();
+    }
+    this.#isClosed = true;
+    this.#waiting = [];
+    this.handler.onClose();
+  }
+
+  #sendEnd(): void {
+    if (this.#hasSentEnd) return;
+    this.#hasSentEnd = true;
+    if (this.#hasPeerEnded) this.#socket.end();
+    else this.#socket.shutdown();
+  }
+
+  #closeWhenBothEnded(): void {
+    if (this.#hasSentEnd && !this.#isClosed) this.#socket.end();
+  }
+}

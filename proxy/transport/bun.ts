@@ -1,0 +1,246 @@
+import type { Socket, TCPSocketListener } from "bun";
+import { createSecureContext } from "node:tls";
+import type { Clock, Timer } from "../../lib/base/clock.ts";
+import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { BunConnection, type CoarseClock } from "./bun-connection.ts";
+import { spiffeUriOfNames } from "./peer-identity.ts";
+import type {
+  ConnectFailure,
+  ConnectOptions,
+  HandshakeRefusal,
+  ListenOptions,
+  Listener,
+  TlsIdentity,
+  Transport,
+} from "./transport.ts";
+
+/** SSL_OP_NO_TLSv1 | NO_TLSv1_1 | NO_TLSv1_2: the mesh speaks TLS 1.3 only (RFC 8446). */
+const onlyTls13 = 0x04000000 | 0x10000000 | 0x08000000;
+const handshakeTimeoutMs = 5_000;
+const coarseTickMs = 500;
+
+/** A transport on Bun's sockets. `stop` ends its clock; listeners and connections belong to those who opened them. */
+export function createBunTransport(clock: Clock): Transport & { readonly coarse: CoarseClock; stop(): void } {
+  const coarse: CoarseClock = { nowMs: clock.monotonicMs() };
+  const handshakes = new Map<Socket<unknown>, { readonly startedMs: number; readonly onTimeout: () => void }>();
+  let timer: Timer;
+  const tick = (): void => {
+    coarse.nowMs = clock.monotonicMs();
+    for (const [socket, handshake] of handshakes) {
+      if (coarse.nowMs - handshake.startedMs < handshakeTimeoutMs) continue;
+      handshakes.delete(socket);
+      handshake.onTimeout();
+    }
+    timer = clock.after(coarseTickMs, tick);
+  };
+  timer = clock.after(coarseTickMs, tick);
+  return {
+    coarse,
+    listen: (options) =>
+      options.identity === undefined ? listenPlain(options, coarse) : listenTls(options, coarse, handshakes),
+    connect: (options) => connect(options, coarse, clock),
+    stop: () => timer.cancel(),
+  };
+}
+
+type Handshakes = Map<Socket<unknown>, { readonly startedMs: number; readonly onTimeout: () => void }>;
+
+/** Socket events once a connection stands; shared by all of them, so that a connection costs no closures. */
+const connectionEvents = {
+  data(socket: Socket<BunConnection>, chunk: Buffer) {
+    socket.data.onSocketData(chunk);
+  },
+  drain(socket: Socket<BunConnection>) {
+    socket.data.onSocketDrain();
+  },
+  end(socket: Socket<BunConnection>) {
+    socket.data.onSocketEnd();
+  },
+  close(socket: Socket<BunConnection>, error?: Error) {
+    socket.data.onSocketClose(error === undefined);
+  },
+};
+
+function listenPlain(options: ListenOptions, coarse: CoarseClock): Listener {
+  const listener = bind(options, () =>
+    Bun.listen<BunConnection>({
+      hostname: options.host,
+      port: options.port,
+      allowHalfOpen: true,
+      socket: {
+        ...connectionEvents,
+        open(socket) {
+          const connection = new BunConnection(socket, coarse);
+          socket.data = connection;
+          options.onConnection(connection);
+        },
+        error(socket) {
+          socket.data?.destroy();
+        },
+      },
+    }),
+  );
+  return { port: listener.port, setIdentity: () => undefined, close: () => listener.stop(false) };
+}
+
+/** A socket whose `setKeyCert` chooses certificate, key and roots for this one handshake; Bun's types leave it out. */
+interface HandshakeSocket {
+  setKeyCert(context: unknown): void;
+}
+
+function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Handshakes): Listener {
+  const identity = options.identity;
+  if (identity === undefined) throw new AtollError("INTERNAL", "a TLS listener needs an identity");
+  // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue.
+  let context = secureContext(identity);
+  const refuse = (socket: Socket<BunConnection>, reason: HandshakeRefusal): void => {
+    handshakes.delete(socket);
+    options.onRefused(reason);
+    socket.terminate();
+  };
+  const listener = bind(options, () =>
+    Bun.listen<BunConnection>({
+      hostname: options.host,
+      port: options.port,
+      allowHalfOpen: true,
+      tls: serverTls(identity),
+      socket: {
+        ...connectionEvents,
+        open(socket) {
+          socket.data = new BunConnection(socket, coarse);
+          (socket as Socket<BunConnection> & HandshakeSocket).setKeyCert(context);
+          handshakes.set(socket, { startedMs: coarse.nowMs, onTimeout: () => refuse(socket, "handshake_timeout") });
+        },
+        handshake(socket, isComplete, error) {
+          if (!handshakes.delete(socket)) return;
+          if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
+          if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
+          const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
+          if (uri === undefined) return refuse(socket, "bad_spiffe_id");
+          socket.data.peerUri = uri;
+          options.onConnection(socket.data);
+        },
+        close(socket, error) {
+          handshakes.delete(socket);
+          socket.data.onSocketClose(error === undefined);
+        },
+        error(socket) {
+          socket.data?.destroy();
+        },
+      },
+    }),
+  );
+  return {
+    port: listener.port,
+    setIdentity(next) {
+      context = secureContext(next);
+    },
+    close: () => listener.stop(false),
+  };
+}
+
+function serverTls(identity: TlsIdentity): Bun.TLSOptions {
+  return {
+    cert: identity.certPem,
+    key: identity.keyPem,
+    ca: identity.caPem,
+    requestCert: true,
+    rejectUnauthorized: true,
+    secureOptions: onlyTls13,
+  };
+}
+
+/** The native context inside `node:tls`'s wrapper, which is what `setKeyCert` takes. */
+function secureContext(identity: TlsIdentity): unknown {
+  const { certPem: cert, keyPem: key, caPem: ca } = identity;
+  return createSecureContext({ cert, key, ca, secureOptions: onlyTls13 }).context;
+}
+
+function bind<T>(options: ListenOptions, listen: () => TCPSocketListener<T>): TCPSocketListener<T> {
+  const address = `${options.host}:${options.port}`;
+  try {
+    return listen();
+  } catch (thrown) {
+    const code = systemErrorCode(thrown);
+    if (code === "EADDRINUSE") {
+      throw new AtollError(
+        "ADDRESS_IN_USE",
+        `cannot listen on ${address}: another process holds it (see: ss -ltnp 'sport = :${options.port}'); stop it or choose another port`,
+        { cause: thrown },
+      );
+    }
+    const reason = code === "EADDRNOTAVAIL" ? "the address is not one of this machine" : errorMessage(thrown);
+    throw new AtollError("CONFIG_INVALID", `cannot listen on ${address}: ${reason}`, { cause: thrown });
+  }
+}
+
+/** From the error of a failed handshake (OpenSSL's verify codes and BoringSSL's reasons) to the label that is counted. */
+function refusalOf(error: Error | null): HandshakeRefusal {
+  const code = systemErrorCode(error) ?? "";
+  const text = error === null ? "" : error.message;
+  if (text.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE")) return "no_client_certificate";
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "expired_certificate";
+  if (text.includes("UNSUPPORTED_PROTOCOL")) return "not_tls13";
+  if (code === "EPROTO" || text.includes("disconnected before secure")) return "not_tls";
+  return "untrusted_certificate";
+}
+
+function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): void {
+  const { tls } = options;
+  let settled = false;
+  const settle = (result: Parameters<ConnectOptions["onResult"]>[0]): boolean => {
+    if (settled) return false;
+    settled = true;
+    timer.cancel();
+    options.onResult(result);
+    return true;
+  };
+  let socket: Socket<BunConnection> | undefined;
+  const fail = (reason: ConnectFailure, message: string): void => {
+    settle({ ok: false, reason, message });
+    socket?.terminate();
+  };
+  const timer = clock.after(options.timeoutMs, () => fail("timeout", `no connection within ${options.timeoutMs} ms`));
+  const attempt = Bun.connect<BunConnection>({
+    hostname: options.host,
+    port: options.port,
+    allowHalfOpen: true,
+    ...(tls === undefined ? {} : { tls: { ...serverTls(tls.identity), serverName: tls.serverName } }),
+    socket: {
+      ...connectionEvents,
+      open(opened) {
+        socket = opened;
+        opened.data = new BunConnection(opened, coarse);
+        if (settled) opened.terminate();
+        else if (tls === undefined) settle({ ok: true, connection: opened.data });
+      },
+      ...(tls === undefined
+        ? {}
+        : {
+            handshake(opened: Socket<BunConnection>, isComplete: boolean, error: Error | null) {
+              if (settled) return;
+              if (!isComplete || error !== null) return fail(refusalOf(error), error?.message ?? "handshake failed");
+              if (!opened.authorized || opened.getTLSVersion() !== "TLSv1.3") return fail("not_tls13", "not TLS 1.3");
+              const uri = spiffeUriOfNames(opened.getPeerX509Certificate()?.subjectAltName);
+              if (uri === undefined) return fail("bad_spiffe_id", "the certificate has no single SPIFFE id");
+              if (!tls.isExpectedPeer(uri)) return fail("wrong_service", `the certificate is for ${uri}`);
+              opened.data.peerUri = uri;
+              settle({ ok: true, connection: opened.data });
+            },
+          }),
+      close(closed, error) {
+        fail("refused", "closed before the connection was ready");
+        closed.data.onSocketClose(error === undefined);
+      },
+      error(failed, error) {
+        fail(tls === undefined ? "refused" : refusalOf(error), error.message);
+        failed.data?.destroy();
+      },
+      connectError(_failed, error) {
+        fail("refused", error.message);
+      },
+    },
+  });
+  attempt.catch((thrown: unknown) => fail("refused", errorMessage(thrown)));
+}

@@ -1,0 +1,14 @@
+import { parseSpiffeId } from "../../lib/contract/spiffe.ts";
+
+/**
+ * The SPIFFE URI of a certificate from its subject alternative names as `node:crypto` prints them
+ * (`URI:spiffe://..., DNS:web`). Exactly one URI name is allowed (X.509-SVID 2); names that need quoting could hide a
+ * second one, so they are refused too.
+ */
+export function spiffeUriOfNames(subjectAltName: string | undefined): string | undefined {
+  if (subjectAltName === undefined || subjectAltName.includes('"') || subjectAltName.includes("\0")) return undefined;
+  const uris = subjectAltName.split(", ").filter((name) => name.startsWith("URI:"));
+  const uri = uris[0]?.slice("URI:".length);
+  if (uri === undefined || uris.length !== 1) return undefined;
+  return parseSpiffeId(uri)?.kind === "service" ? uri : undefined;
+}

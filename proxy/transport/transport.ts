@@ -1,0 +1,121 @@
+/**
+ * The seam between the proxy and the operating system's sockets. `bun.ts` is the real one, `memory.ts` the one of tests;
+ * both pass the same conformance suite (`tests/proxy/transport`).
+ *
+ * Flow control: `write` takes the whole chunk in every case and returns false once bytes wait in user space; the writer
+ * then stops reading its own source until `onDrain`. So at most one read's worth of bytes waits per connection.
+ */
+export interface Connection {
+  /** Receives the events; set before the first event and replaceable between two. */
+  handler: ConnectionHandler;
+  /** Peer's SPIFFE URI once a TLS handshake has verified it; empty on a plain connection. */
+  readonly peerUri: string;
+  /** `host:port` of the other side, for logs. */
+  readonly remoteAddress: string;
+  /**
+   * Sends `chunk`, which must not be changed afterwards. False: stop until `onDrain`. After `end` or `destroy` it is
+   * dropped.
+   */
+  write(chunk: Uint8Array): boolean;
+  /** Half-closes our side once everything written has left. */
+  end(): void;
+  /** Closes both sides at once; what still waits is dropped. `onClose` follows. */
+  destroy(): void;
+  /** Stops `onData` (at most one read that was under way may still come). Idempotent. */
+  pause(): void;
+  resume(): void;
+  /** Whether bytes wait in user space. */
+  readonly isBlocked: boolean;
+  /** Milliseconds on the transport's coarse clock when a byte last moved in either direction. */
+  readonly lastActivityMs: number;
+}
+
+/** Calls come one at a time; after `onClose` there are none. */
+export interface ConnectionHandler {
+  /** `chunk` belongs to the handler. */
+  onData(chunk: Buffer): void;
+  /** Everything that waited has left. */
+  onDrain(): void;
+  /** The peer has half-closed: no more data will come. */
+  onEnd(): void;
+  /** The connection is gone, cleanly or not. */
+  onClose(): void;
+}
+
+/** Certificate, key and trusted roots as PEM text: what every handshake of the mesh uses. */
+export interface TlsIdentity {
+  readonly certPem: string;
+  readonly keyPem: string;
+  readonly caPem: string;
+  /** Our own SPIFFE URI, read from the certificate. */
+  readonly spiffeUri: string;
+  readonly notAfterMs: number;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 asks for a free port. */
+  readonly port: number;
+  /** Present: every connection must complete a TLS 1.3 handshake with a client certificate that `identity` trusts. */
+  readonly identity?: TlsIdentity;
+  /** A connection that can be used: accepted, and with TLS verified. Sets `connection.handler`. */
+  readonly onConnection: (connection: Connection) => void;
+  /** A connection that never became usable. */
+  readonly onRefused: (reason: HandshakeRefusal) => void;
+}
+
+/** Why a handshake was refused, as a metric label. */
+export const handshakeRefusals = [
+  "no_client_certificate",
+  "untrusted_certificate",
+  "expired_certificate",
+  "bad_spiffe_id",
+  "wrong_service",
+  "not_tls13",
+  "not_tls",
+  "handshake_timeout",
+] as const;
+export type HandshakeRefusal = (typeof handshakeRefusals)[number];
+
+export interface Listener {
+  readonly port: number;
+  /** New handshakes use `identity`; connections that stand are not touched. */
+  setIdentity(identity: TlsIdentity): void;
+  /** Stops accepting; connections that stand are not touched. */
+  close(): void;
+}
+
+export interface ConnectOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly tls?: ClientTls;
+  /** Called once, never before `connect` has returned. */
+  readonly onResult: (result: ConnectResult) => void;
+}
+
+export interface ClientTls {
+  readonly identity: TlsIdentity;
+  readonly serverName: string;
+  /** Whether the certificate's SPIFFE URI is the one that was meant to be called. */
+  readonly isExpectedPeer: (uri: string) => boolean;
+}
+
+export type ConnectResult =
+  | { readonly ok: true; readonly connection: Connection }
+  | { readonly ok: false; readonly reason: ConnectFailure; readonly message: string };
+export type ConnectFailure = "refused" | "timeout" | HandshakeRefusal;
+
+export interface Transport {
+  /** Throws an `AtollError` (`ADDRESS_IN_USE`, `CONFIG_INVALID`) when the address cannot be bound. */
+  listen(options: ListenOptions): Listener;
+  connect(options: ConnectOptions): void;
+}
+
+/** A handler for the time between two owners: what comes is an error of the peer, so the connection is dropped. */
+export const idleHandler: ConnectionHandler = {
+  onData: () => undefined,
+  onDrain: () => undefined,
+  onEnd: () => undefined,
+  onClose: () => undefined,
+};
