@@ -12,6 +12,13 @@ export interface CommandEntry {
 
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
+    "proxy",
+    {
+      summary: "Run one proxy of the data plane",
+      load: async () => (await import("./proxy.ts")).proxyCommand,
+    },
+  ],
+  [
     "version",
     {
       summary: "Print the version of this executable",
