@@ -1,3 +1,7 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { Type } from "typebox";
+import Value from "typebox/value";
 import type { InstancePlan } from "./layout.ts";
 
 const timeoutMs = 5_000;
@@ -17,4 +21,27 @@ export async function readMetrics(instance: InstancePlan, pattern: RegExp): Prom
 /** The value at the end of a metric's line. */
 export function metricValue(line: string): number {
   return Number(line.slice(line.lastIndexOf(" ") + 1));
+}
+
+const Rule = Type.Object({ source: Type.String(), action: Type.String() });
+const Config = Type.Object({
+  identity: Type.Object({ certFile: Type.String() }),
+  inbound: Type.Array(Type.Object({ intentions: Type.Object({ rules: Type.Array(Rule) }) })),
+});
+
+/** What the sidecar has in force: the SPIFFE id of the certificate that it presents, and its rules for callers. */
+export async function readInForce(
+  instance: InstancePlan,
+): Promise<{
+  readonly spiffeId: string;
+  readonly rules: readonly { readonly source: string; readonly action: string }[];
+}> {
+  const response = await fetch(`${adminUrl(instance)}/config`, { signal: AbortSignal.timeout(timeoutMs) });
+  const config: unknown = await response.json();
+  if (!Value.Check(Config, config))
+    throw new Error(`/config of the sidecar of ${instance.id}: ${JSON.stringify(config)}`);
+  const names = new X509Certificate(readFileSync(config.identity.certFile)).subjectAltName ?? "";
+  const spiffeId = /URI:(spiffe:[^, ]+)/.exec(names)?.[1];
+  if (spiffeId === undefined) throw new Error(`no SPIFFE id in the certificate of the sidecar of ${instance.id}`);
+  return { spiffeId, rules: config.inbound.flatMap((inbound) => inbound.intentions.rules) };
 }
