@@ -84,18 +84,33 @@ export interface UsageOptions {
   readonly examples?: readonly string[];
 }
 
+const usageColumns = 80;
+
 /** The usage text of a command: synopsis, description, examples and one paragraph per flag. */
 export function formatUsage(options: UsageOptions): string {
   const flags = Object.entries(options.flags).map(([name, spec]) => {
     const value = spec.type === "boolean" ? "" : `=<${spec.placeholder ?? spec.type}>`;
-    return `  -${name}${value}\n      ${spec.summary}${spec.multiple ? " May be given more than once." : ""}\n`;
+    const repeats = spec.multiple ? " May be given more than once." : "";
+    return `  -${name}${value}\n${wrap(spec.summary + repeats, 6)}`;
   });
   const examples = options.examples ?? [];
   return [
-    `Usage: ${options.synopsis}\n\n  ${options.description.trim().replaceAll("\n", "\n  ")}\n`,
+    `Usage: ${options.synopsis}\n\n${wrap(options.description, 2)}`,
     ...(examples.length > 0 ? [`\nExamples\n\n${examples.map((line) => `  $ ${line}\n`).join("")}`] : []),
     ...(flags.length > 0 ? [`\nOptions\n\n${flags.join("\n")}`] : []),
   ].join("");
+}
+
+/** `text` in lines of at most {@link usageColumns}, each after `indent` spaces and with its line end. */
+function wrap(text: string, indent: number): string {
+  const lines: string[] = [];
+  for (const word of text.trim().split(/\s+/)) {
+    const last = lines.at(-1);
+    const joined = `${last} ${word}`;
+    if (last === undefined || indent + joined.length > usageColumns) lines.push(word);
+    else lines[lines.length - 1] = joined;
+  }
+  return lines.map((line) => `${" ".repeat(indent)}${line}\n`).join("");
 }
 
 /** parseArgs reads `-name` as a bundle of short flags, which Atoll has none of. */

@@ -65,3 +65,10 @@ test("the usage text names every flag with its value and whether it may be repea
   expect(usage).toContain("  -data-dir=<path>\n");
   expect(usage).toContain("A server to join. May be given more than once.\n");
 });
+
+test("the usage text is no wider than a terminal", () => {
+  const summary = "Where the agent keeps what must outlive it, ".repeat(5);
+  const usage = formatUsage({ synopsis: "atoll x", description: summary, flags: { x: { type: "boolean", summary } } });
+  expect(Math.max(...usage.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(usage).toContain("\n  Where the agent keeps");
+});
