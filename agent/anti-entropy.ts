@@ -2,7 +2,7 @@ import type { Timer } from "../lib/base/clock.ts";
 import { createBackoff } from "../lib/base/backoff.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
-import { withTimeout } from "../lib/base/with-timeout.ts";
+import { withDeadline } from "../lib/base/deadline.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { NodeFields } from "../lib/contract/catalog.ts";
 import type { LocalChange, LocalState } from "./local-state.ts";
@@ -74,7 +74,7 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
     },
   });
   const call = <T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> =>
-    withTimeout({ clock, timeoutMs: callTimeoutMs, signal: stopping.signal }, run);
+    withDeadline({ clock, timeoutMs: callTimeoutMs, signal: stopping.signal }, run);
 
   /** Starts a pass in the next microtask, so that one registration's many changes share it. */
   const launch = (): void => {

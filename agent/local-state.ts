@@ -6,7 +6,8 @@ import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts
 /**
  * What is registered on this agent right now: the truth that anti-entropy copies to the catalog. In memory only;
  * registrar.ts decides what may change and persistence.ts keeps it. Changes are synchronous, and observers are called
- * after a change is complete, so that they never see half of one.
+ * after a change is complete, so that they never see half of one. The cost of a change does not depend on how much else
+ * is registered.
  */
 export interface LocalService {
   /** Expanded: no `sidecar`, and no `checks` (those are in the state's own map). */
@@ -26,11 +27,14 @@ export interface LocalCheck {
   readonly isPersisted: boolean;
 }
 
-/** What happened to one entry; whether it is still there is to be looked up. */
+/**
+ * What happened to one entry; whether it is still there is to be looked up. `serviceId` is empty for checks of the node.
+ * A check that went from one service to another is told of once for each.
+ */
 export type LocalChange =
   | { readonly kind: "service"; readonly id: string }
-  | { readonly kind: "check"; readonly id: string }
-  | { readonly kind: "check-status"; readonly id: string; readonly isOutputOnly: boolean };
+  | { readonly kind: "check"; readonly id: string; readonly serviceId: string }
+  | { readonly kind: "check-status"; readonly id: string; readonly serviceId: string; readonly isOutputOnly: boolean };
 
 /** A set of changes that become visible together. Removals are done first. */
 export interface LocalUpdate {
@@ -49,6 +53,7 @@ export interface LocalState {
   readonly nodeName: string;
   services(): ReadonlyMap<string, LocalService>;
   checks(): ReadonlyMap<string, LocalCheck>;
+  /** The checks of one service; those of the node for the empty id. */
   checksOf(serviceId: string): readonly LocalCheck[];
   apply(update: LocalUpdate): void;
   /** Has no effect on a check that is gone: its probe may finish late. */
@@ -59,101 +64,142 @@ export interface LocalState {
 }
 
 export function createLocalState(nodeName: string): LocalState {
-  const services = new Map<string, LocalService>();
-  const checks = new Map<string, LocalCheck>();
-  const listeners = new Set<(changes: readonly LocalChange[]) => void>();
-  const tell = (changes: readonly LocalChange[]): void => {
-    if (changes.length === 0) return;
-    for (const listener of [...listeners]) listener(changes);
-  };
-  /** Checks repeat the name and tags of their service, which may have changed under them. */
-  const refreshChecks = (placed: ReadonlySet<string>): LocalChange[] => {
-    const outdated = [...checks].filter(([id, check]) => {
-      const service = services.get(check.definition.serviceId);
-      return !placed.has(id) && service !== undefined && !describesService(check.fields, service);
-    });
-    return outdated.map(([id, check]) => {
-      checks.set(id, placeCheck(check, { nodeName, services, previous: check }));
-      return { kind: "check", id };
-    });
-  };
-  return {
-    nodeName,
-    services: () => services,
-    checks: () => checks,
-    checksOf: (serviceId) => [...checks.values()].filter((check) => check.definition.serviceId === serviceId),
-    apply(update) {
-      const changes: LocalChange[] = [];
-      for (const id of update.removedServices ?? []) {
-        if (services.delete(id)) changes.push({ kind: "service", id });
-      }
-      const before = new Map(checks);
-      for (const id of update.removedChecks ?? []) {
-        if (checks.delete(id)) changes.push({ kind: "check", id });
-      }
-      for (const service of update.services ?? []) {
-        services.set(service.definition.id, { ...service, fields: serviceFields(service.definition) });
-        changes.push({ kind: "service", id: service.definition.id });
-      }
-      for (const check of update.checks ?? []) {
-        const id = check.definition.checkId;
-        checks.set(id, placeCheck(check, { nodeName, services, previous: before.get(id) }));
-        changes.push({ kind: "check", id });
-      }
-      changes.push(...refreshChecks(new Set((update.checks ?? []).map((check) => check.definition.checkId))));
-      tell(changes);
-    },
-    setCheckStatus(checkId, status, output) {
-      const check = checks.get(checkId);
-      if (check === undefined) return;
-      const isSameStatus = check.fields.Status === status;
-      if (isSameStatus && check.fields.Output === output) return;
-      checks.set(checkId, { ...check, fields: { ...check.fields, Status: status, Output: output } });
-      tell([{ kind: "check-status", id: checkId, isOutputOnly: isSameStatus }]);
-    },
-    adoptTags(serviceId, tags) {
-      const service = services.get(serviceId);
-      if (service === undefined) return;
-      services.set(serviceId, { ...service, fields: { ...service.fields, Tags: tags } });
-      tell([{ kind: "service", id: serviceId }, ...refreshChecks(new Set())]);
-    },
-    observe(listener) {
-      listeners.add(listener);
-      return { close: () => listeners.delete(listener) };
-    },
-  };
+  return new MemoryState(nodeName);
 }
 
-interface Placement {
+class MemoryState implements LocalState {
   readonly nodeName: string;
-  readonly services: ReadonlyMap<string, LocalService>;
-  readonly previous: LocalCheck | undefined;
+  readonly #services = new Map<string, LocalService>();
+  readonly #checks = new Map<string, LocalCheck>();
+  readonly #checkIds = new Map<string, Set<string>>();
+  readonly #listeners = new Set<(changes: readonly LocalChange[]) => void>();
+
+  constructor(nodeName: string) {
+    this.nodeName = nodeName;
+  }
+
+  services(): ReadonlyMap<string, LocalService> {
+    return this.#services;
+  }
+
+  checks(): ReadonlyMap<string, LocalCheck> {
+    return this.#checks;
+  }
+
+  checksOf(serviceId: string): readonly LocalCheck[] {
+    return [...(this.#checkIds.get(serviceId) ?? [])].flatMap((id) => this.#checks.get(id) ?? []);
+  }
+
+  apply(update: LocalUpdate): void {
+    const changes: LocalChange[] = [];
+    for (const id of update.removedServices ?? []) {
+      if (this.#services.delete(id)) changes.push({ kind: "service", id });
+    }
+    const removed = new Map<string, LocalCheck>();
+    for (const id of update.removedChecks ?? []) {
+      const check = this.#removeCheck(id);
+      if (check === undefined) continue;
+      removed.set(id, check);
+      changes.push({ kind: "check", id, serviceId: check.definition.serviceId });
+    }
+    for (const service of update.services ?? []) {
+      this.#services.set(service.definition.id, { ...service, fields: serviceFields(service.definition) });
+      changes.push({ kind: "service", id: service.definition.id });
+    }
+    for (const check of update.checks ?? []) {
+      const { checkId, serviceId } = check.definition;
+      const previous = this.#removeCheck(checkId) ?? removed.get(checkId);
+      const previousOwner = previous?.definition.serviceId ?? serviceId;
+      if (previousOwner !== serviceId) changes.push({ kind: "check", id: checkId, serviceId: previousOwner });
+      this.#placeCheck(check, previous);
+      changes.push({ kind: "check", id: checkId, serviceId });
+    }
+    const placed = new Set((update.checks ?? []).map((check) => check.definition.checkId));
+    for (const service of update.services ?? []) changes.push(...this.#refreshChecks(service.definition.id, placed));
+    this.#tell(changes);
+  }
+
+  setCheckStatus(checkId: string, status: CheckStatus, output: string): void {
+    const check = this.#checks.get(checkId);
+    if (check === undefined) return;
+    const isSameStatus = check.fields.Status === status;
+    if (isSameStatus && check.fields.Output === output) return;
+    this.#checks.set(checkId, { ...check, fields: { ...check.fields, Status: status, Output: output } });
+    const { serviceId } = check.definition;
+    this.#tell([{ kind: "check-status", id: checkId, serviceId, isOutputOnly: isSameStatus }]);
+  }
+
+  adoptTags(serviceId: string, tags: readonly string[]): void {
+    const service = this.#services.get(serviceId);
+    if (service === undefined) return;
+    this.#services.set(serviceId, { ...service, fields: { ...service.fields, Tags: tags } });
+    this.#tell([{ kind: "service", id: serviceId }, ...this.#refreshChecks(serviceId, new Set())]);
+  }
+
+  observe(listener: (changes: readonly LocalChange[]) => void): { close(): void } {
+    this.#listeners.add(listener);
+    return { close: () => this.#listeners.delete(listener) };
+  }
+
+  #removeCheck(id: string): LocalCheck | undefined {
+    const check = this.#checks.get(id);
+    if (check === undefined) return undefined;
+    const { serviceId } = check.definition;
+    const ids = this.#checkIds.get(serviceId);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#checkIds.delete(serviceId);
+    this.#checks.delete(id);
+    return check;
+  }
+
+  #placeCheck(check: NewLocalCheck, previous: LocalCheck | undefined): void {
+    const { definition, isStandalone, isPersisted } = check;
+    const { checkId, serviceId } = definition;
+    const service = this.#services.get(serviceId);
+    const { status, output } = keptStatus(definition, previous) ??
+      check.restored ?? { status: definition.initialStatus, output: "" };
+    const fields = checkFields(definition, {
+      node: this.nodeName,
+      status,
+      output,
+      ...(service !== undefined && {
+        service: { id: serviceId, name: service.definition.name, tags: service.fields.Tags },
+      }),
+    });
+    this.#checks.set(checkId, { definition, fields, isStandalone, isPersisted });
+    const ids = this.#checkIds.get(serviceId) ?? new Set();
+    this.#checkIds.set(serviceId, ids.add(checkId));
+  }
+
+  /** Checks repeat the name and tags of their service, which may have changed under them. */
+  #refreshChecks(serviceId: string, placed: ReadonlySet<string>): LocalChange[] {
+    const service = this.#services.get(serviceId);
+    if (service === undefined) return [];
+    const outdated = this.checksOf(serviceId).filter(
+      ({ fields, definition }) => !placed.has(definition.checkId) && !describesService(fields, service),
+    );
+    return outdated.map((check) => {
+      this.#placeCheck(check, check);
+      return { kind: "check", id: check.definition.checkId, serviceId };
+    });
+  }
+
+  #tell(changes: readonly LocalChange[]): void {
+    if (changes.length === 0) return;
+    for (const listener of [...this.#listeners]) listener(changes);
+  }
 }
 
-/** Whether a check that was registered earlier still names its service as it is now. */
 function describesService(fields: CheckFields, service: LocalService): boolean {
   return fields.ServiceName === service.definition.name && isDeepStrictEqual(fields.ServiceTags, service.fields.Tags);
 }
 
-function placeCheck(check: NewLocalCheck, placement: Placement): LocalCheck {
-  const { definition, isStandalone, isPersisted } = check;
-  const service = placement.services.get(definition.serviceId);
-  const { previous } = placement;
-  // Another service's check of the same id, or another kind of probe, says nothing about this one.
-  const isSameCheck =
-    previous?.definition.serviceId === definition.serviceId && previous.definition.probe.type === definition.probe.type;
-  const kept =
-    isSameCheck && previous !== undefined
-      ? { status: previous.fields.Status, output: previous.fields.Output }
-      : undefined;
-  const { status, output } = kept ?? check.restored ?? { status: definition.initialStatus, output: "" };
-  const fields = checkFields(definition, {
-    node: placement.nodeName,
-    status,
-    output,
-    ...(service !== undefined && {
-      service: { id: service.definition.id, name: service.definition.name, tags: service.fields.Tags },
-    }),
-  });
-  return { definition, fields, isStandalone, isPersisted };
+/** Another service's check of the same id, or another kind of probe, says nothing about this one. */
+function keptStatus(
+  definition: CheckDefinition,
+  previous: LocalCheck | undefined,
+): { readonly status: CheckStatus; readonly output: string } | undefined {
+  if (previous === undefined || previous.definition.serviceId !== definition.serviceId) return undefined;
+  if (previous.definition.probe.type !== definition.probe.type) return undefined;
+  return { status: previous.fields.Status, output: previous.fields.Output };
 }

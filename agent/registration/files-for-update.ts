@@ -1,6 +1,7 @@
 import type { LocalCheck, LocalService, LocalState, LocalUpdate } from "../local-state.ts";
 import type { RegistrationStore } from "../persistence.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import { sidecarId } from "./sidecar.ts";
 
 /** One change of the files that keep the registrations. */
 export type FileChange =
@@ -12,9 +13,11 @@ export type FileChange =
 type ServiceEntry = Omit<LocalService, "fields">;
 type CheckEntry = Omit<LocalCheck, "fields">;
 
-interface Entries {
-  readonly services: ReadonlyMap<string, ServiceEntry>;
-  readonly checks: ReadonlyMap<string, CheckEntry>;
+/** A local state as it is or as it will be; looked up by id, so that nothing depends on how much is registered. */
+interface View {
+  service(id: string): ServiceEntry | undefined;
+  check(id: string): CheckEntry | undefined;
+  checksOf(serviceId: string): readonly CheckEntry[];
 }
 
 /**
@@ -23,8 +26,8 @@ interface Entries {
  * is believed, so an interrupted list of changes still loads as the new state.
  */
 export function filesForUpdate(state: LocalState, update: LocalUpdate): FileChange[] {
-  const before: Entries = { services: state.services(), checks: state.checks() };
-  const after = applyTo(before, update);
+  const before = viewOf(state);
+  const after = viewAfter(before, update);
   const checkIds = [...(update.checks ?? []).map((check) => check.definition.checkId), ...(update.removedChecks ?? [])];
   const serviceIds = [
     ...(update.services ?? []).map((service) => service.definition.id),
@@ -53,51 +56,65 @@ export function applyFileChange(store: RegistrationStore, change: FileChange): P
   }
 }
 
-function applyTo(before: Entries, update: LocalUpdate): Entries {
-  const services = new Map(before.services);
-  const checks = new Map(before.checks);
-  for (const id of update.removedServices ?? []) services.delete(id);
-  for (const id of update.removedChecks ?? []) checks.delete(id);
-  const nextServices = new Map<string, ServiceEntry>(services);
-  const nextChecks = new Map<string, CheckEntry>(checks);
-  for (const service of update.services ?? []) nextServices.set(service.definition.id, service);
-  for (const check of update.checks ?? []) nextChecks.set(check.definition.checkId, check);
-  return { services: nextServices, checks: nextChecks };
+function viewOf(state: LocalState): View {
+  return {
+    service: (id) => state.services().get(id),
+    check: (id) => state.checks().get(id),
+    checksOf: (serviceId) => state.checksOf(serviceId),
+  };
+}
+
+function viewAfter(before: View, update: LocalUpdate): View {
+  const services = new Map<string, ServiceEntry | undefined>();
+  const checks = new Map<string, CheckEntry | undefined>();
+  for (const id of update.removedServices ?? []) services.set(id, undefined);
+  for (const id of update.removedChecks ?? []) checks.set(id, undefined);
+  for (const service of update.services ?? []) services.set(service.definition.id, service);
+  for (const check of update.checks ?? []) checks.set(check.definition.checkId, check);
+  return {
+    service: (id) => (services.has(id) ? services.get(id) : before.service(id)),
+    check: (id) => (checks.has(id) ? checks.get(id) : before.check(id)),
+    checksOf: (serviceId) => [
+      ...before.checksOf(serviceId).filter((check) => !checks.has(check.definition.checkId)),
+      ...[...checks.values()].flatMap((check) => (check?.definition.serviceId === serviceId ? [check] : [])),
+    ],
+  };
 }
 
 /** Services in whose file the check is or was written. */
-function embeddingServices(checkId: string, ...states: readonly Entries[]): string[] {
-  return states.flatMap((entries) => {
-    const check = entries.checks.get(checkId);
+function embeddingServices(checkId: string, ...views: readonly View[]): string[] {
+  return views.flatMap((view) => {
+    const check = view.check(checkId);
     return check === undefined || check.isStandalone ? [] : [check.definition.serviceId];
   });
 }
 
 /** The service whose registration a service belongs to: its parent, or itself. */
-function ownerOf(serviceId: string, entries: Entries): string {
-  return entries.services.get(serviceId)?.parentId ?? serviceId;
+function ownerOf(serviceId: string, view: View): string {
+  return view.service(serviceId)?.parentId ?? serviceId;
 }
 
-function serviceFile(id: string, before: Entries, after: Entries): FileChange[] {
-  const owner = after.services.get(id);
+function serviceFile(id: string, before: View, after: View): FileChange[] {
+  const owner = after.service(id);
   if (owner === undefined || owner.parentId !== undefined || !owner.isPersisted) {
-    const old = before.services.get(id);
+    const old = before.service(id);
     const hadFile = old !== undefined && old.parentId === undefined && old.isPersisted;
     return hadFile ? [{ kind: "remove-services", serviceId: id }] : [];
   }
-  const sidecars = [...after.services.values()].filter((service) => service.parentId === id);
-  const services = [owner, ...sidecars].map(({ definition }) => ({
+  const sidecar = after.service(sidecarId(id));
+  const services = [owner, ...(sidecar?.parentId === id ? [sidecar] : [])].map(({ definition }) => ({
     ...definition,
-    checks: [...after.checks.values()]
-      .filter((check) => !check.isStandalone && check.definition.serviceId === definition.id)
+    checks: after
+      .checksOf(definition.id)
+      .filter((check) => !check.isStandalone)
       .map((check) => check.definition),
   }));
   return [{ kind: "save-services", services }];
 }
 
-function checkFile(id: string, before: Entries, after: Entries): FileChange[] {
-  const check = after.checks.get(id);
+function checkFile(id: string, before: View, after: View): FileChange[] {
+  const check = after.check(id);
   if (check?.isStandalone === true && check.isPersisted) return [{ kind: "save-check", check: check.definition }];
-  const old = before.checks.get(id);
+  const old = before.check(id);
   return old?.isStandalone === true && old.isPersisted ? [{ kind: "remove-check", checkId: id }] : [];
 }

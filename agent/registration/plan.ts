@@ -1,5 +1,5 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import type { LocalService, LocalState, LocalUpdate, NewLocalCheck } from "../local-state.ts";
+import type { LocalState, LocalUpdate, NewLocalCheck } from "../local-state.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import { nameServiceChecks } from "./catalog-fields.ts";
 import { expandSidecar, sidecarId } from "./sidecar.ts";
@@ -45,6 +45,7 @@ export function planService(
   const services = [parent, ...(expanded === undefined ? [] : [expanded])];
   const checks = services.flatMap(nameServiceChecks);
   refuseRepeatedIds(checks);
+  for (const check of checks) refuseRemoteAlias(check, context.state);
   const outdated = expanded === undefined ? outdatedSidecar(definition.id, context.state) : undefined;
   return {
     removedServices: outdated === undefined ? [] : [outdated],
@@ -81,6 +82,7 @@ export function planCheck(
   if (serviceId !== "" && !context.state.services().has(serviceId)) {
     throw new AtollError("NOT_FOUND", `ServiceID "${serviceId}" does not exist`);
   }
+  refuseRemoteAlias(definition, context.state);
   const check: NewLocalCheck = { definition, isStandalone: true, isPersisted: options.isPersisted };
   return { checks: [check] };
 }
@@ -127,8 +129,8 @@ function portsInUse(parent: ServiceDefinition, state: LocalState): ReadonlyMap<s
 
 /** The sidecar that an earlier registration of the service made. One that was registered by hand is not its to remove. */
 function outdatedSidecar(serviceId: string, state: LocalState): string | undefined {
-  const made = (service: LocalService): boolean => service.parentId === serviceId;
-  return [...state.services().values()].find(made)?.definition.id;
+  const id = sidecarId(serviceId);
+  return state.services().get(id)?.parentId === serviceId ? id : undefined;
 }
 
 function checkIdsOf(serviceId: string, state: LocalState): string[] {
@@ -142,5 +144,14 @@ function refuseRepeatedIds(checks: readonly CheckDefinition[]): void {
   throw new AtollError(
     "INVALID_ARGUMENT",
     `Checks: the check id "${twice}" is used twice: give each check its own CheckID`,
+  );
+}
+
+/** An alias follows the local state, which knows nothing of other nodes. */
+function refuseRemoteAlias({ probe, checkId }: CheckDefinition, state: LocalState): void {
+  if (probe.type !== "alias" || probe.node === "" || probe.node === state.nodeName) return;
+  throw new AtollError(
+    "INVALID_ARGUMENT",
+    `AliasNode: check "${checkId}" follows node "${probe.node}"; this version follows services of this node only: leave it out`,
   );
 }

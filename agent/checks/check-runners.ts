@@ -1,0 +1,185 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import type { CheckStatus } from "../../lib/contract/catalog.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { LocalChange, LocalCheck, LocalState } from "../local-state.ts";
+import type { RegistrationStore, SavedCheckState } from "../persistence.ts";
+import type { CheckDefinition, CheckProbe } from "../service-definition.ts";
+import { type AliasChecks, createAliasChecks } from "./alias-checks.ts";
+import { probeHttp } from "./http-probe.ts";
+import { startPeriodic } from "./periodic.ts";
+import { type ProbeResult, capOutput } from "./probe-result.ts";
+import { startReaper } from "./reaper.ts";
+import { probeTcp } from "./tcp-probe.ts";
+import { createThresholds } from "./thresholds.ts";
+import { type TtlCheck, type TtlLife, startTtlCheck } from "./ttl-check.ts";
+
+/**
+ * Runs every check of the local state: follows it for checks that come and go, and reports back what they find. It owns
+ * all timers and connections of checks.
+ */
+export interface CheckRunners {
+  /** Throws `NOT_FOUND` for an unknown check and `INVALID_ARGUMENT` for one that makes its own attempts. */
+  heartbeat(checkId: string, status: CheckStatus, output: string): void;
+  stop(): void;
+}
+
+export interface CheckRunnersOptions {
+  readonly runtime: Runtime;
+  readonly state: LocalState;
+  readonly store: Pick<RegistrationStore, "saveCheckState">;
+  /** What the checks of an earlier run of the agent were, by check id. */
+  readonly savedStates: ReadonlyMap<string, SavedCheckState>;
+  readonly deregisterService: (serviceId: string) => Promise<void>;
+}
+
+export function startCheckRunners(options: CheckRunnersOptions): CheckRunners {
+  const runners = new Runners(options);
+  runners.start();
+  return runners;
+}
+
+interface Runner {
+  readonly definition: CheckDefinition;
+  readonly ttl?: TtlCheck;
+  stop(): void;
+}
+
+class Runners implements CheckRunners {
+  readonly #options: CheckRunnersOptions;
+  readonly #runners = new Map<string, Runner>();
+  readonly #aliases: AliasChecks;
+  /** When each TTL check that is alive expires, by the wall clock. */
+  readonly #expiresAtMs = new Map<string, number>();
+  readonly #owned: { close(): void }[] = [];
+
+  constructor(options: CheckRunnersOptions) {
+    this.#options = options;
+    this.#aliases = createAliasChecks(options.state);
+  }
+
+  start(): void {
+    const { runtime, state, savedStates, deregisterService } = this.#options;
+    for (const checkId of state.checks().keys()) this.#follow(checkId, savedStates.get(checkId));
+    this.#owned.push(state.observe((changes) => this.#onChanges(changes)));
+    const reaper = startReaper({ runtime, state, deregisterService });
+    this.#owned.push({ close: reaper.stop });
+  }
+
+  heartbeat(checkId: string, status: CheckStatus, output: string): void {
+    const runner = this.#runners.get(checkId);
+    if (runner === undefined) {
+      const hint = "Ensure that the check ID is passed, not the check name.";
+      throw new AtollError("NOT_FOUND", `Unknown check ID "${checkId}". ${hint}`);
+    }
+    if (runner.ttl === undefined) {
+      throw new AtollError("INVALID_ARGUMENT", `CheckID "${checkId}" does not have associated TTL`);
+    }
+    runner.ttl.heartbeat({ status, output });
+  }
+
+  stop(): void {
+    for (const owned of this.#owned) owned.close();
+    for (const runner of this.#runners.values()) runner.stop();
+    this.#runners.clear();
+  }
+
+  #onChanges(changes: readonly LocalChange[]): void {
+    for (const change of changes) {
+      if (change.kind === "check") this.#follow(change.id, undefined);
+      if (change.kind === "check-status" && !change.isOutputOnly) this.#save(change.id);
+    }
+    this.#aliases.onChanges(changes);
+  }
+
+  /** Brings the runner of one check in line with the state. */
+  #follow(checkId: string, saved: SavedCheckState | undefined): void {
+    const definition = this.#options.state.checks().get(checkId)?.definition;
+    const runner = this.#runners.get(checkId);
+    if (runner !== undefined && definition !== undefined && isSameRun(runner.definition, definition)) return;
+    runner?.stop();
+    this.#runners.delete(checkId);
+    this.#expiresAtMs.delete(checkId);
+    if (definition !== undefined) this.#runners.set(checkId, this.#startRunner(definition, saved));
+  }
+
+  #startRunner(definition: CheckDefinition, saved: SavedCheckState | undefined): Runner {
+    const { probe, checkId, outputMaxBytes } = definition;
+    switch (probe.type) {
+      case "http":
+        return this.#startProbe(definition, probe, (signal) => probeHttp(probe, { signal, outputMaxBytes }));
+      case "tcp":
+        return this.#startProbe(definition, probe, (signal) => probeTcp(probe.address, { signal, outputMaxBytes }));
+      case "ttl":
+        return this.#startTtl(definition, probe.ttlMs, saved);
+      case "alias":
+        this.#aliases.add(checkId, probe.service);
+        return { definition, stop: () => this.#aliases.remove(checkId) };
+    }
+  }
+
+  #startProbe(
+    definition: CheckDefinition,
+    probe: Extract<CheckProbe, { type: "http" | "tcp" }>,
+    attempt: (signal: AbortSignal) => Promise<ProbeResult>,
+  ): Runner {
+    const thresholds = createThresholds(definition);
+    const periodic = startPeriodic({
+      runtime: this.#options.runtime,
+      intervalMs: probe.intervalMs,
+      timeoutMs: probe.timeoutMs,
+      run: async (signal) => {
+        const result = await attempt(signal);
+        // A check that was replaced meanwhile may have the same id and another meaning.
+        if (this.#runners.get(definition.checkId) !== runner) return;
+        const status = thresholds.judge(result.status);
+        if (status !== undefined) this.#report(definition, { ...result, status });
+      },
+    });
+    const runner: Runner = { definition, stop: periodic.stop };
+    return runner;
+  }
+
+  #startTtl(definition: CheckDefinition, ttlMs: number, saved: SavedCheckState | undefined): Runner {
+    const { checkId } = definition;
+    const { clock } = this.#options.runtime;
+    const ttl = startTtlCheck({
+      clock,
+      ttlMs,
+      life: ttlLife(ttlMs, saved, clock.nowMs()),
+      lastOutput: () => this.#options.state.checks().get(checkId)?.fields.Output ?? "",
+      report: (result) => {
+        this.#expiresAtMs.delete(checkId);
+        this.#report(definition, result);
+      },
+      onExpiryMoved: (atMs) => {
+        this.#expiresAtMs.set(checkId, atMs);
+        this.#save(checkId);
+      },
+    });
+    return { definition, ttl, stop: ttl.stop };
+  }
+
+  #report(definition: CheckDefinition, result: ProbeResult): void {
+    const output = capOutput(result.output, definition.outputMaxBytes);
+    this.#options.state.setCheckStatus(definition.checkId, result.status, output);
+  }
+
+  #save(checkId: string): void {
+    const check: LocalCheck | undefined = this.#options.state.checks().get(checkId);
+    if (check === undefined || !check.isPersisted) return;
+    const { Status: status, Output: output } = check.fields;
+    this.#options.store.saveCheckState({ checkId, status, output, expiresAtMs: this.#expiresAtMs.get(checkId) ?? 0 });
+  }
+}
+
+/** The same definition again leaves a probe's schedule alone; a heartbeat check begins a new life. */
+function isSameRun(running: CheckDefinition, wanted: CheckDefinition): boolean {
+  if (running === wanted) return true;
+  return wanted.probe.type !== "ttl" && isDeepStrictEqual(running, wanted);
+}
+
+function ttlLife(ttlMs: number, saved: SavedCheckState | undefined, nowMs: number): TtlLife {
+  if (saved === undefined) return { kind: "running", remainingMs: ttlMs };
+  return saved.expiresAtMs === 0 ? { kind: "expired" } : { kind: "running", remainingMs: saved.expiresAtMs - nowMs };
+}
