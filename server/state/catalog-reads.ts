@@ -1,5 +1,5 @@
 import type { CheckRecord, NodeRecord, ServiceInstance, ServiceRecord, StringMap } from "../../lib/contract/catalog.ts";
-import { compareChecks, compareServices, compareText } from "./order.ts";
+import { compareChecks, compareInstances, compareServices, compareText } from "./order.ts";
 import { createReadSlot, type ReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { Tables } from "./tables.ts";
@@ -71,7 +71,7 @@ function sortedChecks(checks: Iterable<CheckRecord>): readonly CheckRecord[] {
 
 /** Each with its node and, as Consul lists them, the checks of the node before those of the instance. */
 function instancesOf(tables: Tables, services: Iterable<ServiceRecord>): readonly ServiceInstance[] {
-  return [...services].sort(compareServices).flatMap((service) => {
+  return [...services].sort(compareInstances).flatMap((service) => {
     const node = tables.nodes.get(service.Node);
     if (node === undefined) return [];
     const ofNode = sortedChecks(tables.checks.ofInstance(service.Node, ""));

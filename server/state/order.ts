@@ -6,9 +6,14 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** Services by name, then node, then ID. */
+/** Services of one node by name, then ID. */
 export function compareServices(a: ServiceRecord, b: ServiceRecord): number {
-  return compareText(a.Service, b.Service) || compareText(a.Node, b.Node) || compareText(a.ID, b.ID);
+  return compareText(a.Service, b.Service) || compareText(a.ID, b.ID);
+}
+
+/** Instances by node, then ID. */
+export function compareInstances(a: ServiceRecord, b: ServiceRecord): number {
+  return compareText(a.Node, b.Node) || compareText(a.ID, b.ID);
 }
 
 /** Checks by node, then ID. */

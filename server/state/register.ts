@@ -31,10 +31,19 @@ function registerProblem(tables: Tables, command: RegisterCommand): Refusal | un
   if (node.Address === "" && !command.skipNodeUpdate) {
     return refuse("INVALID_ARGUMENT", "Must provide address if SkipNodeUpdate is not set");
   }
-  if (service?.Kind === "connect-proxy" && (service.Proxy?.DestinationServiceName ?? "") === "") {
-    return refuse("INVALID_ARGUMENT", "Proxy.DestinationServiceName must be non-empty for Connect proxy services");
-  }
-  return nodeConflict(tables, command) ?? firstProblem(checks, (check) => checkProblem(tables, command, check));
+  return (
+    destinationProblem(service) ??
+    nodeConflict(tables, command) ??
+    firstProblem(checks, (check) => checkProblem(tables, command, check))
+  );
+}
+
+/** The destination of a sidecar is a key too. */
+function destinationProblem(service: ServiceFields | undefined): Refusal | undefined {
+  if (service?.Kind !== "connect-proxy") return undefined;
+  const destination = service.Proxy?.DestinationServiceName ?? "";
+  if (destination !== "") return nameProblem("Proxy.DestinationServiceName", destination);
+  return refuse("INVALID_ARGUMENT", "Proxy.DestinationServiceName must be non-empty for Connect proxy services");
 }
 
 /**
