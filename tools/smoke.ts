@@ -45,8 +45,11 @@ async function registerAndReadBack(): Promise<void> {
       output += String(chunk);
     });
   }
+  const ended = new AbortController();
+  void exited.then((code) => ended.abort(new Error(`the agent ended by itself with ${code}`)));
+  const limits = { timeoutMs: startTimeoutMs, signal: ended.signal };
   const api = `http://127.0.0.1:${http}/v1`;
-  await waitFor("a leader", { timeoutMs: startTimeoutMs }, async () => {
+  await waitFor("a leader", limits, async () => {
     const leader: unknown = await (await fetch(`${api}/status/leader`)).json();
     return leader === "" ? undefined : leader;
   });
@@ -54,7 +57,7 @@ async function registerAndReadBack(): Promise<void> {
   const body = JSON.stringify({ Name: "smoke", Port: 9999 });
   const registered = await fetch(`${api}/agent/service/register`, { method: "PUT", body });
   if (!registered.ok) throw new Error(`register answered ${registered.status}: ${await registered.text()}`);
-  await waitFor("the registration in the catalog", { timeoutMs: startTimeoutMs }, async () => {
+  await waitFor("the registration in the catalog", limits, async () => {
     const instances: unknown = await (await fetch(`${api}/catalog/service/smoke`)).json();
     return Array.isArray(instances) && instances.length === 1 ? true : undefined;
   });

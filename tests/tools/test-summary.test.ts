@@ -12,6 +12,8 @@ test.each([
   ['tests="12" assertions="40" failures="0" skipped="0"', [], "12 passed, 0 failed", 0],
   ['tests="12" assertions="40" failures="2" skipped="3"', [], "7 passed, 2 failed, 3 skipped", 1],
   ['tests="12" assertions="40" failures="0" skipped="1"', ["lint"], "11 passed, 1 failed, 1 skipped", 1],
+  ['tests="12" assertions="40" failures="2" skipped="0"', ["lint", "test"], "10 passed, 3 failed", 1],
+  ['tests="12" assertions="40" failures="0" skipped="0"', ["test"], "12 passed, 1 failed", 1],
   ['tests="0" assertions="0" failures="0" skipped="0"', [], "0 passed, 0 failed", 1],
 ])("a report with %s and failed steps %j ends with: %s", (attributes, failedSteps, lastLine, code) => {
   const report = join(folder, "junit.xml");

@@ -30,9 +30,7 @@ const Config = Type.Object({
 });
 
 /** What the sidecar has in force: the SPIFFE id of the certificate that it presents, and its rules for callers. */
-export async function readInForce(
-  instance: InstancePlan,
-): Promise<{
+export async function readInForce(instance: InstancePlan): Promise<{
   readonly spiffeId: string;
   readonly rules: readonly { readonly source: string; readonly action: string }[];
 }> {
