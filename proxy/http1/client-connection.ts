@@ -205,6 +205,8 @@ export class ClientConnection implements ConnectionHandler {
     this.#exchange = undefined;
     if (isExact && this.#isKeptAlive && this.#isRequestSent) {
       this.#phase = "idle";
+      // A slow client may have paused it; idle it must read, to notice that the peer closes.
+      this.connection.resume();
       this.#owner.onIdle(this);
     } else {
       this.#leave();

@@ -1,0 +1,209 @@
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import {
+  type ConnectFailure,
+  type Connection,
+  type ConnectionHandler,
+  type ConnectOptions,
+  idleHandler,
+  type Listener,
+  type ListenOptions,
+  type TlsIdentity,
+  type Transport,
+} from "./transport.ts";
+
+/**
+ * A network inside one process, for tests: nothing happens until {@link MemoryNetwork.settle} runs the events in the
+ * order in which they were caused. TLS is a comparison: two identities trust each other when their roots are the same text.
+ */
+export class MemoryNetwork implements Transport {
+  /** Bytes that a connection holds like a kernel's socket buffer before `write` says stop. */
+  capacityBytes = 64 * 1024;
+  /** Largest piece a reader gets at once; 1 tests every boundary. */
+  maxPieceBytes = 64 * 1024;
+  nowMs = 0;
+  readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
+  readonly #events: (() => void)[] = [];
+  #nextPort = 40_000;
+
+  listen(options: ListenOptions): Listener {
+    const port = options.port === 0 ? this.#nextPort++ : options.port;
+    const address = `${options.host}:${port}`;
+    if (this.#listeners.has(address)) throw new AtollError("ADDRESS_IN_USE", `cannot listen on ${address}: in use`);
+    const entry = { ...options };
+    this.#listeners.set(address, entry);
+    return {
+      port,
+      setIdentity(identity) {
+        entry.identity = identity;
+      },
+      close: () => {
+        if (this.#listeners.get(address) === entry) this.#listeners.delete(address);
+      },
+    };
+  }
+
+  connect(options: ConnectOptions): void {
+    this.schedule(() => {
+      const listener = this.#listeners.get(`${options.host}:${options.port}`);
+      const fail = (reason: ConnectFailure): void => options.onResult({ ok: false, reason, message: reason });
+      if (listener === undefined) return fail("refused");
+      const [client, server] = this.pair();
+      if (listener.identity !== undefined) {
+        const refusal = handshake(options, listener.identity);
+        if (refusal !== undefined) {
+          listener.onRefused(refusal);
+          return fail(refusal);
+        }
+        server.peerUri = options.tls?.identity.spiffeUri ?? "";
+        client.peerUri = listener.identity.spiffeUri;
+      }
+      listener.onConnection(server);
+      options.onResult({ ok: true, connection: client });
+    });
+  }
+
+  /** Two ends of one plain connection. */
+  pair(): [MemoryConnection, MemoryConnection] {
+    const a = new MemoryConnection(this);
+    const b = new MemoryConnection(this);
+    a.peer = b;
+    b.peer = a;
+    return [a, b];
+  }
+
+  schedule(event: () => void): void {
+    this.#events.push(event);
+  }
+
+  /** Runs events until there are none; throws when they never end. */
+  settle(maxEvents = 1_000_000): void {
+    for (let count = 0; this.#events.length > 0; count++) {
+      if (count === maxEvents) throw new Error(`the network did not settle within ${maxEvents} events`);
+      this.#events.shift()?.();
+    }
+  }
+}
+
+function handshake(
+  options: ConnectOptions,
+  server: TlsIdentity,
+): "no_client_certificate" | "untrusted_certificate" | "wrong_service" | undefined {
+  if (options.tls === undefined) return "no_client_certificate";
+  if (options.tls.identity.caPem !== server.caPem) return "untrusted_certificate";
+  return options.tls.isExpectedPeer(server.spiffeUri) ? undefined : "wrong_service";
+}
+
+export class MemoryConnection implements Connection {
+  handler: ConnectionHandler = idleHandler;
+  peerUri = "";
+  readonly remoteAddress = "memory:0";
+  lastActivityMs = 0;
+  peer: MemoryConnection | undefined;
+  readonly #network: MemoryNetwork;
+  /** On the wire to the peer, and behind it what `write` could not place. */
+  #wire: Buffer[] = [];
+  #wireBytes = 0;
+  #waiting: Buffer[] = [];
+  #isPaused = false;
+  #isEnding = false;
+  #hasDeliveredEnd = false;
+  #hasReceivedEnd = false;
+  #isClosed = false;
+
+  constructor(network: MemoryNetwork) {
+    this.#network = network;
+  }
+
+  get isBlocked(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** Bytes that wait in user space on this side. */
+  get waitingBytes(): number {
+    return this.#waiting.reduce((total, chunk) => total + chunk.length, 0);
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#isClosed || this.#isEnding) return true;
+    this.#waiting.push(Buffer.from(chunk));
+    this.#fillWire();
+    return this.#waiting.length === 0;
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#isEnding) return;
+    this.#isEnding = true;
+    this.#deliverLater();
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    this.#closeLater();
+    if (this.peer !== undefined) this.peer.#closeLater();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.peer !== undefined) this.peer.#deliverLater();
+  }
+
+  #fillWire(): void {
+    while (this.#waiting.length > 0 && this.#wireBytes < this.#network.capacityBytes) {
+      const chunk = this.#waiting[0] ?? Buffer.alloc(0);
+      const piece = chunk.subarray(
+        0,
+        Math.min(this.#network.capacityBytes - this.#wireBytes, this.#network.maxPieceBytes),
+      );
+      if (piece.length === chunk.length) this.#waiting.shift();
+      else this.#waiting[0] = chunk.subarray(piece.length);
+      this.#wire.push(piece);
+      this.#wireBytes += piece.length;
+    }
+    this.#deliverLater();
+  }
+
+  #deliverLater(): void {
+    this.#network.schedule(() => this.#deliver());
+  }
+
+  #deliver(): void {
+    const { peer } = this;
+    if (this.#isClosed || peer === undefined || peer.#isClosed || peer.#isPaused) return;
+    const piece = this.#wire.shift();
+    if (piece !== undefined) {
+      this.#wireBytes -= piece.length;
+      this.lastActivityMs = this.#network.nowMs;
+      peer.lastActivityMs = this.#network.nowMs;
+      const wasBlocked = this.isBlocked;
+      peer.handler.onData(piece);
+      this.#fillWire();
+      if (wasBlocked && !this.isBlocked && !this.#isClosed && !this.#isEnding) this.handler.onDrain();
+      return;
+    }
+    if (this.#isEnding && this.#waiting.length === 0 && !this.#hasDeliveredEnd) {
+      this.#hasDeliveredEnd = true;
+      peer.#hasReceivedEnd = true;
+      peer.handler.onEnd();
+      if (this.#hasReceivedEnd && peer.#hasDeliveredEnd) {
+        this.#closeLater();
+        peer.#closeLater();
+      }
+    }
+  }
+
+  #closeLater(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#waiting = [];
+    this.#network.schedule(() => this.handler.onClose());
+  }
+}

@@ -1,0 +1,131 @@
+import { describe, expect, test } from "bun:test";
+import { maxFields, MessageHead, parseRequestHead, parseResponseHead } from "../../../proxy/http1/head.ts";
+
+function request(text: string): { outcome: string; head: MessageHead } {
+  const head = new MessageHead();
+  return { outcome: parseRequestHead(Buffer.from(text, "latin1"), 0, head), head };
+}
+
+function response(text: string): { outcome: string; head: MessageHead } {
+  const head = new MessageHead();
+  return { outcome: parseResponseHead(Buffer.from(text, "latin1"), 0, head), head };
+}
+
+describe("a request head", () => {
+  test("is read with method, target, fields and the place where the body begins", () => {
+    const text = "POST /a?b=1 HTTP/1.1\r\nHost: web\r\nContent-Length:  5 \r\nX-Two: a b\t\r\n\r\n";
+    const { outcome, head } = request(`${text}hello`);
+    expect(outcome).toBe("complete");
+    expect([head.method, head.target, head.minorVersion]).toEqual(["POST", "/a?b=1", 1]);
+    expect(head.contentLength).toBe(5);
+    expect(head.end).toBe(text.length);
+    expect(head.fieldName(2)).toBe("x-two");
+    expect(head.fieldValue(2)).toBe("a b");
+  });
+
+  test("is incomplete at every point before its empty line", () => {
+    const text = "GET / HTTP/1.1\r\nHost: web\r\n\r\n";
+    for (let length = 0; length < text.length; length++)
+      expect(request(text.slice(0, length)).outcome).toBe("incomplete");
+  });
+
+  test("leaves nothing of the head that was parsed before", () => {
+    const head = new MessageHead();
+    const first = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close, x-y\r\n\r\n";
+    const second = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    expect(parseRequestHead(Buffer.from(first), 0, head)).toBe("complete");
+    expect([head.isChunked, head.hasClose, head.nominated]).toEqual([true, true, ["x-y"]]);
+    expect(parseRequestHead(Buffer.from(second), 0, head)).toBe("complete");
+    expect([head.isChunked, head.hasClose, head.hasHopFields, head.nominated]).toEqual([false, false, false, []]);
+  });
+
+  const refused: readonly (readonly [string, string, string])[] = [
+    [
+      "both framings",
+      "conflicting_framing",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    [
+      "two lengths that differ",
+      "bad_content_length",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+    [
+      "two lengths that agree",
+      "bad_content_length",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+    ],
+    ["a list of lengths", "bad_content_length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n"],
+    ["a signed length", "bad_content_length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n"],
+    ["a hexadecimal length", "bad_content_length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n"],
+    ["an empty length", "bad_content_length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"],
+    [
+      "space before the colon (CVE-2024-27982)",
+      "malformed_field",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 1\r\n\r\n",
+    ],
+    [
+      "a coding beside chunked (CVE-2022-32215)",
+      "bad_transfer_encoding",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    ],
+    [
+      "chunked twice",
+      "bad_transfer_encoding",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    [
+      "an obfuscated coding",
+      "bad_transfer_encoding",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+    ],
+    ["a folded field (CVE-2022-32214)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"],
+    ["a bare LF", "malformed_field", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n"],
+    ["a bare CR (CVE-2022-35256)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n"],
+    ["NUL in a value (CVE-2019-9900)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"],
+    ["no field name", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n"],
+    ["a space in the target", "unsupported_version", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"],
+    ["a fragment in the target (CVE-2021-39156)", "bad_target", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"],
+    ["bytes beyond ASCII in the target", "malformed_request_line", "GET /\xe9 HTTP/1.1\r\nHost: a\r\n\r\n"],
+    ["no Host", "bad_host", "GET / HTTP/1.1\r\nX: 1\r\n\r\n"],
+    ["two Hosts", "bad_host", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"],
+    ["a Host with user information", "bad_host", "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"],
+    ["a Host that is a list", "bad_host", "GET / HTTP/1.1\r\nHost: a,b\r\n\r\n"],
+    ["an absolute target for another host", "bad_target", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n"],
+    ["CONNECT", "unsupported_method", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"],
+    ["another version", "unsupported_version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
+    ["HTTP/0.9", "malformed_request_line", "GET /\r\n\r\n"],
+    ["a TLS hello", "malformed_request_line", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+    ["too many fields", "too_many_fields", `GET / HTTP/1.1\r\nHost: a\r\n${"X: 1\r\n".repeat(maxFields)}\r\n`],
+    ["too many bytes", "head_too_large", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"a".repeat(70_000)}`],
+    ["chunked in HTTP/1.0", "bad_transfer_encoding", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"],
+  ];
+  for (const [what, problem, text] of refused) {
+    test(`with ${what} is refused as ${problem}`, () => expect(request(text).outcome).toBe(problem));
+  }
+});
+
+describe("a response head", () => {
+  test("is read with status and framing", () => {
+    const { outcome, head } = response("HTTP/1.1 204 No Content\r\nConnection: keep-alive\r\n\r\n");
+    expect([outcome, head.status, head.hasKeepAlive]).toEqual(["complete", 204, true]);
+  });
+
+  test("may have no reason phrase at all", () => {
+    expect(response("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n").outcome).toBe("complete");
+  });
+
+  const refused: readonly (readonly [string, string, string])[] = [
+    ["a status of two digits", "malformed_status_line", "HTTP/1.1 99 X\r\n\r\n"],
+    [
+      "both framings",
+      "conflicting_framing",
+      "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+    ["an unknown version", "unsupported_version", "ICY 200 OK\r\n\r\n"],
+    ["a bare LF behind the status", "malformed_status_line", "HTTP/1.1 200 OK\nX: 1\r\n\r\n"],
+  ];
+  for (const [what, problem, text] of refused) {
+    test(`with ${what} is refused as ${problem}`, () => expect(response(text).outcome).toBe(problem));
+  }
+});
