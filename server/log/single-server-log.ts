@@ -153,7 +153,7 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
     const error = new AtollError("INTERNAL", `the log cannot go on: ${errorMessage(thrown)}`, { cause: thrown });
     enter("failed");
     for (const proposal of batch) proposal.reject(unknownOutcome("the write failed half-way", thrown));
-    while (!queue.isEmpty()) for (const proposal of queue.take()) proposal.reject(unavailable());
+    while (!queue.isEmpty()) for (const proposal of queue.take()) proposal.reject(notRunning());
     runtime.logger.error("the log cannot go on", { error: errorMessage(thrown), directory: options.directory });
     onDrained?.();
     options.onFatal(error);
@@ -180,7 +180,8 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
       enter(phase);
     },
     propose(command, signal) {
-      if (phase !== "open" || signal?.aborted === true) return Promise.reject(unavailable());
+      if (phase !== "open") return Promise.reject(notRunning());
+      if (signal?.aborted === true) return Promise.reject(takenBack());
       return new Promise((resolve, reject) => {
         const release = (): void => signal?.removeEventListener("abort", onAbort);
         const proposal: Proposal = {
@@ -195,14 +196,14 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
           },
         };
         const onAbort = (): void =>
-          reject(queue.remove(proposal) ? unavailable() : unknownOutcome("the caller stopped waiting"));
+          reject(queue.remove(proposal) ? takenBack() : unknownOutcome("the caller stopped waiting"));
         queue.add(proposal);
         signal?.addEventListener("abort", onAbort, { once: true });
         queuePump();
       });
     },
     async readIndex() {
-      if (phase !== "open") throw unavailable();
+      if (phase !== "open") throw notRunning();
       // What has been acknowledged has been applied, and there is nobody else who could acknowledge.
       return logIndex(journal.appliedIndex());
     },
@@ -218,8 +219,12 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
   };
 }
 
-function unavailable(): AtollError {
-  return new AtollError("UNAVAILABLE", "the log takes no writes: this server is stopping, or the caller gave up");
+function notRunning(): AtollError {
+  return new AtollError("UNAVAILABLE", "this server is stopping and takes no more writes; nothing was changed");
+}
+
+function takenBack(): AtollError {
+  return new AtollError("UNAVAILABLE", "the caller stopped waiting before the change was written; nothing was changed");
 }
 
 function unknownOutcome(reason: string, cause?: unknown): AtollError {
