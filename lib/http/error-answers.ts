@@ -6,7 +6,9 @@ import { sendText } from "./answers.ts";
 
 /**
  * What became of a request that failed: the message as text, never JSON, since that is what Consul's clients show. An
- * operating error brings its own status; anything else is our defect and is logged with its stack.
+ * operating error brings its own status; anything else is our defect and is logged with its stack. A broken invariant
+ * met while answering one request is such a defect and does not end the process: routes change no state themselves, and
+ * whoever finds a request that breaks one must not be able to stop a server with it.
  */
 export function answerError(failure: {
   readonly error: unknown;

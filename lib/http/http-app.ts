@@ -51,6 +51,8 @@ declare module "fastify" {
 export const defaultBodyLimitBytes = 512 * 1024;
 /** Service names and KV keys are path parameters. */
 const maxParamChars = 4096;
+/** A client that has not sent its whole request by then is cut, so that slow ones cannot hold every connection. */
+const requestTimeoutMs = 60_000;
 /** Connections that are still busy this long after `close` are cut. */
 const closeGraceMs = 2_000;
 
@@ -63,6 +65,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const app: HttpApp = Fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes ?? defaultBodyLimitBytes,
+    requestTimeout: requestTimeoutMs,
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: maxParamChars, querystringParser: () => ({}) },

@@ -22,8 +22,8 @@ const IntentionBody = Type.Object({
   Meta: Type.Optional(Type.Record(Type.String(), Type.String())),
 });
 
-/** Someone else may write the same entry between our read and our write; more often than this in a row is a defect. */
-const maxAttempts = 16;
+/** Others may write the same entry between our read and our write, one of them with success each time. */
+const maxAttempts = 64;
 
 /** Writes of `/v1/connect/intentions/exact`: one source of a `service-intentions` entry at a time; each answers `true`. */
 export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteContext): void {

@@ -1,0 +1,132 @@
+import { AtollError } from "../../../lib/contract/error-codes.ts";
+import type { Command } from "../../../lib/contract/commands.ts";
+import { logIndex } from "../../../lib/contract/ids.ts";
+import type { HttpApp } from "../../../lib/http/http-app.ts";
+import { createHttpApp } from "../../../lib/http/http-app.ts";
+import { registerServerRoutes } from "../../../server/http/server-routes.ts";
+import type { Leadership } from "../../../server/log/replicated-log.ts";
+import type { CatalogServer } from "../../../server/server-api.ts";
+import { createBlockingReader } from "../../../server/state/blocking.ts";
+import { createState } from "../../../server/state/state.ts";
+import type { State } from "../../../server/state/state.ts";
+import { createTestRuntime } from "../../fakes/test-runtime.ts";
+import type { TestRuntime } from "../../fakes/test-runtime.ts";
+
+/**
+ * The real state and the real routes over a log that keeps nothing: a command is applied as soon as it is proposed. The
+ * durable log has tests of its own; real-server.test.ts runs the routes over it.
+ */
+export interface TestCatalog {
+  readonly app: HttpApp;
+  readonly state: State;
+  readonly runtime: TestRuntime;
+  /** Applies a command and wakes its watchers; returns its index. */
+  apply(command: Command): number;
+  get(url: string): Promise<Answer>;
+  send(method: "PUT" | "DELETE" | "POST", url: string, body?: unknown): Promise<Answer>;
+  /** From now on there is no leader. */
+  loseLeader(): void;
+  readonly readIndexCalls: () => number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly json: unknown;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly index: number;
+}
+
+export const leaderAddress = "127.0.0.1:8300";
+
+export function createTestCatalog(): TestCatalog {
+  const runtime = createTestRuntime();
+  const state = createState();
+  let lastIndex = 10;
+  let readIndexCalls = 0;
+  let leadership: Leadership = { isLeader: true, leaderAddress, peers: [leaderAddress], lastContactMs: 0 };
+
+  const apply = (command: Command): ReturnType<State["apply"]>["result"] => {
+    const { result } = state.apply(++lastIndex, command);
+    state.notify();
+    return result;
+  };
+  const mustLead = (): void => {
+    if (!leadership.isLeader) throw new AtollError("NO_LEADER", "No cluster leader");
+  };
+  const server: CatalogServer = {
+    datacenter: "dc1",
+    reader: state.reader,
+    blocking: createBlockingReader({ reader: state.reader, watches: state.watches, clock: runtime.clock }),
+    log: {
+      async propose(command) {
+        mustLead();
+        // A durable log answers in a later turn of the loop: other requests come between.
+        await new Promise((resolve) => setImmediate(resolve));
+        const result = apply(command);
+        return { index: logIndex(lastIndex), result };
+      },
+      async readIndex() {
+        readIndexCalls++;
+        mustLead();
+        return logIndex(lastIndex);
+      },
+      leadership: () => leadership,
+      onLeadershipChange: () => ({ close: () => undefined }),
+      stop: async () => undefined,
+    },
+    get link(): never {
+      throw new Error("the routes do not use the link");
+    },
+  };
+  const app = createHttpApp({ runtime });
+  registerServerRoutes(app, { server, runtime });
+
+  const inject = async (method: "GET" | "PUT" | "DELETE" | "POST", url: string, body?: unknown): Promise<Answer> => {
+    const payload = typeof body === "string" ? body : JSON.stringify(body);
+    const answer = await app.inject({ method, url, ...(payload === undefined ? {} : { payload }) });
+    const isJson = answer.headers["content-type"] === "application/json";
+    return {
+      status: answer.statusCode,
+      body: answer.body,
+      json: isJson ? JSON.parse(answer.body) : undefined,
+      headers: answer.headers,
+      index: Number(answer.headers["x-consul-index"]),
+    };
+  };
+  return {
+    app,
+    state,
+    runtime,
+    apply(command) {
+      const result = apply(command);
+      if (!result.ok) throw new Error(result.message);
+      return lastIndex;
+    },
+    get: (url) => inject("GET", url),
+    send: inject,
+    loseLeader() {
+      leadership = { isLeader: false, leaderAddress: "", peers: [leaderAddress], lastContactMs: 1234 };
+    },
+    readIndexCalls: () => readIndexCalls,
+  };
+}
+
+/** A body of `/v1/catalog/register` for one instance, as a client would write it. */
+export function instanceBody(options: {
+  readonly node: string;
+  readonly service: string;
+  readonly id?: string;
+  readonly tags?: readonly string[];
+  readonly nodeMeta?: Readonly<Record<string, string>>;
+  readonly status?: string;
+}): object {
+  const id = options.id ?? options.service;
+  return {
+    Node: options.node,
+    Address: "10.0.0.1",
+    NodeMeta: options.nodeMeta ?? {},
+    Service: { ID: id, Service: options.service, Port: 8080, Tags: options.tags ?? [] },
+    Check: { CheckID: `service:${id}`, Name: `${id} alive`, ServiceID: id, Status: options.status ?? "passing" },
+  };
+}
