@@ -10,9 +10,12 @@ export interface AgentApi {
   readonly identity: AgentIdentity;
   services(): ReadonlyMap<string, ServiceFields>;
   checks(): ReadonlyMap<string, CheckFields>;
+  /** Calls back after every change of the local services and checks until closed. */
+  onLocalChange(listener: () => void): { close(): void };
   /**
    * Registers or replaces a service with its checks and, when it asks for one, its sidecar: all of it or nothing. Resolves
-   * when it is persisted locally; the catalog follows at once, or as soon as a server can be reached.
+   * when it is persisted locally and in the catalog as well; when no server answers soon, without the latter: the catalog
+   * follows as soon as one does. The same holds for the other changes.
    */
   registerService(definition: ServiceDefinition, options: { readonly replaceExistingChecks: boolean }): Promise<void>;
   deregisterService(serviceId: string): Promise<void>;
@@ -31,6 +34,9 @@ export interface AgentIdentity {
   readonly datacenter: string;
   readonly address: string;
   readonly version: string;
+  /** Git commit of the executable and when it was made (ISO 8601); empty when run from sources. */
+  readonly revision: string;
+  readonly buildDate: string;
   readonly isServer: boolean;
 }
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { CheckStatus } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import type { LocalChange, LocalCheck, LocalState } from "../local-state.ts";
+import type { LocalChange, LocalState } from "../local-state.ts";
 import type { RegistrationStore, SavedCheckState } from "../persistence.ts";
 import type { CheckDefinition, CheckProbe } from "../service-definition.ts";
 import { type AliasChecks, createAliasChecks } from "./alias-checks.ts";
@@ -166,8 +166,8 @@ class Runners implements CheckRunners {
   }
 
   #save(checkId: string): void {
-    const check: LocalCheck | undefined = this.#options.state.checks().get(checkId);
-    if (check === undefined || !check.isPersisted) return;
+    const check = this.#options.state.checks().get(checkId);
+    if (check === undefined) return;
     const { Status: status, Output: output } = check.fields;
     this.#options.store.saveCheckState({ checkId, status, output, expiresAtMs: this.#expiresAtMs.get(checkId) ?? 0 });
   }

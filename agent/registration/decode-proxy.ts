@@ -1,5 +1,6 @@
 import type { ConnectProxyFields, Upstream } from "../../lib/contract/catalog.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import type { RawProxy, RawUpstream } from "./schemas.ts";
 
 /** Where a sidecar finds its application, and where it listens for its own application's calls. */
@@ -109,8 +110,6 @@ function hasExposedPaths(expose: unknown): boolean {
   return Object.values(expose).some((value) => (Array.isArray(value) ? value.length > 0 : isGiven(value)));
 }
 
-/** Zero values and empty objects are what Consul's clients in Go send for "not set". */
 function isGiven(value: unknown): boolean {
-  if (typeof value === "object" && value !== null) return Object.values(value).some(isGiven);
-  return value !== undefined && value !== "" && value !== false && value !== 0 && value !== null;
+  return !isZeroValue(value);
 }

@@ -1,13 +1,20 @@
 import type { Logger } from "../../lib/base/logger.ts";
-import type { LocalService, LocalUpdate, NewLocalCheck } from "../local-state.ts";
+import type { LocalService, NewLocalCheck } from "../local-state.ts";
 import type { SavedRegistrations } from "../persistence.ts";
+
+export interface Restored {
+  readonly services: readonly Omit<LocalService, "fields">[];
+  readonly checks: readonly NewLocalCheck[];
+  /** Files of checks whose service is gone: the agent was stopped while it deregistered the service. */
+  readonly orphanedCheckIds: readonly string[];
+}
 
 /**
  * The local state that saved registrations stand for. When two files claim one id, after a crash between writing one and
  * removing the other, the later one is right. Checks keep the status that they had: an agent's restart must not take
  * healthy services out of rotation until each of them has been probed again.
  */
-export function restoreUpdate(saved: SavedRegistrations, logger: Logger): LocalUpdate {
+export function restoreUpdate(saved: SavedRegistrations, logger: Logger): Restored {
   const services = new Map<string, Omit<LocalService, "fields">>();
   const checks = new Map<string, NewLocalCheck>();
   const withState = (check: Omit<NewLocalCheck, "restored">): NewLocalCheck => {
@@ -36,20 +43,15 @@ export function restoreUpdate(saved: SavedRegistrations, logger: Logger): LocalU
       checks.set(document.check.checkId, check);
     }
   }
-  return { services: [...services.values()], checks: withoutOrphans([...checks.values()], services, logger) };
-}
-
-function withoutOrphans(
-  checks: readonly NewLocalCheck[],
-  services: ReadonlyMap<string, unknown>,
-  logger: Logger,
-): NewLocalCheck[] {
-  return checks.filter(({ definition }) => {
-    const isKnown = definition.serviceId === "" || services.has(definition.serviceId);
-    if (!isKnown) {
-      const fields = { check: definition.checkId, service: definition.serviceId };
-      logger.warn("a saved check is left out: its service is not registered any more", fields);
-    }
-    return isKnown;
-  });
+  const isOrphan = ({ definition }: NewLocalCheck): boolean =>
+    definition.serviceId !== "" && !services.has(definition.serviceId);
+  const orphanedCheckIds = [...checks.values()].filter(isOrphan).map((check) => check.definition.checkId);
+  for (const check of orphanedCheckIds) {
+    logger.warn("a saved check is dropped: its service is not registered any more", { check });
+  }
+  return {
+    services: [...services.values()],
+    checks: [...checks.values()].filter((check) => !isOrphan(check)),
+    orphanedCheckIds,
+  };
 }

@@ -1,12 +1,6 @@
-import type { StringMap } from "../../lib/contract/catalog.ts";
+import { addressIssues, metaIssues } from "../../lib/contract/catalog-rules.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
 import type { ServiceDefinition } from "../service-definition.ts";
-
-/** Consul's limits of metadata. */
-const maxMetaPairs = 64;
-const maxMetaKeyChars = 128;
-const maxMetaValueChars = 512;
-const metaKeyPattern = /^[A-Za-z0-9_-]+$/;
 
 /** Names that can be a path segment of a SPIFFE id and, without dots, a DNS label: what the mesh needs of a name. */
 const meshNamePattern = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/;
@@ -31,35 +25,6 @@ function textIssues(path: string, text: string): SchemaIssue[] {
   return /\p{Cc}/u.test(text) || text.trim() !== text
     ? [{ path, message: `may not hold control characters or outer spaces, found ${JSON.stringify(text)}` }]
     : [];
-}
-
-function addressIssues(path: string, address: string): SchemaIssue[] {
-  if (["0.0.0.0", "::", "[::]"].includes(address)) {
-    return [{ path, message: `Invalid service address: "${address}" is not an address that others can dial` }];
-  }
-  return /[\p{Cc}\s]/u.test(address) ? [{ path, message: "may not hold spaces or control characters" }] : [];
-}
-
-function metaIssues(path: string, meta: StringMap): SchemaIssue[] {
-  const pairs = Object.entries(meta);
-  if (pairs.length > maxMetaPairs) {
-    return [
-      {
-        path,
-        message: `Node metadata cannot contain more than ${maxMetaPairs} key/value pairs, found ${pairs.length}`,
-      },
-    ];
-  }
-  return pairs.flatMap(([key, value]) => {
-    if (!metaKeyPattern.test(key) || key.length > maxMetaKeyChars) {
-      const message = `key ${JSON.stringify(key)} must be 1 to ${maxMetaKeyChars} of A-Z, a-z, 0-9, "_" and "-"`;
-      return [{ path, message }];
-    }
-    if (value.length <= maxMetaValueChars) return [];
-    return [
-      { path: `${path}.${key}`, message: `must have at most ${maxMetaValueChars} characters, found ${value.length}` },
-    ];
-  });
 }
 
 function duplicateCheckIssues(service: ServiceDefinition): SchemaIssue[] {

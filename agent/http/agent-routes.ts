@@ -1,0 +1,23 @@
+import type { MeteredRuntime } from "../../lib/base/runtime.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import type { AgentApi } from "../agent-api.ts";
+import { registerCheckRoutes } from "./check-routes.ts";
+import { registerConnectRoutes } from "./connect-routes.ts";
+import { registerHealthRoutes } from "./health-routes.ts";
+import { registerSelfRoutes } from "./self-routes.ts";
+import { registerServiceRoutes } from "./service-routes.ts";
+
+/** What the routes of this folder have in common. */
+export interface AgentRouteContext {
+  readonly agent: AgentApi;
+  readonly runtime: MeteredRuntime;
+}
+
+/** Everything under `/v1/agent`: what the processes of this host ask of their agent. */
+export function registerAgentRoutes(app: HttpApp, context: AgentRouteContext): void {
+  registerSelfRoutes(app, context);
+  registerServiceRoutes(app, context);
+  registerCheckRoutes(app, context);
+  registerHealthRoutes(app, context);
+  registerConnectRoutes(app, context);
+}
