@@ -71,8 +71,9 @@ function checkDatacenterParameter(query: URLSearchParams, datacenter: string): v
 
 /** Answering these as if they were not there would return other entries than were asked for. */
 function refuseUnsupported(query: URLSearchParams): void {
-  for (const name of ["filter", "peer", "sg"]) {
-    if (!query.get(name)) continue;
+  for (const name of ["filter", "peer", "sg", "merge-central-config"]) {
+    const isAsked = name === "merge-central-config" ? query.has(name) : Boolean(query.get(name));
+    if (!isAsked) continue;
     throw new AtollError("INVALID_ARGUMENT", `?${name} is not supported by this version: leave it out`);
   }
 }

@@ -25,7 +25,7 @@ const scopes = [
 ] as const;
 
 function refuseEnterpriseScopes(request: FastifyRequest): void {
-  const query = /[?&](?:ns|partition)=/.test(request.url) ? queryOf(request) : undefined;
+  const query = request.url.includes("?") ? queryOf(request) : undefined;
   for (const { parameter, header, feature } of scopes) {
     const reason = `${feature} a Consul Enterprise feature`;
     if (hasText(request.headers[header.toLowerCase()])) {

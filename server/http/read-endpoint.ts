@@ -37,13 +37,15 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
 
   const read: ReadEndpoint["read"] = async (request, reply, query) => {
     const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
-    const signal = requestSignal(reply);
-    const consistency = await reachConsistency(server, parameters, signal);
-    const result = await server.blocking.read((reader) => query(reader, parameters), {
-      minIndex: parameters.minIndex,
-      waitMs: parameters.waitMs,
-      signal,
-    });
+    const consistency = await reachConsistency(server, parameters, reply);
+    const result =
+      parameters.minIndex === 0
+        ? query(server.reader, parameters)
+        : await server.blocking.read((reader) => query(reader, parameters), {
+            minIndex: parameters.minIndex,
+            waitMs: parameters.waitMs,
+            signal: requestSignal(reply),
+          });
     const { leaderAddress, lastContactMs } = server.log.leadership();
     setReadHeaders(reply, { index: result.index, isLeaderKnown: leaderAddress !== "", lastContactMs, consistency });
     return { read: result, parameters };
@@ -66,11 +68,14 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
 async function reachConsistency(
   server: CatalogServer,
   parameters: ReadQuery,
-  signal: AbortSignal,
+  reply: FastifyReply,
 ): Promise<"leader" | "stale" | "consistent"> {
-  if (parameters.consistency === "stale") return "stale";
-  if (parameters.consistency === "consistent" || !server.log.leadership().isLeader) await server.log.readIndex(signal);
-  return parameters.consistency === "consistent" ? "consistent" : "leader";
+  const { consistency } = parameters;
+  if (consistency === "stale") return "stale";
+  if (consistency === "consistent" || !server.log.leadership().isLeader) {
+    await server.log.readIndex(requestSignal(reply));
+  }
+  return consistency === "consistent" ? "consistent" : "leader";
 }
 
 /** Parameters that choose when and how fresh a read is answered, not what it answers. */
@@ -78,7 +83,7 @@ const timingParameters = ["index", "wait", "stale", "consistent", "cached", "max
 
 function answerKey(request: FastifyRequest, reply: FastifyReply): string {
   const [path = ""] = request.url.split("?", 1);
-  const query = queryOf(request);
-  for (const name of timingParameters) query.delete(name);
-  return `${isPretty(reply) ? "pretty" : "plain"} ${path}?${query.toString()}`;
+  const query = path.length === request.url.length ? undefined : queryOf(request);
+  for (const name of timingParameters) query?.delete(name);
+  return `${isPretty(reply) ? "pretty" : "plain"} ${path}?${query?.toString() ?? ""}`;
 }

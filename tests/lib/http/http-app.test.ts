@@ -75,6 +75,7 @@ test("namespaces and partitions are refused instead of being ignored", async () 
   const refused = await app.inject({ url: "/v1/thing/x?ns=team" });
   expect(refused.statusCode).toBe(400);
   expect(refused.body).toBe('Invalid query parameter: "ns" - Namespaces are a Consul Enterprise feature');
+  expect((await app.inject({ url: "/v1/thing/x?a=b&n%73=team" })).statusCode).toBe(400);
   const header = await app.inject({ url: "/v1/thing/x", headers: { "x-consul-partition": "p" } });
   expect(header.body).toBe('Invalid header: "X-Consul-Partition" - Partitions are a Consul Enterprise feature');
   expect((await app.inject({ url: "/v1/thing/x?ns=&partition=" })).statusCode).toBe(200);

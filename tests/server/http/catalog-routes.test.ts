@@ -249,7 +249,7 @@ test("a consistent read asks the log first and says so; the default one is the l
 
 test("parameters that would silently change what is asked are refused", async () => {
   const catalog = createTestCatalog();
-  for (const parameter of ["filter=Service.Port==80", "peer=other", "sg=group"]) {
+  for (const parameter of ["filter=Service.Port==80", "peer=other", "sg=group", "merge-central-config="]) {
     const answer = await catalog.get(`/v1/health/service/web?${parameter}`);
     expect(answer.status).toBe(400);
     expect(answer.body).toContain("not supported by this version");
