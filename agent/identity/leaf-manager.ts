@@ -2,14 +2,15 @@
  * Leaf certificates of the services on this host: made on first use, kept renewed while somebody watches or asks, and
  * handed to local callers only. Nothing is written to disk here. Called by the HTTP routes and by the proxy supervisor.
  */
+import { mustGet } from "../../lib/base/assert.ts";
 import { withDeadline } from "../../lib/base/deadline.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { ServerLink, Subscription } from "../../lib/client/server-link.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { AgentWait, Indexed, LeafCertificate } from "../agent-api.ts";
-import { createLeafEntry, type LeafEntry } from "./leaf-entry.ts";
-import { issueLeaf } from "./leaf-issue.ts";
+import { type CertificateKeeper, createCertificateKeeper } from "./certificate-keeper.ts";
+import { type HostCertificate, issueHostCertificate } from "./host-certificate.ts";
 import { createLeafMetrics } from "./leaf-metrics.ts";
 import type { RootWatch } from "./root-watch.ts";
 
@@ -42,13 +43,13 @@ export interface LeafManager {
 
 export function createLeafManager(options: LeafManagerOptions): LeafManager {
   const { runtime, roots } = options;
-  const entries = new Map<string, LeafEntry>();
+  const entries = new Map<string, CertificateKeeper>();
   const stopping = new AbortController();
   const logger = runtime.logger.child("identity");
   const metrics = createLeafMetrics({
     registry: runtime.metrics,
     nowMs: runtime.clock.nowMs,
-    lifetimes: () => [...entries.values()].flatMap((entry) => entry.schedule() ?? []),
+    lifetimes: () => [...entries.values()].flatMap((entry) => entry.plan() ?? []),
   });
 
   const issue = (service: string) =>
@@ -60,10 +61,10 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
         datacenter: options.datacenter,
         service,
       } as const;
-      return issueLeaf({ identity, sign: options.link.sign, signal });
+      return issueHostCertificate({ identity, sign: options.link.sign, signal });
     });
 
-  const entryOf = (service: string): LeafEntry => {
+  const entryOf = (service: string): CertificateKeeper => {
     const existing = entries.get(service);
     if (existing !== undefined) return existing;
     mustBeServiceName(service);
@@ -71,11 +72,11 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
     if (entries.size >= maxLeaves) {
       throw new AtollError("RATE_LIMITED", `this agent keeps ${maxLeaves} leaf certificates already, the most it does`);
     }
-    const entry = createLeafEntry({
-      service,
+    const entry = createCertificateKeeper({
+      name: `service ${service}`,
       issue: () => issue(service),
       onIdle: () => drop(service),
-      activeRoots,
+      activeRoots: roots.activePems,
       rootChangeSpreadMs: options.rootChangeSpreadMs ?? 30_000,
       countSignature: metrics.countSignature,
       retryMinMs: options.retryMinMs ?? 1_000,
@@ -91,9 +92,6 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
     entries.delete(service);
   };
 
-  const activeRoots = (): readonly string[] =>
-    (roots.current()?.value.roots ?? []).filter((root) => root.active).map((root) => root.certPem);
-
   const rootChanges = roots.onChange(() => {
     for (const entry of entries.values()) entry.followRoots();
   });
@@ -103,21 +101,19 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
       const entry = entryOf(service);
       entry.touch();
       await entry.ready();
-      await entry.leaf.waitPast(wait);
-      const current = entry.leaf.current();
-      if (current === undefined)
-        throw new AtollError("INTERNAL", `no leaf certificate of service "${service}" was made`);
-      return current;
+      await entry.certificate.waitPast(wait);
+      const current = mustGet(entry.certificate.current(), "a certificate that was ready stays");
+      return { index: current.index, value: toLeaf(service, current) };
     },
     watch(service, onLeaf) {
       const entry = entryOf(service);
-      const subscription = entry.leaf.onChange(onLeaf);
-      const current = entry.leaf.current();
+      const subscription = entry.certificate.onChange((value, index) => onLeaf(toLeaf(service, { index, value })));
+      const current = entry.certificate.current();
       if (current === undefined) {
         // The entry logs a failure and tries again; the watcher hears of the leaf when there is one.
         entry.ready().catch(() => undefined);
       } else {
-        onLeaf(current.value);
+        onLeaf(toLeaf(service, current));
       }
       return subscription;
     },
@@ -127,6 +123,10 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
       for (const service of [...entries.keys()]) drop(service);
     },
   };
+}
+
+function toLeaf(service: string, issued: Indexed<HostCertificate>): LeafCertificate {
+  return { ...issued.value, service, createIndex: issued.index, modifyIndex: issued.index };
 }
 
 /** A service name is one segment of a SPIFFE id. */

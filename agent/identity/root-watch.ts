@@ -12,6 +12,8 @@ export const firstRootsWaitMs = 10_000;
 export interface RootWatch {
   /** The newest roots; undefined until a server has sent some. */
   current(): Indexed<CaRootsValue> | undefined;
+  /** The certificates of the roots that sign at present; none before the first value. */
+  activePems(): readonly string[];
   /** A blocking read. Rejects with `UNAVAILABLE` when no server has sent any roots yet. */
   read(wait: AgentWait): Promise<Indexed<CaRootsValue>>;
   onChange(listener: (roots: CaRootsValue, index: number) => void): Subscription;
@@ -30,6 +32,7 @@ export function createRootWatch(options: {
   });
   return {
     current: roots.current,
+    activePems: () => (roots.current()?.value.roots ?? []).filter((root) => root.active).map((root) => root.certPem),
     async read(wait) {
       const minIndex = roots.current() === undefined ? 0 : wait.minIndex;
       const waitMs = roots.current() === undefined ? firstRootsWaitMs : wait.waitMs;

@@ -114,6 +114,11 @@ export function colonHex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
+/** A time of a certificate, in whole seconds, as the API writes it. */
+export function rfc3339(epochMs: number): string {
+  return new Date(epochMs).toISOString().replace(".000Z", "Z");
+}
+
 function bodyFields(certificate: X509Certificate): readonly DerNode[] {
   return sequenceItems(sequenceItems(decodeDer(certificate.raw))?.[0]) ?? [];
 }

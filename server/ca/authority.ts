@@ -8,7 +8,7 @@ import type { SignedLeaf } from "../../lib/client/server-link.ts";
 import type { CaRootFields } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatSpiffeId, meshServerName, rpcServerName } from "../../lib/contract/spiffe.ts";
-import { colonHex, createCertificate, readIssuerNames } from "../../lib/x509/certificate.ts";
+import { colonHex, createCertificate, readIssuerNames, rfc3339 } from "../../lib/x509/certificate.ts";
 import { parseCertificateRequest } from "../../lib/x509/certificate-request.ts";
 import {
   authorityKeyIdentifier,
@@ -22,8 +22,8 @@ import {
 import { generateKey, subjectKeyId } from "../../lib/x509/keys.ts";
 import { commonName, maxCommonNameLength } from "../../lib/x509/names.ts";
 import { createRateLimit } from "./rate-limit.ts";
-import { checkRequest, type LeafIdentity } from "./request-policy.ts";
-import { backdateMs, rfc3339, wholeSeconds } from "./root.ts";
+import { checkRequest, type LeafIdentity, type SigningScope } from "./request-policy.ts";
+import { backdateMs, wholeSeconds } from "./root.ts";
 
 export const defaultLeafTtlMs = 24 * 3_600_000;
 export const defaultSignaturesPerSecond = 50;
@@ -44,10 +44,11 @@ export interface Authority {
   readonly datacenter: string;
   readonly rootPem: string;
   /**
-   * Signs a request for one of `kinds`; its key, signature and names are checked first. Throws `CERTIFICATE_INVALID` for
-   * an unusable request, `INVALID_ARGUMENT` for one of the wrong identity, `RATE_LIMITED` over the limit.
+   * Signs a request for an identity within `scope`, by default any service; its key, signature and names are checked
+   * first. Throws `CERTIFICATE_INVALID` for an unusable request, `INVALID_ARGUMENT` for one of the wrong identity,
+   * `RATE_LIMITED` over the limit.
    */
-  sign(csrPem: string, kinds?: readonly ("service" | "agent")[]): SignedLeaf;
+  sign(csrPem: string, scope?: SigningScope): SignedLeaf;
   /** A certificate for this server's RPC listener with a new key. Not rate limited: only we ourselves ask. */
   issueServerCertificate(): ServerCertificate;
 }
@@ -109,13 +110,13 @@ export function createAuthority(options: AuthorityOptions): Authority {
     trustDomain: root.trustDomain,
     datacenter,
     rootPem: root.certPem,
-    sign(csrPem, kinds = ["service"]) {
+    sign(csrPem, scope = { services: true }) {
       if (!limit.tryTake()) throw new AtollError("RATE_LIMITED", "Rate limit reached, try again later");
       const parsed = parseCertificateRequest(csrPem);
       if (!parsed.ok) {
         throw new AtollError("CERTIFICATE_INVALID", `the certificate request cannot be used: ${parsed.reason}`);
       }
-      const checked = checkRequest(parsed.request, { trustDomain: root.trustDomain, datacenter, kinds });
+      const checked = checkRequest(parsed.request, { trustDomain: root.trustDomain, datacenter, scope });
       if (!checked.ok) throw new AtollError(checked.code, `the certificate request is refused: ${checked.reason}`);
       const leaf = issue(leafFields(checked.identity, parsed.request.publicKey));
       return { ...leaf, chainPem: "", spiffeId: checked.uri, modifyIndex: options.currentIndex() };

@@ -7,7 +7,14 @@ import { checkKey } from "../../lib/x509/keys.ts";
 export interface RequestPolicy {
   readonly trustDomain: string;
   readonly datacenter: string;
-  readonly kinds: readonly ("service" | "agent")[];
+  readonly scope: SigningScope;
+}
+
+/** Which identities one caller may have signed. */
+export interface SigningScope {
+  readonly services: boolean;
+  /** The one node whose agent identity may be signed; absent: none. */
+  readonly agentNode?: string;
 }
 
 export type LeafIdentity = Extract<SpiffeId, { kind: "service" | "agent" }>;
@@ -72,8 +79,11 @@ function checkIdentity(uri: string, policy: RequestPolicy): PolicyResult {
       `its SPIFFE id is of datacenter "${identity.datacenter}", these servers are in "${policy.datacenter}"`,
     );
   }
-  if (identity.kind === "server" || !policy.kinds.includes(identity.kind)) {
-    return wrong(`its SPIFFE id is of kind ${identity.kind}, only ${policy.kinds.join(" and ")} can be signed here`);
+  if (identity.kind === "server") return wrong("its SPIFFE id is of the servers, which take no requests for their own");
+  if (identity.kind === "service" && !policy.scope.services)
+    return wrong("its SPIFFE id is of a service, not of an agent");
+  if (identity.kind === "agent" && identity.node !== policy.scope.agentNode) {
+    return wrong(`its SPIFFE id is of the agent of node "${identity.node}", ${allowedAgent(policy.scope)}`);
   }
   if (identity.kind === "service" && meshServerName(identity).length > maxServerNameLength) {
     return wrong(
@@ -81,6 +91,12 @@ function checkIdentity(uri: string, policy: RequestPolicy): PolicyResult {
     );
   }
   return { ok: true, identity, uri };
+}
+
+function allowedAgent(scope: SigningScope): string {
+  return scope.agentNode === undefined
+    ? "here only services are signed"
+    : `the request comes from "${scope.agentNode}"`;
 }
 
 function malformed(reason: string): PolicyResult {

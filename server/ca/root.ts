@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { CaRootFields } from "../../lib/contract/commands.ts";
-import { colonHex, createCertificate } from "../../lib/x509/certificate.ts";
+import { colonHex, createCertificate, rfc3339 } from "../../lib/x509/certificate.ts";
 import {
   authorityKeyIdentifier,
   basicConstraints,
@@ -64,10 +64,6 @@ export function createRoot(runtime: Runtime, clusterId: string = runtime.random.
 /** Whole seconds, the finest that a certificate can say. */
 export function wholeSeconds(epochMs: number): number {
   return Math.floor(epochMs / 1000) * 1000;
-}
-
-export function rfc3339(epochMs: number): string {
-  return new Date(epochMs).toISOString().replace(".000Z", "Z");
 }
 
 /** At most 64 characters are allowed, so the cluster's UUID is cut to its first eight. */

@@ -105,12 +105,12 @@ describe("renewal", () => {
     await clock.advance(0);
     servers.failWith(new AtollError("UNAVAILABLE", "no server answers"));
     await clock.advance(24 * hourMs * 0.79);
-    expect(runtime.lines.join("\n")).toContain("could not be issued: service=web");
+    expect(runtime.lines.join("\n")).toContain('could not be issued: certificate="service web"');
     expect(await metric("atoll_agent_leaf_expiring")).toBe(0);
     await clock.advance(24 * hourMs * 0.02);
     const alarms = () => runtime.lines.filter((line) => line.includes("[ERROR]") && line.includes("about to expire"));
     expect(alarms()).toHaveLength(1);
-    expect(alarms()[0]).toContain("service=web remainingSeconds=");
+    expect(alarms()[0]).toContain('certificate="service web" remainingSeconds=');
     expect(await metric("atoll_agent_leaf_expiring")).toBe(1);
     servers.failWith(undefined);
     await clock.advance(120_000);

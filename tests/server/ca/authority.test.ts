@@ -69,8 +69,11 @@ describe("a leaf certificate", () => {
     const authority = createTestAuthority();
     const uri = `spiffe://${authority.trustDomain}/agent/client/dc/dc1/id/host-1`;
     const csr = createTestRequest({ uris: [uri], commonName: "host-1" });
-    expect(new X509Certificate(authority.sign(csr, ["agent"]).certPem).subjectAltName).toBe(`URI:${uri}`);
-    expectRefused(authority, csr, "INVALID_ARGUMENT", "of kind agent, only service can be signed here");
+    const signed = authority.sign(csr, { services: false, agentNode: "host-1" });
+    expect(new X509Certificate(signed.certPem).subjectAltName).toBe(`URI:${uri}`);
+    expectRefused(authority, csr, "INVALID_ARGUMENT", "here only services are signed");
+    const asAgent = (agentNode: string) => refusal(() => authority.sign(csr, { services: true, agentNode })).message;
+    expect(asAgent("host-2")).toContain('of node "host-1", the request comes from "host-2"');
   });
 });
 
@@ -108,7 +111,7 @@ describe("a certificate request is refused", () => {
 
   test("for the servers' own identity and for URIs that are no SPIFFE id", () => {
     const server = createTestRequest({ uris: [`spiffe://${authority.trustDomain}/agent/server/dc/dc1`] });
-    expectRefused(authority, server, "INVALID_ARGUMENT", "of kind server");
+    expectRefused(authority, server, "INVALID_ARGUMENT", "of the servers");
     expectRefused(authority, createTestRequest({ uris: [`${uri}/..`] }), "INVALID_ARGUMENT", "is not a SPIFFE id");
     expectRefused(authority, createTestRequest({ uris: ["https://a"] }), "INVALID_ARGUMENT", "is not a SPIFFE id");
   });

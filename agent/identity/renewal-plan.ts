@@ -1,6 +1,6 @@
 import type { Random } from "../../lib/base/random.ts";
 
-export interface LeafSchedule {
+export interface RenewalPlan {
   readonly renewAtMs: number;
   /** From here on less than 20 % of the life is left: somebody should look. */
   readonly alarmAtMs: number;
@@ -18,7 +18,7 @@ export function planRenewal(options: {
   readonly notAfterMs: number;
   readonly nowMs: number;
   readonly random: Random;
-}): LeafSchedule {
+}): RenewalPlan {
   const lifeMs = options.notAfterMs - options.notBeforeMs;
   const atMs = options.notBeforeMs + lifeMs * (0.5 + 0.2 * options.random.float());
   return {

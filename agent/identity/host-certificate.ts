@@ -1,9 +1,16 @@
-/** One leaf certificate from key to proof: made on this host, signed by a server, checked before anybody uses it. */
+/** One certificate from key to proof: made on this host, signed by a server, checked before anybody uses it. */
 import { X509Certificate } from "node:crypto";
-import type { ServerLink } from "../../lib/client/server-link.ts";
+import type { SignedLeaf } from "../../lib/client/server-link.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatSpiffeId, type SpiffeId } from "../../lib/contract/spiffe.ts";
-import { isIssuedBy, readCertificate, uriNames } from "../../lib/x509/certificate.ts";
+import {
+  certificateValidity,
+  colonHex,
+  isIssuedBy,
+  readCertificate,
+  rfc3339,
+  uriNames,
+} from "../../lib/x509/certificate.ts";
 import { createCertificateRequest } from "../../lib/x509/certificate-request.ts";
 import { generateKey } from "../../lib/x509/keys.ts";
 import { splitCertificates } from "../../lib/x509/pem.ts";
@@ -19,10 +26,13 @@ export interface HostCertificate {
   readonly modifyIndex: number;
 }
 
+/** What the server adds: everything else is read from the certificate itself. */
+type SignedPart = Pick<SignedLeaf, "certPem" | "chainPem" | "modifyIndex">;
+
 /** Makes a key and has a server sign it for `identity`. The key never leaves this process but by our caller's hand. */
-export async function issueLeaf(options: {
+export async function issueHostCertificate(options: {
   readonly identity: Exclude<SpiffeId, { kind: "server" }>;
-  readonly sign: ServerLink["sign"];
+  readonly sign: (csrPem: string, signal: AbortSignal) => Promise<SignedPart>;
   readonly signal: AbortSignal;
 }): Promise<HostCertificate> {
   const { identity } = options;
@@ -42,13 +52,14 @@ export async function issueLeaf(options: {
       `the server answered with a certificate that is not the one asked for, ${uri}`,
     );
   }
+  const { notBeforeMs, notAfterMs } = certificateValidity(leaf);
   return {
     spiffeId: uri,
-    serialNumber: signed.serialNumber,
+    serialNumber: colonHex(Buffer.from(leaf.serialNumber, "hex")),
     certPem: signed.certPem + signed.chainPem,
     privateKeyPem: key.privateKeyPem,
-    notBefore: signed.notBefore,
-    notAfter: signed.notAfter,
+    notBefore: rfc3339(notBeforeMs),
+    notAfter: rfc3339(notAfterMs),
     modifyIndex: signed.modifyIndex,
   };
 }

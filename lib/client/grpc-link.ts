@@ -1,0 +1,131 @@
+/** The {@link ServerLink} of an agent on another machine, or in another process, than its servers: gRPC over mTLS. */
+import type { Clock } from "../base/clock.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { AtollError } from "../contract/error-codes.ts";
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { type ChannelCredentials, callUnary } from "./grpc-client.ts";
+import { rpcMethods } from "./rpc-methods.ts";
+import { createServerConnections, type ServerConnections } from "./server-connections.ts";
+import type { ServerLink, Subscription } from "./server-link.ts";
+import { createTopicStream, type TopicStream } from "./topic-stream.ts";
+import { decodeNodeRegistrations, decodeTopicValue, encodeJson } from "./wire-schemas.ts";
+
+const callTimeoutMs = 15_000;
+/** A forwarded blocking query may wait for 10 minutes plus a sixteenth. */
+const forwardTimeoutMs = 660_000;
+
+/** Where the certificate comes from that this agent shows; it changes while the agent runs. */
+export interface CredentialSource {
+  current(): ChannelCredentials;
+  onChange(listener: () => void): Subscription;
+}
+
+export interface GrpcLinkOptions {
+  /** At least one `host:port`. */
+  readonly servers: readonly string[];
+  readonly credentials: CredentialSource;
+  /** Says why no connection to `address` came about: its own words end up in the error. */
+  readonly explainFailure?: (address: string, signal: AbortSignal) => Promise<AtollError | undefined>;
+  readonly runtime: Runtime;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens the link. A server that cannot be reached now is no error, the link goes on trying; one of another cluster is:
+ * rejects with `WRONG_CLUSTER`. Which of its servers an agent talks to is decided anew whenever one fails.
+ */
+export async function connectServer(options: GrpcLinkOptions): Promise<ServerLink> {
+  if (options.servers.length === 0) throw new AtollError("CONFIG_INVALID", "no server address is configured to join");
+  const { clock } = options.runtime;
+  const logger = options.runtime.logger.child("link");
+  const connections = createServerConnections({
+    servers: options.servers,
+    credentials: options.credentials.current,
+    ...(options.explainFailure === undefined ? {} : { explainFailure: options.explainFailure }),
+    clock,
+    logger,
+  });
+  const stream = createTopicStream({ connections, runtime: { ...options.runtime, logger } });
+  const credentialChanges = options.credentials.onChange(() => {
+    connections.renew();
+    stream.restart();
+  });
+  const link = createLink({ connections, stream, runtime: options.runtime, onClose: () => credentialChanges.close() });
+  try {
+    await connections.connect(options.signal);
+  } catch (thrown) {
+    if (thrown instanceof AtollError && thrown.code !== "WRONG_CLUSTER") {
+      logger.warn("no server can be reached yet", { error: thrown.message });
+    } else {
+      await link.close();
+      throw thrown;
+    }
+  }
+  return link;
+}
+
+function createLink(parts: {
+  readonly connections: ServerConnections;
+  readonly stream: TopicStream;
+  readonly runtime: Runtime;
+  readonly onClose: () => void;
+}): ServerLink {
+  const { connections, stream } = parts;
+  const { clock, logger } = parts.runtime;
+  const call = createCaller(connections, clock);
+  const read = { isWrite: false, timeoutMs: callTimeoutMs };
+  return {
+    async write(command, signal) {
+      const request = { json: encodeJson(command) };
+      return call(rpcMethods.Write, request, { isWrite: true, timeoutMs: callTimeoutMs, signal });
+    },
+    async nodeRegistrations(node, signal) {
+      const answer = await call(rpcMethods.NodeRegistrations, { node }, { ...read, signal });
+      return decodeNodeRegistrations(answer.json);
+    },
+    sign: (csrPem, signal) => call(rpcMethods.Sign, { csrPem }, { ...read, signal }),
+    async forward(request, signal) {
+      const isWrite = request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
+      return call(rpcMethods.Forward, request, { isWrite, timeoutMs: forwardTimeoutMs, signal });
+    },
+    subscribe(topic, onValue) {
+      return stream.subscribe(topic, (json, index) => {
+        try {
+          onValue(decodeTopicValue<typeof topic.kind>(topic.kind, json), index);
+        } catch (thrown) {
+          if (!(thrown instanceof AtollError)) throw thrown;
+          logger.error("a server sent a topic that cannot be used", { topic: topic.kind, error: thrown.message });
+        }
+      });
+    },
+    status: connections.status,
+    async close() {
+      parts.onClose();
+      stream.close();
+      connections.close();
+    },
+  };
+}
+
+interface CallOptions {
+  readonly isWrite: boolean;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+function createCaller(connections: ServerConnections, clock: Clock) {
+  return async <Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    options: CallOptions,
+  ): Promise<Response> => {
+    const connection = await connections.connect(options.signal);
+    try {
+      return await callUnary({ ...connection, method, request, clock, ...options });
+    } catch (thrown) {
+      // Another server may be the leader, or know it.
+      if (thrown instanceof AtollError && thrown.code === "NO_LEADER") connections.giveUp(connection);
+      throw thrown;
+    }
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The RPC service in TypeScript: lib/contract/atoll.proto, parsed when the program starts. The text is part of the
+ * executable, so no file has to lie beside it.
+ */
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
+import protobuf from "protobufjs";
+import { mustGet } from "../base/assert.ts";
+import protoText from "../contract/atoll.proto" with { type: "text" };
+
+export interface EnrollRequest {
+  readonly node: string;
+  readonly csrPem: string;
+  readonly joinToken: string;
+}
+export interface EnrollResponse {
+  readonly certPem: string;
+  readonly rootsPem: string;
+  readonly clusterId: string;
+  readonly trustDomain: string;
+  readonly datacenter: string;
+}
+export interface JsonMessage {
+  readonly json: Uint8Array;
+}
+export interface WireTopic {
+  readonly kind: string;
+  readonly name: string;
+}
+export interface SubscribeRequest {
+  readonly add?: WireTopic | null;
+  readonly remove?: WireTopic | null;
+}
+export interface TopicUpdate {
+  readonly topic: WireTopic | null;
+  readonly index: number;
+  readonly json: Uint8Array;
+}
+export interface SignResponse {
+  readonly certPem: string;
+  readonly chainPem: string;
+  readonly serialNumber: string;
+  readonly spiffeId: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  readonly modifyIndex: number;
+}
+export interface ForwardMessage {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+export interface ForwardAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+const root = protobuf.parse(protoText).root;
+const loaded = fromJSON(root.toJSON(), { longs: Number, defaults: true });
+const service = mustGet(loaded["atoll.v1.Catalog"], "atoll.proto defines the service Catalog");
+
+/** The methods by their names in atoll.proto. Each has a path, and codecs that refuse what is not its message. */
+export const rpcMethods = {
+  Enroll: method<EnrollRequest, EnrollResponse>("Enroll"),
+  Write: method<JsonMessage, { readonly index: number }>("Write"),
+  NodeRegistrations: method<{ readonly node: string }, JsonMessage>("NodeRegistrations"),
+  Sign: method<{ readonly csrPem: string }, SignResponse>("Sign"),
+  Forward: method<ForwardMessage, ForwardAnswer>("Forward"),
+  Subscribe: method<SubscribeRequest, TopicUpdate>("Subscribe"),
+} as const;
+
+/** proto-loader's codecs only let messages of atoll.proto through; the interfaces above say the same in TypeScript. */
+function method<Request, Response>(name: string): MethodDefinition<Request, Response> {
+  const definition: unknown = Object.getOwnPropertyDescriptor(service, name)?.value;
+  return mustGet(definition, `atoll.proto defines ${name}`) as MethodDefinition<Request, Response>;
+}

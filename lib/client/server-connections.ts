@@ -1,0 +1,141 @@
+/** The servers of a datacenter behind one door: whoever needs a connection gets one that stands, from whichever answers. */
+import { type Client, connectivityState } from "@grpc/grpc-js";
+import { mustGet } from "../base/assert.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/logger.ts";
+import { AtollError } from "../contract/error-codes.ts";
+import { type ChannelCredentials, createGrpcClient, isReady } from "./grpc-client.ts";
+
+const connectTimeoutMs = 5_000;
+/** Calls under way on a connection that was replaced get this long to end. */
+const retireAfterMs = 60_000;
+
+export interface ServerConnection {
+  readonly client: Client;
+  readonly address: string;
+}
+
+export interface ServerConnectionsOptions {
+  /** `host:port`, tried in turn from the last one that worked. */
+  readonly servers: readonly string[];
+  readonly credentials: () => ChannelCredentials;
+  /** Says why a server could not be connected to, when it knows better than "no connection". */
+  readonly explainFailure?: (address: string, signal: AbortSignal) => Promise<AtollError | undefined>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface ServerConnections {
+  /** Rejects with `UNAVAILABLE` when no server can be reached, `WRONG_CLUSTER` when another cluster's answers. */
+  connect(signal: AbortSignal): Promise<ServerConnection>;
+  /** The caller found that this server cannot serve it: the next one to connect begins with the next address. */
+  giveUp(connection: ServerConnection): void;
+  /** The credentials have changed: new calls go over a new connection, those under way end on the old one. */
+  renew(): void;
+  status(): { readonly address: string; readonly isConnected: boolean };
+  close(): void;
+}
+
+export function createServerConnections(options: ServerConnectionsOptions): ServerConnections {
+  const stopping = new AbortController();
+  const retiring = new Set<() => void>();
+  let next = 0;
+  /** Grows when the credentials change: a connection that was being made meanwhile is made again. */
+  let generation = 0;
+  let current: ServerConnection | undefined;
+  let connecting: Promise<ServerConnection> | undefined;
+
+  const addressAt = (position: number): string =>
+    mustGet(options.servers[position % options.servers.length], "there is at least one server address");
+
+  const isUsable = (connection: ServerConnection): boolean =>
+    connection.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+
+  const connectToAny = async (): Promise<ServerConnection> => {
+    const failures: AtollError[] = [];
+    const begun = generation;
+    for (let tries = 0; tries < options.servers.length; tries++) {
+      const address = addressAt(next);
+      const client = createGrpcClient(address, options.credentials());
+      const limits = { clock: options.clock, timeoutMs: connectTimeoutMs, signal: stopping.signal };
+      if ((await isReady(client, limits)) && begun === generation && !stopping.signal.aborted) {
+        options.logger.info("connected to a server", { address });
+        current = { client, address };
+        return current;
+      }
+      client.close();
+      if (begun !== generation) return connectToAny();
+      if (stopping.signal.aborted) throw new AtollError("UNAVAILABLE", "the link to the servers is closed");
+      failures.push(await explain(address));
+      next++;
+    }
+    throw summary(failures);
+  };
+
+  const explain = async (address: string): Promise<AtollError> => {
+    const known = await options.explainFailure?.(address, stopping.signal);
+    return known ?? new AtollError("UNAVAILABLE", `no connection to server ${address}`);
+  };
+
+  const drop = (connection: ServerConnection): void => {
+    if (connection === current) current = undefined;
+    connection.client.close();
+  };
+
+  return {
+    async connect(signal) {
+      if (stopping.signal.aborted) throw new AtollError("UNAVAILABLE", "the link to the servers is closed");
+      if (current !== undefined && isUsable(current)) return current;
+      if (current !== undefined) drop(current);
+      connecting ??= connectToAny().finally(() => {
+        connecting = undefined;
+      });
+      return abortable(connecting, signal);
+    },
+    giveUp(connection) {
+      if (connection !== current || options.servers.length === 1) return;
+      next++;
+      drop(connection);
+    },
+    renew() {
+      generation++;
+      const old = current;
+      if (old === undefined) return;
+      current = undefined;
+      const retire = (): void => {
+        timer.cancel();
+        retiring.delete(retire);
+        old.client.close();
+      };
+      const timer = options.clock.after(retireAfterMs, retire);
+      retiring.add(retire);
+    },
+    status: () => ({
+      address: current?.address ?? addressAt(next),
+      isConnected: current !== undefined && isUsable(current),
+    }),
+    close() {
+      stopping.abort();
+      if (current !== undefined) drop(current);
+      for (const retire of [...retiring]) retire();
+    },
+  };
+}
+
+/** A foreign cluster is the worse news: trying again changes nothing. */
+function summary(failures: readonly AtollError[]): AtollError {
+  const foreign = failures.find((failure) => failure.code === "WRONG_CLUSTER");
+  if (foreign !== undefined) return foreign;
+  const reasons = failures.map((failure) => failure.message).join("; ");
+  return new AtollError("UNAVAILABLE", `no server can be reached: ${reasons}`, { cause: failures[0] });
+}
+
+/** Waits for something shared only as long as the caller wants to. */
+function abortable<T>(shared: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(new AtollError("UNAVAILABLE", "the call was cancelled before it was sent"));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    shared.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,0 +1,55 @@
+/** What an enrolled agent may ask, and what it gets. Transport and authentication are done when these run. */
+import type { ForwardAnswer, ForwardMessage, JsonMessage, SignResponse } from "../../lib/client/rpc-methods.ts";
+import type { ServerLink } from "../../lib/client/server-link.ts";
+import { decodeWriteCommand, encodeJson } from "../../lib/client/wire-schemas.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { Authority } from "../ca/authority.ts";
+import type { AgentIdentity } from "./caller.ts";
+
+export interface AgentCalls {
+  write(message: JsonMessage, caller: AgentIdentity, signal: AbortSignal): Promise<{ readonly index: number }>;
+  nodeRegistrations(
+    message: { readonly node: string },
+    caller: AgentIdentity,
+    signal: AbortSignal,
+  ): Promise<JsonMessage>;
+  sign(message: { readonly csrPem: string }, caller: AgentIdentity): Promise<SignResponse>;
+  forward(message: ForwardMessage, caller: AgentIdentity, signal: AbortSignal): Promise<ForwardAnswer>;
+}
+
+export function createAgentCalls(options: {
+  readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward">;
+  readonly authority: Authority;
+}): AgentCalls {
+  const { link, authority } = options;
+  return {
+    async write(message, caller, signal) {
+      const command = decodeWriteCommand(message.json);
+      const node = command.type === "register" ? command.node.Node : command.node;
+      if (node !== caller.node) {
+        throw new AtollError(
+          "PERMISSION_DENIED",
+          `the agent of node "${caller.node}" may not register for node "${node}"`,
+        );
+      }
+      return link.write(command, signal);
+    },
+    async nodeRegistrations(message, _caller, signal) {
+      return { json: encodeJson(await link.nodeRegistrations(message.node, signal)) };
+    },
+    // Any enrolled agent may have any service of the datacenter signed: which services a node may speak for is said by
+    // ACL tokens (service:write), which do not exist yet. Its own agent identity is renewed the same way.
+    async sign(message, caller) {
+      return authority.sign(message.csrPem, { services: true, agentNode: caller.node });
+    },
+    async forward(message, _caller, signal) {
+      if (!message.url.startsWith("/v1/")) {
+        throw new AtollError(
+          "INVALID_ARGUMENT",
+          `only /v1/ paths are forwarded, found ${JSON.stringify(message.url.slice(0, 80))}`,
+        );
+      }
+      return link.forward(message, signal);
+    },
+  };
+}

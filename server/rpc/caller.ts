@@ -1,0 +1,70 @@
+/** Who is on the other end of an RPC: read from the certificate that TLS has proven the possession of, anew on every call. */
+import { X509Certificate } from "node:crypto";
+import type { ServerUnaryCall } from "@grpc/grpc-js";
+import type { Clock } from "../../lib/base/clock.ts";
+import { parseSpiffeId, type SpiffeId } from "../../lib/contract/spiffe.ts";
+import {
+  certificateValidity,
+  isCurrentlyValid,
+  isIssuedBy,
+  readCertificate,
+  uriNames,
+} from "../../lib/x509/certificate.ts";
+
+export type AgentIdentity = Extract<SpiffeId, { kind: "agent" }>;
+export type RefusalReason = "no-certificate" | "foreign-authority" | "expired" | "not-an-agent";
+
+/** What TLS has established about the peer of a call. */
+export type TlsPeer = ReturnType<ServerUnaryCall<unknown, unknown>["getAuthContext"]>;
+
+export type CallerCheck =
+  | { readonly ok: true; readonly identity: AgentIdentity; readonly notAfterMs: number }
+  | { readonly ok: false; readonly reason: RefusalReason; readonly message: string };
+
+export interface CallerPolicy {
+  readonly rootPem: string;
+  readonly trustDomain: string;
+  readonly datacenter: string;
+  readonly clock: Clock;
+}
+
+/** What makes a check from the TLS side of a call. The chain is verified here as well, so that one place decides. */
+export function createCallerCheck(policy: CallerPolicy): (peer: TlsPeer) => CallerCheck {
+  const root = new X509Certificate(policy.rootPem);
+  return (peer) => {
+    const der = peer.sslPeerCertificate?.raw;
+    const certificate = der === undefined ? undefined : readCertificate(der);
+    if (certificate === undefined) {
+      return refuse(
+        "no-certificate",
+        "a client certificate of this cluster's authority is needed, and none was presented, or one of another authority, or an expired one: start the agent with the cluster's join token, or remove its enrolment folder to enrol again",
+      );
+    }
+    if (!isIssuedBy(certificate, root)) {
+      return refuse("foreign-authority", "the client certificate was issued by another authority than this cluster's");
+    }
+    if (!isCurrentlyValid(certificate, policy.clock.nowMs())) {
+      return refuse(
+        "expired",
+        `the client certificate is valid from ${certificate.validFrom} to ${certificate.validTo} only`,
+      );
+    }
+    return checkIdentity(certificate, policy);
+  };
+}
+
+function checkIdentity(certificate: X509Certificate, policy: CallerPolicy): CallerCheck {
+  const uris = uriNames(certificate);
+  const identity = uris.length === 1 ? parseSpiffeId(uris[0] ?? "") : undefined;
+  if (identity?.kind !== "agent") {
+    return refuse("not-an-agent", `the client certificate is of ${uris.join(", ") || "nobody"}, which is not an agent`);
+  }
+  if (identity.trustDomain !== policy.trustDomain || identity.datacenter !== policy.datacenter) {
+    return refuse("not-an-agent", `the agent ${uris.join()} belongs to another trust domain or datacenter`);
+  }
+  return { ok: true, identity, notAfterMs: certificateValidity(certificate).notAfterMs };
+}
+
+function refuse(reason: RefusalReason, message: string): CallerCheck {
+  return { ok: false, reason, message };
+}

@@ -1,0 +1,27 @@
+import type { Clock, Timer } from "../../lib/base/clock.ts";
+import type { ServerCertificate } from "../ca/authority.ts";
+
+/** Timers are set for an hour at most: longer ones overflow, and a machine that slept would be late by its sleep. */
+const maxTimerMs = 3_600_000;
+
+/** Calls `renew` at half of each certificate's life until closed. */
+export function renewAtHalfLife(options: {
+  readonly certificate: ServerCertificate;
+  readonly renew: () => ServerCertificate;
+  readonly clock: Clock;
+}): { close(): void } {
+  let timer: Timer;
+  let dueMs = halfLife(options.certificate);
+  const arm = (): void => {
+    timer = options.clock.after(Math.min(Math.max(dueMs - options.clock.nowMs(), 0), maxTimerMs), () => {
+      if (options.clock.nowMs() >= dueMs) dueMs = halfLife(options.renew());
+      arm();
+    });
+  };
+  arm();
+  return { close: () => timer.cancel() };
+}
+
+function halfLife(certificate: ServerCertificate): number {
+  return (Date.parse(certificate.notBefore) + Date.parse(certificate.notAfter)) / 2;
+}

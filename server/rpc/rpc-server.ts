@@ -1,0 +1,141 @@
+/**
+ * The door of a server for agents: gRPC on port 8300 over TLS 1.3. Every method but `Enroll` is answered only to a caller
+ * with a certificate that this cluster's authority issued to an agent and that has not expired, checked on every call.
+ */
+import { Server } from "@grpc/grpc-js";
+import type { MeteredRuntime } from "../../lib/base/runtime.ts";
+import { maxMessageBytes } from "../../lib/client/grpc-client.ts";
+import { toRpcStatus } from "../../lib/client/rpc-errors.ts";
+import { type EnrollRequest, type EnrollResponse, rpcMethods } from "../../lib/client/rpc-methods.ts";
+import type { ServerLink } from "../../lib/client/server-link.ts";
+import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contract/address.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { Authority } from "../ca/authority.ts";
+import { createAgentCalls } from "./agent-calls.ts";
+import { createAnswerer, createAuthentication } from "./answer.ts";
+import type { AgentIdentity } from "./caller.ts";
+import { renewAtHalfLife } from "./certificate-renewal.ts";
+import { createJsonEncoder } from "./encode-once.ts";
+import { enroll } from "./enroll.ts";
+import { loadJoinToken } from "./join-token.ts";
+import { bind, shutDown } from "./listener.ts";
+import { createRpcMetrics } from "./rpc-metrics.ts";
+import { OptionalClientCertificates } from "./server-credentials.ts";
+import { type AgentStream, serveSubscriptions } from "./subscription-stream.ts";
+
+export interface RpcServerOptions {
+  readonly listen: HostPort;
+  readonly authority: Authority;
+  /** Answers what enrolled agents ask: the link of this process to its own catalog. */
+  readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward" | "subscribe">;
+  /** Where the join token is kept; absent: nowhere. */
+  readonly dataDir?: string;
+  readonly runtime: MeteredRuntime;
+}
+
+export interface RpcServer {
+  /** As bound: the port is the real one. */
+  readonly address: HostPort;
+  readonly joinToken: string;
+  /** Ends the streams at once and the calls under way within `deadlineMs`. */
+  stop(deadlineMs: number): Promise<void>;
+}
+
+/** Starts to listen. Rejects with `ADDRESS_IN_USE` that names the address and who may hold it. */
+export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const { authority, runtime } = options;
+  const logger = runtime.logger.child("rpc");
+  const metrics = createRpcMetrics(runtime.metrics);
+  const joinToken = await loadJoinToken({
+    ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
+    rootPem: authority.rootPem,
+    random: runtime.random,
+  });
+  const isOpen = isLoopbackHost(options.listen.host);
+  const certificate = authority.issueServerCertificate();
+  const credentials = new OptionalClientCertificates(certificate, authority.rootPem);
+  const server = new Server({
+    "grpc.max_receive_message_length": maxMessageBytes,
+    "grpc.max_send_message_length": maxMessageBytes,
+    "grpc.keepalive_time_ms": 30_000,
+    "grpc.keepalive_timeout_ms": 10_000,
+  });
+  const streams = new Set<{ end(error: AtollError): void }>();
+  const authenticate = createAuthentication({ authority, metrics, clock: runtime.clock });
+  const answer = createAnswerer({ metrics, logger });
+  const calls = createAgentCalls(options);
+  const encode = createJsonEncoder();
+  const asAgent = <Request, Response>(
+    method: string,
+    handle: (request: Request, caller: AgentIdentity, signal: AbortSignal) => Promise<Response>,
+  ) =>
+    answer<Request, Response>(method, async (call, signal) =>
+      handle(call.request, authenticate(call).identity, signal),
+    );
+
+  server.addService(rpcMethods, {
+    Enroll: answer<EnrollRequest, EnrollResponse>("Enroll", async ({ request }) => {
+      const response = enroll(request, { authority, joinToken, isOpen, countRefusal: metrics.countRefusal });
+      logger.info("enrolled a node", { node: request.node });
+      return response;
+    }),
+    Write: asAgent("Write", calls.write),
+    NodeRegistrations: asAgent("NodeRegistrations", calls.nodeRegistrations),
+    Sign: asAgent("Sign", calls.sign),
+    Forward: asAgent("Forward", calls.forward),
+    Subscribe(stream: AgentStream) {
+      try {
+        streams.add(openStream(stream));
+      } catch (thrown) {
+        metrics.countCall("Subscribe", thrown instanceof AtollError ? thrown.code : "INTERNAL");
+        stream.emit("error", toRpcStatus(thrown));
+      }
+    },
+  });
+
+  const openStream = (stream: AgentStream) => {
+    const caller = authenticate(stream);
+    // The identity was proven for as long as its certificate lasts; the agent comes back with the renewed one.
+    const lifeMs = Math.min(caller.notAfterMs - runtime.clock.nowMs(), 2_000_000_000);
+    const expiry = runtime.clock.after(lifeMs, () =>
+      served.end(new AtollError("PERMISSION_DENIED", "the client certificate of this stream has expired")),
+    );
+    metrics.streamOpened();
+    const served = serveSubscriptions({
+      stream,
+      link: options.link,
+      encode,
+      node: caller.identity.node,
+      logger,
+      onClose() {
+        expiry.cancel();
+        streams.delete(served);
+        metrics.streamClosed();
+        metrics.countCall("Subscribe", "OK");
+      },
+    });
+    return served;
+  };
+
+  const port = await bind(server, options.listen, credentials);
+  const address = { host: options.listen.host, port };
+  const renewal = renewAtHalfLife({
+    certificate,
+    clock: runtime.clock,
+    renew() {
+      const renewed = authority.issueServerCertificate();
+      credentials.replaceCertificate(renewed);
+      return renewed;
+    },
+  });
+  logger.info("listening for agents", { address: formatHostPort(address), enrolment: isOpen ? "open" : "join token" });
+  return {
+    address,
+    joinToken,
+    async stop(deadlineMs) {
+      renewal.close();
+      for (const stream of [...streams]) stream.end(new AtollError("UNAVAILABLE", "this server is stopping"));
+      await shutDown({ server, deadlineMs, clock: runtime.clock });
+    },
+  };
+}
