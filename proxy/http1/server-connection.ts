@@ -5,8 +5,8 @@ import type { Connection, ConnectionHandler } from "../transport/transport.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Exchange, LocalReply, RequestPolicy, Upstream, UpstreamFailure } from "./exchange.ts";
 import { type ForwardEdits, forwardedHead, isForwardedAsIs } from "./forward.ts";
-import { type HeadProblem, MessageHead, parseRequestHead } from "./head.ts";
-import { encodeLocalReply, textReply } from "./local-reply.ts";
+import { MessageHead, parseRequestHead } from "./head.ts";
+import { encodeLocalReply, failureReply, problemReply, textReply } from "./local-reply.ts";
 import { RequestBody } from "./request-body.ts";
 
 /** What all connections of one listener share. */
@@ -164,7 +164,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
 
   onNoUpstream(failure: UpstreamFailure): void {
     this.#context.counters.refusals[failure]++;
-    this.#replyInstead(textReply(503, failureText[failure]));
+    this.#replyInstead(failureReply(failure));
   }
 
   onResponseHead(response: MessageHead, chunk: Buffer, bodyEnd: number): void {
@@ -249,7 +249,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
       }
       if (outcome !== "complete") {
         this.#context.counters.refusals.bad_request++;
-        this.#refuse(textReply(problemStatus(outcome), outcome.replaceAll("_", " ")));
+        this.#refuse(problemReply(outcome));
         return;
       }
       this.#pending = undefined;
@@ -384,24 +384,12 @@ const plainEdits: ForwardEdits = { addition: noBytes, keepsUpgrade: false, addsC
 const closeEdits: ForwardEdits = { addition: noBytes, keepsUpgrade: false, addsClose: true };
 const upgradeEdits: ForwardEdits = { addition: noBytes, keepsUpgrade: true, addsClose: false };
 
-const failureText: Record<UpstreamFailure, string> = {
-  no_healthy_upstream: "no healthy upstream",
-  connect_failure: "upstream connect failure",
-  overflow: "upstream connection limit reached",
-};
-
 function hasBody(status: number): boolean {
   return status !== 204 && status !== 304;
 }
 
 function isIdempotent(): boolean {
   return idempotentMethods.some((method) => head.isMethod(method));
-}
-
-function problemStatus(problem: HeadProblem): number {
-  if (problem === "head_too_large" || problem === "too_many_fields") return 431;
-  if (problem === "unsupported_version") return 505;
-  return problem === "unsupported_method" ? 501 : 400;
 }
 
 function wholeOrPart(bytes: Buffer, start: number, end: number): Buffer {

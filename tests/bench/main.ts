@@ -1,0 +1,22 @@
+import { benchProxyHttp1 } from "./proxy-http1.ts";
+import { benchProxyTcp } from "./proxy-tcp.ts";
+import { benchStartup } from "./startup.ts";
+
+/**
+ * `npm run bench -- NAME`: measures side by side with the peers in one run and prints one JSON line per figure. Machines
+ * differ and are noisy: the ratios are what counts.
+ */
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  "proxy-http1": benchProxyHttp1,
+  "proxy-tcp": benchProxyTcp,
+  startup: benchStartup,
+};
+
+const [name = ""] = process.argv.slice(2);
+const bench = benches[name];
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- NAME, with NAME one of: ${Object.keys(benches).join(", ")}`);
+  process.exit(1);
+}
+await bench();
+process.exit(0);
