@@ -18,6 +18,7 @@ export interface ProxySocket {
   readonly path: string;
   /** The connection of a proxy that has said hello. */
   connection(proxyId: string): ProxyConnection | undefined;
+  /** Closes everything; `disconnected` has been called for every connection when it resolves. */
   stop(): Promise<void>;
 }
 
@@ -61,9 +62,10 @@ export async function startProxySocket(options: ProxySocketOptions): Promise<Pro
     path: options.path,
     connection: (proxyId) => byProxy.get(proxyId),
     async stop() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const listenerClosed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const socketsClosed = [...sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
       for (const socket of sockets) socket.destroy();
-      await closed;
+      await Promise.all([listenerClosed, ...socketsClosed]);
       await unlink(options.path).catch(() => undefined);
     },
   };
