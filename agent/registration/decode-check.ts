@@ -5,6 +5,7 @@ import type { CheckDefinition, CheckProbe } from "../service-definition.ts";
 import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
 import type { Decoded } from "./decode-result.ts";
 import { readDurationMs } from "./durations.ts";
+import { nameIssues } from "./name-issues.ts";
 import { CheckSchema, type RawCheck, checkValidator } from "./schemas.ts";
 
 /** Consul's limits and defaults for checks. */
@@ -35,6 +36,8 @@ export function readCheck(
   options: { readonly isServiceCheck: boolean },
   issues: SchemaIssue[],
 ): CheckDefinition | undefined {
+  const checkId = raw.CheckID ?? raw.ID ?? "";
+  issues.push(...nameIssues("CheckID", checkId), ...nameIssues("Name", raw.Name ?? ""));
   const probe = readProbe(raw, issues);
   const failuresBeforeCritical = raw.FailuresBeforeCritical ?? 0;
   const failuresBeforeWarning = raw.FailuresBeforeWarning ?? failuresBeforeCritical;
@@ -45,7 +48,6 @@ export function readCheck(
   const after = "DeregisterCriticalServiceAfter";
   const deregisterAfterMs = readDurationMs(after, raw.DeregisterCriticalServiceAfter, issues);
   if (probe === undefined) return undefined;
-  const checkId = raw.CheckID ?? raw.ID ?? "";
   return {
     checkId: checkId === "" && !options.isServiceCheck ? (raw.Name ?? "") : checkId,
     name: raw.Name ?? "",

@@ -1,16 +1,16 @@
 import { addressIssues, metaIssues } from "../../lib/contract/catalog-rules.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
 import type { ServiceDefinition } from "../service-definition.ts";
+import { nameIssues } from "./name-issues.ts";
 
 /** Names that can be a path segment of a SPIFFE id and, without dots, a DNS label: what the mesh needs of a name. */
 const meshNamePattern = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$/;
-const maxNameChars = 255;
 
 /** What is wrong with a decoded service on its own; whether it fits the other services of the agent is checked later. */
 export function serviceIssues(service: ServiceDefinition): SchemaIssue[] {
   return [
-    ...textIssues("Name", service.name),
-    ...textIssues("ID", service.id),
+    ...nameIssues("Name", service.name),
+    ...nameIssues("ID", service.id),
     ...addressIssues("Address", service.address),
     ...metaIssues("Meta", service.meta),
     ...duplicateCheckIssues(service),
@@ -18,13 +18,6 @@ export function serviceIssues(service: ServiceDefinition): SchemaIssue[] {
     ...proxyIssues(service),
     ...sidecarIssues(service),
   ];
-}
-
-function textIssues(path: string, text: string): SchemaIssue[] {
-  if (text.length > maxNameChars) return [{ path, message: `must have at most ${maxNameChars} characters` }];
-  return /\p{Cc}/u.test(text) || text.trim() !== text
-    ? [{ path, message: `may not hold control characters or outer spaces, found ${JSON.stringify(text)}` }]
-    : [];
 }
 
 function duplicateCheckIssues(service: ServiceDefinition): SchemaIssue[] {
@@ -75,7 +68,7 @@ function sidecarIssues(service: ServiceDefinition): SchemaIssue[] {
   const issues = [
     ...metaIssues(`${path}.Meta`, sidecar.meta ?? {}),
     ...addressIssues(`${path}.Address`, sidecar.address ?? ""),
-    ...textIssues(`${path}.Name`, sidecar.name ?? ""),
+    ...nameIssues(`${path}.Name`, sidecar.name ?? ""),
   ];
   if (service.connectNative) {
     issues.push({ path, message: "a Connect Native service does its own mTLS and cannot have a sidecar" });
