@@ -1,3 +1,4 @@
+import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyHttp1 } from "./proxy-http1.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchStartup } from "./startup.ts";
@@ -7,6 +8,7 @@ import { benchStartup } from "./startup.ts";
  * differ and are noisy: the ratios are what counts.
  */
 const benches: Readonly<Record<string, () => Promise<void>>> = {
+  "proxy-bulk": benchProxyBulk,
   "proxy-http1": benchProxyHttp1,
   "proxy-tcp": benchProxyTcp,
   startup: benchStartup,
@@ -19,4 +21,4 @@ if (bench === undefined) {
   process.exit(1);
 }
 await bench();
-process.exit(0);
+process.exit();
