@@ -12,19 +12,21 @@ export const maxHeadBytes = 64 * 1024;
 export const maxFields = 128;
 
 /** Why a head was refused, as a metric label and as the words of the 400 answer. */
-export type HeadProblem =
-  | "malformed_request_line"
-  | "malformed_status_line"
-  | "unsupported_version"
-  | "malformed_field"
-  | "too_many_fields"
-  | "head_too_large"
-  | "bad_content_length"
-  | "bad_transfer_encoding"
-  | "conflicting_framing"
-  | "bad_host"
-  | "bad_target"
-  | "unsupported_method";
+export const headProblems = [
+  "malformed_request_line",
+  "malformed_status_line",
+  "unsupported_version",
+  "malformed_field",
+  "too_many_fields",
+  "head_too_large",
+  "bad_content_length",
+  "bad_transfer_encoding",
+  "conflicting_framing",
+  "bad_host",
+  "bad_target",
+  "unsupported_method",
+] as const;
+export type HeadProblem = (typeof headProblems)[number];
 
 export type ParseOutcome = "complete" | "incomplete" | HeadProblem;
 

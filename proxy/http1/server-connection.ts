@@ -102,6 +102,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
       this.#pending !== undefined &&
       limits.nowMs - this.#headSinceMs > headTimeoutMs
     ) {
+      this.#context.counters.refusals.head_timeout++;
       this.#refuse(textReply(408, "request head took too long"));
     }
   }
@@ -187,7 +188,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
     const edits: ForwardEdits = this.#closesAfter ? closeEdits : plainEdits;
     const out = isForwardedAsIs(response, edits)
       ? wholeOrPart(chunk, response.start, bodyEnd)
-      : forwardedHead(response, edits, chunk.subarray(response.end, bodyEnd));
+      : forwardedHead(response, edits, bodyEnd);
     if (!this.#write(out)) this.#upstream?.pause();
   }
 
@@ -248,7 +249,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
         return;
       }
       if (outcome !== "complete") {
-        this.#context.counters.refusals.bad_request++;
+        this.#context.counters.refusals[outcome]++;
         this.#refuse(problemReply(outcome));
         return;
       }
@@ -268,7 +269,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
     this.#hasResponse = false;
     const bodyEnd = this.#body.begin(head, bytes);
     if (bodyEnd < 0) {
-      counters.refusals.bad_request++;
+      counters.refusals.malformed_body++;
       this.#refuse(textReply(400, "malformed chunked body"));
       return undefined;
     }
@@ -293,13 +294,13 @@ export class ServerConnection implements ConnectionHandler, Exchange {
   #encode(bytes: Buffer, bodyEnd: number, addition: Uint8Array): Uint8Array {
     const edits = { addition, keepsUpgrade: this.#isUpgrade, addsClose: head.minorVersion === 0 };
     if (isForwardedAsIs(head, edits)) return wholeOrPart(bytes, 0, bodyEnd);
-    return forwardedHead(head, edits, bytes.subarray(head.end, bodyEnd));
+    return forwardedHead(head, edits, bodyEnd);
   }
 
   #onBodyBytes(chunk: Buffer): void {
     const end = this.#body.advance(chunk);
     if (end < 0) {
-      this.#context.counters.refusals.bad_request++;
+      this.#context.counters.refusals.malformed_body++;
       this.#upstreams?.cancel(this);
       this.#upstream?.abort();
       this.#upstream = undefined;
@@ -330,7 +331,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
     if (upstream === undefined) return;
     this.#upstream = undefined;
     this.#phase = "tunnel";
-    this.#write(forwardedHead(response, upgradeEdits, chunk.subarray(response.end)));
+    this.#write(forwardedHead(response, upgradeEdits, chunk.length));
     const server = upstream.detach();
     if (this.#pending !== undefined) server.write(this.#pending);
     this.#pending = undefined;

@@ -1,4 +1,5 @@
 import { type HandshakeRefusal, handshakeRefusals } from "../transport/transport.ts";
+import { zeroes } from "./zeroes.ts";
 
 export type ConnectionRefusal = HandshakeRefusal | "denied" | "overflow" | "no_healthy_upstream" | "connect_failure";
 
@@ -15,10 +16,4 @@ export class ConnectionCounters {
     no_healthy_upstream: 0,
     connect_failure: 0,
   };
-}
-
-function zeroes<const Names extends readonly string[]>(names: Names): Record<Names[number], number> {
-  const counts = {} as Record<Names[number], number>;
-  for (const name of names as readonly Names[number][]) counts[name] = 0;
-  return counts;
 }

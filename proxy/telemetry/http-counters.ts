@@ -1,3 +1,6 @@
+import { headProblems } from "../http1/head.ts";
+import { zeroes } from "./zeroes.ts";
+
 /**
  * Counters of one HTTP listener in preallocated arrays: counting a request is a few additions and allocates nothing.
  * Histogram bounds are milliseconds to the first byte of the response.
@@ -6,8 +9,11 @@ export const latencyBoundsMs = [
   1, 2, 3, 4, 5, 10, 20, 30, 40, 50, 100, 200, 300, 400, 500, 1000, 5000, 10000, 30000,
 ] as const;
 
+/** Why the proxy itself answered a request: what was wrong with its bytes, or why it could not be carried on. */
 export const requestRefusals = [
-  "bad_request",
+  ...headProblems,
+  "malformed_body",
+  "head_timeout",
   "denied",
   "no_healthy_upstream",
   "connect_failure",
@@ -24,14 +30,7 @@ export class HttpCounters {
   /** One more than the bounds: the last bucket is everything above. */
   readonly latencyBuckets = new Float64Array(latencyBoundsMs.length + 1);
   latencySumMs = 0;
-  readonly refusals: Record<RequestRefusal, number> = {
-    bad_request: 0,
-    denied: 0,
-    no_healthy_upstream: 0,
-    connect_failure: 0,
-    overflow: 0,
-    upstream_lost: 0,
-  };
+  readonly refusals: Record<RequestRefusal, number> = zeroes(requestRefusals);
 
   countResponse(status: number, latencyMs: number): void {
     const statusClass = (status / 100) | 0;

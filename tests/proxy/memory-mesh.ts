@@ -92,6 +92,14 @@ export class MemoryMesh {
     this.network.settle();
   }
 
+  /** The metrics page of the caller's proxy. */
+  metrics(): string {
+    const admin = this.client(19001);
+    admin.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
+    this.settle();
+    return admin.take();
+  }
+
   #start(service: string, config: ProxyConfig): MeshProxy {
     return new MeshProxy(
       {

@@ -193,16 +193,21 @@ describe("an upgrade", () => {
 describe("bytes that are not a request", () => {
   const cases = {
     "conflicting framings": [
+      "conflicting_framing",
       400,
       "POST / HTTP/1.1\r\nHost: api\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
-    "a TLS hello": [400, "\x16\x03\x01\x02\x00\x01"],
-    "a broken chunk": [400, "POST / HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"],
-    "an endless head": [431, `GET / HTTP/1.1\r\nX: ${"a".repeat(70_000)}`],
-    CONNECT: [501, "CONNECT api:1 HTTP/1.1\r\nHost: api:1\r\n\r\n"],
+    "a TLS hello": ["malformed_request_line", 400, "\x16\x03\x01\x02\x00\x01"],
+    "a broken chunk": [
+      "malformed_body",
+      400,
+      "POST / HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    "an endless head": ["head_too_large", 431, `GET / HTTP/1.1\r\nX: ${"a".repeat(70_000)}`],
+    CONNECT: ["unsupported_method", 501, "CONNECT api:1 HTTP/1.1\r\nHost: api:1\r\n\r\n"],
   } as const;
-  for (const [what, [status, text]] of Object.entries(cases)) {
-    test(`(${what}) are answered ${status}, the connection ends and nothing is forwarded`, () => {
+  for (const [what, [reason, status, text]] of Object.entries(cases)) {
+    test(`(${what}) are answered ${status}, counted, the connection ends and nothing is forwarded`, () => {
       const mesh = new MemoryMesh();
       const client = mesh.client();
       client.send(text);
@@ -210,6 +215,7 @@ describe("bytes that are not a request", () => {
       expect(client.take()).toStartWith(`HTTP/1.1 ${status} `);
       expect(client.hasEnded).toBe(true);
       expect(mesh.apps.length).toBe(0);
+      expect(mesh.metrics()).toContain(`listener="127.0.0.1:15001",reason="${reason}"} 1`);
     });
   }
 
