@@ -1,0 +1,77 @@
+import type { AgentApi } from "../../../agent/agent-api.ts";
+import { createAgentService } from "../../../agent/agent-service.ts";
+import { registerAgentRoutes } from "../../../agent/http/agent-routes.ts";
+import { createHttpApp, type HttpApp } from "../../../lib/http/http-app.ts";
+import { listenHttp } from "../../../lib/http/listen.ts";
+import { startTestAgent, type TestAgent } from "../test-registrations.ts";
+
+export type Method = "GET" | "PUT";
+
+export interface TestAgentApp {
+  readonly agent: TestAgent;
+  readonly app: HttpApp;
+  /** One request; a body other than text is sent as JSON. */
+  call(method: Method, path: string, body?: unknown): Promise<Answer>;
+  /** The base URL, once something has to be asked over a socket. */
+  listen(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers: Readonly<Record<string, unknown>>;
+  json(): Record<string, unknown>;
+}
+
+/** The agent's routes over real registrations; the certificate side is a stand-in that `certificates` replaces. */
+export async function startTestAgentApp(options: {
+  readonly dataDir: string;
+  readonly certificates?: Partial<Pick<AgentApi, "leaf" | "caRoots">>;
+}): Promise<TestAgentApp> {
+  const agent = await startTestAgent({ dataDir: options.dataDir });
+  const unused = async (): Promise<never> => {
+    throw new Error("not a part of this test");
+  };
+  const api = createAgentService({
+    clock: agent.clock,
+    identity: {
+      nodeName: "vm1",
+      nodeId: "7a1f9d0e-7f0c-4c53-9d53-1f8f0f8f0001",
+      datacenter: "dc1",
+      address: "10.0.0.1",
+      version: "1.2.3",
+      revision: "abc",
+      buildDate: "2026-01-01T00:00:00Z",
+      isServer: false,
+    },
+    registrations: agent,
+    leaf: options.certificates?.leaf ?? unused,
+    caRoots: options.certificates?.caRoots ?? unused,
+  });
+  const app = createHttpApp({ runtime: agent.runtime });
+  registerAgentRoutes(app, { agent: api, runtime: agent.runtime });
+  return {
+    agent,
+    app,
+    async call(method, path, body) {
+      const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+      const options = { method, url: path, ...(payload !== undefined && { payload }) };
+      const answer = await app.inject(options);
+      return {
+        status: answer.statusCode,
+        text: answer.payload,
+        headers: answer.headers,
+        json: () => JSON.parse(answer.payload),
+      };
+    },
+    async listen() {
+      const { port } = await listenHttp(app, { host: "127.0.0.1", port: 0 });
+      return `http://127.0.0.1:${port}`;
+    },
+    async stop() {
+      await app.close();
+      await agent.stop();
+    },
+  };
+}
