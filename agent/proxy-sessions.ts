@@ -10,7 +10,7 @@ import { proxyDirName } from "./proxies/proxy-command.ts";
 import { type ProxySession, type ProxyStatus, startProxySession } from "./proxies/proxy-session.ts";
 import { createProxyTopicPools, type ProxyTopicPools } from "./proxies/proxy-topics.ts";
 import type { Sidecar } from "./proxies/sidecar.ts";
-import { chooseSocketPath } from "./proxies/socket-path.ts";
+import { chooseSocketPath, removeStaleSocket, type SocketPathOptions } from "./proxies/socket-path.ts";
 import { type ProxySocket, startProxySocket } from "./proxy-socket.ts";
 import { createProxySupervisor } from "./supervisor.ts";
 
@@ -47,6 +47,15 @@ export interface ProxyLaunch {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The proxies end when this agent does, whatever the reason. */
   readonly exitWithAgent: boolean;
+}
+
+/**
+ * Rejects with `DATA_DIR_LOCKED` while another agent runs on the data directory. The socket says so again when it opens;
+ * asking first keeps a second agent from touching the files of the first.
+ */
+export async function refuseSecondAgent(options: SocketPathOptions): Promise<void> {
+  const { path } = await chooseSocketPath(options);
+  await removeStaleSocket(path);
 }
 
 /** How long the connections of a deregistered sidecar may take to end by themselves. */

@@ -12,6 +12,13 @@ export interface CommandEntry {
 
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
+    "agent",
+    {
+      summary: "Run the agent of a node, and a server beside it",
+      load: async () => (await import("./agent.ts")).agentCommand,
+    },
+  ],
+  [
     "proxy",
     {
       summary: "Run one proxy of the data plane",

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { access, mkdir, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../../lib/base/durable-file.ts";
 import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import type { CaRootsValue } from "../../lib/contract/topics.ts";
 import type { LeafCertificate } from "../agent-api.ts";
-import { writeFileAtomically } from "./atomic-file.ts";
 
 /**
  * The certificate files of one proxy. Their names carry the leaf's serial number and digests of the content, so that a
@@ -48,5 +48,5 @@ async function writeOnce(path: string, content: string): Promise<void> {
     () => true,
     () => false,
   );
-  if (!isThere) await writeFileAtomically(path, content);
+  if (!isThere) await replaceFile({ path, content, mode: 0o600, isDurable: false });
 }

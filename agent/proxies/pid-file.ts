@@ -1,5 +1,5 @@
 import { readFile, unlink } from "node:fs/promises";
-import { writeFileAtomically } from "./atomic-file.ts";
+import { replaceFile } from "../../lib/base/durable-file.ts";
 
 /** The process id that an agent left for the next one; undefined when there is none that can be read. */
 export async function readPidFile(path: string): Promise<number | undefined> {
@@ -9,7 +9,7 @@ export async function readPidFile(path: string): Promise<number | undefined> {
 }
 
 export async function writePidFile(path: string, pid: number): Promise<void> {
-  await writeFileAtomically(path, `${pid}\n`);
+  await replaceFile({ path, content: `${pid}\n`, mode: 0o600, isDurable: false });
 }
 
 export async function removePidFile(path: string): Promise<void> {

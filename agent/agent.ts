@@ -1,0 +1,139 @@
+import { withDeadline } from "../lib/base/deadline.ts";
+import { errorMessage } from "../lib/base/errors.ts";
+import type { MeteredRuntime } from "../lib/base/runtime.ts";
+import type { ServerLink } from "../lib/client/server-link.ts";
+import type { AgentApi, AgentIdentity } from "./agent-api.ts";
+import { createAgentService } from "./agent-service.ts";
+import type { AgentOptions } from "./config/agent-options.ts";
+import { type Configured, reloadConfigured } from "./config/reload.ts";
+import { createLeafManager } from "./identity/leaf-manager.ts";
+import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
+import type { ProxyStatus } from "./proxies/proxy-session.ts";
+import { type ProxyLaunch, type ProxySessions, startProxySessions } from "./proxy-sessions.ts";
+import { startRegistrations } from "./registrations.ts";
+
+/**
+ * The agent of one node: the roots of trust, the leaf certificates, what is registered here, and the proxies of its
+ * sidecars, each resting on the ones before. It reaches the servers through the link only.
+ */
+export interface Agent {
+  readonly api: AgentApi;
+  readonly roots: RootWatch;
+  /** The last step of a start, when nothing else can fail any more: adopts or starts the proxies of all sidecars. */
+  startProxies(): Promise<void>;
+  proxies(): readonly ProxyStatus[];
+  /** Replaces what the configuration files registered. Rejects with what does not fit, and then changes what it could. */
+  reload(configured: Configured): Promise<void>;
+  stop(options: AgentStop): Promise<void>;
+}
+
+export interface AgentStop {
+  /**
+   * The node goes away for a while: its proxies end and it leaves the catalog. Its registrations stay on disk for the
+   * next start. Otherwise the proxies go on for the next agent.
+   */
+  readonly isLeaving: boolean;
+  readonly deadlineMs: number;
+}
+
+export interface AgentStart {
+  readonly runtime: MeteredRuntime;
+  readonly link: ServerLink;
+  readonly options: AgentOptions;
+  readonly identity: AgentIdentity;
+  readonly dataDir: string;
+  readonly temporaryDir: string;
+  readonly userId: number;
+  readonly launch: ProxyLaunch;
+}
+
+/** Rejects with `DATA_CORRUPT` or `CONFIG_INVALID`; then nothing is left running. */
+export async function startAgent(start: AgentStart): Promise<Agent> {
+  const { runtime, link, options, identity, dataDir } = start;
+  const { datacenter } = options;
+  const logger = runtime.logger.child("agent");
+  const roots = createRootWatch({ link, runtime });
+  const leaves = createLeafManager({ link, roots, datacenter, runtime });
+  const closeIdentity = (): void => {
+    leaves.close();
+    roots.close();
+  };
+  const registrations = await startRegistrations({
+    runtime,
+    link,
+    dataDir,
+    node: nodeFields(start),
+    isServer: options.isServer,
+    sidecarPorts: options.sidecarPorts,
+    ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
+    configured: options,
+  }).catch((error: unknown) => {
+    closeIdentity();
+    throw error;
+  });
+  const api = createAgentService({
+    clock: runtime.clock,
+    identity,
+    registrations,
+    leaf: leaves.leaf,
+    caRoots: roots.read,
+  });
+  let proxies: ProxySessions | undefined;
+  let sidecarChanges: { close(): void } | undefined;
+  let configured: Configured = options;
+  return {
+    api,
+    roots,
+    async startProxies() {
+      const sessions = await startProxySessions({
+        ...start,
+        runtime: { ...runtime, logger },
+        leaves,
+        datacenter,
+        admin: {
+          bindAddress: options.bindAddress,
+          sidecarMinPort: options.sidecarPorts.min,
+          adminMinPort: options.adminMinPort,
+        },
+        sidecars: registrations.managedSidecars(),
+      });
+      proxies = sessions;
+      sidecarChanges = registrations.onSidecarsChange((sidecars) => sessions.update(sidecars));
+      sessions.update(registrations.managedSidecars());
+    },
+    proxies: () => proxies?.status() ?? [],
+    async reload(next) {
+      const previous = configured;
+      configured = next;
+      await reloadConfigured({ registrations, previous, next });
+    },
+    async stop({ isLeaving, deadlineMs }) {
+      sidecarChanges?.close();
+      await proxies?.stop({ endProxies: isLeaving, drainMs: Math.round(deadlineMs / 4) });
+      await registrations.stop();
+      if (isLeaving && !options.isServer) await leaveCatalog(start, deadlineMs);
+      closeIdentity();
+    },
+  };
+}
+
+function nodeFields({ identity }: AgentStart) {
+  return {
+    ID: identity.nodeId,
+    Node: identity.nodeName,
+    Address: identity.address,
+    Datacenter: identity.datacenter,
+    TaggedAddresses: { lan: identity.address, wan: identity.address },
+    Meta: {},
+  };
+}
+
+/** So that nobody dials a node whose proxies have ended. The next start registers it again. */
+async function leaveCatalog({ link, identity, runtime }: AgentStart, deadlineMs: number): Promise<void> {
+  const limits = { clock: runtime.clock, timeoutMs: Math.round(deadlineMs / 4), signal: new AbortController().signal };
+  try {
+    await withDeadline(limits, (signal) => link.write({ type: "deregister", node: identity.nodeName }, signal));
+  } catch (thrown) {
+    runtime.logger.warn("the node could not be taken out of the catalog", { error: errorMessage(thrown) });
+  }
+}

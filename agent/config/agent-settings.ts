@@ -1,0 +1,46 @@
+import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+
+/**
+ * What a person set, in one configuration file or on the command line. What was not set is absent; defaults come later,
+ * in agent-options.ts.
+ */
+export interface AgentSettings {
+  readonly isDev?: boolean;
+  readonly isServer?: boolean;
+  readonly bootstrapExpect?: number;
+  readonly datacenter?: string;
+  readonly nodeName?: string;
+  readonly nodeId?: string;
+  readonly dataDir?: string;
+  readonly bindAddress?: string;
+  readonly advertiseAddress?: string;
+  readonly clientAddress?: string;
+  readonly httpPort?: number;
+  readonly rpcPort?: number;
+  readonly sidecarMinPort?: number;
+  readonly sidecarMaxPort?: number;
+  readonly adminMinPort?: number;
+  /** Servers to join, as written. */
+  readonly join: readonly string[];
+  readonly joinToken?: string;
+  readonly joinTokenFile?: string;
+  readonly leaveOnTerminate?: boolean;
+  readonly logLevel?: string;
+  readonly isLogJson?: boolean;
+  readonly checkUpdateIntervalMs?: number;
+  readonly services: readonly ServiceDefinition[];
+  readonly checks: readonly CheckDefinition[];
+}
+
+export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
+
+/** `later` wins over `earlier`, field by field; lists are joined. */
+export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
+  return {
+    ...earlier,
+    ...later,
+    join: [...earlier.join, ...later.join],
+    services: [...earlier.services, ...later.services],
+    checks: [...earlier.checks, ...later.checks],
+  };
+}

@@ -1,0 +1,28 @@
+import type { AgentIdentity } from "../agent/agent-api.ts";
+import type { AgentOptions } from "../agent/config/agent-options.ts";
+import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
+
+/** What a person wants to know of an agent that has just started. */
+export function agentBanner(parts: {
+  readonly options: AgentOptions;
+  readonly identity: AgentIdentity;
+  readonly dataDir: string;
+  readonly http: HostPort;
+  readonly rpc: HostPort | undefined;
+}): string {
+  const { options, identity, dataDir, http, rpc } = parts;
+  const rows: (readonly [string, string])[] = [
+    ["Version", identity.version],
+    ["Node name", identity.nodeName],
+    ["Node ID", identity.nodeId],
+    ["Datacenter", identity.datacenter],
+    ["Role", options.isServer ? "server and agent" : `agent of ${options.servers.join(", ")}`],
+    ["HTTP API", `http://${formatHostPort(http)}/v1`],
+    ...(rpc === undefined ? [] : [["For agents", formatHostPort(rpc)] as const]),
+    ["Sidecar ports", `${options.sidecarPorts.min} to ${options.sidecarPorts.max}`],
+    ["Data directory", options.dataDir === undefined ? `${dataDir} (removed at the end)` : dataDir],
+  ];
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, value]) => `  ${name.padStart(width)}: ${value}\n`);
+  return `==> Atoll agent running!\n${lines.join("")}==> Log data will now stream in as it occurs:\n`;
+}

@@ -1,0 +1,109 @@
+import { type AgentSettings, noSettings } from "../agent/config/agent-settings.ts";
+import { present } from "../agent/config/config-file.ts";
+import type { FlagValues } from "./flags.ts";
+
+/** The flags of `atoll agent`, with Consul's names where Consul has the same thing. */
+export const agentFlags = {
+  dev: {
+    type: "boolean",
+    summary: "Run a server and an agent in one process, on loopback, keeping nothing: for trying things out.",
+  },
+  server: { type: "boolean", summary: "Run a server beside the agent." },
+  "bootstrap-expect": {
+    type: "integer",
+    placeholder: "count",
+    summary: "With -server: how many servers the cluster has. This version runs exactly one.",
+  },
+  "config-file": {
+    type: "string",
+    placeholder: "path",
+    multiple: true,
+    summary: "Read settings and services from this JSON file; a later file wins, flags win over files.",
+  },
+  "config-dir": {
+    type: "string",
+    placeholder: "path",
+    multiple: true,
+    summary: "Read every .json file of this directory, by name, after the files of -config-file.",
+  },
+  join: {
+    type: "string",
+    placeholder: "address",
+    multiple: true,
+    summary: "A server to join: host or host:port, 8300 if left out.",
+  },
+  "retry-join": { type: "string", placeholder: "address", multiple: true, summary: "The same as -join." },
+  "join-token": {
+    type: "string",
+    placeholder: "token",
+    summary: "What the server asks of a new node. Other users of this machine can see flags: prefer the file.",
+  },
+  "join-token-file": { type: "string", placeholder: "path", summary: "Read the join token from this file." },
+  node: {
+    type: "string",
+    placeholder: "name",
+    summary: "Name of this node, unique in the datacenter; by default the host's.",
+  },
+  "node-id": { type: "string", placeholder: "uuid", summary: "ID of this node; by default made once and kept." },
+  "data-dir": { type: "string", placeholder: "path", summary: "Where the agent keeps its state." },
+  bind: {
+    type: "string",
+    placeholder: "address",
+    summary: "IP address for other nodes and for sidecars; 0.0.0.0 for all.",
+  },
+  advertise: {
+    type: "string",
+    placeholder: "address",
+    summary: "IP address that other nodes are told; by default that of -bind.",
+  },
+  client: { type: "string", placeholder: "address", summary: "IP address of the HTTP API; by default 127.0.0.1." },
+  "http-port": { type: "integer", placeholder: "port", summary: "Port of the HTTP API; by default 8500." },
+  "server-port": { type: "integer", placeholder: "port", summary: "With -server: port for agents; by default 8300." },
+  "rpc-port": { type: "integer", placeholder: "port", summary: "The same as -server-port." },
+  "sidecar-min-port": { type: "integer", placeholder: "port", summary: "First port for sidecars; by default 21000." },
+  "sidecar-max-port": {
+    type: "integer",
+    placeholder: "port",
+    summary: "Last port for sidecars; by default 255 above the first.",
+  },
+  "proxy-admin-min-port": {
+    type: "integer",
+    placeholder: "port",
+    summary:
+      "Admin port of the first sidecar's proxy, the others follow; by default 2000 below the first sidecar port.",
+  },
+  datacenter: { type: "string", placeholder: "name", summary: "Name of the datacenter; by default dc1." },
+  "log-level": { type: "string", placeholder: "level", summary: "trace, debug, info (the default), warn or error." },
+  "log-json": { type: "boolean", summary: "Log one JSON object per line." },
+} as const;
+
+export type AgentFlagValues = FlagValues<typeof agentFlags>;
+
+/** What the command line set. */
+export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
+  return {
+    ...noSettings,
+    ...present({
+      isDev: flags.dev,
+      isServer: flags.server,
+      bootstrapExpect: flags["bootstrap-expect"],
+      datacenter: flags.datacenter,
+      nodeName: flags.node,
+      nodeId: flags["node-id"],
+      dataDir: flags["data-dir"],
+      bindAddress: flags.bind,
+      advertiseAddress: flags.advertise,
+      clientAddress: flags.client,
+      httpPort: flags["http-port"],
+      rpcPort: flags["server-port"] ?? flags["rpc-port"],
+      sidecarMinPort: flags["sidecar-min-port"],
+      sidecarMaxPort: flags["sidecar-max-port"],
+      adminMinPort: flags["proxy-admin-min-port"],
+      joinToken: flags["join-token"],
+      joinTokenFile: flags["join-token-file"],
+      logLevel: flags["log-level"],
+      isLogJson: flags["log-json"],
+    }),
+    join: [...flags.join, ...flags["retry-join"]],
+  };
+}

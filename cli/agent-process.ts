@@ -1,0 +1,44 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { networkInterfaces, tmpdir } from "node:os";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { HostFacts } from "../agent/config/agent-options.ts";
+import type { ProxyLaunch } from "../agent/proxy-sessions.ts";
+
+/** What an agent takes from its process and machine, read in one place. */
+export function readHostFacts(): HostFacts {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return {
+    hostName: hostname(),
+    addresses: addresses.filter((one) => !one.internal).map((one) => one.address),
+    workingDir: process.cwd(),
+  };
+}
+
+/** Names of variables that hold secrets of the agent: a proxy has no use for them. */
+const secretVariables = /TOKEN|SECRET|PASSWORD/i;
+
+/** Proxies run from the same executable, or from the same sources on the same runtime, as this process. */
+export function proxyLaunch(options: {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly exitWithAgent: boolean;
+}): ProxyLaunch {
+  // Inside a compiled executable the sources are on a virtual file system.
+  const isCompiled = import.meta.dirname.startsWith("/$bunfs/") || import.meta.dirname.includes("~BUN");
+  return {
+    program: isCompiled ? [process.execPath] : [process.execPath, join(import.meta.dirname, "main.ts")],
+    env: Object.fromEntries(Object.entries(options.env).filter(([name]) => !secretVariables.test(name))),
+    exitWithAgent: options.exitWithAgent,
+  };
+}
+
+export const temporaryDir: string = tmpdir();
+
+/** The user that owns what this process makes; 0 where there are no such numbers. */
+export const userId: number = process.getuid?.() ?? 0;
+
+/** The data directory of a `-dev` agent, gone when it is disposed of. */
+export async function createTemporaryDataDir(): Promise<{ readonly path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(temporaryDir, "atoll-dev-"));
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
+}
