@@ -59,7 +59,8 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
   });
   const parse = parseProxyConfig({
     identity: input.identity,
-    inbound: [inboundConfig(input)],
+    // A service without a port accepts no calls; its sidecar is there for the calls that it makes.
+    inbound: input.sidecar.Proxy.LocalServicePort === 0 ? [] : [inboundConfig(input)],
     outbound: upstreams.map((upstream) => outboundConfig(input, upstream)).sort(byServiceThenListen),
     admin: { listen: input.adminAddress },
   });

@@ -1,5 +1,5 @@
 import type { CheckDefinition, ServiceDefinition, SidecarDefinition } from "../service-definition.ts";
-import { formatHostPort } from "../../lib/contract/address.ts";
+import { formatHostPort, type HostPort } from "../../lib/contract/address.ts";
 import { maxCheckOutputBytes } from "./decode-check.ts";
 import { localHost } from "./decode-proxy.ts";
 
@@ -30,6 +30,9 @@ export function expandSidecar(
 ): ServiceDefinition {
   const id = sidecarId(parent.id);
   const address = sidecar.address ?? parent.address;
+  const localServicePort = sidecar.proxy?.LocalServicePort ?? parent.port;
+  // Without a port of the application there are no calls to accept: such a sidecar only makes them.
+  const listener = localServicePort === 0 ? undefined : { host: address || context.nodeAddress, port: context.port };
   return {
     kind: "connect-proxy",
     id,
@@ -46,19 +49,16 @@ export function expandSidecar(
       DestinationServiceName: parent.name,
       DestinationServiceID: parent.id,
       LocalServiceAddress: sidecar.proxy?.LocalServiceAddress ?? localHost,
-      LocalServicePort: sidecar.proxy?.LocalServicePort ?? parent.port,
+      LocalServicePort: localServicePort,
       Config: sidecar.proxy?.Config ?? {},
       Upstreams: sidecar.proxy?.Upstreams ?? [],
     },
-    checks: sidecar.checks ?? defaultChecks(parent.id, { host: address || context.nodeAddress, port: context.port }),
+    checks: sidecar.checks ?? defaultChecks(parent.id, listener),
   };
 }
 
 /** The port as other proxies reach it, and the parent's health: a sidecar is as healthy as both. */
-function defaultChecks(
-  parentId: string,
-  listener: { readonly host: string; readonly port: number },
-): readonly CheckDefinition[] {
+function defaultChecks(parentId: string, listener: HostPort | undefined): readonly CheckDefinition[] {
   const common = {
     checkId: "",
     notes: "",
@@ -71,16 +71,12 @@ function defaultChecks(
     outputMaxBytes: maxCheckOutputBytes,
   } as const;
   const probe = { intervalMs: listeningIntervalMs, timeoutMs: listeningTimeoutMs };
-  return [
-    {
-      ...common,
-      name: "Connect Sidecar Listening",
-      probe: { type: "tcp", address: formatHostPort(listener), ...probe },
-    },
-    {
-      ...common,
-      name: `Connect Sidecar Aliasing ${parentId}`,
-      probe: { type: "alias", node: "", service: parentId },
-    },
-  ];
+  const alias: CheckDefinition = {
+    ...common,
+    name: `Connect Sidecar Aliasing ${parentId}`,
+    probe: { type: "alias", node: "", service: parentId },
+  };
+  if (listener === undefined) return [alias];
+  const address = formatHostPort(listener);
+  return [{ ...common, name: "Connect Sidecar Listening", probe: { type: "tcp", address, ...probe } }, alias];
 }

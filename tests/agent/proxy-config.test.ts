@@ -55,6 +55,12 @@ describe("inbound", () => {
     expect(config.admin).toEqual({ listen: "127.0.0.5:19000" });
   });
 
+  test("a service without a port has no inbound, and its upstreams work all the same", () => {
+    const client = sidecar({ proxy: { LocalServicePort: 0, Upstreams: [upstream()] } });
+    const { config, problems } = compute({ sidecar: client });
+    expect([config.inbound, config.outbound.length, problems]).toEqual([[], 1, []]);
+  });
+
   test("an unset connect timeout and connection limit are the document's defaults", () => {
     const [inbound] = compute().config.inbound;
     expect([inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual([5_000, 65_536]);

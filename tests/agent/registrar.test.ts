@@ -37,6 +37,17 @@ test("Connect.SidecarService becomes a service of its own, derived from its pare
   await agent.stop();
 });
 
+test("a sidecar of a service without a port only makes calls and is not checked for listening", async () => {
+  using dir = createTempDir();
+  const agent = await startTestAgent({ dataDir: dir.path });
+  const upstreams = [{ DestinationName: "db", LocalBindPort: 9191 }];
+  const client = { Name: "job", Connect: { SidecarService: { Proxy: { Upstreams: upstreams } } } };
+  await agent.registrar.registerService(service(client), byApi);
+  const checks = agent.state.checksOf("job-sidecar-proxy").map(({ definition }) => definition);
+  expect(checks).toMatchObject([{ checkId: "service:job-sidecar-proxy", probe: { type: "alias", service: "job" } }]);
+  await agent.stop();
+});
+
 test("a sidecar keeps its port when it is registered again, and the lowest free one goes to the next", async () => {
   using dir = createTempDir();
   const agent = await startTestAgent({ dataDir: dir.path });
