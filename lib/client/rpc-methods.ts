@@ -2,7 +2,7 @@
  * The RPC service in TypeScript: lib/contract/atoll.proto, parsed when the program starts. The text is part of the
  * executable, so no file has to lie beside it.
  */
-import type { MethodDefinition } from "@grpc/grpc-js";
+import { logVerbosity, type MethodDefinition, setLogVerbosity } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 import { mustGet } from "../base/assert.ts";
@@ -56,6 +56,9 @@ export interface ForwardAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
 }
+
+// grpc-js prints to the console by itself; everything it has to say reaches us as an error as well.
+setLogVerbosity(logVerbosity.NONE);
 
 const root = protobuf.parse(protoText).root;
 const loaded = fromJSON(root.toJSON(), { longs: Number, defaults: true });

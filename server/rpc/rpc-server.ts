@@ -30,6 +30,8 @@ export interface RpcServerOptions {
   readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward" | "subscribe">;
   /** Where the join token is kept; absent: nowhere. */
   readonly dataDir?: string;
+  /** Whether `Enroll` asks for the join token; by default unless only processes of this machine can reach it. */
+  readonly requireJoinToken?: boolean;
   readonly runtime: MeteredRuntime;
 }
 
@@ -51,7 +53,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     rootPem: authority.rootPem,
     random: runtime.random,
   });
-  const isOpen = isLoopbackHost(options.listen.host);
+  const isOpen = !(options.requireJoinToken ?? !isLoopbackHost(options.listen.host));
   const certificate = authority.issueServerCertificate();
   const credentials = new OptionalClientCertificates(certificate, authority.rootPem);
   const server = new Server({

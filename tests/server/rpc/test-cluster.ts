@@ -37,6 +37,8 @@ export interface TestCluster extends AsyncDisposable {
 export interface TestClusterOptions {
   readonly host?: string;
   readonly port?: number;
+  readonly requireJoinToken?: boolean;
+  readonly dataDir?: string;
   readonly authority?: Authority;
   readonly runtime?: TestRuntime;
   readonly seed?: number;
@@ -46,13 +48,14 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
   const runtime = options.runtime ?? createTestRuntime({ seed: options.seed ?? 1 });
   const authority = options.authority ?? createTestAuthority({ runtime });
   const directory = createTempDir();
-  const dataDir = join(directory.path, "server-data");
+  const dataDir = options.dataDir ?? join(directory.path, "server-data");
   const topics = createFakeTopics();
   const writes: (RegisterCommand | DeregisterCommand)[] = [];
   const rpc = await startRpcServer({
     listen: { host: options.host ?? "127.0.0.1", port: options.port ?? 0 },
     authority,
     dataDir,
+    ...(options.requireJoinToken === undefined ? {} : { requireJoinToken: options.requireJoinToken }),
     runtime,
     link: {
       write: (command, signal) => cluster.onWrite(command, signal),
