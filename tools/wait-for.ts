@@ -1,16 +1,20 @@
 import { errorMessage } from "../lib/base/errors.ts";
 
-const pollMs = 20;
+const defaultPollMs = 20;
+
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  /** Ends the wait with its reason. */
+  readonly signal?: AbortSignal;
+  /** Pause between two looks. */
+  readonly pollMs?: number;
+}
 
 /**
  * Calls `look` until it gives something; what it throws counts as "not yet" and is told when the time is up. Programs
  * that are only just starting have no better way to be waited for.
  */
-export async function waitFor<T>(
-  what: string,
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
-  look: () => Promise<T | undefined>,
-): Promise<T> {
+export async function waitFor<T>(what: string, options: WaitOptions, look: () => Promise<T | undefined>): Promise<T> {
   const deadlineMs = performance.now() + options.timeoutMs;
   let last = "";
   while (performance.now() < deadlineMs) {
@@ -22,7 +26,7 @@ export async function waitFor<T>(
     } catch (thrown) {
       last = `; last error: ${errorMessage(thrown)}`;
     }
-    await Bun.sleep(pollMs);
+    await Bun.sleep(options.pollMs ?? defaultPollMs);
   }
   throw new Error(`${what}: not within ${options.timeoutMs} ms${last}`);
 }

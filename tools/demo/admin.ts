@@ -24,9 +24,11 @@ export function metricValue(line: string): number {
 }
 
 const Rule = Type.Object({ source: Type.String(), action: Type.String() });
-const Config = Type.Object({
-  identity: Type.Object({ certFile: Type.String() }),
-  inbound: Type.Array(Type.Object({ intentions: Type.Object({ rules: Type.Array(Rule) }) })),
+const InForce = Type.Object({
+  config: Type.Object({
+    identity: Type.Object({ certFile: Type.String() }),
+    inbound: Type.Array(Type.Object({ intentions: Type.Object({ rules: Type.Array(Rule) }) })),
+  }),
 });
 
 /** What the sidecar has in force: the SPIFFE id of the certificate that it presents, and its rules for callers. */
@@ -35,9 +37,11 @@ export async function readInForce(instance: InstancePlan): Promise<{
   readonly rules: readonly { readonly source: string; readonly action: string }[];
 }> {
   const response = await fetch(`${adminUrl(instance)}/config`, { signal: AbortSignal.timeout(timeoutMs) });
-  const config: unknown = await response.json();
-  if (!Value.Check(Config, config))
-    throw new Error(`/config of the sidecar of ${instance.id}: ${JSON.stringify(config)}`);
+  const inForce: unknown = await response.json();
+  if (!Value.Check(InForce, inForce)) {
+    throw new Error(`/config of the sidecar of ${instance.id}: ${JSON.stringify(inForce)}`);
+  }
+  const { config } = inForce;
   const names = new X509Certificate(readFileSync(config.identity.certFile)).subjectAltName ?? "";
   const spiffeId = /URI:(spiffe:[^, ]+)/.exec(names)?.[1];
   if (spiffeId === undefined) throw new Error(`no SPIFFE id in the certificate of the sidecar of ${instance.id}`);

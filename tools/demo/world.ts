@@ -70,7 +70,7 @@ export function registration(instance: InstancePlan): unknown {
       SidecarService: {
         Port: instance.sidecarPort,
         Checks: [
-          { Name: "sidecar listens", TCP: `${node.address}:${instance.sidecarPort}`, ...interval },
+          { Name: "sidecar is ready", HTTP: `http://${node.address}:${instance.adminPort}/ready`, ...interval },
           { Name: `alias of ${instance.id}`, AliasService: instance.id },
         ],
         Proxy: {

@@ -4,6 +4,8 @@ import type { Tell } from "../story.ts";
 import type { World } from "../world.ts";
 
 const effectTimeoutMs = 10_000;
+/** What is measured is how soon a change works, so calls follow each other closely. */
+const pollMs = 2;
 
 /** From now on nobody may call anybody, except web -> api and api -> db. */
 export async function allowOnlyOurHops(world: World, tell: Tell): Promise<string> {
@@ -57,7 +59,7 @@ async function writeIntention(
 }
 
 function limits(world: World) {
-  return { timeoutMs: effectTimeoutMs, signal: world.processes.failure };
+  return { timeoutMs: effectTimeoutMs, signal: world.processes.failure, pollMs };
 }
 
 function elapsed(sinceMs: number): number {
