@@ -155,11 +155,17 @@ class Session implements ProxySession {
     await this.#working;
   }
 
+  /** A service that can have no certificate gets no configuration either; its sidecar stays without one. */
   #watchLeaf(): Subscription {
-    return this.#options.leaves.watch(this.#sidecar.Proxy.DestinationServiceName, (leaf) => {
-      this.#leaf = leaf;
-      this.#schedule();
-    });
+    try {
+      return this.#options.leaves.watch(this.#sidecar.Proxy.DestinationServiceName, (leaf) => {
+        this.#leaf = leaf;
+        this.#schedule();
+      });
+    } catch (thrown) {
+      this.#logger.error("no certificate for a sidecar", { proxy: this.#sidecar.ID, error: errorMessage(thrown) });
+      return { close: () => undefined };
+    }
   }
 
   #schedule(): void {

@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { eventually } from "../fakes/eventually.ts";
+import {
+  type AgentProcess,
+  callApi,
+  findMeshPorts,
+  killProxies,
+  type MeshPorts,
+  proxyPids,
+  registrations,
+  setIntention,
+  startAgentProcess,
+} from "./agent-process.ts";
+
+let ports: MeshPorts;
+let agent: AgentProcess;
+let application: ReturnType<typeof Bun.serve>;
+let dataDir: string;
+
+beforeAll(async () => {
+  ports = await findMeshPorts();
+  application = Bun.serve({ hostname: "127.0.0.1", port: ports.api, fetch: () => new Response("hello from api") });
+  agent = await startAgentProcess({ args: ["-dev", `-server-port=${ports.rpc}`], httpPort: ports.http });
+  dataDir = await eventually("the banner", () => /Data directory: (\S+)/.exec(agent.output())?.[1]);
+}, 30_000);
+
+afterAll(async () => {
+  await agent.end("SIGKILL");
+  await killProxies(dataDir);
+  await application.stop(true);
+});
+
+test("a call goes through both proxies, is denied and allowed again by intention, and ends with the agent", async () => {
+  const bodies = registrations(ports);
+  await agent.api("PUT", "agent/service/register", bodies.api);
+  await agent.api("PUT", "agent/service/register", bodies.web);
+  expect(await eventually("an answer through the mesh", () => callApi(ports))).toBe("hello from api");
+
+  await setIntention(agent, "deny");
+  await eventually("the denial", async () => (await callApi(ports)) === undefined);
+  const metrics = await (await fetch(`http://127.0.0.1:${ports.apiAdmin}/metrics`)).text();
+  expect(metrics).toMatch(/denied|intention/);
+
+  await setIntention(agent, "allow");
+  expect(await eventually("an answer again", () => callApi(ports))).toBe("hello from api");
+
+  const pids = await proxyPids(dataDir);
+  expect([...pids.keys()].toSorted()).toEqual(["api-sidecar-proxy", "web-sidecar-proxy"]);
+
+  await agent.api("PUT", "agent/service/deregister/web");
+  await eventually("the end of web's proxy", async () => !(await proxyPids(dataDir)).has("web-sidecar-proxy"), 15_000);
+  await eventually("its directory's removal", () => !existsSync(`${dataDir}/proxies/web-sidecar-proxy`));
+
+  expect(await agent.end("SIGTERM")).toBe(0);
+  expect((await proxyPids(dataDir)).size).toBe(0);
+  expect(existsSync(dataDir)).toBe(false);
+}, 60_000);
