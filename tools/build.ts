@@ -19,8 +19,8 @@ const result = await Bun.build({
   target: "bun",
   format: "esm",
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
-  // Measured with level, fastify and gRPC in one command and nothing in the other: the small command starts in 2 ms and
-  // 27 MB instead of 33 ms and 40 MB (splitting), the large one in 48 ms instead of 97 ms (bytecode).
+  // Measured: splitting lets a command that loads nothing start in 2 ms and 27 MB instead of 33 ms and 40 MB; bytecode
+  // takes `agent -dev` from 450 to 250 ms until it leads and a proxy from 65 to 20 ms, for 8 MB more on disk.
   splitting: true,
   bytecode: true,
   minify: { whitespace: true, syntax: true, identifiers: false }, // names stay readable in stacks
