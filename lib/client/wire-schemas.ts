@@ -2,8 +2,8 @@
  * The JSON that travels inside RPC messages, as schemas. Unknown fields pass, so that programs of different releases
  * understand each other; a known field of another type is refused before anything is done with it.
  */
-import { Type } from "typebox";
-import { Compile } from "typebox/compile";
+import { type Static, type TSchema, Type } from "typebox";
+import { Compile, type Validator } from "typebox/compile";
 import { checkStatuses, serviceKinds } from "../contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
 import { protocols } from "../contract/config-entries.ts";
@@ -81,8 +81,23 @@ const checkFields = {
 const node = Type.Object({ ...nodeFields, ...indexed });
 const service = Type.Object({ ...serviceFields, ...indexed, Node: name });
 const check = Type.Object({ ...checkFields, ...indexed });
+const root = Type.Object({
+  id: text,
+  name: text,
+  serialNumber: Type.Number(),
+  signingKeyId: text,
+  notBefore: text,
+  notAfter: text,
+  certPem: text,
+  active: Type.Boolean(),
+  privateKeyType: text,
+  privateKeyBits: Type.Number(),
+  createIndex: index,
+  modifyIndex: index,
+});
 
-const writeCommand = Compile(
+/** The command of a `Write`. Throws `INVALID_ARGUMENT` that names the field, as all decoders here do. */
+export const decodeWriteCommand: Decoder<RegisterCommand | DeregisterCommand> = createDecoder("command", () =>
   Type.Union([
     Type.Object({
       type: Type.Literal("register"),
@@ -100,13 +115,20 @@ const writeCommand = Compile(
   ]),
 );
 
-const nodeRegistrations = Compile(
-  Type.Object({ nodeIndex: index, services: Type.Array(service), checks: Type.Array(check) }),
+export const decodeNodeRegistrations: Decoder<NodeRegistrations> = createDecoder("answer to NodeRegistrations", () =>
+  Type.Object({
+    nodeIndex: index,
+    node: Type.Optional(node),
+    services: Type.Array(service),
+    checks: Type.Array(check),
+  }),
 );
 
-const topicValidators = {
-  "connect-endpoints": Compile(Type.Array(Type.Object({ Node: node, Service: service, Checks: Type.Array(check) }))),
-  intentions: Compile(
+const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
+  "connect-endpoints": createDecoder("value of topic connect-endpoints", () =>
+    Type.Array(Type.Object({ Node: node, Service: service, Checks: Type.Array(check) })),
+  ),
+  intentions: createDecoder("value of topic intentions", () =>
     Type.Object({
       rules: Type.Array(
         Type.Object({ sourceName: name, destinationName: name, action, precedence: Type.Integer(), description: text }),
@@ -114,7 +136,7 @@ const topicValidators = {
       defaultAction: action,
     }),
   ),
-  "service-config": Compile(
+  "service-config": createDecoder("value of topic service-config", () =>
     Type.Object({
       service: name,
       protocol: Type.Enum([...protocols]),
@@ -123,63 +145,39 @@ const topicValidators = {
       maxInboundConnections: Type.Number(),
     }),
   ),
-  "ca-roots": Compile(
-    Type.Object({
-      activeRootId: text,
-      trustDomain: text,
-      roots: Type.Array(
-        Type.Object({
-          id: text,
-          name: text,
-          serialNumber: Type.Number(),
-          signingKeyId: text,
-          notBefore: text,
-          notAfter: text,
-          certPem: text,
-          active: Type.Boolean(),
-          privateKeyType: text,
-          privateKeyBits: Type.Number(),
-          createIndex: index,
-          modifyIndex: index,
-        }),
-      ),
-    }),
+  "ca-roots": createDecoder("value of topic ca-roots", () =>
+    Type.Object({ activeRootId: text, trustDomain: text, roots: Type.Array(root) }),
   ),
 };
 
-type AnyValidator = Parameters<typeof schemaIssues>[0];
-
-/** The command of a `Write`. Throws `INVALID_ARGUMENT` that names the field. */
-export function decodeWriteCommand(json: Uint8Array): RegisterCommand | DeregisterCommand {
-  return decode<RegisterCommand | DeregisterCommand>(json, writeCommand, "command");
-}
-
-export function decodeNodeRegistrations(json: Uint8Array): NodeRegistrations {
-  return decode<NodeRegistrations>(json, nodeRegistrations, "answer to NodeRegistrations");
-}
-
-/** The value of a topic. Throws `INVALID_ARGUMENT` that names the field. */
 export function decodeTopicValue<K extends Topic["kind"]>(kind: K, json: Uint8Array): TopicValues[K] {
-  return decode<TopicValues[K]>(json, topicValidators[kind], `value of topic ${kind}`);
+  return topicDecoders[kind](json);
 }
 
 export function encodeJson(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value), "utf8");
 }
 
-function decode<T>(json: Uint8Array, validator: AnyValidator, what: string): T {
-  let value: unknown;
+type Decoder<T> = (json: Uint8Array) => T;
+
+/** The schema is compiled on first use: all of them at once would cost every start 30 ms. */
+function createDecoder<Schema extends TSchema>(what: string, makeSchema: () => Schema): Decoder<Static<Schema>> {
+  let compiled: Validator<Record<never, never>, Schema> | undefined;
+  return (json) => {
+    compiled ??= Compile(makeSchema());
+    const value = parseJson(json, what);
+    if (compiled.Check(value)) return value;
+    throw new AtollError(
+      "INVALID_ARGUMENT",
+      `the ${what} is malformed: ${formatIssues(schemaIssues(compiled, value))}`,
+    );
+  };
+}
+
+function parseJson(json: Uint8Array, what: string): unknown {
   try {
-    value = JSON.parse(Buffer.from(json).toString("utf8"));
+    return JSON.parse(Buffer.from(json).toString("utf8"));
   } catch (cause) {
     throw new AtollError("INVALID_ARGUMENT", `the ${what} is not valid JSON`, { cause });
   }
-  if (!validator.Check(value)) {
-    throw new AtollError(
-      "INVALID_ARGUMENT",
-      `the ${what} is malformed: ${formatIssues(schemaIssues(validator, value))}`,
-    );
-  }
-  // The schema of T was just checked.
-  return value as T;
 }
