@@ -107,11 +107,19 @@ export async function findMeshPorts(): Promise<MeshPorts> {
 /** The bodies that register api, and web with api as its upstream, each with a managed sidecar. */
 export function registrations(ports: MeshPorts): { readonly api: object; readonly web: object } {
   const admin = (port: number): object => ({ admin_bind_address: "127.0.0.1", admin_bind_port: port });
+  // The default check looks after up to 10 s for the first time.
+  const checks = (port: number): object[] => [{ Name: "listens", TCP: `127.0.0.1:${port}`, Interval: "1s" }];
   return {
     api: {
       Name: "api",
       Port: ports.api,
-      Connect: { SidecarService: { Port: ports.apiSidecar, Proxy: { Config: admin(ports.apiAdmin) } } },
+      Connect: {
+        SidecarService: {
+          Port: ports.apiSidecar,
+          Checks: checks(ports.apiSidecar),
+          Proxy: { Config: admin(ports.apiAdmin) },
+        },
+      },
     },
     web: {
       Name: "web",
@@ -119,6 +127,7 @@ export function registrations(ports: MeshPorts): { readonly api: object; readonl
       Connect: {
         SidecarService: {
           Port: ports.webSidecar,
+          Checks: checks(ports.webSidecar),
           Proxy: {
             Config: admin(ports.webAdmin),
             Upstreams: [{ DestinationName: "api", LocalBindPort: ports.upstream }],
@@ -132,7 +141,11 @@ export function registrations(ports: MeshPorts): { readonly api: object; readonl
 /** One call of web to api through both proxies; the answer's text, or undefined when it did not get through. */
 export async function callApi(ports: MeshPorts): Promise<string | undefined> {
   try {
-    const response = await fetch(`http://127.0.0.1:${ports.upstream}/hello`, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`http://127.0.0.1:${ports.upstream}/hello`, {
+      // A connection that is kept would only be waited for when its proxy drains.
+      headers: { connection: "close" },
+      signal: AbortSignal.timeout(5_000),
+    });
     return response.ok ? await response.text() : undefined;
   } catch {
     return undefined;
