@@ -17,6 +17,7 @@ const stopTimeoutMs = 10_000;
 const folder = mkdtempSync(join(tmpdir(), "atoll-smoke-"));
 let agent: ChildProcess | undefined;
 let output = "";
+let exitCode = 0;
 try {
   const version = spawnSync(executable, ["version", "-format=json"], { cwd: folder, env: {}, encoding: "utf8" });
   console.log(`smoke: version ${JSON.parse(version.stdout).Version}`);
@@ -24,11 +25,12 @@ try {
   console.log("smoke: ok");
 } catch (thrown) {
   console.log(`smoke: failed: ${errorMessage(thrown)}\n${output}`);
-  process.exitCode = 1;
+  exitCode = 1;
 } finally {
   agent?.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 }
+process.exit(exitCode);
 
 async function registerAndReadBack(): Promise<void> {
   const [http = 0, rpc = 0] = await findFreePorts("127.0.0.1", 2);
