@@ -7,11 +7,12 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
+import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
-import type { AtollError } from "../lib/contract/error-codes.ts";
+import { AtollError } from "../lib/contract/error-codes.ts";
 import { createHttpApp } from "../lib/http/http-app.ts";
 import { listenHttp } from "../lib/http/listen.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
@@ -84,7 +85,12 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
     closers.push(() => temporary.remove());
     return temporary.path;
   }
-  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  } catch (thrown) {
+    const message = `data_dir ${options.dataDir} cannot be used: ${errorMessage(thrown)}`;
+    throw new AtollError("CONFIG_INVALID", message, { cause: thrown });
+  }
   await refuseSecondAgent({ dataDir: options.dataDir, temporaryDir, userId });
   return options.dataDir;
 }

@@ -11,6 +11,7 @@ const exitTimeoutMs = 20_000;
 export interface AgentProcess {
   readonly pid: number;
   readonly output: () => string;
+  hangUp(): void;
   /** Calls the API; the answer's JSON, or its text when it is none. Rejects for anything but 2xx. */
   api(method: "GET" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown>;
   /** Sends a signal and resolves with the exit code when the process has ended. */
@@ -47,8 +48,7 @@ export async function startAgentProcess(options: {
     "the agent's API",
     async () => {
       if (child.exitCode !== null) throw new Error(`the agent ended with ${child.exitCode}: ${output}`);
-      const leader = await api("GET", "status/leader").catch(() => "");
-      return leader !== "";
+      return await api("GET", "agent/self").catch(() => undefined);
     },
     startTimeoutMs,
   ).catch((thrown: unknown) => {
@@ -58,6 +58,7 @@ export async function startAgentProcess(options: {
   return {
     pid: child.pid,
     output: () => output,
+    hangUp: () => child.kill("SIGHUP"),
     api,
     async end(signal) {
       child.kill(signal);

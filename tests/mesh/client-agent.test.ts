@@ -11,6 +11,7 @@ import {
   type MeshPorts,
   proxyPids,
   registrations,
+  setIntention,
   startAgentProcess,
 } from "./agent-process.ts";
 
@@ -28,11 +29,7 @@ beforeAll(async () => {
   ports = await findMeshPorts();
   [clientHttpPort = 0] = await findFreePorts("127.0.0.1", 1);
   application = Bun.serve({ hostname: "127.0.0.1", port: ports.api, fetch: () => new Response("hello from api") });
-  const role = ["-server", "-bootstrap-expect=1", "-bind=127.0.0.1", "-node=server", `-server-port=${ports.rpc}`];
-  server = await startAgentProcess({
-    args: [...role, `-data-dir=${join(dir.path, "server")}`],
-    httpPort: ports.http,
-  });
+  server = await startServer();
   client = await startClient();
 }, 40_000);
 
@@ -42,6 +39,11 @@ afterAll(async () => {
   await application.stop(true);
   dir[Symbol.dispose]();
 });
+
+function startServer(): Promise<AgentProcess> {
+  const role = ["-server", "-bootstrap-expect=1", "-bind=127.0.0.1", "-node=server", `-server-port=${ports.rpc}`];
+  return startAgentProcess({ args: [...role, `-data-dir=${join(dir.path, "server")}`], httpPort: ports.http });
+}
 
 function startClient(): Promise<AgentProcess> {
   const args = [`-join=127.0.0.1:${ports.rpc}`, "-bind=127.0.0.1", "-node=client", `-data-dir=${dataDir}`];
@@ -69,4 +71,21 @@ test("an agent that joined runs a mesh, leaves the catalog when it is stopped, a
   client = await startClient();
   expect(await eventually("an answer after the restart", () => callApi(ports), 20_000)).toBe("hello from api");
   expect(await nodesOf("api")).toEqual(["client"]);
+}, 60_000);
+
+test("with every server dead a killed agent comes back to its proxies, and follows the server when it returns", async () => {
+  const before = await proxyPids(dataDir);
+  expect(before.size).toBe(2);
+  await server.end("SIGKILL");
+  await client.end("SIGKILL");
+  expect(await callApi(ports)).toBe("hello from api");
+
+  client = await startClient();
+  await eventually("both proxies adopted", () => client.output().match(/adopted/g)?.length === 2);
+  expect(await callApi(ports)).toBe("hello from api");
+  expect(await proxyPids(dataDir)).toEqual(before);
+
+  server = await startServer();
+  await setIntention(server, "deny");
+  await eventually("the denial", async () => (await callApi(ports)) === undefined, 30_000);
 }, 60_000);
