@@ -96,6 +96,14 @@ test("a database without its identity or its progress is refused", async () => {
   }
 });
 
+test("progress that contradicts itself is refused", async () => {
+  for (const edit of [/"appliedIndex":\d+/, /"firstIndex":\d+/]) {
+    const store = await createUsedStore();
+    editValue(store, "meta/progress", (text) => text.replace(edit, (field) => `${field}000`));
+    await expect(openLog(store)).rejects.toThrow('"meta/progress": its indexes contradict each other');
+  }
+});
+
 test("data of another datacenter or cluster are refused by both names; the right ones are not", async () => {
   await expect(openLog(await createUsedStore(), { datacenter: "dc2" })).rejects.toThrow(
     'belongs to datacenter "dc1", but this server is configured for "dc2"',

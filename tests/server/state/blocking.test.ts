@@ -139,6 +139,19 @@ test("what a query watches may change with what it finds", async () => {
   expect(harness.state.watches.watchCount()).toBe(0);
 });
 
+test("a wake-up that does not move the index past the client's keeps it blocked", async () => {
+  const harness = createStateHarness();
+  const { blocking } = createBlocking(harness);
+  let index = 7;
+  const query = (reader: StateReader): Read<number> => ({ index, value: reader.appliedIndex(), watch: ["nodes"] });
+  const read = blocking.read(query, { minIndex: 7, waitMs: 60_000 });
+  harness.accept(registerCommand("n1"));
+  expect(await isSettled(read)).toBe(false);
+  index = 8;
+  const applied = harness.accept(registerCommand("n2"));
+  expect(await read).toMatchObject({ index: 8, value: applied });
+});
+
 test("a query that throws while blocked rejects and leaves nothing behind", async () => {
   const harness = createStateHarness();
   const minIndex = harness.accept(registerCommand("n1", { service: serviceFields("web") }));

@@ -132,6 +132,17 @@ test("a known node ID under a new name renames the node: the old name and what w
   expect(reader.checksInState("any").value).toEqual([]);
 });
 
+test("an ID whose name was taken over comes back under another name without touching the new owner", () => {
+  const { reader, accept } = createStateHarness();
+  accept(registerCommand("n1", { node: nodeFields("n1", { ID: idA }) }));
+  accept(registerCommand("n1", { node: nodeFields("n1", { ID: idB }) }));
+  accept(registerCommand("n2", { node: nodeFields("n2", { ID: idA }) }));
+  expect(reader.nodes().value).toMatchObject([
+    { Node: "n1", ID: idB },
+    { Node: "n2", ID: idA },
+  ]);
+});
+
 test("a rename does not swallow a living node without an ID", () => {
   const { reader, apply, accept } = createStateHarness();
   accept(registerCommand("a", { node: nodeFields("a", { ID: idA }) }));
@@ -178,6 +189,11 @@ const refusals = [
     why: "with a check of another node",
     command: registerCommand("n2", { checks: [checkFields("n3", "up")] }),
     message: 'check "up" names node "n3", not "n2"',
+  },
+  {
+    why: "of a sidecar with a control character in its destination",
+    command: registerCommand("n2", { service: sidecarFields("a\u0000b", { ID: "p", Service: "p" }) }),
+    message: "Proxy.DestinationServiceName must not hold control characters",
   },
   {
     why: "of a sidecar without a destination",
