@@ -96,6 +96,8 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
           adminMinPort: options.adminMinPort,
         },
         sidecars: registrations.managedSidecars(),
+        // Without this a new sidecar would stay critical until its listening check happens to run.
+        onApplied: (proxyId) => registrations.probeService(proxyId),
       });
       proxies = sessions;
       sidecarChanges = registrations.onSidecarsChange((sidecars) => sessions.update(sidecars));

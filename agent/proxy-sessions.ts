@@ -38,6 +38,8 @@ export interface ProxySessionsOptions {
   readonly launch: ProxyLaunch;
   /** The managed sidecars as they are at the start. */
   readonly sidecars: readonly Sidecar[];
+  /** A proxy has applied a configuration: its listeners are as it says. */
+  readonly onApplied: (proxyId: string) => void;
 }
 
 /** How a proxy process is started. */
@@ -105,7 +107,10 @@ class Manager implements ProxySessions {
           });
         },
         disconnected: (connection) => this.#sessions.get(connection.proxyId)?.onDisconnected(connection),
-        applied: (connection, version) => this.#sessions.get(connection.proxyId)?.onApplied(connection, version),
+        applied: (connection, version) => {
+          this.#sessions.get(connection.proxyId)?.onApplied(connection, version);
+          this.#options.onApplied(connection.proxyId);
+        },
         rejected: (connection, version, message) =>
           this.#sessions.get(connection.proxyId)?.onRejected(connection, version, message),
       },

@@ -21,6 +21,8 @@ export interface Registrations {
   readonly registrar: Registrar;
   readonly sync: Pick<AntiEntropy, "settled" | "status">;
   heartbeat(checkId: string, status: CheckStatus, output: string): void;
+  /** Makes the probes of a service run now, as when its proxy has just begun to listen. */
+  probeService(serviceId: string): void;
   /** The sidecars that this agent runs proxies for: those that a registration asked for with `Connect.SidecarService`. */
   managedSidecars(): readonly Sidecar[];
   /** Calls back with all of them after each change of one until closed. */
@@ -91,6 +93,7 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
     registrar,
     sync,
     heartbeat: (checkId, status, output) => runners.heartbeat(checkId, status, output),
+    probeService: (serviceId) => runners.probeService(serviceId),
     managedSidecars: () => managedSidecars(state),
     onSidecarsChange: (listener) => watchSidecars(state, listener),
     stop: () => stopAll({ runners, sync, registrar, store }),

@@ -7,7 +7,7 @@ import type { RegistrationStore, SavedCheckState } from "../persistence.ts";
 import type { CheckDefinition, CheckProbe } from "../service-definition.ts";
 import { type AliasChecks, createAliasChecks } from "./alias-checks.ts";
 import { probeHttp } from "./http-probe.ts";
-import { startPeriodic } from "./periodic.ts";
+import { type Periodic, startPeriodic } from "./periodic.ts";
 import { type ProbeResult, capOutput } from "./probe-result.ts";
 import { startReaper } from "./reaper.ts";
 import { probeTcp } from "./tcp-probe.ts";
@@ -21,6 +21,8 @@ import { type TtlCheck, type TtlLife, startTtlCheck } from "./ttl-check.ts";
 export interface CheckRunners {
   /** Throws `NOT_FOUND` for an unknown check and `INVALID_ARGUMENT` for one that makes its own attempts. */
   heartbeat(checkId: string, status: CheckStatus, output: string): void;
+  /** Makes the probes of a service run now: something has just happened that they will see. */
+  probeService(serviceId: string): void;
   stop(): void;
 }
 
@@ -42,6 +44,7 @@ export function startCheckRunners(options: CheckRunnersOptions): CheckRunners {
 interface Runner {
   readonly definition: CheckDefinition;
   readonly ttl?: TtlCheck;
+  readonly probe?: Periodic;
   stop(): void;
 }
 
@@ -76,6 +79,12 @@ class Runners implements CheckRunners {
       throw new AtollError("INVALID_ARGUMENT", `CheckID "${checkId}" does not have associated TTL`);
     }
     runner.ttl.heartbeat({ status, output });
+  }
+
+  probeService(serviceId: string): void {
+    for (const runner of this.#runners.values()) {
+      if (runner.definition.serviceId === serviceId) runner.probe?.runSoon();
+    }
   }
 
   stop(): void {
@@ -136,7 +145,7 @@ class Runners implements CheckRunners {
         if (status !== undefined) this.#report(definition, { ...result, status });
       },
     });
-    const runner: Runner = { definition, stop: periodic.stop };
+    const runner: Runner = { definition, probe: periodic, stop: periodic.stop };
     return runner;
   }
 

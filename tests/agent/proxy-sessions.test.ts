@@ -60,8 +60,12 @@ afterEach(async () => {
   await sessions.stop({ endProxies: true, drainMs: 1 });
   for (const pid of pids) if (await isRunning(pid)) systemProcesses.kill(pid, "SIGKILL");
   pids.clear();
+  applied.length = 0;
   dir[Symbol.dispose]();
 });
+
+/** Proxies that the sessions reported as having applied a configuration, in order. */
+const applied: string[] = [];
 
 async function start(sidecars: readonly Sidecar[], launch: ProxyLaunch = fakeProxyLaunch()): Promise<void> {
   sessions = await startProxySessions({
@@ -80,6 +84,7 @@ async function start(sidecars: readonly Sidecar[], launch: ProxyLaunch = fakePro
     admin: { bindAddress: "127.0.0.1", sidecarMinPort: 21_000, adminMinPort: 19_000 },
     launch,
     sidecars,
+    onApplied: (proxyId) => applied.push(proxyId),
   });
 }
 
@@ -164,6 +169,7 @@ test("a proxy gets its configuration when the last thing that it depends on is k
   servers.set({ kind: "connect-endpoints", service: "api" }, [instance("a")]);
   await until("the second version", ({ appliedVersion }) => appliedVersion === 2);
   expect(received()[1]?.config.outbound[0]?.endpoints).toEqual([{ address: "10.0.0.1:21000", weight: 1 }]);
+  expect(applied).toEqual(["web-sidecar-proxy", "web-sidecar-proxy"]);
 });
 
 test("changes that come together make one version, and no change makes none", async () => {
