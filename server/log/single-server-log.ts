@@ -91,10 +91,13 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
       lastContactMs: 0,
     };
   };
+  const announce = (): void => {
+    for (const listener of [...listeners]) listener(leadership());
+  };
   const enter = (next: Phase): void => {
     phase = next;
     flushTimer?.cancel();
-    for (const listener of [...listeners]) listener(leadership());
+    announce();
   };
 
   /** Proposals of one turn of the loop share a batch, so the first of them must not start it alone. */
@@ -177,7 +180,7 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
     clusterId: id,
     lead(address) {
       leaderAddress = address;
-      enter(phase);
+      announce();
     },
     propose(command, signal) {
       if (phase !== "open") return Promise.reject(notRunning());

@@ -99,6 +99,7 @@ test("rows of applied entries reach the disk soon after the last write, without 
   const { log, clock } = await openLog(store);
   await log.propose(numberedCommand(1));
   expect([...store.entries.keys()].some((key) => key.startsWith("row/services/"))).toBe(false);
+  log.lead("127.0.0.1:8300");
   await clock.advance(100);
   expect([...store.entries.keys()].some((key) => key.startsWith("row/services/"))).toBe(true);
   const batches = store.batches.length;
