@@ -111,9 +111,10 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     },
     async stop({ isLeaving, deadlineMs }) {
       sidecarChanges?.close();
-      await proxies?.stop({ endProxies: isLeaving, drainMs: Math.round(deadlineMs / 4) });
       await registrations.stop();
+      // Before the proxies drain: until the others know, they send more calls.
       if (isLeaving && !options.isServer) await leaveCatalog(start, deadlineMs);
+      await proxies?.stop({ endProxies: isLeaving, drainMs: Math.round(deadlineMs / 4) });
       closeIdentity();
     },
   };

@@ -1,5 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, rmSync } from "node:fs";
 import { eventually } from "../fakes/eventually.ts";
 import {
   type AgentProcess,
@@ -18,25 +18,25 @@ let agent: AgentProcess;
 let application: ReturnType<typeof Bun.serve>;
 let dataDir: string;
 
-beforeAll(async () => {
+beforeEach(async () => {
   ports = await findMeshPorts();
   application = Bun.serve({ hostname: "127.0.0.1", port: ports.api, fetch: () => new Response("hello from api") });
   agent = await startAgentProcess({ args: ["-dev", `-server-port=${ports.rpc}`], httpPort: ports.http });
   dataDir = await eventually("the banner", () => /Data directory: (\S+)/.exec(agent.output())?.[1]);
-}, 30_000);
-
-afterAll(async () => {
-  await agent.end("SIGKILL");
-  await killProxies(dataDir);
-  await application.stop(true);
-});
-
-test("a call goes through both proxies, is denied and allowed again by intention, and ends with the agent", async () => {
   const bodies = registrations(ports);
   await agent.api("PUT", "agent/service/register", bodies.api);
   await agent.api("PUT", "agent/service/register", bodies.web);
   expect(await eventually("an answer through the mesh", () => callApi(ports))).toBe("hello from api");
+}, 30_000);
 
+afterEach(async () => {
+  await agent.end("SIGKILL");
+  await killProxies(dataDir);
+  await application.stop(true);
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+test("a call goes through both proxies, is denied and allowed again by intention, and ends with the agent", async () => {
   await setIntention(agent, "deny");
   await eventually("the denial", async () => (await callApi(ports)) === undefined);
   const metrics = await (await fetch(`http://127.0.0.1:${ports.apiAdmin}/metrics`)).text();
@@ -56,3 +56,9 @@ test("a call goes through both proxies, is denied and allowed again by intention
   expect((await proxyPids(dataDir)).size).toBe(0);
   expect(existsSync(dataDir)).toBe(false);
 }, 60_000);
+
+test("the proxies of a -dev agent end with it even when it is killed", async () => {
+  expect((await proxyPids(dataDir)).size).toBe(2);
+  await agent.end("SIGKILL");
+  await eventually("the proxies' end", async () => (await proxyPids(dataDir)).size === 0);
+}, 30_000);
