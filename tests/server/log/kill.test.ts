@@ -48,18 +48,22 @@ function runChild(directory: string, firstNumber: number, killAfter: number): Pr
   });
 }
 
-test(`a server that is killed at any moment has every acknowledged write after its restart (${rounds} rounds)`, async () => {
-  using directory = createTempDir();
-  const random = createSeededRandom(4711);
-  const acknowledged: string[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const killAfter = 1 + Math.floor(random.float() * 600);
-    const run = await runChild(directory.path, round * 100_000, killAfter);
-    expect(acknowledged.filter((id) => !run.recovered.has(id))).toEqual([]);
-    expect(run.acknowledged.length).toBeGreaterThanOrEqual(killAfter);
-    acknowledged.push(...run.acknowledged);
-  }
-  const last = await runChild(directory.path, 0, 0);
-  expect(acknowledged.filter((id) => !last.recovered.has(id))).toEqual([]);
-  expect(last.recovered.size).toBeGreaterThanOrEqual(acknowledged.length);
-}, 6_000 * rounds);
+test(
+  `a server that is killed at any moment has every acknowledged write after its restart (${rounds} rounds)`,
+  async () => {
+    using directory = createTempDir();
+    const random = createSeededRandom(4711);
+    const acknowledged: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const killAfter = 1 + Math.floor(random.float() * 600);
+      const run = await runChild(directory.path, round * 100_000, killAfter);
+      expect(acknowledged.filter((id) => !run.recovered.has(id))).toEqual([]);
+      expect(run.acknowledged.length).toBeGreaterThanOrEqual(killAfter);
+      acknowledged.push(...run.acknowledged);
+    }
+    const last = await runChild(directory.path, 0, 0);
+    expect(acknowledged.filter((id) => !last.recovered.has(id))).toEqual([]);
+    expect(last.recovered.size).toBeGreaterThanOrEqual(acknowledged.length);
+  },
+  6_000 * rounds,
+);
