@@ -14,6 +14,7 @@ import type { Connection, Listener } from "../transport/transport.ts";
 import { CallerPolicy } from "./caller-policy.ts";
 
 const maxIdleConnections = 1_024;
+const maxCallerSeries = 256;
 const appIdleTimeoutMs = 55_000;
 
 /** Where other proxies reach one local service: mTLS and intentions on the mesh side, plain to the application. */
@@ -21,6 +22,8 @@ export class InboundListener {
   readonly kind = "inbound";
   readonly counters = new HttpCounters();
   readonly connections = new ConnectionCounters();
+  /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
+  readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
   readonly #members = new ConnectionSet<ServerConnection | TcpSession>();
   readonly #http: ServerContext;
@@ -67,6 +70,7 @@ export class InboundListener {
       onConnection: (connection) => this.#accept(connection),
       onRefused: (reason) => {
         this.connections.refusals[reason]++;
+        if (reason === "closed_early") return;
         this.#context.logger.info("mesh connection refused", { service: this.#config.service, reason });
       },
     });
@@ -131,7 +135,13 @@ export class InboundListener {
       }
     }
     this.connections.opened++;
+    this.#countCaller(connection.peerUri);
     this.#members.add(isHttp ? this.#serveHttp(connection) : this.#serveTcp(connection));
+  }
+
+  #countCaller(uri: string): void {
+    const label = this.callers.has(uri) || this.callers.size < maxCallerSeries ? uri : "other";
+    this.callers.set(label, (this.callers.get(label) ?? 0) + 1);
   }
 
   #serveHttp(connection: Connection): ServerConnection {

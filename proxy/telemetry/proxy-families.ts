@@ -53,6 +53,11 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       listeners.map((l) => sample(l, l.connections.opened)),
     ),
     counter(
+      "atoll_proxy_caller_connections_total",
+      "Mesh connections accepted, by the caller's SPIFFE id.",
+      listeners.flatMap(callerSamples),
+    ),
+    counter(
       "tcp_close_total",
       "Connections ended.",
       listeners.map((l) => sample(l, l.connections.closed)),
@@ -133,6 +138,11 @@ function connectFailureSamples(listener: AnyListener): Sample[] {
     labels: { ...labelsOf(listener), reason },
     value,
   }));
+}
+
+function callerSamples(listener: AnyListener): Sample[] {
+  if (listener.kind !== "inbound") return [];
+  return Array.from(listener.callers, ([caller, value]) => ({ labels: { ...labelsOf(listener), caller }, value }));
 }
 
 function counter(name: string, help: string, samples: Sample[]): Family {

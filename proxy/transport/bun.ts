@@ -182,7 +182,8 @@ function refusalOf(error: Error | null): HandshakeRefusal {
   if (text.includes("PEER_DID_NOT_RETURN_A_CERTIFICATE")) return "no_client_certificate";
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "expired_certificate";
   if (text.includes("UNSUPPORTED_PROTOCOL")) return "not_tls13";
-  if (code === "EPROTO" || text.includes("disconnected before secure")) return "not_tls";
+  if (text.includes("disconnected before secure")) return "closed_early";
+  if (code === "EPROTO") return "not_tls";
   return "untrusted_certificate";
 }
 

@@ -73,6 +73,8 @@ export const handshakeRefusals = [
   "wrong_service",
   "not_tls13",
   "not_tls",
+  /** The peer went away first, as a health check of the bare port does. */
+  "closed_early",
   "handshake_timeout",
 ] as const;
 export type HandshakeRefusal = (typeof handshakeRefusals)[number];

@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createPrivateKey, randomBytes, X509Certificate } from "node:crypto";
 import { systemClock } from "../../lib/base/clock.ts";
@@ -70,8 +69,8 @@ export class TestAuthority {
   }
 }
 
-/** Files of a leaf as a `ProxyConfig` names them, in a new directory or in `directory`. */
-export function writeLeaf(leaf: TestLeaf, directory = mkdtempSync(join(tmpdir(), "atoll-leaf-"))) {
+/** Files of a leaf as a `ProxyConfig` names them. */
+export function writeLeaf(leaf: TestLeaf, directory: string) {
   const files = {
     certFile: join(directory, "leaf.crt"),
     keyFile: join(directory, "leaf.key"),

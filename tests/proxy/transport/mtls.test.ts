@@ -1,15 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { eventually } from "../../fakes/eventually.ts";
 import { type TestLeaf, TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
 import { listenTcp, metric, mustParse, startProxy } from "./bun-mesh.ts";
 
+const base = mkdtempSync(join(tmpdir(), "atoll-mtls-"));
+const writeNewLeaf = (leaf: TestLeaf) => writeLeaf(leaf, mkdtempSync(join(base, "leaf-")));
 const authority = new TestAuthority();
 const stranger = new TestAuthority();
 const web = authority.leaf("web");
-const apiFiles = writeLeaf(authority.leaf("api"));
+const apiFiles = writeNewLeaf(authority.leaf("api"));
 const stops: (() => void)[] = [];
 let appConnections = 0;
 let appPort = 0;
@@ -45,6 +49,7 @@ beforeAll(async () => {
 
 afterAll(() => {
   for (const stop of stops) stop();
+  rmSync(base, { recursive: true });
 });
 
 /** What a TLS client of Node sees: the bytes it got for `text`, or the reason why there were none. */
@@ -80,8 +85,10 @@ describe("an inbound listener", () => {
     adminPort = proxy.adminPort;
   });
 
-  test("serves a caller that the intentions allow", async () => {
+  test("serves a caller that the intentions allow, and counts it by name", async () => {
     expect(await ask(port, web, "ping")).toBe("ping");
+    const pattern = new RegExp(`^atoll_proxy_caller_connections_total.*caller="${web.uri}"`);
+    expect(await metric(adminPort, pattern)).toBe(1);
   });
 
   const expired = authority.leaf("web", { notBeforeMs: Date.now() - 7_200_000, notAfterMs: Date.now() - 3_600_000 });
@@ -132,6 +139,22 @@ describe("an inbound listener", () => {
     expect(appConnections).toBe(connections);
   });
 
+  test("does not mistake a health check of its port for a plaintext caller", async () => {
+    const pattern = (reason: string) =>
+      new RegExp(`^atoll_proxy_connections_refused_total.*listener="127.*reason="${reason}"`);
+    const [closed, plaintext] = [
+      await metric(adminPort, pattern("closed_early")),
+      await metric(adminPort, pattern("not_tls")),
+    ];
+    const socket = connectTcp(port, "127.0.0.1", () => socket.destroy());
+    socket.on("error", () => undefined);
+    await eventually(
+      "the check to be counted",
+      async () => (await metric(adminPort, pattern("closed_early"))) === closed + 1,
+    );
+    expect(await metric(adminPort, pattern("not_tls"))).toBe(plaintext);
+  });
+
   test("answers a denied HTTP caller 403, naming no rule", async () => {
     const { proxy, stop } = startProxy(calleeDocument());
     stops.push(stop);
@@ -146,7 +169,7 @@ describe("an inbound listener", () => {
 
 describe("a new identity", () => {
   test("is used by the next handshake while a connection that stands goes on", async () => {
-    const directory = writeLeaf(authority.leaf("api"));
+    const directory = writeNewLeaf(authority.leaf("api"));
     const { proxy, stop } = startProxy(calleeDocument(directory));
     stops.push(stop);
     const port = proxy.portOf("127.0.0.1:0") ?? 0;
@@ -188,10 +211,10 @@ describe("a new identity", () => {
   });
 
   test("that cannot be used changes nothing", () => {
-    const files = writeLeaf(authority.leaf("api"));
+    const files = writeNewLeaf(authority.leaf("api"));
     const { proxy, stop } = startProxy(calleeDocument(files));
     stops.push(stop);
-    const other = writeLeaf(authority.leaf("api"));
+    const other = writeNewLeaf(authority.leaf("api"));
     const mixed = { ...files, keyFile: other.keyFile };
     expect(() => proxy.apply(mustParse(calleeDocument(mixed)), 2)).toThrow("does not belong to the certificate");
     expect(() => proxy.apply(mustParse(calleeDocument({ ...files, certFile: "/nowhere/leaf.crt" })), 2)).toThrow(
@@ -204,13 +227,13 @@ describe("a new identity", () => {
 describe("an outbound listener", () => {
   test("refuses an endpoint whose certificate is of another service or authority", async () => {
     for (const [reason, files] of [
-      ["wrong_service", writeLeaf(authority.leaf("other", { dnsNames: ["api"] }))],
-      ["untrusted_certificate", writeLeaf(stranger.leaf("api"))],
+      ["wrong_service", writeNewLeaf(authority.leaf("other", { dnsNames: ["api"] }))],
+      ["untrusted_certificate", writeNewLeaf(stranger.leaf("api"))],
     ] as const) {
       const callee = startProxy(calleeDocument(files));
       const endpoint = `127.0.0.1:${callee.proxy.portOf("127.0.0.1:0")}`;
       const caller = startProxy({
-        identity: writeLeaf(web),
+        identity: writeNewLeaf(web),
         outbound: [{ service: "api", listen: "127.0.0.1:0", protocol: "tcp", endpoints: [{ address: endpoint }] }],
         admin: { listen: "127.0.0.1:0" },
       });

@@ -9,7 +9,7 @@ const callTimeoutMs = 10_000;
 /** One call through every hop, with the identities that each receiving sidecar has checked. */
 export async function callThrough(world: World, tell: Tell): Promise<string> {
   const limits = { timeoutMs: callTimeoutMs, signal: world.processes.failure };
-  const before = await countConnections(world);
+  const before = await countCallers(world);
   const call = await waitFor("an allowed call", limits, async () => {
     const result = await callWeb(world);
     if (!result.ok) throw new Error(`web got ${result.status}: ${result.answer}`);
@@ -22,36 +22,33 @@ export async function callThrough(world: World, tell: Tell): Promise<string> {
   tell(`  callee ${hop.by}`);
   mustName(hop.from, "web");
   mustName(hop.by, "api");
-  await checkDatabaseHop(world, tell, { instance: call.instance, before });
+  await checkDatabaseHop(world, tell, before);
   return `web -> ${call.instance} -> db, caller ${shortName(hop.from)} and callee ${shortName(hop.by)} checked`;
 }
 
-/** TCP has no headers to look into: the certificates of both ends, db's rules and db's counter tell the same. */
-async function checkDatabaseHop(
-  world: World,
-  tell: Tell,
-  call: { readonly instance: string; readonly before: number },
-): Promise<void> {
-  const { instances } = world.layout;
-  const api = await readInForce(call.instance === "api-vm" ? instances["api-vm"] : instances["api-ecs"]);
-  const db = await readInForce(instances.db);
+/** TCP has no headers to look into: db's sidecar counts the connections it accepted by the identity it has checked. */
+async function checkDatabaseHop(world: World, tell: Tell, before: ReadonlyMap<string, number>): Promise<void> {
   const limits = { timeoutMs: callTimeoutMs, signal: world.processes.failure };
-  const accepted = await waitFor("an accepted connection at db's sidecar", limits, async () => {
-    const count = (await countConnections(world)) - call.before;
-    return count > 0 ? count : undefined;
+  const [caller, accepted] = await waitFor("an accepted connection at db's sidecar", limits, async () => {
+    const counts = [...(await countCallers(world))].map(
+      ([uri, count]) => [uri, count - (before.get(uri) ?? 0)] as const,
+    );
+    return counts.find(([, count]) => count > 0);
   });
-  tell(`hop api -> db, from the certificates in use and ${adminUrl(instances.db)}:`);
-  tell(`  caller ${api.spiffeId}`);
+  const db = await readInForce(world.layout.instances.db);
+  tell(`hop api -> db, from the counters of ${adminUrl(world.layout.instances.db)}:`);
+  tell(`  caller ${caller}`);
   tell(`  callee ${db.spiffeId}`);
   tell(`  rules of db: ${db.rules.map((rule) => `${rule.action} ${rule.source}`).join(", then ")}`);
-  tell(`  mutual TLS connections accepted by db's sidecar for this call: ${accepted}`);
-  mustName(api.spiffeId, "api");
+  tell(`  mutual TLS connections accepted by db's sidecar from this caller for this call: ${accepted}`);
+  mustName(caller, "api");
   mustName(db.spiffeId, "db");
 }
 
-async function countConnections(world: World): Promise<number> {
-  const lines = await readMetrics(world.layout.instances.db, /^tcp_open_total\{.*direction="inbound"/);
-  return lines.reduce((sum, line) => sum + metricValue(line), 0);
+/** Connections that db's sidecar has accepted so far, by the caller's SPIFFE id. */
+async function countCallers(world: World): Promise<Map<string, number>> {
+  const lines = await readMetrics(world.layout.instances.db, /^atoll_proxy_caller_connections_total\{/);
+  return new Map(lines.map((line) => [/caller="([^"]*)"/.exec(line)?.[1] ?? "", metricValue(line)]));
 }
 
 function mustName(spiffeId: string, service: string): void {
