@@ -2,7 +2,7 @@ import type { Runtime } from "../lib/base/runtime.ts";
 import { sleep, type Timer } from "../lib/base/clock.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
-import { AdminListener } from "./admin/listener.ts";
+import { type AdminPages, createAdminListener } from "./admin/listener.ts";
 import type { LocalReply } from "./http1/exchange.ts";
 import { textReply } from "./http1/local-reply.ts";
 import { InboundListener } from "./inbound/listener.ts";
@@ -10,6 +10,8 @@ import { OutboundListener } from "./outbound/listener.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { expositionContentType, renderFamilies } from "./telemetry/exposition.ts";
 import { proxyFamilies } from "./telemetry/proxy-families.ts";
+import type { ServerConnection } from "./http1/server-connection.ts";
+import type { Serving } from "./serving.ts";
 import type { TlsIdentity, Transport } from "./transport/transport.ts";
 
 const sweepIntervalMs = 1_000;
@@ -34,7 +36,7 @@ export interface ProxyOptions {
 export class MeshProxy {
   readonly #options: ProxyOptions;
   readonly #context: ProxyContext;
-  readonly #admin: AdminListener;
+  readonly #admin: Serving<ServerConnection>;
   #identity: TlsIdentity;
   #config: ProxyConfig;
   #version = 0;
@@ -51,7 +53,7 @@ export class MeshProxy {
     this.#config = config;
     this.#identity = options.loadIdentity(config.identity);
     this.#context = { ...options.runtime, transport: options.transport, identity: () => this.#identity };
-    this.#admin = new AdminListener(this.#context, {
+    const pages: AdminPages = {
       metrics: () => this.#metricsPage(),
       ready: () => this.#readyPage(),
       config: () => jsonReply({ version: this.#version, config: this.#config }),
@@ -59,12 +61,13 @@ export class MeshProxy {
         options.onDrainRequested();
         return textReply(200, "draining");
       },
-    });
-    this.#admin.listen(config.admin.listen);
+    };
+    this.#admin = createAdminListener(this.#context, { listen: config.admin.listen, pages });
+    this.#admin.listen();
     try {
       this.apply(config, this.#version);
     } catch (thrown) {
-      this.#admin.close();
+      this.#admin.destroy();
       throw thrown;
     }
     this.#sweepLater();
@@ -80,7 +83,7 @@ export class MeshProxy {
 
   /** Ports in force by listen address, for configurations that ask for port 0. */
   portOf(listen: string): number | undefined {
-    return (this.#inbound.get(listen) ?? this.#outbound.get(listen))?.port;
+    return (this.#inbound.get(listen) ?? this.#outbound.get(listen))?.serving.port;
   }
 
   /**
@@ -103,7 +106,7 @@ export class MeshProxy {
         outbound.set(one.listen, kept ?? listenNew(new OutboundListener(this.#context, one), added));
       }
     } catch (thrown) {
-      for (const listener of added) listener.destroy();
+      for (const listener of added) listener.serving.destroy();
       this.#identity = previousIdentity;
       throw thrown;
     }
@@ -112,7 +115,7 @@ export class MeshProxy {
     const kept = new Set<unknown>([...inbound.values(), ...outbound.values()]);
     for (const listener of [...this.#inbound.values(), ...this.#outbound.values()]) {
       if (kept.has(listener)) continue;
-      listener.drain();
+      listener.serving.drain();
       this.#leaving.add(listener);
     }
     this.#inbound = inbound;
@@ -126,8 +129,8 @@ export class MeshProxy {
     if (this.#state === "serving") this.#state = "draining";
     const { clock } = this.#options.runtime;
     const endMs = clock.monotonicMs() + deadlineMs;
-    for (const listener of this.#listeners()) listener.drain();
-    while (this.#listeners().some((one) => one.openConnections > 0) && clock.monotonicMs() < endMs) {
+    for (const listener of this.#listeners()) listener.serving.drain();
+    while (this.#listeners().some((one) => one.serving.members.size > 0) && clock.monotonicMs() < endMs) {
       await sleep(clock, drainPollMs);
     }
   }
@@ -136,8 +139,8 @@ export class MeshProxy {
   stop(): void {
     this.#state = "stopped";
     this.#timer?.cancel();
-    for (const listener of this.#listeners()) listener.destroy();
-    this.#admin.close();
+    for (const listener of this.#listeners()) listener.serving.destroy();
+    this.#admin.destroy();
   }
 
   #listeners(): (InboundListener | OutboundListener)[] {
@@ -149,7 +152,7 @@ export class MeshProxy {
       const nowMs = this.#options.runtime.clock.monotonicMs();
       for (const listener of this.#listeners()) listener.sweep(nowMs);
       for (const listener of this.#leaving) {
-        if (listener.openConnections === 0) this.#leaving.delete(listener);
+        if (listener.serving.members.size === 0) this.#leaving.delete(listener);
       }
       this.#admin.sweep(nowMs);
       this.#sweepLater();
@@ -176,7 +179,7 @@ export class MeshProxy {
 }
 
 function listenNew<T extends InboundListener | OutboundListener>(listener: T, added: unknown[]): T {
-  listener.listen();
+  listener.serving.listen();
   added.push(listener);
   return listener;
 }

@@ -1,16 +1,15 @@
-import { parseHostPort } from "../../lib/contract/address.ts";
 import { mustGet } from "../../lib/base/assert.ts";
+import { parseHostPort } from "../../lib/contract/address.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
-import { ConnectionSet, type Member } from "../connection-set.ts";
+import type { Member } from "../connection-set.ts";
 import type { Decision, RequestPolicy } from "../http1/exchange.ts";
 import { PooledUpstream } from "../http1/pooled-upstream.ts";
-import { ServerConnection, type ServerContext } from "../http1/server-connection.ts";
+import { ServerConnection } from "../http1/server-connection.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
-import { ConnectionCounters } from "../telemetry/connection-counters.ts";
-import { HttpCounters } from "../telemetry/http-counters.ts";
-import type { Connection, ConnectResult, Listener } from "../transport/transport.ts";
+import { Serving } from "../serving.ts";
+import type { Connection, ConnectResult } from "../transport/transport.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
 
@@ -20,19 +19,14 @@ const maxDialAttempts = 3;
 /** Where the applications of this host reach one destination: plain on our side, mTLS to the destination's proxies. */
 export class OutboundListener {
   readonly kind = "outbound";
-  readonly counters = new HttpCounters();
-  readonly connections = new ConnectionCounters();
+  readonly serving: Serving<Member>;
   /** Failed attempts to reach an endpoint, by reason. */
   readonly connectFailures = new Map<string, number>();
   readonly #context: ProxyContext;
-  readonly #members = new ConnectionSet<Member>();
   readonly #endpoints: Endpoints;
-  readonly #http: ServerContext;
   readonly #policy: RequestPolicy;
   #config: OutboundConfig;
   #isExpectedPeer: (uri: string) => boolean = () => false;
-  #listener: Listener | undefined;
-  #isDraining = false;
 
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
@@ -44,12 +38,17 @@ export class OutboundListener {
     );
     const decision: Decision = { action: "forward", upstream: new PooledUpstream(this.#endpoints), addition: noBytes };
     this.#policy = { decide: () => decision };
-    this.#http = {
-      counters: this.counters,
-      connections: this.connections,
-      monotonicMs,
-      isDraining: () => this.#isDraining,
-    };
+    this.serving = new Serving({
+      context,
+      settings: () => this.#config,
+      isMutualTls: false,
+      serve: (connection, onClosed) =>
+        this.#config.protocol === "http"
+          ? new ServerConnection({ connection, policy: this.#policy, context: this.serving.http, onClosed })
+          : this.#serveTcp(connection, onClosed),
+      onRefused: () => undefined,
+      onIdle: () => this.#endpoints.close(),
+    });
     this.update(config);
   }
 
@@ -61,25 +60,6 @@ export class OutboundListener {
     return this.#endpoints.list;
   }
 
-  get openConnections(): number {
-    return this.#members.size;
-  }
-
-  get port(): number {
-    return this.#listener?.port ?? 0;
-  }
-
-  /** Throws when the address cannot be bound. */
-  listen(): void {
-    const { host, port } = mustGet(parseHostPort(this.#config.listen), "addresses are checked when parsed");
-    this.#listener = this.#context.transport.listen({
-      host,
-      port,
-      onConnection: (connection) => this.#accept(connection),
-      onRefused: (reason) => this.connections.refusals[reason]++,
-    });
-  }
-
   /** Takes new settings; the address stays. Connections that stand are kept. */
   update(config: OutboundConfig): void {
     this.#config = config;
@@ -89,62 +69,27 @@ export class OutboundListener {
     this.#endpoints.update(config);
   }
 
-  drain(): void {
-    this.#isDraining = true;
-    this.#listener?.close();
-    this.#members.drain();
-  }
-
-  destroy(): void {
-    this.drain();
-    this.#members.destroy();
-    this.#endpoints.close();
-  }
-
   sweep(nowMs: number): void {
-    this.#members.sweep({ nowMs, idleTimeoutMs: this.#config.idleTimeoutMs });
+    this.serving.sweep(nowMs);
     this.#endpoints.sweep(nowMs);
-    if (this.#isDraining && this.#members.size === 0) this.#endpoints.close();
   }
 
-  #accept(connection: Connection): void {
-    if (this.#members.size >= this.#config.maxConnections) {
-      this.connections.refusals.overflow++;
-      connection.destroy();
-      return;
-    }
-    this.connections.opened++;
-    const member = this.#config.protocol === "http" ? this.#serveHttp(connection) : this.#serveTcp(connection);
-    this.#members.add(member);
-  }
-
-  #serveHttp(connection: Connection): Member {
-    const member: ServerConnection = new ServerConnection({
-      connection,
-      policy: this.#policy,
-      context: this.#http,
-      onClosed: () => this.#onClosed(member),
-    });
-    return member;
-  }
-
-  #serveTcp(connection: Connection): Member {
-    const member: TcpSession = new TcpSession({
-      client: connection,
-      counters: this.connections,
-      dial: (onResult) => this.#dial(new Set(), onResult, (endpoint) => this.#relayed.set(member, endpoint)),
+  #serveTcp(client: Connection, onClosed: () => void): Member {
+    let relayedTo: Endpoint | undefined;
+    return new TcpSession({
+      client,
+      counters: this.serving.connections,
+      dial: (onResult) =>
+        this.#dial(new Set(), onResult, (endpoint) => {
+          endpoint.tcpConnections++;
+          relayedTo = endpoint;
+        }),
       onClosed: () => {
-        const endpoint = this.#relayed.get(member);
-        if (endpoint !== undefined) endpoint.tcpConnections--;
-        this.#relayed.delete(member);
-        this.#onClosed(member);
+        if (relayedTo !== undefined) relayedTo.tcpConnections--;
+        onClosed();
       },
     });
-    return member;
   }
-
-  /** Which endpoint a relayed connection counts against. */
-  readonly #relayed = new Map<Member, Endpoint>();
 
   #dial(
     tried: ReadonlySet<Endpoint>,
@@ -153,7 +98,7 @@ export class OutboundListener {
   ): void {
     const endpoint = tried.size < maxDialAttempts ? this.#endpoints.pickEndpoint(tried) : undefined;
     if (endpoint === undefined) {
-      this.connections.refusals[tried.size === 0 ? "no_healthy_upstream" : "connect_failure"]++;
+      this.serving.connections.refusals[tried.size === 0 ? "no_healthy_upstream" : "connect_failure"]++;
       // The caller is still being built: its answer comes in the next turn.
       queueMicrotask(() => onResult(undefined));
       return;
@@ -163,7 +108,6 @@ export class OutboundListener {
         this.#dial(new Set([...tried, endpoint]), onResult, onChosen);
         return;
       }
-      endpoint.tcpConnections++;
       onChosen(endpoint);
       onResult(result.connection);
     });
@@ -195,10 +139,5 @@ export class OutboundListener {
       reason: result.reason,
       error: result.message,
     });
-  }
-
-  #onClosed(member: Member): void {
-    this.connections.closed++;
-    this.#members.delete(member);
   }
 }

@@ -22,7 +22,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
     counter(
       "request_total",
       "HTTP requests received.",
-      listeners.map((l) => sample(l, l.counters.requests)),
+      listeners.map((l) => sample(l, l.serving.counters.requests)),
     ),
     counter("response_total", "HTTP responses sent, by class.", listeners.flatMap(responseSamples)),
     {
@@ -32,25 +32,25 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       samples: listeners.filter(isHttp).flatMap((l) =>
         histogramSamples(labelsOf(l), {
           bounds: latencyBoundsMs,
-          buckets: l.counters.latencyBuckets,
-          sum: l.counters.latencySumMs,
+          buckets: l.serving.counters.latencyBuckets,
+          sum: l.serving.counters.latencySumMs,
         }),
       ),
     },
     counter(
       "atoll_proxy_requests_refused_total",
       "HTTP requests answered by the proxy itself.",
-      listeners.flatMap((l) => reasonSamples(l, l.counters.refusals)),
+      listeners.flatMap((l) => reasonSamples(l, l.serving.counters.refusals)),
     ),
     counter(
       "atoll_proxy_retries_total",
       "Requests sent again on a fresh connection.",
-      listeners.map((l) => sample(l, l.counters.retries)),
+      listeners.map((l) => sample(l, l.serving.counters.retries)),
     ),
     counter(
       "tcp_open_total",
       "Connections accepted.",
-      listeners.map((l) => sample(l, l.connections.opened)),
+      listeners.map((l) => sample(l, l.serving.connections.opened)),
     ),
     counter(
       "atoll_proxy_caller_connections_total",
@@ -60,28 +60,28 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
     counter(
       "tcp_close_total",
       "Connections ended.",
-      listeners.map((l) => sample(l, l.connections.closed)),
+      listeners.map((l) => sample(l, l.serving.connections.closed)),
     ),
     {
       name: "tcp_open_connections",
       help: "Connections open now.",
       type: "gauge",
-      samples: listeners.map((l) => sample(l, l.openConnections)),
+      samples: listeners.map((l) => sample(l, l.serving.members.size)),
     },
     counter(
       "tcp_read_bytes_total",
       "Bytes read from clients.",
-      listeners.map((l) => sample(l, l.connections.readBytes)),
+      listeners.map((l) => sample(l, l.serving.connections.readBytes)),
     ),
     counter(
       "tcp_write_bytes_total",
       "Bytes written to clients.",
-      listeners.map((l) => sample(l, l.connections.writeBytes)),
+      listeners.map((l) => sample(l, l.serving.connections.writeBytes)),
     ),
     counter(
       "atoll_proxy_connections_refused_total",
       "Connections refused, by reason.",
-      listeners.flatMap((l) => reasonSamples(l, l.connections.refusals)),
+      listeners.flatMap((l) => reasonSamples(l, l.serving.connections.refusals)),
     ),
     counter(
       "atoll_proxy_connect_failures_total",
@@ -118,7 +118,7 @@ function sample(listener: AnyListener, value: number): Sample {
 
 function responseSamples(listener: AnyListener): Sample[] {
   if (!isHttp(listener)) return [];
-  return Array.from(listener.counters.responses, (value, statusClass) => ({
+  return Array.from(listener.serving.counters.responses, (value, statusClass) => ({
     labels: {
       ...labelsOf(listener),
       status_class: `${statusClass}xx`,
