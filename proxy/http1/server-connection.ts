@@ -7,6 +7,7 @@ import type { Exchange, LocalReply, RequestPolicy, Upstream, UpstreamFailure } f
 import { type ForwardEdits, forwardedHead, isForwardedAsIs } from "./forward.ts";
 import { MessageHead, parseRequestHead } from "./head.ts";
 import { encodeLocalReply, failureReply, problemReply, textReply } from "./local-reply.ts";
+import { OutgoingRequest } from "./outgoing-request.ts";
 import { RequestBody } from "./request-body.ts";
 
 /** What all connections of one listener share. */
@@ -53,10 +54,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
   readonly #body = new RequestBody();
   #upstreams: Upstream | undefined;
   #upstream: ClientConnection | undefined;
-  /** The encoded request until an upstream takes it; then kept while it may be sent again. */
-  #outgoing: Uint8Array = noBytes;
-  #later: Uint8Array[] = [];
-  #canResend = false;
+  readonly #outgoing = new OutgoingRequest();
   #isHead = false;
   #isUpgrade = false;
   #closesAfter = false;
@@ -150,14 +148,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
   onUpstream(upstream: ClientConnection, isFresh: boolean): void {
     this.#upstream = upstream;
     upstream.start(this, { isHead: this.#isHead, isUpgrade: this.#isUpgrade });
-    let canTakeMore = upstream.write(this.#outgoing);
-    for (const chunk of this.#later) canTakeMore = upstream.write(chunk);
-    if (this.#later.length > 0) {
-      this.#later = [];
-      this.#canResend = false;
-    }
-    if (isFresh) this.#canResend = false;
-    if (!this.#canResend) this.#outgoing = noBytes;
+    const canTakeMore = this.#outgoing.sendTo(upstream, isFresh);
     if (this.#body.isDone) upstream.finishRequest();
     else if (canTakeMore) this.#connection.resume();
     else this.#connection.pause();
@@ -173,8 +164,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
       this.#write(chunk.subarray(response.start, response.end));
       return;
     }
-    this.#canResend = false;
-    this.#outgoing = noBytes;
+    this.#outgoing.forget();
     this.#hasResponse = true;
     this.#context.counters.countResponse(response.status, this.#context.monotonicMs() - this.#startedMs);
     if (response.status === 101) {
@@ -213,8 +203,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
       this.#connection.destroy();
       return;
     }
-    if (this.#canResend) {
-      this.#canResend = false;
+    if (this.#outgoing.takeSecondTry()) {
       this.#context.counters.retries++;
       this.#upstreams?.acquire(this, true);
       return;
@@ -281,8 +270,8 @@ export class ServerConnection implements ConnectionHandler, Exchange {
       return rest;
     }
     this.#isUpgrade = head.isUpgrade && this.#body.isDone && head.minorVersion === 1;
-    this.#canResend = this.#body.isDone && !this.#isUpgrade && isIdempotent();
-    this.#outgoing = this.#encode(bytes, bodyEnd, decision.addition);
+    const canResend = this.#body.isDone && !this.#isUpgrade && isIdempotent();
+    this.#outgoing.begin(this.#encode(bytes, bodyEnd, decision.addition), canResend);
     this.#phase = "exchange";
     this.#upstreams = decision.upstream;
     decision.upstream.acquire(this, false);
@@ -311,7 +300,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
     const part = wholeOrPart(chunk, 0, end);
     if (end < chunk.length) this.#keepForLater(chunk.subarray(end));
     if (this.#upstream === undefined) {
-      this.#later.push(part);
+      this.#outgoing.hold(part);
       this.#connection.pause();
       return;
     }
@@ -346,8 +335,7 @@ export class ServerConnection implements ConnectionHandler, Exchange {
   /** Our own answer to the request under way, whose upstream failed. */
   #replyInstead(reply: LocalReply): void {
     if (this.#phase !== "exchange") return;
-    this.#outgoing = noBytes;
-    this.#later = [];
+    this.#outgoing.forget();
     this.#phase = "head";
     this.#reply(reply);
     if (this.#phase === "head") this.#continue();
