@@ -22,6 +22,8 @@ import type {
 export interface Replica {
   /** Runs one input to its end and returns what the shell has to do, in order. */
   handle(input: ReplicaInput): readonly Effect[];
+  /** The same for all inputs of one turn of the loop: what they produce shares one batch and fewer, fuller messages. */
+  handleAll(inputs: readonly ReplicaInput[]): readonly Effect[];
   readonly status: ReplicaStatus;
 }
 
@@ -29,6 +31,8 @@ export interface ReplicaOptions {
   readonly core: CoreConfig;
   readonly clusterId: string;
   readonly stored: StoredLog;
+  /** Every row on the disk at `stored.appliedIndex`, the replica's own tables included; the machine is restored from them. */
+  readonly rows: Iterable<Row>;
   readonly machine: Machine;
   /** Uniform in [0, 1); from the shell's runtime or the simulator's seed. */
   readonly random: () => number;
@@ -140,4 +144,6 @@ export interface ReplicaStatus extends CoreStatus {
   /** Ticks since the leader was heard; 0 on the leader. */
   readonly ticksSinceLeader: number;
   readonly isHalted: boolean;
+  /** Messages of other clusters that were dropped. */
+  readonly foreignMessages: number;
 }
