@@ -4,6 +4,7 @@ import { AtollError, type ErrorCode, isErrorCode } from "../contract/error-codes
 
 const codeKey = "atoll-code";
 const statusKey = "atoll-status";
+const leaderKey = "atoll-leader";
 
 /** The nearest gRPC status, for peers and tools that do not know our codes; INTERNAL for those that are not listed. */
 const grpcStatus: Readonly<Partial<Record<ErrorCode, status>>> = {
@@ -37,6 +38,7 @@ export function toRpcStatus(thrown: unknown): RpcStatus {
   const metadata = new Metadata();
   metadata.set(codeKey, error.code);
   metadata.set(statusKey, String(error.status));
+  if (error.leader !== "") metadata.set(leaderKey, error.leader);
   return { code: grpcStatus[error.code] ?? status.INTERNAL, details: error.message, metadata };
 }
 
@@ -52,9 +54,12 @@ export function fromServiceError(error: ServiceError, context: CallContext): Ato
   const [code] = error.metadata?.get(codeKey) ?? [];
   if (typeof code === "string" && isErrorCode(code)) {
     const httpStatus = Number(error.metadata.get(statusKey)[0]);
-    const options =
-      Number.isInteger(httpStatus) && httpStatus >= 400 ? { cause: error, status: httpStatus } : { cause: error };
-    return new AtollError(code, error.details, options);
+    const [leader] = error.metadata.get(leaderKey);
+    return new AtollError(code, error.details, {
+      cause: error,
+      ...(Number.isInteger(httpStatus) && httpStatus >= 400 ? { status: httpStatus } : {}),
+      ...(typeof leader === "string" ? { leader } : {}),
+    });
   }
   const where = `${context.method} on server ${context.address}`;
   const options = { cause: error };

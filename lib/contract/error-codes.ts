@@ -36,6 +36,8 @@ export interface AtollErrorOptions {
   readonly cause?: unknown;
   /** Replaces the table's HTTP status where Consul answers another one for this case. */
   readonly status?: number;
+  /** Where the leader listens, `host:port`, when whoever refused knows it: ask there. */
+  readonly leader?: string;
 }
 
 /**
@@ -46,11 +48,14 @@ export class AtollError extends Error {
   override readonly name = "AtollError";
   readonly code: ErrorCode;
   readonly status: number;
+  /** Empty when not known. */
+  readonly leader: string;
 
   constructor(code: ErrorCode, message: string, options: AtollErrorOptions = {}) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.status = options.status ?? errorTable[code].status;
+    this.leader = options.leader ?? "";
   }
 
   get retryable(): ErrorSpec["retryable"] {

@@ -19,6 +19,7 @@ export function answerError(failure: {
   const { error, request, reply, logger } = failure;
   if (error instanceof AtollError) {
     if (error.status >= 500) logger.warn("request failed", requestFields(request, error));
+    setErrorHeaders(reply, error);
     return sendText(reply, error.status, error.message);
   }
   const refusal = refusalOf(error, request);
@@ -26,6 +27,16 @@ export function answerError(failure: {
   const stack = error instanceof Error ? error.stack : undefined;
   logger.error("request broke", { ...requestFields(request, error), stack });
   return sendText(reply, 500, `Internal error: ${errorMessage(error)}`);
+}
+
+/** The body is a sentence for people, as Consul's; programs tell "not applied" from "may be applied" by the code. */
+export const errorCodeHeader = "X-Atoll-Error";
+/** Where the leader listens for RPC, when the one who refused knows. */
+export const leaderHeader = "X-Atoll-Leader";
+
+function setErrorHeaders(reply: FastifyReply, error: AtollError): void {
+  reply.raw.setHeader(errorCodeHeader, error.code);
+  if (error.leader !== "") reply.raw.setHeader(leaderHeader, error.leader);
 }
 
 /** A URL that the router cannot read: wrong percent escapes, or a path parameter over the limit. */

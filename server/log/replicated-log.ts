@@ -12,13 +12,18 @@ export interface ReplicatedLog {
    * Appends a command and resolves when it is durable and applied to the local state. Rejects with `NO_LEADER` when
    * nothing was appended, `UNKNOWN_OUTCOME` when it may have been, `UNAVAILABLE` when the queue is full or closing.
    */
-  propose(command: Command, signal?: AbortSignal): Promise<Proposed>;
+  propose(command: Command, signal?: AbortSignal, options?: ProposeOptions): Promise<Proposed>;
   /** Resolves with an index such that a local read at or after it sees every write acknowledged before the call. */
   readIndex(signal?: AbortSignal): Promise<LogIndex>;
   leadership(): Leadership;
   /** Calls back on every change of leadership until closed. */
   onLeadershipChange(listener: (leadership: Leadership) => void): { close(): void };
   stop(): Promise<void>;
+}
+
+export interface ProposeOptions {
+  /** Names the write: as long as it is remembered, another proposal of the same id has no effect and gets its result. */
+  readonly requestId?: string;
 }
 
 export interface Proposed {
