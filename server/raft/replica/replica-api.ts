@@ -81,6 +81,7 @@ export type ReplicaInput =
   | { readonly type: "propose-change"; readonly id: number; readonly change: ConfigChange }
   | { readonly type: "read"; readonly id: number }
   | { readonly type: "transfer"; readonly id: number; readonly to: NodeId }
+  /** Nobody waits for the answer of `id` any more: none will come, and what was appended stays appended. */
   | { readonly type: "cancel"; readonly id: number }
   | { readonly type: "campaign" }
   | { readonly type: "stored"; readonly batchId: number }
@@ -102,6 +103,8 @@ export type Effect =
   | { readonly type: "send-snapshot"; readonly to: NodeId; readonly term: Term }
   /** Swap the staged rows in, with this metadata and hard state, and drop the log, in one synced batch. */
   | { readonly type: "install-snapshot"; readonly snapshot: SnapshotMeta; readonly hardState: HardState }
+  /** The staged rows are not wanted (stale, or not for this server): they may be deleted. */
+  | { readonly type: "discard-snapshot"; readonly snapshot: SnapshotMeta }
   | { readonly type: "status"; readonly status: ReplicaStatus }
   /** The process ends now, non-zero: the disk, or an invariant, cannot be trusted any more. */
   | { readonly type: "halt"; readonly reason: string };
