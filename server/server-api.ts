@@ -1,4 +1,5 @@
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { LeaderLink } from "./leader-link.ts";
 import type { BlockingReader, StateReader } from "./state/reader.ts";
 import type { ReplicatedLog } from "./log/replicated-log.ts";
 
@@ -8,6 +9,8 @@ export interface CatalogServer {
   readonly reader: StateReader;
   readonly blocking: BlockingReader;
   readonly log: ReplicatedLog;
+  /** The way to the leader when another server is. */
+  readonly leaderLink: LeaderLink;
   /** The link of the agent that lives in this process. */
   readonly link: ServerLink;
 }

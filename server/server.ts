@@ -11,6 +11,7 @@ import { ensureAuthority } from "./ca/ensure-authority.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import { openLevelStore } from "./log/level-store.ts";
 import { openSingleServerLog } from "./log/single-server-log.ts";
+import { createLeaderClient } from "./rpc/leader-client.ts";
 import { startRpcServer } from "./rpc/rpc-server.ts";
 import type { CatalogServer } from "./server-api.ts";
 import { createBlockingReader } from "./state/blocking.ts";
@@ -86,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       sign: (csrPem) => authority.sign(csrPem),
       forward: (request, signal) => forward(request, signal),
     });
+    const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
     const rpc = await startRpcServer({
       listen: { host: options.rpcHost, port: options.rpcPort },
       authority,
@@ -100,6 +102,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       reader,
       blocking,
       log,
+      leaderLink,
       link,
       setForwardHandler(handler) {
         forward = handler;
@@ -107,6 +110,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        leaderLink.close();
         await rpc.stop(deadlineMs);
         await link.close();
         await log.stop();

@@ -41,6 +41,8 @@ export function createGrpcClient(address: string, identity: ChannelCredentials):
     "grpc.keepalive_timeout_ms": 5_000,
     "grpc.enable_http_proxy": 0,
     "grpc.enable_retries": 0,
+    // A server behind a name may have moved: the name is looked up again at every attempt to connect.
+    "grpc.dns_min_time_between_resolutions_ms": 1_000,
     // A shared pool would go on with the connections of an older certificate.
     "grpc.use_local_subchannel_pool": 1,
     "grpc.service_config_disable_resolution": 1,

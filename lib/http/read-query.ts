@@ -11,7 +11,7 @@ export interface ReadQuery {
   readonly minIndex: number;
   /** Longest wait, jitter included. */
   readonly waitMs: number;
-  readonly consistency: "default" | "stale" | "consistent";
+  readonly consistency: Consistency["mode"];
   readonly isCached: boolean;
   /** Every pair must be in the node's Meta. */
   readonly nodeMeta: StringMap;
@@ -20,6 +20,13 @@ export interface ReadQuery {
   readonly isOnlyPassing: boolean;
   /** Sorts by distance from this node; without coordinates there is nothing to sort by. */
   readonly near: string;
+}
+
+/** How fresh a read has to be. */
+export interface Consistency {
+  readonly mode: "default" | "stale" | "consistent";
+  /** With `stale`: when the server has not heard of the leader for longer, the leader is asked; 0 = any age will do. */
+  readonly maxStaleMs: number;
 }
 
 export interface ReadQueryOptions {
@@ -41,7 +48,7 @@ export function parseReadQuery(request: FastifyRequest, options: ReadQueryOption
   return {
     minIndex: parseIndex(query.get("index")),
     waitMs: parseWaitMs(query.get("wait"), options.random),
-    consistency: parseConsistency(query, isCached),
+    consistency: parseConsistency(query).mode,
     isCached,
     nodeMeta: Object.fromEntries(query.getAll("node-meta").map(splitPair)),
     tags: query.getAll("tag").map((tag) => tag.toLowerCase()),
@@ -93,7 +100,8 @@ function parseWaitMs(text: string | null, random: Random): number {
   return boundedMs * (1 + random.float() * waitJitterFraction);
 }
 
-function parseConsistency(query: URLSearchParams, isCached: boolean): ReadQuery["consistency"] {
+/** Throws `INVALID_ARGUMENT` in Consul's words for modes that contradict each other. */
+export function parseConsistency(query: URLSearchParams): Consistency {
   const maxStale = query.get("max_stale") ?? "";
   const maxStaleMs = maxStale === "" ? 0 : parseDurationMs(maxStale);
   if (maxStaleMs === undefined) throw new AtollError("INVALID_ARGUMENT", `Invalid max_stale value "${maxStale}"`);
@@ -102,11 +110,11 @@ function parseConsistency(query: URLSearchParams, isCached: boolean): ReadQuery[
   if (isStale && isConsistent) {
     throw new AtollError("INVALID_ARGUMENT", "Cannot specify ?stale with ?consistent, conflicting semantics.");
   }
-  if (isCached && isConsistent) {
+  if (query.has("cached") && isConsistent) {
     throw new AtollError("INVALID_ARGUMENT", "Cannot specify ?cached with ?consistent, conflicting semantics.");
   }
-  if (isConsistent) return "consistent";
-  return isStale ? "stale" : "default";
+  if (isConsistent) return { mode: "consistent", maxStaleMs: 0 };
+  return { mode: isStale ? "stale" : "default", maxStaleMs: Math.max(0, maxStaleMs) };
 }
 
 function splitPair(pair: string): [string, string] {

@@ -10,13 +10,15 @@ import type { RouteContext } from "./server-routes.ts";
 export function registerCatalogWriteRoutes(app: HttpApp, { server }: RouteContext): void {
   app.put("/v1/catalog/register", { schema: { body: RegisterBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
-    await proposeOrThrow(server, registerCommand(request.body, server.datacenter));
+    const command = registerCommand(request.body, server.datacenter);
+    await proposeOrThrow({ server, request, command });
     return sendJson(reply, true);
   });
 
   app.put("/v1/catalog/deregister", { schema: { body: DeregisterBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
-    await proposeOrThrow(server, deregisterCommand(request.body, server.datacenter));
+    const command = deregisterCommand(request.body, server.datacenter);
+    await proposeOrThrow({ server, request, command });
     return sendJson(reply, true);
   });
 }

@@ -24,7 +24,8 @@ export function registerConfigRoutes(app: HttpApp, { server, reads }: RouteConte
     checkDatacenter(request, server.datacenter);
     const entry = decodeConfigEntry(readJsonBody(request.body));
     const expectedIndex = parseCas(queryOf(request));
-    return sendJson(reply, await proposeOrThrow(server, { type: "config-entry-upsert", entry, ...expectedIndex }));
+    const command = { type: "config-entry-upsert", entry, ...expectedIndex } as const;
+    return sendJson(reply, await proposeOrThrow({ server, request, command }));
   });
 
   app.get("/v1/config/:kind", { schema: { params: KindPath } }, (request, reply) => {
@@ -52,7 +53,8 @@ export function registerConfigRoutes(app: HttpApp, { server, reads }: RouteConte
     const kind = mustKind(request.params.kind);
     const name = mustName(request.params.name, "config entry name");
     const expected = parseCas(queryOf(request));
-    const isApplied = await proposeOrThrow(server, { type: "config-entry-delete", kind, name, ...expected });
+    const command = { type: "config-entry-delete", kind, name, ...expected } as const;
+    const isApplied = await proposeOrThrow({ server, request, command });
     return sendJson(reply, expected.expectedIndex === undefined ? {} : isApplied);
   });
 }

@@ -1,5 +1,7 @@
+import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import type { ConfigEntryDelete, ConfigEntryUpsert } from "../../lib/contract/commands.ts";
 import type { ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
@@ -31,7 +33,10 @@ export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteCont
     checkDatacenter(request, server.datacenter);
     const { source, destination } = parsePair(request);
     const rule = decodeRule(request.body, { source, destination });
-    await changeSources(server, destination, (sources) => [...sources.filter(({ Name }) => Name !== source), rule]);
+    await changeSources({ server, request, destination }, (sources) => [
+      ...sources.filter(({ Name }) => Name !== source),
+      rule,
+    ]);
     return sendJson(reply, true);
   });
 
@@ -40,7 +45,7 @@ export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteCont
     const { source, destination } = parsePair(request);
     const entry = server.reader.configEntry("service-intentions", destination).value;
     if (findSource(entry, source) !== undefined) {
-      await changeSources(server, destination, (sources) => sources.filter(({ Name }) => Name !== source));
+      await changeSources({ server, request, destination }, (sources) => sources.filter(({ Name }) => Name !== source));
     }
     return sendJson(reply, true);
   });
@@ -68,28 +73,24 @@ function decodeRule(
 
 /** Reads, changes and writes the entry of `destination` until nobody came between; without sources it is deleted. */
 async function changeSources(
-  server: CatalogServer,
-  destination: string,
+  write: { readonly server: CatalogServer; readonly request: FastifyRequest; readonly destination: string },
   change: (sources: readonly SourceIntention[]) => readonly SourceIntention[],
 ): Promise<void> {
+  const { server, request, destination } = write;
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const current = server.reader.configEntry("service-intentions", destination).value;
     const existing = current?.Kind === "service-intentions" ? current : undefined;
     const sources = change(existing?.Sources ?? []);
     const expectedIndex = existing?.ModifyIndex ?? 0;
-    const isApplied = await (sources.length === 0
-      ? proposeOrThrow(server, {
-          type: "config-entry-delete",
-          kind: "service-intentions",
-          name: destination,
-          expectedIndex,
-        })
-      : proposeOrThrow(server, {
-          type: "config-entry-upsert",
-          entry: entryWith({ destination, sources, meta: existing?.Meta ?? {} }),
-          expectedIndex,
-        }));
-    if (isApplied) return;
+    const command: ConfigEntryUpsert | ConfigEntryDelete =
+      sources.length === 0
+        ? { type: "config-entry-delete", kind: "service-intentions", name: destination, expectedIndex }
+        : {
+            type: "config-entry-upsert",
+            entry: entryWith({ destination, sources, meta: existing?.Meta ?? {} }),
+            expectedIndex,
+          };
+    if (await proposeOrThrow({ server, request, command, step: attempt })) return;
   }
   throw new AtollError("CONFLICT", `the intentions of "${destination}" are being changed by others: try again`);
 }

@@ -1,5 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { sleep } from "../../lib/base/clock.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
 import { encodeJson, isPretty, sendJsonBytes } from "../../lib/http/answers.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { setReadHeaders } from "../../lib/http/read-headers.ts";
@@ -29,6 +31,10 @@ export interface AnsweredRead<T> {
   readonly parameters: ReadQuery;
 }
 
+/** Entries are applied within milliseconds of being committed; a longer wait is a defect that must not hang a client. */
+const applyTimeoutMs = 7_000;
+const applyPollMs = 2;
+
 const cacheLimits = { maxEntries: 1_024, maxBytes: 32 * 1024 * 1024 };
 
 export function createReadEndpoint(options: { server: CatalogServer; runtime: Runtime }): ReadEndpoint {
@@ -37,15 +43,11 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
 
   const read: ReadEndpoint["read"] = async (request, reply, query) => {
     const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
-    const consistency = await reachConsistency(server, parameters, reply);
+    const consistency = await reachConsistency(options, parameters, reply);
     const result =
       parameters.minIndex === 0
         ? query(server.reader, parameters)
-        : await server.blocking.read((reader) => query(reader, parameters), {
-            minIndex: parameters.minIndex,
-            waitMs: parameters.waitMs,
-            signal: requestSignal(reply),
-          });
+        : await waitForChange(server, { parameters, query, consistency, signal: requestSignal(reply) });
     const { leaderAddress, lastContactMs } = server.log.leadership();
     setReadHeaders(reply, { index: result.index, isLeaderKnown: leaderAddress !== "", lastContactMs, consistency });
     return { read: result, parameters };
@@ -64,18 +66,67 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
   };
 }
 
-/** The default mode is answered by the leader from its memory; anyone else first learns how far the leader is. */
-async function reachConsistency(
+/**
+ * Blocks until the value changes. A leader that stops leading hands its watchers on: it may be cut off from what changes
+ * from now on, and they did not ask for a stale answer.
+ */
+async function waitForChange<T>(
   server: CatalogServer,
+  wait: {
+    readonly parameters: ReadQuery;
+    readonly query: ReadSpec<T>["query"];
+    readonly consistency: "leader" | "stale" | "consistent";
+    readonly signal: AbortSignal;
+  },
+): Promise<Read<T>> {
+  const { parameters, query, consistency } = wait;
+  const { minIndex, waitMs } = parameters;
+  const read = (signal: AbortSignal): Promise<Read<T>> =>
+    server.blocking.read((reader) => query(reader, parameters), { minIndex, waitMs, signal });
+  if (consistency === "stale") return read(wait.signal);
+  const deposed = new AbortController();
+  const abort = (): void => deposed.abort();
+  wait.signal.addEventListener("abort", abort, { once: true });
+  if (wait.signal.aborted) abort();
+  const changes = server.log.onLeadershipChange(({ isLeader }) => {
+    if (!isLeader) abort();
+  });
+  try {
+    const result = await read(deposed.signal);
+    if (server.log.leadership().isLeader || wait.signal.aborted) return result;
+    throw new AtollError("NO_LEADER", "No cluster leader");
+  } finally {
+    changes.close();
+    wait.signal.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * The default mode is answered by the leader from its memory: nobody else gets here with it. A consistent read first has
+ * the leader make sure that it still is one, and then waits until this server's memory is as new as the answer to that.
+ */
+async function reachConsistency(
+  { server, runtime: { clock } }: { readonly server: CatalogServer; readonly runtime: Runtime },
   parameters: ReadQuery,
   reply: FastifyReply,
 ): Promise<"leader" | "stale" | "consistent"> {
   const { consistency } = parameters;
   if (consistency === "stale") return "stale";
-  if (consistency === "consistent" || !server.log.leadership().isLeader) {
-    await server.log.readIndex(requestSignal(reply));
+  if (!server.log.leadership().isLeader) throw new AtollError("NO_LEADER", "No cluster leader");
+  if (consistency === "default") return "leader";
+  const signal = requestSignal(reply);
+  const index = await server.log.readIndex(signal);
+  const deadlineMs = clock.monotonicMs() + applyTimeoutMs;
+  while (server.reader.appliedIndex() < index) {
+    if (signal.aborted || clock.monotonicMs() >= deadlineMs) {
+      throw new AtollError(
+        "UNAVAILABLE",
+        `entry ${index} is committed and has not been applied here in time: ask again`,
+      );
+    }
+    await sleep(clock, applyPollMs, signal);
   }
-  return consistency === "consistent" ? "consistent" : "leader";
+  return "consistent";
 }
 
 /** Parameters that choose when and how fresh a read is answered, not what it answers. */

@@ -9,6 +9,7 @@ import { registerConfigRoutes } from "./config-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
+import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
@@ -21,6 +22,8 @@ import { registerStatusRoutes } from "./status-routes.ts";
 export interface ServerRoutesOptions {
   readonly server: CatalogServer;
   readonly runtime: MeteredRuntime;
+  /** How long a request waits for a leader; 7 s when absent. */
+  readonly leaderWaitMs?: number;
 }
 
 /** What every group of routes is given. */
@@ -30,6 +33,7 @@ export interface RouteContext extends ServerRoutesOptions {
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
   const context: RouteContext = { ...options, reads: createReadEndpoint(options) };
+  routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);
   registerCatalogWriteRoutes(app, context);

@@ -14,7 +14,7 @@ export interface AgentCalls {
     signal: AbortSignal,
   ): Promise<JsonMessage>;
   sign(message: { readonly csrPem: string }, caller: AgentIdentity): Promise<SignResponse>;
-  forward(message: ForwardMessage, caller: AgentIdentity, signal: AbortSignal): Promise<ForwardAnswer>;
+  forward(message: ForwardMessage, signal: AbortSignal): Promise<ForwardAnswer>;
 }
 
 export function createAgentCalls(options: {
@@ -42,7 +42,7 @@ export function createAgentCalls(options: {
     async sign(message, caller) {
       return authority.sign(message.csrPem, { services: true, agentNode: caller.node });
     },
-    async forward(message, _caller, signal) {
+    async forward(message, signal) {
       if (!message.url.startsWith("/v1/")) {
         throw new AtollError(
           "INVALID_ARGUMENT",

@@ -6,28 +6,44 @@ import type { Logger } from "../../lib/base/logger.ts";
 import { toRpcStatus } from "../../lib/client/rpc-errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority } from "../ca/authority.ts";
-import { type AgentIdentity, createCallerCheck } from "./caller.ts";
+import { type AgentIdentity, type CallerIdentity, createCallerCheck } from "./caller.ts";
 import type { RpcMetrics } from "./rpc-metrics.ts";
 
-export interface EnrolledCaller {
-  readonly identity: AgentIdentity;
+export interface EnrolledCaller<Identity extends CallerIdentity = AgentIdentity> {
+  readonly identity: Identity;
   readonly notAfterMs: number;
 }
 
-export type Authenticate = (call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">) => EnrolledCaller;
+type Call = Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">;
 
-/** The function made throws `PERMISSION_DENIED` for everybody but an enrolled agent, and counts why. */
+export interface Authentication {
+  /** Throws `PERMISSION_DENIED` for everybody but an enrolled agent. */
+  agent(call: Call): EnrolledCaller;
+  /** Lets the other servers of the cluster in as well. */
+  agentOrServer(call: Call): EnrolledCaller<CallerIdentity>;
+}
+
+/** Refusals are counted by their reason. */
 export function createAuthentication(options: {
   readonly authority: Authority;
   readonly metrics: RpcMetrics;
   readonly clock: Clock;
-}): Authenticate {
+}): Authentication {
   const check = createCallerCheck({ ...options.authority, clock: options.clock });
-  return (call) => {
+  const agentOrServer: Authentication["agentOrServer"] = (call) => {
     const caller = check(call.getAuthContext());
     if (caller.ok) return caller;
     options.metrics.countRefusal(caller.reason);
     throw new AtollError("PERMISSION_DENIED", caller.message);
+  };
+  return {
+    agentOrServer,
+    agent(call) {
+      const { identity, notAfterMs } = agentOrServer(call);
+      if (identity.kind === "agent") return { identity, notAfterMs };
+      options.metrics.countRefusal("not-an-agent");
+      throw new AtollError("PERMISSION_DENIED", "the client certificate is of a server, which is not an agent");
+    },
   };
 }
 

@@ -12,13 +12,16 @@ import {
 } from "../../lib/x509/certificate.ts";
 
 export type AgentIdentity = Extract<SpiffeId, { kind: "agent" }>;
+/** Another server of the cluster: all of them share one identity. */
+export type ServerIdentity = Extract<SpiffeId, { kind: "server" }>;
+export type CallerIdentity = AgentIdentity | ServerIdentity;
 export type RefusalReason = "no-certificate" | "foreign-authority" | "expired" | "not-an-agent";
 
 /** What TLS has established about the peer of a call. */
 export type TlsPeer = ReturnType<ServerUnaryCall<unknown, unknown>["getAuthContext"]>;
 
 export type CallerCheck =
-  | { readonly ok: true; readonly identity: AgentIdentity; readonly notAfterMs: number }
+  | { readonly ok: true; readonly identity: CallerIdentity; readonly notAfterMs: number }
   | { readonly ok: false; readonly reason: RefusalReason; readonly message: string };
 
 export interface CallerPolicy {
@@ -56,11 +59,11 @@ export function createCallerCheck(policy: CallerPolicy): (peer: TlsPeer) => Call
 function checkIdentity(certificate: X509Certificate, policy: CallerPolicy): CallerCheck {
   const uris = uriNames(certificate);
   const identity = uris.length === 1 ? parseSpiffeId(uris[0] ?? "") : undefined;
-  if (identity?.kind !== "agent") {
+  if (identity?.kind !== "agent" && identity?.kind !== "server") {
     return refuse("not-an-agent", `the client certificate is of ${uris.join(", ") || "nobody"}, which is not an agent`);
   }
   if (identity.trustDomain !== policy.trustDomain || identity.datacenter !== policy.datacenter) {
-    return refuse("not-an-agent", `the agent ${uris.join()} belongs to another trust domain or datacenter`);
+    return refuse("not-an-agent", `the ${identity.kind} ${uris.join()} belongs to another trust domain or datacenter`);
   }
   return { ok: true, identity, notAfterMs: certificateValidity(certificate).notAfterMs };
 }

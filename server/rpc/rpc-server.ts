@@ -6,7 +6,13 @@ import { Server } from "@grpc/grpc-js";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import { maxMessageBytes } from "../../lib/client/grpc-client.ts";
 import { toRpcStatus } from "../../lib/client/rpc-errors.ts";
-import { type EnrollRequest, type EnrollResponse, rpcMethods } from "../../lib/client/rpc-methods.ts";
+import {
+  type EnrollRequest,
+  type EnrollResponse,
+  type ForwardAnswer,
+  type ForwardMessage,
+  rpcMethods,
+} from "../../lib/client/rpc-methods.ts";
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
@@ -63,7 +69,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     "grpc.keepalive_timeout_ms": 10_000,
   });
   const streams = new Set<{ end(error: AtollError): void }>();
-  const authenticate = createAuthentication({ authority, metrics, clock: runtime.clock });
+  const authentication = createAuthentication({ authority, metrics, clock: runtime.clock });
   const answer = createAnswerer({ metrics, logger });
   const calls = createAgentCalls(options);
   const encode = createJsonEncoder();
@@ -72,7 +78,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     handle: (request: Request, caller: AgentIdentity, signal: AbortSignal) => Promise<Response>,
   ) =>
     answer<Request, Response>(method, async (call, signal) =>
-      handle(call.request, authenticate(call).identity, signal),
+      handle(call.request, authentication.agent(call).identity, signal),
     );
 
   server.addService(rpcMethods, {
@@ -84,7 +90,11 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     Write: asAgent("Write", calls.write),
     NodeRegistrations: asAgent("NodeRegistrations", calls.nodeRegistrations),
     Sign: asAgent("Sign", calls.sign),
-    Forward: asAgent("Forward", calls.forward),
+    // A following server has its leader run what its own clients asked of it.
+    Forward: answer<ForwardMessage, ForwardAnswer>("Forward", async (call, signal) => {
+      authentication.agentOrServer(call);
+      return calls.forward(call.request, signal);
+    }),
     Subscribe(stream: AgentStream) {
       try {
         streams.add(openStream(stream));
@@ -96,7 +106,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   });
 
   const openStream = (stream: AgentStream) => {
-    const caller = authenticate(stream);
+    const caller = authentication.agent(stream);
     // The identity was proven for as long as its certificate lasts; the agent comes back with the renewed one.
     const lifeMs = Math.min(caller.notAfterMs - runtime.clock.nowMs(), 2_000_000_000);
     const expiry = runtime.clock.after(lifeMs, () =>

@@ -75,12 +75,17 @@ export function createTestCatalog(): TestCatalog {
       onLeadershipChange: () => ({ close: () => undefined }),
       stop: async () => undefined,
     },
+    leaderLink: {
+      forward: async () => {
+        throw new AtollError("NO_LEADER", "there is only one server");
+      },
+    },
     get link(): never {
       throw new Error("the routes do not use the link");
     },
   };
   const app = createHttpApp({ runtime });
-  registerServerRoutes(app, { server, runtime });
+  registerServerRoutes(app, { server, runtime, leaderWaitMs: 20 });
 
   const inject = async (method: "GET" | "PUT" | "DELETE" | "POST", url: string, body?: unknown): Promise<Answer> => {
     const payload = typeof body === "string" ? body : JSON.stringify(body);

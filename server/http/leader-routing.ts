@@ -1,0 +1,161 @@
+/**
+ * Who answers a request: the leader, unless staleness is asked for. A following server has it run by the leader, over one
+ * hop that is marked so that it can never become two. While there is no leader a request waits, for a failover takes a
+ * second or two and clients should not notice; what certainly had no effect is tried again, anything else never is.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { sleep } from "../../lib/base/clock.ts";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { errorCodeHeader } from "../../lib/http/error-answers.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { requestSignal } from "../../lib/http/open-requests.ts";
+import { parseConsistency } from "../../lib/http/read-query.ts";
+import { rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
+import { queryOf } from "../../lib/http/request-line.ts";
+import type { CatalogServer } from "../server-api.ts";
+import { nameRequest } from "./request-id.ts";
+
+/** How long a request waits for a leader, as Consul's rpc_hold_timeout. */
+export const defaultLeaderWaitMs = 7_000;
+/** A leader that refused, or could not be reached, is asked again after this; a change of leadership comes first. */
+const retryDelayMs = 100;
+
+/** Says that the request has come from a following server: whoever gets it answers it or refuses it. */
+const forwardedHeader = "x-atoll-forwarded";
+
+export interface LeaderRoutingOptions {
+  readonly server: Pick<CatalogServer, "log" | "leaderLink">;
+  readonly runtime: Runtime;
+  readonly leaderWaitMs: number;
+}
+
+/** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
+export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
+  const bodies = new WeakMap<FastifyRequest, Uint8Array>();
+  const answer = createRouting(options, bodies);
+  app.addHook("onRoute", (route) => {
+    if (!needsLeader(route.url)) return;
+    const handler = route.handler;
+    // The bytes as they came, before a schema makes something else of them.
+    route.preValidation = [...asList(route.preValidation), keepBody];
+    route.handler = function (request, reply) {
+      return answer(request, reply, async () => handler.call(this, request, reply));
+    };
+  });
+  const keepBody = async (request: FastifyRequest): Promise<void> => {
+    const body = rawBody(request);
+    if (body.length > 0) bodies.set(request, body);
+  };
+}
+
+function needsLeader(url: string): boolean {
+  return url.startsWith("/v1/") && !/^\/v1\/(?:agent|status|acl|catalog\/datacenters)(?:\/|$)/.test(url);
+}
+
+function asList<T>(value: T | T[] | undefined): T[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}
+
+type Answer = (request: FastifyRequest, reply: FastifyReply, handler: () => Promise<unknown>) => Promise<unknown>;
+
+function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyRequest, Uint8Array>): Answer {
+  const { server, runtime, leaderWaitMs } = options;
+  const { clock } = runtime;
+
+  const nextLeadership = (signal: AbortSignal, waitMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const changed = server.log.onLeadershipChange(() => finish());
+      const stop = new AbortController();
+      const finish = (): void => {
+        changed.close();
+        stop.abort();
+        signal.removeEventListener("abort", finish);
+        resolve();
+      };
+      signal.addEventListener("abort", finish, { once: true });
+      void sleep(clock, waitMs, stop.signal).then(finish);
+      if (signal.aborted) finish();
+    });
+
+  const forward = (request: FastifyRequest, address: string, signal: AbortSignal): Promise<RelayedAnswer> => {
+    const relayed = relayedRequest(request, bodies.get(request) ?? rawBody(request));
+    return server.leaderLink.forward(
+      address,
+      {
+        ...relayed,
+        url: isRead(request) ? withoutStale(relayed.url) : relayed.url,
+        headers: { ...relayed.headers, [forwardedHeader]: "1" },
+      },
+      signal,
+    );
+  };
+
+  return async (request, reply, handler) => {
+    if (!isRead(request)) nameRequest(request, reply, runtime.random);
+    if (isAnsweredHere(request, server.log.leadership())) return handler();
+    const isForwarded = request.headers[forwardedHeader] !== undefined;
+    const signal = requestSignal(reply);
+    const deadlineMs = clock.monotonicMs() + leaderWaitMs;
+    for (;;) {
+      const { isLeader, leaderAddress } = server.log.leadership();
+      let refusal = noLeader(leaderAddress);
+      try {
+        if (isLeader) return await handler();
+        if (!isForwarded && leaderAddress !== "") {
+          const answer = await forward(request, leaderAddress, signal);
+          if (!isRefusal(answer)) return sendRelayed(reply, answer);
+          refusal = noLeader(leaderAddress);
+        }
+      } catch (thrown) {
+        if (!isRetryable(thrown, request) || reply.sent) throw thrown;
+        refusal = thrown;
+      }
+      const leftMs = deadlineMs - clock.monotonicMs();
+      // Who forwarded it waits for the new leader; waiting here would only hide the change from it.
+      if (isForwarded || leftMs <= 0 || signal.aborted) throw isForwarded ? refusal : noLeader("");
+      await nextLeadership(signal, Math.min(leftMs, retryDelayMs));
+    }
+  };
+}
+
+/** Stale reads are, by any server, unless they ask for something newer than this server can promise. */
+function isAnsweredHere(
+  request: FastifyRequest,
+  leadership: { readonly isLeader: boolean; readonly lastContactMs: number; readonly leaderAddress: string },
+): boolean {
+  if (!isRead(request)) return false;
+  const { mode, maxStaleMs } = parseConsistency(queryOf(request));
+  if (mode !== "stale") return false;
+  return maxStaleMs === 0 || leadership.isLeader || leadership.lastContactMs <= maxStaleMs;
+}
+
+function isRead(request: FastifyRequest): boolean {
+  return request.method === "GET" || request.method === "HEAD" || request.method === "OPTIONS";
+}
+
+/** What reaches the leader is no stale read any more: its answer says so. */
+function withoutStale(url: string): string {
+  const queryAt = url.indexOf("?");
+  if (queryAt < 0) return url;
+  const kept = url
+    .slice(queryAt + 1)
+    .split("&")
+    .filter((pair) => !/^(?:stale|max_stale)(?:=|$)/.test(pair));
+  return kept.length === 0 ? url.slice(0, queryAt) : `${url.slice(0, queryAt)}?${kept.join("&")}`;
+}
+
+function isRefusal(answer: RelayedAnswer): boolean {
+  return answer.headers[errorCodeHeader.toLowerCase()] === "NO_LEADER";
+}
+
+/** A write only when it certainly had no effect, a read also when its answer was lost on the way. */
+function isRetryable(thrown: unknown, request: FastifyRequest): thrown is AtollError {
+  if (!(thrown instanceof AtollError)) return false;
+  return thrown.code === "NO_LEADER" || (thrown.code === "UNAVAILABLE" && isRead(request));
+}
+
+function noLeader(leader: string): AtollError {
+  return new AtollError("NO_LEADER", "No cluster leader", leader === "" ? {} : { leader });
+}
