@@ -14,10 +14,15 @@ export interface OpenRequests {
 
 export function createOpenRequests(): OpenRequests {
   const controllers = new Set<AbortController>();
+  /** Several things that one request waits for share its signal. */
+  const byReply = new WeakMap<FastifyReply, AbortSignal>();
   let isClosing = false;
   return {
     signalFor(reply) {
+      const existing = byReply.get(reply);
+      if (existing !== undefined) return existing;
       const controller = new AbortController();
+      byReply.set(reply, controller.signal);
       // "close" comes after the last byte was written, and when the connection ends before that.
       if (isClosing || reply.raw.destroyed) controller.abort();
       else {

@@ -69,7 +69,7 @@ export function createTestCatalog(): TestCatalog {
       async readIndex() {
         readIndexCalls++;
         mustLead();
-        return logIndex(lastIndex);
+        return logIndex(state.reader.appliedIndex());
       },
       leadership: () => leadership,
       onLeadershipChange: () => ({ close: () => undefined }),
