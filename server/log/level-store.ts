@@ -2,7 +2,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { Level } from "level";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import type { DurableStore } from "./durable-store.ts";
+import type { KeyRange, RangedStore, StoreView } from "./durable-store.ts";
 
 /** Entries fetched at once while scanning. */
 const scanChunk = 1000;
@@ -11,7 +11,7 @@ const scanChunk = 1000;
  * Opens (or makes) a LevelDB database in `directory`, which is ours alone (0700: the authority's key is in there).
  * Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, or `CONFIG_INVALID` when the directory cannot be used.
  */
-export async function openLevelStore(directory: string): Promise<DurableStore> {
+export async function openLevelStore(directory: string): Promise<RangedStore> {
   await prepareDirectory(directory);
   const db = new Level<string, Uint8Array>(directory, { keyEncoding: "utf8", valueEncoding: "view" });
   try {
@@ -35,7 +35,31 @@ export async function openLevelStore(directory: string): Promise<DurableStore> {
         await iterator.close();
       }
     },
+    writeUnsynced: (operations) => db.batch([...operations], { sync: false }),
+    clear: ({ from, before }) => db.clear({ gte: from, lt: before }),
+    view: () => openView(db, directory),
     close: () => db.close(),
+  };
+}
+
+function openView(db: Level<string, Uint8Array>, directory: string): StoreView {
+  const snapshot = db.snapshot();
+  return {
+    async *read({ from, before }: KeyRange) {
+      const iterator = db.iterator({ gte: from, lt: before, snapshot });
+      try {
+        for (;;) {
+          const entries = await iterator.nextv(scanChunk);
+          if (entries.length === 0) return;
+          yield entries;
+        }
+      } catch (thrown) {
+        throw readError(directory, thrown);
+      } finally {
+        await iterator.close();
+      }
+    },
+    close: () => snapshot.close(),
   };
 }
 
