@@ -1,0 +1,88 @@
+import type { Cluster } from "./cluster.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+export const faultKinds = [
+  "kill",
+  "kill-leader",
+  "kill-all",
+  "pause",
+  "pause-leader",
+  "partition",
+  "isolate-leader",
+  "one-way-out",
+  "one-way-in",
+  "cut",
+  "delay",
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** Those that do something to a cluster of so many servers. */
+export function faultKindsFor(servers: number): readonly FaultKind[] {
+  return servers > 1 ? faultKinds : ["kill-leader", "kill-all", "pause-leader"];
+}
+
+interface FaultContext {
+  readonly cluster: Cluster;
+  readonly leader: ServerProcess;
+  readonly random: () => number;
+}
+
+/** What each fault does. Those that last are ended by the cluster's `heal`; none needs privileges. */
+const faults: Readonly<Record<FaultKind, (context: FaultContext) => Promise<void> | void>> = {
+  /** As many as the cluster can do without. */
+  async kill({ cluster, random }) {
+    await Promise.all(minorityOf(cluster, random).map((server) => server.end("SIGKILL")));
+  },
+  "kill-leader": ({ leader }) => leader.end("SIGKILL"),
+  /** As a power cut: only what is on the disks is left. */
+  async "kill-all"({ cluster }) {
+    await Promise.all(cluster.servers.map((server) => server.end("SIGKILL")));
+  },
+  pause({ cluster, random }) {
+    for (const server of minorityOf(cluster, random)) server.pause();
+  },
+  /** It still believes that it leads when it goes on. */
+  "pause-leader": ({ leader }) => leader.pause(),
+  partition({ cluster, random }) {
+    const cutOff = minorityOf(cluster, random);
+    for (const a of cutOff) for (const b of others(cluster, cutOff)) holdBoth(cluster, a, b);
+  },
+  "isolate-leader"({ cluster, leader }) {
+    for (const other of others(cluster, [leader])) holdBoth(cluster, leader, other);
+  },
+  /** The leader hears the others and they do not hear it. */
+  "one-way-out"({ cluster, leader }) {
+    for (const other of others(cluster, [leader])) cluster.links.hold(leader.name, other.name);
+  },
+  /** The others hear the leader and it does not hear them. */
+  "one-way-in"({ cluster, leader }) {
+    for (const other of others(cluster, [leader])) cluster.links.hold(other.name, leader.name);
+  },
+  cut({ cluster }) {
+    if (cluster.links.cut() === 0) throw new Error("there was no connection to cut");
+  },
+  delay({ cluster, random }) {
+    cluster.links.delay(20 + Math.floor(random() * 100));
+  },
+};
+
+export async function injectFault(kind: FaultKind, context: FaultContext): Promise<void> {
+  await faults[kind](context);
+}
+
+function minorityOf(cluster: Cluster, random: () => number): readonly ServerProcess[] {
+  const size = Math.floor((cluster.servers.length - 1) / 2);
+  const start = Math.floor(random() * cluster.servers.length);
+  return Array.from({ length: size }, (_, n) => cluster.servers[(start + n) % cluster.servers.length]).filter(
+    (server) => server !== undefined,
+  );
+}
+
+function others(cluster: Cluster, these: readonly ServerProcess[]): readonly ServerProcess[] {
+  return cluster.servers.filter((server) => !these.includes(server));
+}
+
+function holdBoth(cluster: Cluster, a: ServerProcess, b: ServerProcess): void {
+  cluster.links.hold(a.name, b.name);
+  cluster.links.hold(b.name, a.name);
+}
