@@ -1,3 +1,4 @@
+import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
 
@@ -5,7 +6,15 @@ import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
  * What the replicated log carries. A command holds everything its effect depends on (times, ids, defaults already filled
  * in): applying it reads neither clock nor random, so every server computes the same state.
  */
-export type Command = RegisterCommand | DeregisterCommand | ConfigEntryUpsert | ConfigEntryDelete | CaInitialize;
+export type Command =
+  | RegisterCommand
+  | DeregisterCommand
+  | ConfigEntryUpsert
+  | ConfigEntryDelete
+  | CaInitialize
+  | AutopilotUpsert
+  | RestoreRows
+  | RestoreCommit;
 
 /** Upserts a node, one service and any checks, all or nothing. */
 export interface RegisterCommand {
@@ -37,6 +46,31 @@ export interface ConfigEntryDelete {
   readonly kind: ConfigEntryKind;
   readonly name: string;
   readonly expectedIndex?: number;
+}
+
+export interface AutopilotUpsert {
+  readonly type: "autopilot-upsert";
+  readonly config: AutopilotConfig;
+  readonly expectedIndex?: number;
+}
+
+/** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */
+export interface RestoreRows {
+  readonly type: "restore-rows";
+  readonly restoreId: string;
+  readonly piece: number;
+  readonly rows: readonly { readonly table: string; readonly key: string; readonly value?: unknown }[];
+}
+
+/** Makes the staged rows the state, when all pieces are there. */
+export interface RestoreCommit {
+  readonly type: "restore-commit";
+  readonly restoreId: string;
+  readonly pieceCount: number;
+  /** The largest index that anybody can have read from the state that was saved. */
+  readonly highestIndex: number;
+  /** The cluster's own authority stays, since the one in the snapshot is not its. */
+  readonly keepsAuthority: boolean;
 }
 
 /** Sets the cluster's certificate authority; has no effect when there is one already. */

@@ -1,5 +1,12 @@
 import { unreachable } from "../../lib/base/assert.ts";
-import type { CaInitialize, Command, CommandResult } from "../../lib/contract/commands.ts";
+import type {
+  AutopilotUpsert,
+  CaInitialize,
+  Command,
+  CommandResult,
+  RestoreCommit,
+  RestoreRows,
+} from "../../lib/contract/commands.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
@@ -7,11 +14,14 @@ import { register } from "./register.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
 
+/** `restore-commit` replaces the tables themselves (restore-snapshot.ts). */
+type AppliedCommand = Exclude<Command, RestoreCommit>;
+
 /**
  * What each command means. Pure: it reads the tables and the command, nothing else, so every server that applies the
  * same log holds the same tables. A refused command has changed nothing.
  */
-export function applyCommand(tables: Tables, changes: ChangeSet, command: Command): CommandResult {
+export function applyCommand(tables: Tables, changes: ChangeSet, command: AppliedCommand): CommandResult {
   switch (command.type) {
     case "register":
       return register(tables, changes, command);
@@ -23,10 +33,31 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Comman
       return deleteConfigEntry(tables, changes, command);
     case "ca-initialize":
       return initializeCa(tables, changes, command);
+    case "autopilot-upsert":
+      return upsertAutopilot(tables, changes, command);
+    case "restore-rows":
+      return stageRows(tables, changes, command);
     default:
       // A log written by a newer program must stop this one: skipping an entry would fork the state.
       return unreachable(command, "command");
   }
+}
+
+function upsertAutopilot(tables: Tables, changes: ChangeSet, command: AutopilotUpsert): CommandResult {
+  const existing = tables.settings.autopilot();
+  const { expectedIndex } = command;
+  if (expectedIndex !== undefined && expectedIndex !== (existing?.ModifyIndex ?? 0))
+    return { ok: true, applied: false };
+  const record = upserted(existing, command.config, changes.index);
+  if (record !== undefined) tables.settings.putAutopilot(changes, record);
+  return { ok: true, applied: true };
+}
+
+function stageRows(tables: Tables, changes: ChangeSet, command: RestoreRows): CommandResult {
+  const { restoreId, piece, rows } = command;
+  if (tables.staging.add(changes, { restoreId, piece, rows })) return { ok: true, applied: true };
+  const message = "another restore has begun meanwhile: nothing was changed";
+  return { ok: false, code: "CONFLICT", message };
 }
 
 function initializeCa(tables: Tables, changes: ChangeSet, command: CaInitialize): CommandResult {

@@ -8,6 +8,9 @@ export interface ChangeSet {
   readonly touched: ReadonlySet<string>;
   put(table: RowTable, key: string, value: unknown): void;
   remove(table: RowTable, key: string): void;
+  /** A row as it came from elsewhere; its table is one of the state's. */
+  putRow(row: RowChange): void;
+  removeRow(row: { readonly table: string; readonly key: string }): void;
   touch(watchKey: string): void;
 }
 
@@ -22,6 +25,12 @@ export function createChangeSet(index: number): ChangeSet {
       rows.push({ table, key, value });
     },
     remove: (table, key) => {
+      rows.push({ table, key });
+    },
+    putRow: (row) => {
+      rows.push(row);
+    },
+    removeRow: ({ table, key }) => {
       rows.push({ table, key });
     },
     touch: (watchKey) => {

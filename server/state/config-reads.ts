@@ -1,3 +1,4 @@
+import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   ConfigEntryRecord,
   Protocol,
@@ -16,7 +17,10 @@ import type { StateReader } from "./reader.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
 
-type ConfigReads = Pick<StateReader, "configEntry" | "configEntries" | "intentions" | "serviceConfig" | "caRoots">;
+type ConfigReads = Pick<
+  StateReader,
+  "configEntry" | "configEntries" | "intentions" | "serviceConfig" | "caRoots" | "autopilot"
+>;
 
 export const defaultProtocol: Protocol = "tcp";
 export const defaultLocalConnectTimeoutMs = 5_000;
@@ -28,6 +32,7 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
   const intentions = createReadSlot<readonly Intention[]>();
   const serviceConfig = createReadSlot<ResolvedServiceConfig>();
   const roots = createReadSlot<CaRootsValue>();
+  const autopilot = createReadSlot<AutopilotRecord | undefined>();
 
   return {
     configEntry(kind, name) {
@@ -64,6 +69,7 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
       ];
       return cache.read(serviceConfig, service, watch, () => resolveServiceConfig(tables, service));
     },
+    autopilot: () => cache.read(autopilot, "", [watchKeys.autopilot], () => tables.settings.autopilot()),
     caRoots: () => cache.read(roots, "", [watchKeys.caRoots], () => publicRoots(tables.ca.active())),
   };
 }

@@ -15,9 +15,16 @@ export interface IndexTable {
   retire(changes: ChangeSet, watchKey: string): void;
   load(key: string, index: number): void;
   entries(): Iterable<readonly [string, number]>;
+  /** How far the catalog's indexes are ahead of the log's: 0 until a snapshot of a longer log is restored. */
+  offset(): number;
+  /** The entry that holds the offset; it stands for nothing that can be watched. */
+  readonly offsetKey: string;
+  /** The entry that stands for the members of a family that are gone. */
+  extinctKey(family: string): string;
 }
 
 const extinctionPrefix = "extinct:";
+const offsetKey = "offset:log";
 
 export function createIndexTable(): IndexTable {
   const indexes = new Map<string, number>();
@@ -51,5 +58,8 @@ export function createIndexTable(): IndexTable {
       indexes.set(key, index);
     },
     entries: () => indexes.entries(),
+    offset: () => indexes.get(offsetKey) ?? 0,
+    offsetKey,
+    extinctKey: (family) => extinctionPrefix + family,
   };
 }

@@ -1,5 +1,5 @@
-import type { IndexTable } from "./index-table.ts";
 import type { Read } from "./reader.ts";
+import type { Tables } from "./tables.ts";
 
 /**
  * Remembers reads until something that they watch changes. Thousands of watchers of one service then share one value
@@ -22,10 +22,10 @@ export function createReadSlot<T>(): ReadSlot<T> {
   return { reads: new Map() };
 }
 
-export function createReadCache(indexes: IndexTable): ReadCache {
+export function createReadCache(tables: Pick<Tables, "indexes">): ReadCache {
   return {
     read(slot, name, watch, compute) {
-      const index = indexes.latest(watch);
+      const index = tables.indexes.latest(watch);
       const known = slot.reads.get(name);
       if (known !== undefined && known.index === index) return known;
       const fresh = { index, value: compute(), watch };

@@ -1,3 +1,4 @@
+import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   CheckRecord,
   CheckStatus,
@@ -51,6 +52,8 @@ export interface StateReader {
   ): Read<readonly Intention[]>;
   serviceConfig(service: string): Read<ResolvedServiceConfig>;
   caRoots(): Read<CaRootsValue>;
+  /** How autopilot is set; undefined when nobody has ever set it. */
+  autopilot(): Read<AutopilotRecord | undefined>;
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
 }

@@ -9,5 +9,14 @@ export interface RowChange {
 }
 
 /** The tables that the state persists; the names are part of the format on disk. */
-export const rowTables = ["nodes", "services", "checks", "config-entries", "ca-roots", "indexes"] as const;
+export const rowTables = [
+  "nodes",
+  "services",
+  "checks",
+  "config-entries",
+  "ca-roots",
+  "settings",
+  "restore-staging",
+  "indexes",
+] as const;
 export type RowTable = (typeof rowTables)[number];

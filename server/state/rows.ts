@@ -2,6 +2,8 @@ import { assert } from "../../lib/base/assert.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
 import { rowTables } from "./row-change.ts";
+import { autopilotKey } from "./settings-table.ts";
+import { stagingKey } from "./staging-table.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
 
@@ -22,6 +24,11 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   checks: (tables, _key, value) => tables.checks.load(trusted(value)),
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
+  settings(tables, key, value) {
+    assert(key === autopilotKey, `there is no setting ${key}`);
+    tables.settings.loadAutopilot(trusted(value));
+  },
+  "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
     tables.indexes.load(key, value);
@@ -45,6 +52,9 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
+  const autopilot = tables.settings.autopilot();
+  if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
+  yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };
   }

@@ -8,7 +8,8 @@ import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { RowChange } from "./row-change.ts";
 import { dumpRows, loadRow } from "./rows.ts";
-import { createTables } from "./tables.ts";
+import { restoreSnapshot } from "./restore-snapshot.ts";
+import { createTables, replaceTables } from "./tables.ts";
 import { createWatchHub, type WatchHub } from "./watch-hub.ts";
 
 /**
@@ -20,7 +21,7 @@ export interface State {
   readonly reader: StateReader;
   readonly watches: WatchHub;
   apply(index: number, command: Command): { readonly result: CommandResult; readonly rows: readonly RowChange[] };
-  /** Fills empty memory with the rows as they were at `appliedIndex`, before the first `apply`. */
+  /** Replaces everything by the rows as they were at `appliedIndex`: at a start, or when a leader sent its state. */
   restore(appliedIndex: number, rows: Iterable<RowChange>): void;
   notify(): void;
   /** Every row of the state in a stable order: restoring them elsewhere gives the same state. */
@@ -36,11 +37,12 @@ export interface StateOptions {
 
 export function createState(options: StateOptions = {}): State {
   const tables = createTables();
-  const cache = createReadCache(tables.indexes);
+  const cache = createReadCache(tables);
   const watches = createWatchHub(options.maxWatches === undefined ? {} : { maxWatches: options.maxWatches });
   const defaultIntentionAction = options.defaultIntentionAction ?? "allow";
   let appliedIndex = 0;
   let touched = new Set<string>();
+  let isReplaced = false;
 
   const reader: StateReader = {
     appliedIndex: () => appliedIndex,
@@ -53,20 +55,30 @@ export function createState(options: StateOptions = {}): State {
     reader,
     watches,
     apply(index, command) {
-      const changes = createChangeSet(index);
-      const result = applyCommand(tables, changes, command);
       appliedIndex = index;
+      if (command.type === "restore-commit") {
+        const restored = restoreSnapshot(tables, index, command);
+        isReplaced ||= restored.isReplaced;
+        return { result: restored.result, rows: restored.changes.rows };
+      }
+      const changes = createChangeSet(index + tables.indexes.offset());
+      const result = applyCommand(tables, changes, command);
       for (const key of changes.touched) touched.add(key);
       return { result, rows: changes.rows };
     },
     restore(index, rows) {
-      for (const row of rows) loadRow(tables, row);
+      const next = createTables();
+      for (const row of rows) loadRow(next, row);
+      replaceTables(tables, next);
       appliedIndex = index;
+      isReplaced = true;
     },
     notify() {
       const woken = touched;
       touched = new Set();
-      watches.wake(woken);
+      if (isReplaced) watches.wakeAll();
+      else watches.wake(woken);
+      isReplaced = false;
     },
     dump: () => dumpRows(tables),
     caSigner: () => tables.ca.active(),

@@ -3,6 +3,8 @@ import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
+import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
 
 /** Everything that the state holds. Each table keeps its own secondary indexes and moves its own change indexes. */
@@ -13,6 +15,13 @@ export interface Tables {
   readonly checks: CheckTable;
   readonly configEntries: ConfigEntryTable;
   readonly ca: CaTable;
+  readonly settings: SettingsTable;
+  readonly staging: StagingTable;
+}
+
+/** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
+export function replaceTables(tables: Tables, next: Tables): void {
+  Object.assign(tables, next);
 }
 
 export function createTables(): Tables {
@@ -24,5 +33,7 @@ export function createTables(): Tables {
     checks: createCheckTable(indexes),
     configEntries: createConfigEntryTable(indexes),
     ca: createCaTable(indexes),
+    settings: createSettingsTable(indexes),
+    staging: createStagingTable(),
   };
 }

@@ -11,6 +11,8 @@ export interface WatchHub {
    */
   watch(keys: readonly string[], onTouched: () => void): Watch;
   wake(touched: Iterable<string>): void;
+  /** Wakes everybody: the whole state was replaced. */
+  wakeAll(): void;
   watchCount(): number;
 }
 
@@ -58,6 +60,11 @@ export function createWatchHub(options: { readonly maxWatches?: number } = {}): 
       // Collected before anyone is called: a callback may cancel others or watch anew, and then has read already.
       const woken = new Set<Entry>();
       for (const key of touched) for (const entry of byKey.get(key) ?? []) woken.add(entry);
+      for (const entry of woken) if (entry.isActive) entry.onTouched();
+    },
+    wakeAll() {
+      const woken = new Set<Entry>();
+      for (const entries of byKey.values()) for (const entry of entries) woken.add(entry);
       for (const entry of woken) if (entry.isActive) entry.onTouched();
     },
     watchCount: () => count,

@@ -10,6 +10,7 @@ export const watchKeys = {
   /** Service names and their tags; not changed by health, ports or addresses. */
   serviceNames: "service-names",
   caRoots: "ca-roots",
+  autopilot: "autopilot",
   node: (name: string) => `node/${name}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
