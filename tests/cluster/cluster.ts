@@ -22,7 +22,11 @@ export class Cluster {
   }
 
   /** Starts `size` servers at once, since none can do without a quorum, and waits for their leader. */
-  static async start(options: { readonly size: number }): Promise<Cluster> {
+  static async start(options: {
+    readonly size: number;
+    /** May put something at its data directory. */
+    readonly beforeStart?: (server: ServerProcess) => void;
+  }): Promise<Cluster> {
     const { size } = options;
     const directory = mkdtempSync(join(tmpdir(), "atoll-cluster-"));
     const ports = await findFreePorts("127.0.0.1", 2 * size);
@@ -47,6 +51,7 @@ export class Cluster {
     const links = await LinkProxies.start(ends, (port) => ownerOfPort(port, pids()));
     const cluster = new Cluster(servers, links, directory);
     try {
+      for (const server of servers) options.beforeStart?.(server);
       await Promise.all(servers.map((server) => server.start()));
       await cluster.waitForLeader();
       // Servers that found a way around the proxies would make every partition a test of nothing.
