@@ -38,6 +38,16 @@ const folderRules: readonly FolderRule[] = [
     reason: "the state tables are simulated and replayed: they see commands and rows only",
   },
   {
+    folder: "server/raft/core",
+    mayImport: ["lib/base/assert.ts", "lib/base/errors.ts"],
+    reason: "consensus is a pure machine: whatever it needs is handed in, so that it can be simulated",
+  },
+  {
+    folder: "server/raft/replica",
+    mayImport: ["lib/base/assert.ts", "lib/base/errors.ts", "server/raft/core"],
+    reason: "the driver is simulated together with the core and so knows nothing of disks and networks",
+  },
+  {
     folder: "server",
     mayImport: ["lib"],
     reason: "a server runs without an agent and a proxy on its machine",
@@ -107,6 +117,11 @@ const loadRules: readonly PackageRule[] = [
     packages: /^(?:fastify$|@fastify\/|level$|classic-level$|@grpc\/|protobufjs$|node-forge$)/,
     allowedIn: ["proxy", "cli/proxy.ts", "cli/main.ts"],
     reason: "a proxy may not pay the start-up time and memory of the servers' HTTP framework, storage, RPC and ASN.1",
+  },
+  {
+    packages: /^(?:node:(?!assert|util)|bun)/,
+    allowedIn: ["server/raft/core", "server/raft/replica"],
+    reason: "core and replica are run by the simulator: no I/O of any kind",
   },
   {
     packages: /^(?:node:(?!assert|util)|bun)/,

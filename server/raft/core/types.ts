@@ -40,6 +40,10 @@ export type ConfigChange =
   | { readonly type: "change"; readonly steps: readonly ConfigStep[] }
   | { readonly type: "leave-joint" };
 
+/**
+ * `add-voter` promotes a learner that has caught up, and nobody else: an empty voter would hold up every commit. `add-learner`
+ * adds a server or demotes a voter. One voter may come and one may go per change; of two voters none is removed outright.
+ */
 export type ConfigStep =
   | { readonly action: "add-voter" | "add-learner"; readonly node: NodeId; readonly address: string }
   | { readonly action: "remove"; readonly node: NodeId }
@@ -122,6 +126,16 @@ export const defaultCoreConfig: Omit<CoreConfig, "id"> = {
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
 /**
+ * Names a write: what the log ends with once it is done. Hand it back whole; without `sequence` the oldest write that ended so
+ * is meant.
+ */
+export interface StoreMark {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly sequence?: number;
+}
+
+/**
  * What the core wants done. `messages` may leave at once; `messagesAfterStore` only when everything in this and all earlier
  * readies is durable (answers to votes and appends, vote requests).
  */
@@ -130,9 +144,14 @@ export interface Ready {
   readonly messagesAfterStore: readonly Message[];
   /** To store, in order; the first one's index says where a conflicting suffix is cut off. */
   readonly entries: readonly Entry[];
-  /** Present when it changed; `mustSync` when term, vote or entries did. */
+  /** Present when it changed; `mustSync` when term, vote or entries did, or `commit` passed a configuration change. */
   readonly hardState?: HardState;
   readonly mustSync: boolean;
+  /**
+   * To be given to `advanceStored` when this ready, and so all earlier ones, are durable; also when it holds no entries, since
+   * a candidate's vote for itself counts from then on. Merged readies need only the last one's.
+   */
+  readonly mark: StoreMark;
   /** Committed and stored entries to apply now, in order; `applied` is owed before the next ones. */
   readonly committed: readonly Entry[];
   /** Reads whose round was confirmed: serve each when the applied index has reached `index`. */
@@ -140,6 +159,11 @@ export interface Ready {
   readonly rejectedReads: readonly number[];
   /** Followers that need a snapshot because the log no longer reaches back to them. */
   readonly snapshotsWanted: readonly NodeId[];
+  /**
+   * The announced snapshot (message `snapshot`) is needed: install it and call `restoreSnapshot`. Until then appends are
+   * ignored. One that is not needed is answered by a message instead and only frees what was staged.
+   */
+  readonly install?: SnapshotMeta;
   /** Present when role, term or known leader changed. */
   readonly status?: CoreStatus;
 }
@@ -195,11 +219,13 @@ export interface RaftCore {
   /** `id` comes back in `reads` or `rejectedReads`; ids are never used twice by the caller. */
   readIndex(id: number): void;
   transferLeadership(to: NodeId): ProposeOutcome;
+  /** A leader that must not lead on (its disk stalls) becomes a follower of its term; nothing otherwise. */
+  stepDown(): void;
   /** Whether `takeReady` would return anything. */
   hasReady(): boolean;
   takeReady(): Ready;
-  /** Everything of readies up to the one that stored (`index`, `term`) last is durable. */
-  advanceStored(last: { readonly index: LogIndex; readonly term: Term }): void;
+  /** Everything of readies up to the one with this mark is durable. */
+  advanceStored(mark: StoreMark): void;
   advanceApplied(index: LogIndex): void;
   /** The state was replaced by a snapshot that is durable and restored; the log begins behind it. */
   restoreSnapshot(snapshot: SnapshotMeta): void;
