@@ -62,7 +62,10 @@ export interface Machine {
   restore(appliedIndex: LogIndex, rows: Iterable<Row>): void;
   /** Wakes waiting readers; called after each group of applies. */
   notify(): void;
-  /** The same on every server that has applied the same entries. */
+  /**
+   * The same on every server that has applied the same entries; begins with the name of the algorithm and a colon when that
+   * may change between versions, since hashes of different algorithms are not compared.
+   */
   hash(): string;
 }
 
