@@ -6,6 +6,7 @@
  */
 import { errorMessage } from "../../lib/base/errors.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
+import type { Command } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type ClusterId, clusterId, logIndex } from "../../lib/contract/ids.ts";
 import { formatVersion } from "./data-layout.ts";
@@ -13,6 +14,7 @@ import type { DurableStore } from "./durable-store.ts";
 import { createJournal, initializeStore, type Journal } from "./journal.ts";
 import { createProposalQueue, type Proposal } from "./proposal-queue.ts";
 import { type ExpectedIdentity, recover } from "./recovery.ts";
+import { createRequestMemory } from "./request-memory.ts";
 import type { Leadership, Proposed, ReplicatedLog, StateMachine } from "./replicated-log.ts";
 
 /** How long applied rows may wait for company before a batch of their own takes them to the disk. */
@@ -74,6 +76,8 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
   const { machine, store, runtime } = options;
   const queue = createProposalQueue();
   const listeners = new Set<(leadership: Leadership) => void>();
+  // As long as the process lives: a restart forgets the names, a client that asks again much later writes again.
+  const requests = createRequestMemory((thrown) => thrown instanceof AtollError && thrown.retryable === "yes");
   let phase: Phase = "open";
   let isWriting = false;
   let isFlushDue = false;
@@ -173,6 +177,30 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
     enter("closed");
     await store.close();
   };
+  const propose = (command: Command, signal?: AbortSignal): Promise<Proposed> => {
+    if (phase !== "open") return Promise.reject(notRunning());
+    if (signal?.aborted === true) return Promise.reject(takenBack());
+    return new Promise((resolve, reject) => {
+      const release = (): void => signal?.removeEventListener("abort", onAbort);
+      const proposal: Proposal = {
+        json: JSON.stringify(command),
+        resolve(proposed) {
+          release();
+          resolve(proposed);
+        },
+        reject(error) {
+          release();
+          reject(error);
+        },
+      };
+      const onAbort = (): void =>
+        reject(queue.remove(proposal) ? takenBack() : unknownOutcome("the caller stopped waiting"));
+      queue.add(proposal);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      queuePump();
+    });
+  };
+
   let stopping: Promise<void> | undefined;
 
   queuePump();
@@ -182,28 +210,9 @@ function startEngine(options: SingleServerLogOptions, journal: Journal, id: Clus
       leaderAddress = address;
       announce();
     },
-    propose(command, signal) {
-      if (phase !== "open") return Promise.reject(notRunning());
-      if (signal?.aborted === true) return Promise.reject(takenBack());
-      return new Promise((resolve, reject) => {
-        const release = (): void => signal?.removeEventListener("abort", onAbort);
-        const proposal: Proposal = {
-          json: JSON.stringify(command),
-          resolve(proposed) {
-            release();
-            resolve(proposed);
-          },
-          reject(error) {
-            release();
-            reject(error);
-          },
-        };
-        const onAbort = (): void =>
-          reject(queue.remove(proposal) ? takenBack() : unknownOutcome("the caller stopped waiting"));
-        queue.add(proposal);
-        signal?.addEventListener("abort", onAbort, { once: true });
-        queuePump();
-      });
+    propose(command, signal, proposeOptions) {
+      const { requestId = "" } = proposeOptions ?? {};
+      return requestId === "" ? propose(command, signal) : requests.run(requestId, () => propose(command, signal));
     },
     async readIndex() {
       if (phase !== "open") throw notRunning();
