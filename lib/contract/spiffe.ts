@@ -72,6 +72,15 @@ export function rpcServerName(name: { readonly datacenter: string; readonly trus
   return `server.${name.datacenter}.${name.trustDomain}`;
 }
 
+/** The DNS name in the certificate of one server, beside the shared one: whom its peers may take it for. */
+export function serverNodeName(name: {
+  readonly nodeId: string;
+  readonly datacenter: string;
+  readonly trustDomain: string;
+}): string {
+  return `${name.nodeId}.${rpcServerName(name)}`;
+}
+
 function isSegment(segment: string): boolean {
   return segment !== "." && segment !== ".." && segmentPattern.test(segment);
 }

@@ -100,8 +100,17 @@ export function isCurrentlyValid(certificate: X509Certificate, nowMs: number): b
  * (CVE-2021-44532).
  */
 export function uriNames(certificate: X509Certificate): readonly string[] {
+  return namesOf(certificate, "uri");
+}
+
+/** The DNS names of a certificate, read from its bytes for the same reason. */
+export function dnsNames(certificate: X509Certificate): readonly string[] {
+  return namesOf(certificate, "dns");
+}
+
+function namesOf(certificate: X509Certificate, type: "uri" | "dns"): readonly string[] {
   const names = decodeAlternativeNames(extensionValue(certificate, extensionOids.subjectAltName)) ?? [];
-  return names.filter((name) => name.type === "uri").map((name) => name.value);
+  return names.filter((name) => name.type === type).map((name) => name.value);
 }
 
 /** SHA-256 of the DER in lower hex: what a join token pins. */

@@ -7,7 +7,7 @@ import type { Runtime } from "../../lib/base/runtime.ts";
 import type { SignedLeaf } from "../../lib/client/server-link.ts";
 import type { CaRootFields } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { formatSpiffeId, meshServerName, rpcServerName } from "../../lib/contract/spiffe.ts";
+import { formatSpiffeId, meshServerName, rpcServerName, serverNodeName } from "../../lib/contract/spiffe.ts";
 import { colonHex, createCertificate, readIssuerNames, rfc3339 } from "../../lib/x509/certificate.ts";
 import { parseCertificateRequest } from "../../lib/x509/certificate-request.ts";
 import {
@@ -19,7 +19,7 @@ import {
   subjectAltName,
   subjectKeyIdentifier,
 } from "../../lib/x509/extensions.ts";
-import { generateKey, subjectKeyId } from "../../lib/x509/keys.ts";
+import { checkKey, generateKey, subjectKeyId } from "../../lib/x509/keys.ts";
 import { commonName, maxCommonNameLength } from "../../lib/x509/names.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { checkRequest, type LeafIdentity, type SigningScope } from "./request-policy.ts";
@@ -35,6 +35,8 @@ export interface AuthorityOptions {
   readonly signaturesPerSecond?: number;
   /** The index to answer with a signed leaf: the newest applied one. */
   readonly currentIndex: () => number;
+  /** Id of this server in its cluster, named by its own certificate; absent for one without peers. */
+  readonly nodeId?: string;
   readonly runtime: Runtime;
 }
 
@@ -51,6 +53,11 @@ export interface Authority {
   sign(csrPem: string, scope?: SigningScope): SignedLeaf;
   /** A certificate for this server's RPC listener with a new key. Not rate limited: only we ourselves ask. */
   issueServerCertificate(): ServerCertificate;
+  /**
+   * A certificate for the server `nodeId` that joins, with the key of its request; followed by the root. Who may ask is
+   * decided by the caller. Throws `CERTIFICATE_INVALID` for an unusable request.
+   */
+  signServer(csrPem: string, nodeId: string): string;
 }
 
 export interface ServerCertificate {
@@ -71,6 +78,13 @@ export function createAuthority(options: AuthorityOptions): Authority {
     clock: runtime.clock,
   });
 
+  const serverLeaf = (publicKey: KeyObject, nodeId: string | undefined): LeafFields => {
+    const domain = { datacenter, trustDomain: root.trustDomain };
+    const own = nodeId === undefined ? [] : [serverNodeName({ ...domain, nodeId })];
+    const uri = formatSpiffeId({ kind: "server", ...domain });
+    const dnsNames = [serverName, "localhost", ...own];
+    return { commonName: serverName, uri, dnsNames, usages: ["serverAuth", "clientAuth"], publicKey };
+  };
   const issue = (leaf: LeafFields): IssuedLeaf => {
     const notBeforeMs = wholeSeconds(runtime.clock.nowMs() - backdateMs);
     const notAfterMs = wholeSeconds(runtime.clock.nowMs() + (options.leafTtlMs ?? defaultLeafTtlMs));
@@ -123,14 +137,17 @@ export function createAuthority(options: AuthorityOptions): Authority {
     },
     issueServerCertificate() {
       const key = generateKey();
-      const { certPem, notBefore, notAfter } = issue({
-        commonName: serverName,
-        uri: formatSpiffeId({ kind: "server", trustDomain: root.trustDomain, datacenter }),
-        dnsNames: [serverName, "localhost"],
-        usages: ["serverAuth", "clientAuth"],
-        publicKey: key.publicKey,
-      });
+      const { certPem, notBefore, notAfter } = issue(serverLeaf(key.publicKey, options.nodeId));
       return { chainPem: certPem + root.certPem, privateKeyPem: key.privateKeyPem, notBefore, notAfter };
+    },
+    signServer(csrPem, nodeId) {
+      const parsed = parseCertificateRequest(csrPem);
+      const key = parsed.ok ? checkKey(parsed.request.publicKey) : parsed;
+      if (!parsed.ok || !key.ok) {
+        const reason = parsed.ok ? (key.ok ? "" : key.reason) : parsed.reason;
+        throw new AtollError("CERTIFICATE_INVALID", `the certificate request cannot be used: ${reason}`);
+      }
+      return issue(serverLeaf(parsed.request.publicKey, nodeId)).certPem + root.certPem;
     },
   };
 }

@@ -15,6 +15,7 @@ export interface EnsureAuthorityOptions {
   readonly leafTtlMs?: number;
   readonly signaturesPerSecond?: number;
   readonly currentIndex: () => number;
+  readonly nodeId?: string;
   readonly runtime: Runtime;
   readonly signal?: AbortSignal;
 }

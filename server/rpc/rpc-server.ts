@@ -25,6 +25,7 @@ import { createJsonEncoder } from "./encode-once.ts";
 import { enroll } from "./enroll.ts";
 import { loadJoinToken } from "./join-token.ts";
 import { bind, shutDown } from "./listener.ts";
+import { addRaftService, type RaftPort } from "./raft-server.ts";
 import { createRpcMetrics } from "./rpc-metrics.ts";
 import { OptionalClientCertificates } from "./server-credentials.ts";
 import { type AgentStream, serveSubscriptions } from "./subscription-stream.ts";
@@ -38,6 +39,8 @@ export interface RpcServerOptions {
   readonly dataDir?: string;
   /** Whether `Enroll` asks for the join token; by default unless only processes of this machine can reach it. */
   readonly requireJoinToken?: boolean;
+  /** For a server with peers: what they say to it comes in on the same listener. */
+  readonly raft?: RaftPort;
   readonly runtime: MeteredRuntime;
 }
 
@@ -105,6 +108,12 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     },
   });
 
+  const { countRefusal } = metrics;
+  const raft =
+    options.raft === undefined
+      ? undefined
+      : addRaftService(server, { port: options.raft, authority, joinToken, isOpen, answer, countRefusal, runtime });
+
   const openStream = (stream: AgentStream) => {
     const caller = authentication.agent(stream);
     // The identity was proven for as long as its certificate lasts; the agent comes back with the renewed one.
@@ -146,6 +155,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     joinToken,
     async stop(deadlineMs) {
       renewal.close();
+      raft?.close();
       for (const stream of [...streams]) stream.end(new AtollError("UNAVAILABLE", "this server is stopping"));
       await shutDown({ server, deadlineMs, clock: runtime.clock });
     },

@@ -1,0 +1,86 @@
+/** The service between servers in TypeScript: lib/contract/raft.proto, parsed when the program starts. */
+import type { MethodDefinition } from "@grpc/grpc-js";
+import { fromJSON } from "@grpc/proto-loader";
+import protobuf from "protobufjs";
+import { mustGet } from "../../lib/base/assert.ts";
+import protoText from "../../lib/contract/raft.proto" with { type: "text" };
+
+/** Grows when an older server could misread a newer one's messages; such servers refuse each other. */
+export const protocolVersion = 1;
+
+export interface WireEntry {
+  readonly term: number;
+  readonly kind: string;
+  readonly data: string;
+}
+export interface WireMessage {
+  readonly type: string;
+  readonly term: number;
+  readonly index: number;
+  readonly logTerm: number;
+  readonly commit: number;
+  readonly round: number;
+  readonly flag: boolean;
+  readonly hintIndex: number;
+  readonly hintTerm: number;
+  readonly entries: readonly WireEntry[];
+  readonly snapshotJson: string;
+}
+export interface WireMessageGroup {
+  readonly protocolVersion: number;
+  readonly clusterId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly fromAddress: string;
+  readonly messages: readonly Partial<WireMessage>[];
+}
+export interface WireSnapshotPart {
+  readonly header?: {
+    readonly protocolVersion: number;
+    readonly clusterId: string;
+    readonly from: string;
+    readonly to: string;
+    readonly term: number;
+    readonly snapshotJson: string;
+  } | null;
+  readonly chunk?: { readonly offset: number; readonly data: Uint8Array; readonly checksum: number } | null;
+  readonly end?: { readonly totalBytes: number; readonly rowCount: number; readonly rowDigest: number } | null;
+}
+export interface Greeting {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly datacenter: string;
+  readonly leaderAddress: string;
+}
+export interface JoinRequest {
+  readonly nodeId: string;
+  readonly address: string;
+  readonly joinToken: string;
+  readonly csrPem: string;
+  readonly datacenter: string;
+}
+export interface JoinResponse {
+  readonly chainPem: string;
+  readonly rootPem: string;
+  readonly clusterId: string;
+  readonly trustDomain: string;
+  readonly datacenter: string;
+}
+export type Empty = Readonly<Record<never, never>>;
+
+const root = protobuf.parse(protoText).root;
+const loaded = fromJSON(root.toJSON(), { longs: Number, defaults: true });
+const service = mustGet(loaded["atoll.v1.Raft"], "raft.proto defines the service Raft");
+
+export const raftMethods = {
+  Messages: method<WireMessageGroup, Empty>("Messages"),
+  InstallSnapshot: method<WireSnapshotPart, Empty>("InstallSnapshot"),
+  Greet: method<Empty, Greeting>("Greet"),
+  Join: method<JoinRequest, JoinResponse>("Join"),
+} as const;
+
+/** proto-loader's codecs only let messages of raft.proto through; the interfaces above say the same in TypeScript. */
+function method<Request, Response>(name: string): MethodDefinition<Request, Response> {
+  const definition: unknown = Object.getOwnPropertyDescriptor(service, name)?.value;
+  return mustGet(definition, `raft.proto defines ${name}`) as MethodDefinition<Request, Response>;
+}

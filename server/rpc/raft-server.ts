@@ -1,0 +1,64 @@
+import type { Server, ServerUnaryCall } from "@grpc/grpc-js";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import type { Authority } from "../ca/authority.ts";
+import type { PeerInbox } from "../raft/shell/peer-wire.ts";
+import type { createAnswerer } from "./answer.ts";
+import { isSameSecret } from "./join-token.ts";
+import { type Empty, type Greeting, type JoinRequest, type JoinResponse, raftMethods } from "./raft-methods.ts";
+import { createRaftService } from "./raft-service.ts";
+import { createServerCheck } from "./server-caller.ts";
+
+/** What a server with peers offers them. */
+export interface RaftPort {
+  readonly inbox: PeerInbox;
+  greet(): Greeting;
+  /** Takes a server that may join into the cluster. Rejects with `NO_LEADER` that names the leader. */
+  join(request: JoinRequest): Promise<JoinResponse>;
+}
+
+/** Adds the service between servers to the listener; the result ends its streams. */
+export function addRaftService(
+  server: Server,
+  options: {
+    readonly port: RaftPort;
+    readonly authority: Authority;
+    readonly joinToken: string;
+    /** Who reaches the listener runs on this machine already. */
+    readonly isOpen: boolean;
+    readonly answer: ReturnType<typeof createAnswerer>;
+    readonly countRefusal: (reason: string) => void;
+    readonly runtime: Runtime;
+  },
+): { close(): void } {
+  const { port, authority, runtime, answer } = options;
+  const service = createRaftService({ inbox: port.inbox, authority, runtime });
+  const check = createServerCheck({ authority, clock: runtime.clock });
+
+  const isMember = (call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">, nodeId: string): boolean => {
+    try {
+      return check(call.getAuthContext()).isNode(nodeId);
+    } catch {
+      return false;
+    }
+  };
+  server.addService(raftMethods, {
+    Messages: service.messages,
+    InstallSnapshot: service.installSnapshot,
+    Greet: answer<Empty, Greeting>("Greet", async () => port.greet()),
+    Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
+      const { request } = call;
+      const isTrusted =
+        options.isOpen || isSameSecret(request.joinToken, options.joinToken) || isMember(call, request.nodeId);
+      if (!isTrusted) {
+        options.countRefusal("bad-join-token");
+        throw new AtollError(
+          "PERMISSION_DENIED",
+          "a server that joins needs this cluster's join token: take it from the file join-token in a server's data directory",
+        );
+      }
+      return port.join(request);
+    }),
+  });
+  return service;
+}

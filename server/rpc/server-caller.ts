@@ -1,0 +1,37 @@
+import { X509Certificate } from "node:crypto";
+import type { Clock } from "../../lib/base/clock.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { serverNodeName } from "../../lib/contract/spiffe.ts";
+import { dnsNames } from "../../lib/x509/certificate.ts";
+import type { Authority } from "../ca/authority.ts";
+import { createCallerCheck, type TlsPeer } from "./caller.ts";
+
+/** A server of the cluster on the other end of a call. */
+export interface ServerCaller {
+  readonly notAfterMs: number;
+  /** Whether its certificate was issued to this node. */
+  isNode(nodeId: string): boolean;
+}
+
+/** The function made throws `PERMISSION_DENIED` for everybody but a server of the cluster. */
+export function createServerCheck(options: {
+  readonly authority: Pick<Authority, "rootPem" | "trustDomain" | "datacenter">;
+  readonly clock: Clock;
+}): (peer: TlsPeer) => ServerCaller {
+  const { authority, clock } = options;
+  const { rootPem, trustDomain, datacenter } = authority;
+  const check = createCallerCheck({ rootPem, trustDomain, datacenter, clock });
+  return (peer) => {
+    const caller = check(peer);
+    if (!caller.ok) throw new AtollError("PERMISSION_DENIED", caller.message);
+    const der = peer.sslPeerCertificate?.raw;
+    if (caller.identity.kind !== "server" || der === undefined) {
+      throw new AtollError("PERMISSION_DENIED", "only servers of the cluster may ask this");
+    }
+    const names = new Set(dnsNames(new X509Certificate(der)));
+    return {
+      notAfterMs: caller.notAfterMs,
+      isNode: (nodeId) => names.has(serverNodeName({ nodeId, datacenter, trustDomain })),
+    };
+  };
+}
