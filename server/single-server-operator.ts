@@ -45,6 +45,7 @@ export function createSingleServerOperator(options: {
         progress: [],
         ticksSinceLeader: 0,
         isHalted: false,
+        foreignMessages: 0,
       };
     },
     members() {
