@@ -1,6 +1,10 @@
+import { benchCatalogRead } from "./catalog-read.ts";
+import { benchFailover } from "./failover.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyHttp1 } from "./proxy-http1.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
+import { benchRaftCommit } from "./raft-commit.ts";
+import { benchRaftRestart } from "./raft-restart.ts";
 import { benchStartup } from "./startup.ts";
 
 /**
@@ -8,9 +12,13 @@ import { benchStartup } from "./startup.ts";
  * differ and are noisy: the ratios are what counts.
  */
 const benches: Readonly<Record<string, () => Promise<void>>> = {
+  "catalog-read": benchCatalogRead,
+  failover: benchFailover,
   "proxy-bulk": benchProxyBulk,
   "proxy-http1": benchProxyHttp1,
   "proxy-tcp": benchProxyTcp,
+  "raft-commit": benchRaftCommit,
+  "raft-restart": benchRaftRestart,
   startup: benchStartup,
 };
 

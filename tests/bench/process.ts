@@ -36,7 +36,8 @@ export interface Pinned {
 export interface PinnedOptions {
   readonly name: string;
   readonly command: readonly string[];
-  readonly core: number;
+  /** One core, or several as `0,1`. */
+  readonly core: number | string;
   /** Resolves the start when this port of 127.0.0.1 accepts connections. */
   readonly readyPort: number;
   readonly cwd: string;

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { atollPair, createWorkspace, haproxyPair, nginxPair, type Pair, writeNginxConfig } from "./pairs.ts";
 import { loadCore, median, mustFind, report, rounded, startPinned } from "./process.ts";
+import { runWrk } from "./wrk.ts";
 
 const connectionCounts = [16, 64] as const;
 const rounds = 3;
@@ -43,9 +44,9 @@ export async function benchProxyHttp1(): Promise<void> {
         const started = await pair.start(workspace, ports);
         try {
           for (const connections of connectionCounts) {
-            await runWrk(ports.listen, connections, warmUpSeconds);
+            await runWrk({ port: ports.listen, connections, seconds: warmUpSeconds });
             const before = started.cpuSeconds();
-            const load = await runWrk(ports.listen, connections, measuredSeconds);
+            const load = await runWrk({ port: ports.listen, connections, seconds: measuredSeconds });
             const cpuUsPerRequest = ((started.cpuSeconds() - before) * 1e6) / load.requests;
             const key = `${pair.name}/${connections}`;
             const { requests, p50Ms, p99Ms } = load;
@@ -100,38 +101,4 @@ async function reportAll(pairs: readonly Pair[], results: ReadonlyMap<string, re
       });
     }
   }
-}
-
-interface Load {
-  readonly requests: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
-async function runWrk(port: number, connections: number, seconds: number): Promise<Load> {
-  const command = [
-    "taskset",
-    "-c",
-    `${loadCore}`,
-    mustFind("wrk"),
-    "-t1",
-    `-c${connections}`,
-    `-d${seconds}s`,
-    "--latency",
-  ];
-  const child = Bun.spawn([...command, `http://127.0.0.1:${port}/`], { stdout: "pipe" });
-  const text = await new Response(child.stdout).text();
-  const failures = /Socket errors.*|Non-2xx.*/.exec(text)?.[0];
-  if (failures !== undefined) throw new Error(`the load on port ${port} saw errors: ${failures}`);
-  return {
-    requests: Number(/(\d+) requests in/.exec(text)?.[1]),
-    p50Ms: milliseconds(/^\s+50%\s+(\S+)/m.exec(text)?.[1]),
-    p99Ms: milliseconds(/^\s+99%\s+(\S+)/m.exec(text)?.[1]),
-  };
-}
-
-function milliseconds(text: string | undefined): number {
-  const match = /^([\d.]+)(us|ms|s)$/.exec(text ?? "");
-  const factor = { us: 0.001, ms: 1, s: 1000 }[match?.[2] ?? ""] ?? Number.NaN;
-  return Number(match?.[1]) * factor;
 }
