@@ -1,7 +1,9 @@
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { Autopilot } from "./autopilot/autopilot.ts";
 import type { LeaderLink } from "./leader-link.ts";
 import type { BlockingReader, StateReader } from "./state/reader.ts";
 import type { ReplicatedLog } from "./log/replicated-log.ts";
+import type { RaftOperator } from "./raft/operator-api.ts";
 
 /** What a running server offers to the HTTP routes, the RPC service and the agent in the same process. */
 export interface CatalogServer {
@@ -9,6 +11,9 @@ export interface CatalogServer {
   readonly reader: StateReader;
   readonly blocking: BlockingReader;
   readonly log: ReplicatedLog;
+  /** The engine behind the log, for operators. */
+  readonly operator: RaftOperator;
+  readonly autopilot: Pick<Autopilot, "health">;
   /** The way to the leader when another server is. */
   readonly leaderLink: LeaderLink;
   /** The link of the agent that lives in this process. */

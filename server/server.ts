@@ -7,6 +7,7 @@ import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
+import { startAutopilot } from "./autopilot/autopilot.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import { openLevelStore } from "./log/level-store.ts";
@@ -14,6 +15,7 @@ import { openSingleServerLog } from "./log/single-server-log.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
 import { startRpcServer } from "./rpc/rpc-server.ts";
 import type { CatalogServer } from "./server-api.ts";
+import { createSingleServerOperator } from "./single-server-operator.ts";
 import { createBlockingReader } from "./state/blocking.ts";
 import { createState } from "./state/state.ts";
 import { createTopicSource } from "./topics.ts";
@@ -96,12 +98,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       runtime,
     });
     log.lead(formatHostPort({ host: options.advertiseHost ?? rpc.address.host, port: rpc.address.port }));
+    const operator = createSingleServerOperator({ log, state, random: runtime.random });
+    const autopilot = startAutopilot({ operator, reader, runtime });
     return {
       datacenter,
       clusterId: log.clusterId,
       reader,
       blocking,
       log,
+      operator,
+      autopilot,
       leaderLink,
       link,
       setForwardHandler(handler) {
@@ -110,6 +116,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        autopilot.close();
         leaderLink.close();
         await rpc.stop(deadlineMs);
         await link.close();

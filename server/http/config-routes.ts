@@ -9,6 +9,7 @@ import { checkDatacenter } from "../../lib/http/read-query.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { Read } from "../state/reader.ts";
 import { configEntryAnswer } from "./config-entry-answer.ts";
+import { parseCas } from "./cas.ts";
 import { decodeConfigEntry, mustKind } from "./config-entry-decoder.ts";
 import { foreignKinds } from "./config-entry-schema.ts";
 import { mustName } from "./path-name.ts";
@@ -68,12 +69,4 @@ function readableKind(text: string): ConfigEntryKind | "foreign" {
   const kind = configEntryKinds.find((known) => known === text);
   if (kind !== undefined) return kind;
   return foreignKinds.includes(text) ? "foreign" : mustKind(text);
-}
-
-/** `?cas=N`: only when the entry is still at index N; 0 = only when there is none. */
-function parseCas(query: URLSearchParams): { readonly expectedIndex?: number } {
-  const text = query.get("cas") ?? "";
-  if (text === "") return {};
-  if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))) return { expectedIndex: Number(text) };
-  throw new AtollError("INVALID_ARGUMENT", `Invalid cas value "${text}": it must be a ModifyIndex, or 0`);
 }

@@ -2,6 +2,7 @@ import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
 import { registerAclRoutes } from "./acl-routes.ts";
+import { registerAutopilotRoutes } from "./autopilot-routes.ts";
 import { registerCaRoutes } from "./ca-routes.ts";
 import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
@@ -10,8 +11,10 @@ import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
+import { registerOperatorRoutes } from "./operator-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
+import { registerSnapshotRoutes } from "./snapshot-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 
 /**
@@ -42,5 +45,8 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerIntentionRoutes(app, context);
   registerIntentionWriteRoutes(app, context);
   registerCaRoutes(app, context);
+  registerOperatorRoutes(app, context);
+  registerAutopilotRoutes(app, context);
+  registerSnapshotRoutes(app, context);
   registerAclRoutes(app);
 }

@@ -1,3 +1,4 @@
+import { defaultAutopilotConfig } from "../../../lib/contract/autopilot.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { Command } from "../../../lib/contract/commands.ts";
 import { logIndex } from "../../../lib/contract/ids.ts";
@@ -6,9 +7,11 @@ import { createHttpApp } from "../../../lib/http/http-app.ts";
 import { registerServerRoutes } from "../../../server/http/server-routes.ts";
 import type { Leadership } from "../../../server/log/replicated-log.ts";
 import type { CatalogServer } from "../../../server/server-api.ts";
+import { createHealthTracker } from "../../../server/autopilot/health.ts";
 import { createBlockingReader } from "../../../server/state/blocking.ts";
 import { createState } from "../../../server/state/state.ts";
 import type { State } from "../../../server/state/state.ts";
+import { createFakeOperator, type FakeOperator } from "../operator/fake-operator.ts";
 import { createTestRuntime } from "../../fakes/test-runtime.ts";
 import type { TestRuntime } from "../../fakes/test-runtime.ts";
 
@@ -19,6 +22,7 @@ import type { TestRuntime } from "../../fakes/test-runtime.ts";
 export interface TestCatalog {
   readonly app: HttpApp;
   readonly state: State;
+  readonly operator: FakeOperator;
   readonly runtime: TestRuntime;
   /** Applies a command and wakes its watchers; returns its index. */
   apply(command: Command): number;
@@ -54,6 +58,8 @@ export function createTestCatalog(): TestCatalog {
   const mustLead = (): void => {
     if (!leadership.isLeader) throw new AtollError("NO_LEADER", "No cluster leader");
   };
+  const operator = createFakeOperator(state);
+  const tracker = createHealthTracker();
   const server: CatalogServer = {
     datacenter: "dc1",
     reader: state.reader,
@@ -74,6 +80,16 @@ export function createTestCatalog(): TestCatalog {
       leadership: () => leadership,
       onLeadershipChange: () => ({ close: () => undefined }),
       stop: async () => undefined,
+    },
+    operator,
+    autopilot: {
+      health: () =>
+        tracker.observe({
+          status: operator.status(),
+          members: operator.members(),
+          config: state.reader.autopilot().value ?? defaultAutopilotConfig,
+          nowMs: runtime.clock.nowMs(),
+        }),
     },
     leaderLink: {
       forward: async () => {
@@ -102,6 +118,7 @@ export function createTestCatalog(): TestCatalog {
   return {
     app,
     state,
+    operator,
     runtime,
     apply(command) {
       const result = apply(command);
