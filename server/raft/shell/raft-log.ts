@@ -1,0 +1,222 @@
+/**
+ * The Raft engine behind `ReplicatedLog`: durable on a majority, applied here, then answered. One instance per server, on
+ * a disk that is open already; without peers it is a cluster of one that elects itself at once.
+ */
+import { mustGet } from "../../../lib/base/assert.ts";
+import type { Runtime } from "../../../lib/base/runtime.ts";
+import type { CommandResult } from "../../../lib/contract/commands.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
+import { type ClusterId, clusterId, logIndex } from "../../../lib/contract/ids.ts";
+import { maxEntryBytes } from "../../log/proposal-queue.ts";
+import type { Leadership, ReplicatedLog, StateMachine } from "../../log/replicated-log.ts";
+import type { CoreConfig } from "../core/types.ts";
+import type { RaftOperator } from "../operator-api.ts";
+import type { ReplicaLimits, ReplicaStatus } from "../replica/replica-api.ts";
+import type { LevelLog } from "./level-log.ts";
+import { createMachine } from "./machine.ts";
+import { startNode, tickMs } from "./node.ts";
+import { createOperator } from "./operator.ts";
+import { errorOf } from "./outcomes.ts";
+import type { PeerInbox, PeerWire } from "./peer-wire.ts";
+
+/** How long a stopping leader waits for another one to take over. */
+const handOverTimeoutMs = 2_500;
+
+export interface RaftLog extends ReplicatedLog {
+  readonly clusterId: ClusterId;
+  readonly operator: Omit<RaftOperator, "restoreSnapshot">;
+  /** For the RPC listener: what peers send. */
+  readonly inbox: PeerInbox;
+  /** Where peers and agents reach this server; until it is known, this server does not say that it leads. */
+  advertise(address: string): void;
+  /** Resolves with true when some server is known to lead, with false when the signal is aborted first. */
+  waitForLeader(signal: AbortSignal): Promise<boolean>;
+}
+
+export interface RaftLogOptions {
+  /** Owned by the log from here on. */
+  readonly disk: LevelLog;
+  readonly machine: StateMachine;
+  readonly wire: PeerWire;
+  readonly core?: Partial<CoreConfig>;
+  readonly limits?: Partial<ReplicaLimits>;
+  readonly runtime: Runtime;
+  /** The engine has stopped for good; the process should end. Called at most once. */
+  readonly onFatal: (error: AtollError) => void;
+}
+
+/** Starts the engine: the machine is restored when this returns, and entries behind that follow as they are committed. */
+export function openRaftLog(options: RaftLogOptions): RaftLog {
+  const { disk, runtime } = options;
+  const { nodeId } = disk.identity;
+  const listeners = new Set<(leadership: Leadership) => void>();
+  let ownAddress = "";
+  let isOpen = true;
+  let announced = "";
+
+  const node = startNode({
+    ...options,
+    machine: createMachine(options.machine),
+    ownAddress: () => ownAddress,
+    onStatus: (status) => {
+      announce();
+      saveOwnAddress(status);
+    },
+    onFatal(error) {
+      isOpen = false;
+      announce();
+      options.onFatal(error);
+    },
+  });
+
+  const addressOf = (id: string): string =>
+    id === nodeId && ownAddress !== "" ? ownAddress : (node.addressOf(id) ?? "");
+  const isLeading = (status: ReplicaStatus): boolean =>
+    isOpen && status.role === "leader" && !status.isHalted && ownAddress !== "";
+  const leaderAddressOf = (status: ReplicaStatus): string => {
+    if (!isOpen || status.leader === "" || (status.leader === nodeId && !isLeading(status))) return "";
+    return addressOf(status.leader);
+  };
+  const leadership = (): Leadership => {
+    const status = node.status();
+    const { voters, learners } = status.membership;
+    return {
+      isLeader: isLeading(status),
+      leaderAddress: leaderAddressOf(status),
+      peers: [...voters, ...learners].map(addressOf).filter((address) => address !== ""),
+      lastContactMs: status.ticksSinceLeader * tickMs,
+    };
+  };
+  function announce(): void {
+    const now = leadership();
+    const name = JSON.stringify([now.isLeader, now.leaderAddress, now.peers]);
+    if (name === announced) return;
+    announced = name;
+    for (const listener of [...listeners]) listener(now);
+  }
+  /** A leader corrects its own address by itself; the others ask it to (join). */
+  function saveOwnAddress(status: ReplicaStatus): void {
+    const { membership } = status;
+    if (!isLeading(status) || membership.addresses[nodeId] === ownAddress || membership.outgoing.length > 0) return;
+    const change = {
+      type: "change" as const,
+      steps: [{ action: "set-address" as const, node: nodeId, address: ownAddress }],
+    };
+    // A refusal means that another change is on its way: the status that ends it asks again.
+    void node.request({ type: "propose-change", change });
+  }
+  const failure = (outcome: Parameters<typeof errorOf>[0]): AtollError =>
+    errorOf(outcome, { leaderAddress: leaderAddressOf(node.status()), refusedAs: "UNAVAILABLE" });
+
+  const handOver = async (): Promise<void> => {
+    const status = node.status();
+    if (status.role !== "leader" || status.membership.voters.length < 2) return;
+    const giveUp = new AbortController();
+    const timer = runtime.clock.after(handOverTimeoutMs, () => giveUp.abort());
+    try {
+      await operator.transferLeadership(undefined, giveUp.signal);
+    } catch (thrown) {
+      runtime.logger.warn("stopping without handing leadership over", { error: String(thrown) });
+    } finally {
+      timer.cancel();
+    }
+  };
+  const stop = async (): Promise<void> => {
+    if (isOpen) await handOver();
+    isOpen = false;
+    announce();
+    await node.stop();
+    await disk.close();
+  };
+  let stopping: Promise<void> | undefined;
+
+  const operator = createOperator({
+    node,
+    disk,
+    addressOf,
+    leaderAddress: () => leaderAddressOf(node.status()),
+  });
+
+  return {
+    clusterId: clusterId(disk.identity.clusterId),
+    operator,
+    inbox: node.inbox,
+    advertise(address) {
+      ownAddress = address;
+      announce();
+      saveOwnAddress(node.status());
+    },
+    async propose(command, signal, proposal) {
+      if (!isOpen) throw notRunning();
+      if (signal?.aborted === true) throw takenBack();
+      const data = JSON.stringify(command);
+      // Characters stand for bytes: a bound on memory, not an exact size.
+      if (data.length > maxEntryBytes) {
+        throw new AtollError(
+          "TOO_LARGE",
+          `the change is ${data.length} bytes large; at most ${maxEntryBytes} are allowed`,
+        );
+      }
+      const requestId = proposal?.requestId ?? "";
+      const outcome = await node.request({ type: "propose", requestId, data }, signal);
+      if (!outcome.ok) throw failure(outcome);
+      return { index: logIndex(outcome.index), result: trustedResult(outcome.result) };
+    },
+    async readIndex(signal) {
+      if (!isOpen) throw notRunning();
+      const outcome = await node.request({ type: "read" }, signal);
+      if (outcome.ok) return logIndex(outcome.index);
+      // A read has no effect to be unsure about.
+      if (outcome.reason === "unknown")
+        throw new AtollError("UNAVAILABLE", `the read was given up: ${outcome.message}`);
+      throw failure(outcome);
+    },
+    leadership,
+    onLeadershipChange(listener) {
+      listeners.add(listener);
+      return { close: () => listeners.delete(listener) };
+    },
+    waitForLeader(signal) {
+      return new Promise((resolve) => {
+        const isKnown = (): boolean => !isOpen || node.status().leader !== "";
+        const done = (isFound: boolean): void => {
+          listener.close();
+          timer.cancel();
+          signal.removeEventListener("abort", onAbort);
+          resolve(isFound);
+        };
+        const onAbort = (): void => done(false);
+        const look = (): void => {
+          if (isKnown()) done(isOpen);
+        };
+        listeners.add(look);
+        const listener = { close: () => listeners.delete(look) };
+        // An own leadership that is not advertised yet is no change that listeners hear of.
+        const poll = (): { cancel(): void } =>
+          runtime.clock.after(2, () => {
+            if (isKnown()) done(isOpen);
+            else timer = poll();
+          });
+        let timer = poll();
+        signal.addEventListener("abort", onAbort, { once: true });
+      });
+    },
+    stop: () => {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
+
+/** The machine's own results come back, from memory or from the row of a remembered request. */
+function trustedResult(result: unknown): CommandResult {
+  return mustGet(result, "an applied command has a result") as CommandResult;
+}
+
+function notRunning(): AtollError {
+  return new AtollError("UNAVAILABLE", "this server is stopping and takes no more writes; nothing was changed");
+}
+
+function takenBack(): AtollError {
+  return new AtollError("UNAVAILABLE", "the caller stopped waiting before the change was written; nothing was changed");
+}
