@@ -1,0 +1,123 @@
+import type { Clients } from "./clients.ts";
+import type { Rng } from "./random.ts";
+import type { SimServer } from "./server.ts";
+import { expectThat, Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/** Bounds on virtual time after healing. A snapshot over chunks, two elections and a retry of clients fit well into it. */
+const convergeWithinUs = 30_000_000;
+const stableForUs = 6_000_000;
+const freshWrites = 3;
+
+/**
+ * The second phase: a quorum is healed for good, all else that is broken stays broken, and now the cluster has to work: one
+ * leader, every open call answered, new writes done, all servers of the quorum at the same index, and after that no election.
+ */
+export function requireLiveness(setup: {
+  readonly world: World;
+  readonly rng: Rng;
+  readonly clients: Clients;
+  readonly isMembershipSettled: boolean;
+}): void {
+  const { world, rng, clients, isMembershipSettled } = setup;
+  world.network.heal();
+  world.network.calm();
+  for (const server of world.servers) {
+    server.disk.calm();
+    server.resume();
+    world.start(server);
+  }
+  const core = drawCore(world, rng, isMembershipSettled);
+  const alive = breakOthers(world, rng, core);
+  world.trace.note(0, "*", () => `liveness of ${core.map(({ id }) => id).join(" ")}`);
+  clients.restrictTo(() => [...core, ...alive]);
+  const acknowledged = clients.acknowledged();
+  const deadlineUs = world.heap.nowUs() + convergeWithinUs;
+  runUntil(
+    world,
+    deadlineUs,
+    () => clients.acknowledged() >= acknowledged + freshWrites,
+    () => describe(core),
+  );
+  clients.stop();
+  const isConverged = (): boolean => clients.openOperations() === 0 && hasConverged(world, core);
+  runUntil(world, deadlineUs, isConverged, () => `${describe(core)}; open operations: ${clients.openOperations()}`);
+  const members = membersOf(world, core);
+  const term = members[0]?.status?.term;
+  const untilUs = world.heap.nowUs() + stableForUs;
+  while (world.heap.runNext(untilUs)) {}
+  const isStable = members.every(({ status }) => status?.term === term);
+  expectThat(isStable, "stable leadership", () => `an election without a reason: ${describe(members)}`);
+  for (const { id, machine, status } of members) {
+    if (machine !== undefined && status !== undefined)
+      world.check.applies.compareState(id, status.appliedIndex, machine);
+  }
+}
+
+/** As small a set as the membership allows; everybody while a change may still take effect. */
+function drawCore(world: World, rng: Rng, isMembershipSettled: boolean): SimServer[] {
+  const { membership } = world;
+  const members = new Set([...membership.voters, ...membership.outgoing, ...membership.learners]);
+  const there = world.servers.filter(({ id, isGone }) => !isGone && (members.has(id) || !isMembershipSettled));
+  if (!isMembershipSettled) return there;
+  let core = there;
+  for (const one of rng.shuffled(there)) {
+    const without = core.filter((server) => server !== one);
+    const isLeft = (id: string): boolean => without.some((server) => server.id === id);
+    if (world.isQuorate(membership, isLeft) && rng.chance(0.7)) core = without;
+  }
+  return core;
+}
+
+/** Down, deaf, mute, or alive, for good. Returns those alive. */
+function breakOthers(world: World, rng: Rng, core: readonly SimServer[]): SimServer[] {
+  const alive: SimServer[] = [];
+  for (const server of world.servers) {
+    if (core.includes(server) || server.isGone) continue;
+    const fate = rng.pick(["down", "deaf", "deaf", "mute", "alive"]);
+    world.trace.note(server.slot, "*", () => `${server.id} stays ${fate}`);
+    if (fate === "alive") alive.push(server);
+    if (fate === "down" && server.isUp) server.crash();
+    for (const other of world.servers) {
+      if (other === server) continue;
+      if (fate === "deaf") world.network.block(other.id, server.id);
+      if (fate === "mute") world.network.block(server.id, other.id);
+    }
+  }
+  return alive;
+}
+
+/** Those who have to agree: servers that wait to be added, or do not know yet that they were removed, are none. */
+function membersOf(world: World, core: readonly SimServer[]): SimServer[] {
+  const { voters, learners } = world.membership;
+  return core.filter(({ id }) => voters.includes(id) || learners.includes(id));
+}
+
+function hasConverged(world: World, core: readonly SimServer[]): boolean {
+  const newest = world.check.logs.newestCommitted;
+  const members = membersOf(world, core);
+  const first = members[0]?.status;
+  if (first === undefined || first.leader === "" || world.membership.outgoing.length > 0) return false;
+  return members.every(
+    ({ status }) => status?.term === first.term && status.leader === first.leader && status.appliedIndex >= newest,
+  );
+}
+
+function runUntil(world: World, deadlineUs: number, isDone: () => boolean, describeState: () => string): void {
+  while (!isDone()) {
+    if (world.heap.nowUs() >= deadlineUs) throw new Violation("liveness", `not done in time: ${describeState()}`);
+    // Looking once a tick is enough, and cheap.
+    const untilUs = Math.min(deadlineUs, world.heap.nowUs() + 50_000);
+    while (world.heap.runNext(untilUs)) {}
+  }
+}
+
+function describe(core: readonly SimServer[]): string {
+  return core
+    .map(({ id, status }) => {
+      if (status === undefined) return `${id} down`;
+      const { role, term, leader, commitIndex, appliedIndex, lastIndex } = status;
+      return `${id} ${role} of ${term} (leader ${leader}) last ${lastIndex} commit ${commitIndex} applied ${appliedIndex}`;
+    })
+    .join("; ");
+}

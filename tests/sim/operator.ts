@@ -1,0 +1,165 @@
+import type { ConfigChange, ConfigStep, Membership } from "../../server/raft/core/types.ts";
+import type { Rng } from "./random.ts";
+import type { Reply, Rpc } from "./rpc.ts";
+import type { SimServer } from "./server.ts";
+import type { World } from "./world.ts";
+
+/**
+ * The person (or autopilot) who changes the membership under load: replaces lost servers by new ones under new ids, grows,
+ * shrinks, demotes, moves addresses and leadership. Careful as a person must be: never leaves a voter set without a majority
+ * of servers that can still come back, and settles one change before the next.
+ */
+export interface Operator {
+  start(): void;
+  stop(): void;
+  /** No change may still take effect. */
+  isSettled(): boolean;
+  changes(): number;
+}
+
+const timeoutUs = 4_000_000;
+const maxServers = 9;
+/** A learner this close to the leader's commit index is promoted. */
+const promotableLag = 20;
+
+export function createOperator(setup: { readonly world: World; readonly rng: Rng; readonly rpc: Rpc }): Operator {
+  const { world, rng, rpc } = setup;
+  const { heap, options } = world;
+  const target = Math.max(3, options.servers);
+  let isStopped = false;
+  let isAsking = false;
+  let isSettled = true;
+  let changes = 0;
+  let addressNumber = 0;
+
+  const next = (): void => {
+    const meanUs = options.operatorMeanUs === 0 ? 1_500_000 : options.operatorMeanUs;
+    heap.schedule(100_000 + rng.exponential(meanUs), () => {
+      if (isStopped) return;
+      if (!isAsking) act();
+      next();
+    });
+  };
+
+  const act = (): void => {
+    retireRemoved();
+    const { leader, membership } = world;
+    if (leader === undefined || leader.isGone) return;
+    if (options.operatorMeanUs > 0 && isSettled && rng.chance(options.transferShare)) transfer(leader, membership);
+    return;
+    const steps = isSettled ? plan(leader, membership) : barrier(leader);
+    if (steps === undefined) return;
+    change(leader, { type: "change", steps });
+  };
+
+  const change = (leader: SimServer, proposed: ConfigChange): void => {
+    isAsking = true;
+    isSettled = false;
+    changes += 1;
+    world.trace.note(leader.slot, "o", () => `${JSON.stringify(proposed)} to ${leader.id}`);
+    rpc.call(leader, { type: "propose-change", change: proposed }, { timeoutUs }, (reply) => answered(reply));
+  };
+
+  let wasSettledBefore = true;
+  const answered = (reply: Reply): void => {
+    isAsking = false;
+    world.trace.note(0, "o", () => `the operator got ${JSON.stringify(reply)}`);
+    if (reply.type === "outcome" && reply.outcome.ok) wasSettledBefore = true;
+    else if (
+      reply.type === "silence" ||
+      (reply.type === "outcome" && !reply.outcome.ok && reply.outcome.reason === "unknown")
+    )
+      wasSettledBefore = false;
+    // Certainly without effect: as settled as it was. Done: so is everything before, which is in the log or lost for good.
+    isSettled = wasSettledBefore;
+  };
+
+  const transfer = (leader: SimServer, { voters }: Membership): void => {
+    const to = rng.pick(voters);
+    if (to === leader.id) return;
+    world.trace.note(leader.slot, "o", () => `transfer from ${leader.id} to ${to}`);
+    isAsking = true;
+    rpc.call(leader, { type: "transfer", to }, { timeoutUs }, () => {
+      isAsking = false;
+    });
+  };
+
+  /** After an unknown outcome: once a later change is committed, the earlier one is decided. */
+  const barrier = (leader: SimServer): readonly ConfigStep[] => [addressOf(leader.id)];
+
+  const addressOf = (node: string): ConfigStep => {
+    addressNumber += 1;
+    return { action: "set-address", node, address: `${node}-${addressNumber}:8300` };
+  };
+
+  const plan = (leader: SimServer, membership: Membership): readonly ConfigStep[] | undefined => {
+    const { voters, outgoing, learners } = membership;
+    if (outgoing.length > 0) return undefined;
+    const isThere = (id: string): boolean => world.server(id)?.isGone === false;
+    const lost = [...voters, ...learners].filter((id) => !isThere(id));
+    const ready = learners.find((id) => isThere(id) && isCaughtUp(leader, id));
+    const [lostOne] = lost;
+    if (lostOne !== undefined) {
+      const remove: ConfigStep = { action: "remove", node: lostOne };
+      if (learners.includes(lostOne)) return [remove];
+      if (ready !== undefined) return [{ action: "add-voter", node: ready, address: `${ready}:8300` }, remove];
+      return learners.some(isThere) ? undefined : addLearner();
+    }
+    if (options.operatorMeanUs === 0) return undefined;
+    if (ready !== undefined && rng.chance(0.7)) return [{ action: "add-voter", node: ready, address: `${ready}:8300` }];
+    return rng.pick([
+      addLearner,
+      () => shrink(voters, "remove"),
+      () => shrink(voters, "add-learner"),
+      replace,
+      moved,
+    ])();
+
+    function moved(): readonly ConfigStep[] {
+      return [addressOf(rng.pick(voters))];
+    }
+
+    function replace(): readonly ConfigStep[] | undefined {
+      if (ready === undefined || voters.length < 2) return addLearner();
+      return [
+        { action: "add-voter", node: ready, address: `${ready}:8300` },
+        { action: "remove", node: rng.pick(voters) },
+      ];
+    }
+  };
+
+  const addLearner = (): readonly ConfigStep[] | undefined => {
+    if (world.servers.length >= maxServers || world.membership.learners.length >= 2) return undefined;
+    const { id } = world.join();
+    return [{ action: "add-learner", node: id, address: `${id}:8300` }];
+  };
+
+  const shrink = (voters: readonly string[], action: "remove" | "add-learner"): readonly ConfigStep[] | undefined => {
+    if (voters.length <= target) return undefined;
+    const node = rng.pick(voters);
+    return action === "remove" ? [{ action, node }] : [{ action, node, address: `${node}:8300` }];
+  };
+
+  const isCaughtUp = (leader: SimServer, id: string): boolean => {
+    const match = leader.status?.progress.find(({ node }) => node === id)?.match ?? 0;
+    return match > 0 && match + promotableLag >= (leader.status?.commitIndex ?? 0);
+  };
+
+  /** A removed server is switched off some time later, and until then may not disturb anybody. */
+  const retireRemoved = (): void => {
+    for (const server of world.servers) {
+      if (server.isGone || !world.membership.removed.includes(server.id) || !rng.chance(0.3)) continue;
+      if (server.isUp) server.crash();
+      server.retire("removed");
+    }
+  };
+
+  return {
+    start: next,
+    stop() {
+      isStopped = true;
+    },
+    isSettled: () => isSettled && !isAsking,
+    changes: () => changes,
+  };
+}

@@ -1,0 +1,126 @@
+import { defaultCoreConfig } from "../../server/raft/core/types.ts";
+import type { ReplicaLimits } from "../../server/raft/replica/replica-api.ts";
+import { catalog } from "./catalog-machine.ts";
+import type { DiskOptions } from "./disk.ts";
+import { type MachineKind, registers } from "./machine.ts";
+import type { NetworkOptions } from "./network.ts";
+import type { Rng } from "./random.ts";
+
+/** All that a seed decides before its run begins (swarm testing: each run has some of the faults, none has all). */
+export interface SimOptions {
+  readonly servers: number;
+  readonly machine: MachineKind;
+  readonly clients: number;
+  readonly keys: number;
+  readonly isRetrying: boolean;
+  readonly thinkMeanUs: number;
+  /** Faults last so long; then the healed cluster must converge. */
+  readonly safetyUs: number;
+  readonly network: NetworkOptions;
+  readonly disk: DiskOptions;
+  readonly core: Omit<typeof defaultCoreConfig, "id">;
+  readonly limits: ReplicaLimits;
+  /** Relative weights of what goes wrong; 0 never does. */
+  readonly faults: Readonly<Record<FaultKind, number>>;
+  readonly faultMeanUs: number;
+  /** Mean time between the operator's membership changes and transfers; 0 for none. */
+  readonly operatorMeanUs: number;
+  readonly transferShare: number;
+  /** Ticks of each server differ by up to this share. */
+  readonly clockSkew: number;
+  /** Inputs of the same moment are handed over in one group. */
+  readonly isGrouping: boolean;
+  readonly chunkRows: number;
+}
+
+export const faultKinds = [
+  "crash",
+  "crash-all",
+  "pause",
+  "partition-halves",
+  "partition-one",
+  "partition-in",
+  "partition-out",
+  "partition-ring",
+  "partition-leader",
+  "heal",
+  "clog",
+  "disk-stall",
+  "disk-slow",
+  "disk-error",
+  "disk-drop",
+  "disk-flip",
+  "wipe",
+] as const;
+export type FaultKind = (typeof faultKinds)[number];
+
+/** The kinds that lose a disk for good: bounded to a minority, since more cannot be survived by anybody. */
+export const lossKinds: readonly FaultKind[] = ["disk-drop", "disk-flip", "wipe"];
+
+const tickUs = 50_000;
+export { tickUs };
+
+export function drawOptions(rng: Rng): SimOptions {
+  const isDiskLying = rng.chance(0.05);
+  const operatorMeanUs = rng.chance(0.5) ? rng.pick([700_000, 1_500_000, 4_000_000]) : 0;
+  const some = (chance: number, weights: readonly number[]): number => (rng.chance(chance) ? rng.pick(weights) : 0);
+  return {
+    servers: rng.pick([1, 3, 3, 3, 3, 3, 5, 5, 5]),
+    machine: rng.chance(0.25) ? catalog : registers,
+    clients: rng.between(2, 6),
+    keys: rng.between(2, 4),
+    isRetrying: rng.chance(0.8),
+    thinkMeanUs: rng.pick([20_000, 60_000, 200_000]),
+    safetyUs: rng.between(6, 16) * 1_000_000,
+    network: {
+      minDelayUs: rng.pick([100, 500, 2_000]),
+      meanDelayUs: rng.pick([300, 2_000, 10_000, 40_000]),
+      lossChance: some(0.6, [0.005, 0.03, 0.12]),
+      duplicateChance: some(0.5, [0.01, 0.1]),
+      canReorder: rng.chance(0.6),
+    },
+    disk: { syncMeanUs: rng.pick([200, 2_000, 15_000]), writeMeanUs: 100, isLying: isDiskLying },
+    core: {
+      ...defaultCoreConfig,
+      electionTicks: rng.pick([10, 20]),
+      maxAppendBytes: rng.pick([64, 512, 256 * 1024]),
+      maxInflightMessages: rng.pick([1, 4, 64]),
+      maxUncommittedBytes: rng.pick([1_500, 16 * 1024 * 1024]),
+      maxApplyBytes: rng.pick([200, 4 * 1024 * 1024]),
+      maxPendingReads: rng.pick([4, 4_096]),
+    },
+    limits: {
+      diskStallTicks: rng.pick([10, 20]),
+      maxQueuedProposals: rng.pick([8, 1_024]),
+      trailingEntries: rng.pick([5, 30, 400]),
+      maxLogBytes: rng.pick([3_000, 1_000_000]),
+      maxRequestIds: 4_096,
+      stateHashEvery: rng.pick([7, 50, 1_000]),
+    },
+    faults: {
+      crash: some(0.7, [1, 3]),
+      "crash-all": some(0.2, [0.5]),
+      pause: some(0.5, [1, 2]),
+      "partition-halves": some(0.5, [1, 2]),
+      "partition-one": some(0.5, [1, 2]),
+      "partition-in": some(0.3, [1]),
+      "partition-out": some(0.3, [1]),
+      "partition-ring": some(0.2, [1]),
+      "partition-leader": some(0.5, [1, 3]),
+      heal: 2,
+      clog: some(0.4, [1, 2]),
+      "disk-stall": some(0.3, [1]),
+      "disk-slow": some(0.3, [1]),
+      "disk-error": some(0.3, [1]),
+      "disk-drop": isDiskLying ? 0 : some(0.2, [0.3]),
+      "disk-flip": isDiskLying ? 0 : some(0.2, [0.3]),
+      wipe: isDiskLying ? 0 : some(0.3, [0.3]),
+    },
+    faultMeanUs: rng.pick([200_000, 500_000, 1_500_000]),
+    operatorMeanUs: isDiskLying ? 0 : operatorMeanUs,
+    transferShare: rng.pick([0, 0.3, 0.7]),
+    clockSkew: rng.pick([0, 0.02, 0.2]),
+    isGrouping: rng.chance(0.5),
+    chunkRows: rng.pick([1, 3, 50]),
+  };
+}
