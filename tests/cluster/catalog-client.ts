@@ -10,8 +10,7 @@ export type WriteOutcome =
 
 /** The API's own limit on waiting for a leader is longer; an unknown outcome is what a client makes of it. */
 const callTimeoutMs = 3_000;
-/** Registered under it is everything that is registered once. */
-export const onceService = "once";
+const lastReadTimeoutMs = 10_000;
 
 /**
  * Registers on top of the API of one server. Keys `node-*` are service instances of a node of their own, keys `entry-*` are
@@ -29,9 +28,13 @@ export class CatalogClient {
     return await this.#put("catalog/register", { Node: key, Address: "10.0.0.1", Service: service });
   }
 
-  async registerOnce(node: string, value: string): Promise<WriteOutcome> {
-    const service = { ID: node, Service: onceService, Port: 1, Meta: { value } };
-    return await this.#put("catalog/register", { Node: node, Address: "10.0.0.1", Service: service });
+  async registerOnce(one: {
+    readonly node: string;
+    readonly service: string;
+    readonly value: string;
+  }): Promise<WriteOutcome> {
+    const service = { ID: one.node, Service: one.service, Port: 1, Meta: { value: one.value } };
+    return await this.#put("catalog/register", { Node: one.node, Address: "10.0.0.1", Service: service });
   }
 
   /** `index` is that of the version to replace, 0 for none. */
@@ -54,13 +57,15 @@ export class CatalogClient {
     return { value, index };
   }
 
-  /** Everything that was registered once, with its value. */
-  async readOnce(): Promise<Map<string, string>> {
-    const answer = await this.#get(`catalog/service/${onceService}?consistent`, 20_000);
-    if (answer === undefined || !Array.isArray(answer.body)) throw new Error("the last read of all had no answer");
+  /** All instances of these services: their nodes, with the value of each. */
+  async readOnce(services: readonly string[]): Promise<Map<string, string>> {
     const found = new Map<string, string>();
-    for (const record of answer.body) {
-      found.set(String(fieldOf(record, "Node")), String(fieldOf(fieldOf(record, "ServiceMeta"), "value")));
+    for (const service of services) {
+      const answer = await this.#get(`catalog/service/${service}?consistent`, lastReadTimeoutMs);
+      if (answer === undefined || !Array.isArray(answer.body)) throw new Error(`no answer to the read of ${service}`);
+      for (const record of answer.body) {
+        found.set(String(fieldOf(record, "Node")), String(fieldOf(fieldOf(record, "ServiceMeta"), "value")));
+      }
     }
     return found;
   }

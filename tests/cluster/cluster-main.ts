@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type FaultKind, faultKinds, faultKindsFor } from "./faults.ts";
+import { whyNoSmallDisk } from "./full-disk.ts";
 import { whyNoMultiServer } from "./multi-server-support.ts";
 import { runRounds } from "./rounds.ts";
 import { isClean, summaryOf } from "./summary.ts";
@@ -34,6 +35,7 @@ if (skipped !== "") {
   process.stderr.write(`${skipped}\n`);
   process.exit(1);
 }
+if (servers > 1 && whyNoSmallDisk() !== "") process.stdout.write(`full-disk ${whyNoSmallDisk()}\n`);
 const endMs = performance.now() + minutes * 60_000;
 const report = await runRounds({
   servers,

@@ -91,6 +91,8 @@ export class Cluster {
   /** All links work and all servers run and can be reached. */
   async heal(): Promise<void> {
     this.links.heal();
+    const crashed = this.servers.find((server) => server.hasEndedByItself());
+    if (crashed !== undefined) throw new Error(`${crashed.name} ended by itself: ${crashed.output.slice(-4_000)}`);
     for (const server of this.servers) server.resume();
     await Promise.all(this.servers.filter((server) => !server.isRunning).map((server) => server.start()));
     await this.waitForLeader();

@@ -2,10 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { eventually } from "../fakes/eventually.ts";
 import { CatalogClient } from "./catalog-client.ts";
 import { Cluster } from "./cluster.ts";
-import { type DatabasePart, flipBits } from "./flip-bits.ts";
+import { objectionTo, replaceMember, startDamaged } from "./damage.ts";
 import { SmallDisk, whyNoSmallDisk } from "./full-disk.ts";
 import { judge } from "./judge.ts";
-import { removePeer, votersOf } from "./membership.ts";
 import { whyNoMultiServer } from "./multi-server-support.ts";
 import type { ServerProcess } from "./server-process.ts";
 import { Workload } from "./workload.ts";
@@ -14,28 +13,10 @@ const noServers = await whyNoMultiServer();
 const noDisk = noServers || whyNoSmallDisk();
 const because = (reason: string): string => (reason === "" ? "" : ` (${reason})`);
 
-/** A record of the database by its name, as an operator needs it. */
-const namedRow = /\b(?:log|row|meta|raft)\S*[/:]\S+/;
-
 async function fill(server: ServerProcess, count: number): Promise<void> {
   const catalog = new CatalogClient(server.httpPort);
   for (let n = 0; n < count; n++)
     expect(await catalog.write(`fill-${n}`, "v".repeat(100))).toMatchObject({ kind: "done" });
-}
-
-/** Ends the server, damages its database and tries to start it; what it says. */
-async function startDamaged(server: ServerProcess, part: DatabasePart): Promise<string> {
-  await server.end("SIGKILL");
-  if (part === "table") {
-    // LevelDB sorts its log into a table when it opens.
-    await server.start();
-    await server.end("SIGKILL");
-  }
-  flipBits(server.dataDir, part);
-  return await server.start().then(
-    () => "it started",
-    (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
-  );
 }
 
 for (const part of ["log", "table"] as const) {
@@ -44,10 +25,7 @@ for (const part of ["log", "table"] as const) {
     try {
       const server = await cluster.waitForLeader();
       await fill(server, 60);
-      const refusal = await startDamaged(server, part);
-      expect(refusal).toContain("ended with 1");
-      expect(refusal).toContain("damaged");
-      expect(refusal).toMatch(namedRow);
+      expect(objectionTo(await startDamaged(server, part))).toBe("");
     } finally {
       await cluster.stop();
     }
@@ -64,23 +42,10 @@ describe.skipIf(noServers !== "")(`a damaged member${because(noServers)}`, () =>
       const victim = cluster.servers.find((server) => server !== leader);
       if (victim === undefined) throw new Error("a cluster of three has a follower");
       await eventually("some writes", () => workload.acknowledged > 200);
-      const before = await votersOf(leader);
-      const refusal = await startDamaged(victim, "log");
-      expect(refusal).toContain("damaged");
-      expect(refusal).toMatch(namedRow);
-      const old = before.find((voter) => voter.address === victim.address);
-      if (old === undefined) throw new Error(`${victim.address} is not among ${JSON.stringify(before)}`);
-      await removePeer(await cluster.waitForLeader(), old.id);
-      victim.wipe();
-      await victim.start();
-      const after = await eventually(
-        "the wiped server as a voter again",
-        async () => (await votersOf(leader)).find((voter) => voter.address === victim.address),
-        30_000,
-      );
-      expect(after.id).not.toBe(old.id);
+      expect(objectionTo(await startDamaged(victim, "log"))).toBe("");
+      await replaceMember(cluster, victim);
       const record = await workload.finish();
-      const judgement = judge(record, await new CatalogClient(victim.httpPort).readOnce());
+      const judgement = judge(record, await new CatalogClient(victim.httpPort).readOnce(record.onceServices));
       expect(judgement).toMatchObject({ lost: [], staleReads: [], violation: "" });
     } finally {
       await cluster.stop();
@@ -111,7 +76,7 @@ describe.skipIf(noDisk !== "")(`a full disk${because(noDisk)}`, () => {
       disk?.empty();
       await leader.start();
       const record = await workload.finish();
-      const judgement = judge(record, await new CatalogClient(leader.httpPort).readOnce());
+      const judgement = judge(record, await new CatalogClient(leader.httpPort).readOnce(record.onceServices));
       expect(judgement).toMatchObject({ lost: [], staleReads: [], violation: "" });
     } finally {
       for (const disk of disks) disk[Symbol.dispose]();

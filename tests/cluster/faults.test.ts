@@ -1,8 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import { eventually } from "../fakes/eventually.ts";
+import { CatalogClient } from "./catalog-client.ts";
+import { Cluster } from "./cluster.ts";
 import type { FaultKind } from "./faults.ts";
+import { judge } from "./judge.ts";
 import { whyNoMultiServer } from "./multi-server-support.ts";
 import { runRounds } from "./rounds.ts";
 import { isClean, summaryOf } from "./summary.ts";
+import { Workload } from "./workload.ts";
 
 const skipped = await whyNoMultiServer();
 
@@ -23,6 +28,25 @@ async function expectClean(servers: number, kinds: readonly FaultKind[]): Promis
 
 test("one server that is killed and stopped under load loses nothing and reads nothing stale", async () => {
   await expectClean(1, ["kill-leader", "pause-leader"]);
+}, 60_000);
+
+test("a server that comes back without its data is caught by all three judges", async () => {
+  const cluster = await Cluster.start({ size: 1 });
+  try {
+    const server = await cluster.waitForLeader();
+    const workload = new Workload({ ports: [server.httpPort], clients: 4, seed: 1 });
+    await eventually("some writes", () => workload.acknowledged > 100);
+    await server.end("SIGKILL");
+    server.wipe();
+    await server.start();
+    const record = await workload.finish();
+    const judgement = judge(record, await new CatalogClient(server.httpPort).readOnce(record.onceServices));
+    expect(judgement.lost).not.toBeEmpty();
+    expect(judgement.staleReads).not.toBeEmpty();
+    expect(judgement.violation).toContain("violation");
+  } finally {
+    await cluster.stop();
+  }
 }, 60_000);
 
 describe.skipIf(skipped !== "")(`several servers under load${skipped === "" ? "" : ` (${skipped})`}`, () => {

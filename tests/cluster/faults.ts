@@ -1,4 +1,8 @@
+import { eventually } from "../fakes/eventually.ts";
 import type { Cluster } from "./cluster.ts";
+import { objectionTo, replaceMember, startDamaged } from "./damage.ts";
+import type { DatabasePart } from "./flip-bits.ts";
+import { type SmallDisk, whyNoSmallDisk } from "./full-disk.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 export const faultKinds = [
@@ -13,19 +17,28 @@ export const faultKinds = [
   "one-way-in",
   "cut",
   "delay",
+  "flip-log",
+  "flip-table",
+  "full-disk",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 /** Those that do something to a cluster of so many servers. */
 export function faultKindsFor(servers: number): readonly FaultKind[] {
-  return servers > 1 ? faultKinds : ["kill-leader", "kill-all", "pause-leader"];
+  if (servers === 1) return ["kill-leader", "kill-all", "pause-leader"];
+  return faultKinds.filter((kind) => kind !== "full-disk" || whyNoSmallDisk() === "");
 }
 
 interface FaultContext {
   readonly cluster: Cluster;
   readonly leader: ServerProcess;
   readonly random: () => number;
+  /** By server; empty where none can be had. */
+  readonly disks: ReadonlyMap<ServerProcess, SmallDisk>;
 }
+
+/** A full disk must end its server as soon as it has to write. */
+const diskTimeoutMs = 20_000;
 
 /** What each fault does. Those that last are ended by the cluster's `heal`; none needs privileges. */
 const faults: Readonly<Record<FaultKind, (context: FaultContext) => Promise<void> | void>> = {
@@ -64,10 +77,33 @@ const faults: Readonly<Record<FaultKind, (context: FaultContext) => Promise<void
   delay({ cluster, random }) {
     cluster.links.delay(20 + Math.floor(random() * 100));
   },
+  "flip-log": (context) => flipAndReplace(context, "log"),
+  "flip-table": (context) => flipAndReplace(context, "table"),
+  async "full-disk"({ cluster, disks, random }) {
+    const server = oneOf(cluster, random);
+    const disk = disks.get(server);
+    if (disk === undefined) throw new Error(`${server.name} has no disk that can be filled`);
+    disk.fill();
+    await eventually("a server with a full disk to end", () => server.hasEndedByItself(), diskTimeoutMs);
+    disk.empty();
+  },
 };
 
 export async function injectFault(kind: FaultKind, context: FaultContext): Promise<void> {
   await faults[kind](context);
+}
+
+async function flipAndReplace({ cluster, random }: FaultContext, part: DatabasePart): Promise<void> {
+  const server = oneOf(cluster, random);
+  const objection = objectionTo(await startDamaged(server, part));
+  if (objection !== "") throw new Error(objection);
+  await replaceMember(cluster, server);
+}
+
+function oneOf(cluster: Cluster, random: () => number): ServerProcess {
+  const server = cluster.servers[Math.floor(random() * cluster.servers.length)];
+  if (server === undefined) throw new Error("a cluster without servers");
+  return server;
 }
 
 function minorityOf(cluster: Cluster, random: () => number): readonly ServerProcess[] {

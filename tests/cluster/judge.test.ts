@@ -19,6 +19,7 @@ const read = (call: number, end: number, value: string | null): ClientOperation 
 const recordOf = (operations: readonly ClientOperation[], distinct: ReadonlyMap<string, string>): WorkloadRecord => ({
   operations,
   distinct,
+  onceServices: [],
   acknowledged: 0,
   unknown: 0,
   refused: 0,

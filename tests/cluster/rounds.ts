@@ -3,7 +3,9 @@ import { randomOf } from "../linearizability/random-history.ts";
 import { CatalogClient } from "./catalog-client.ts";
 import { Cluster } from "./cluster.ts";
 import { type FaultKind, injectFault } from "./faults.ts";
+import { SmallDisk } from "./full-disk.ts";
 import { type Judgement, judge } from "./judge.ts";
+import type { ServerProcess } from "./server-process.ts";
 import { Workload } from "./workload.ts";
 
 export interface RoundsOptions {
@@ -27,6 +29,7 @@ export interface RoundsReport extends Judgement {
 }
 
 const defaultClients = 6;
+const diskMb = 256;
 const calmMs = 300;
 /** Once every server can reach every other, writes must go on within it. */
 const recoveryTimeoutMs = 20_000;
@@ -34,7 +37,14 @@ const recoveryTimeoutMs = 20_000;
 /** Real servers under client load and one fault after the other; then everything the clients saw is judged. */
 export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
   const random = randomOf(options.seed);
-  const cluster = await Cluster.start({ size: options.servers });
+  const disks = new Map<ServerProcess, SmallDisk>();
+  const needsDisks = options.kinds.includes("full-disk");
+  const cluster = await Cluster.start({
+    size: options.servers,
+    beforeStart: (server) => {
+      if (needsDisks) disks.set(server, new SmallDisk(server.dataDir, diskMb));
+    },
+  });
   try {
     const ports = cluster.servers.map((server) => server.httpPort);
     const workload = new Workload({ ports, clients: options.clients ?? defaultClients, seed: options.seed });
@@ -47,7 +57,7 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
       if (kind === undefined) break;
       await Bun.sleep(calmMs);
       const leader = await cluster.waitForLeader();
-      await injectFault(kind, { cluster, leader, random });
+      await injectFault(kind, { cluster, leader, random, disks });
       injected[kind] = (injected[kind] ?? 0) + 1;
       await Bun.sleep(200 + random() * (options.maxFaultMs ?? 3_000));
       await cluster.heal();
@@ -59,10 +69,11 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
       );
     }
     const record = await workload.finish();
-    const found = await new CatalogClient(ports[0] ?? 0).readOnce();
+    const found = await new CatalogClient(ports[0] ?? 0).readOnce(record.onceServices);
     const { servers, seed } = options;
     return { servers, seed, injected, longestRecoveryMs, ...judge(record, found) };
   } finally {
+    for (const disk of disks.values()) disk[Symbol.dispose]();
     await cluster.stop();
   }
 }

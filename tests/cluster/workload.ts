@@ -10,6 +10,8 @@ export interface WorkloadRecord {
   readonly operations: readonly ClientOperation[];
   /** Nodes that were registered once each and acknowledged, with their value. */
   readonly distinct: ReadonlyMap<string, string>;
+  /** The services whose instances those are. */
+  readonly onceServices: readonly string[];
   /** Writes answered with success, of every kind. */
   readonly acknowledged: number;
   /** Writes that may or may not have happened. */
@@ -30,6 +32,7 @@ const thinkMs = 4;
 export class Workload {
   readonly #operations: ClientOperation[] = [];
   readonly #distinct = new Map<string, string>();
+  readonly #onceServices = new Set<string>();
   readonly #loops: Promise<void>[];
   readonly #ports: readonly number[];
   #isStopping = false;
@@ -59,6 +62,7 @@ export class Workload {
     return {
       operations: this.#operations,
       distinct: this.#distinct,
+      onceServices: [...this.#onceServices],
       acknowledged: this.#acknowledged,
       unknown: this.#unknown,
       refused: this.#refused,
@@ -69,7 +73,8 @@ export class Workload {
     while (!this.#isStopping) {
       const number = this.#issued++;
       const port = this.#port(Math.floor(random() * this.#ports.length));
-      const key = `k${Math.floor(number / operationsPerGeneration)}-${Math.floor(random() * contestedKeys)}`;
+      const generation = Math.floor(number / operationsPerGeneration);
+      const key = `k${generation}-${Math.floor(random() * contestedKeys)}`;
       const value = `${client}-${number}`;
       const kind = random();
       if (kind < 0.3) {
@@ -79,7 +84,7 @@ export class Workload {
       } else if (kind < 0.8) {
         await this.#compareAndSet({ client, port, key: `entry-${key}`, value });
       } else {
-        await this.#registerOnce({ port, node: `once-${value}`, value });
+        await this.#registerOnce({ port, service: `once-${generation}`, value });
       }
       await Bun.sleep(random() * 2 * thinkMs);
     }
@@ -103,10 +108,17 @@ export class Workload {
     await this.#call({ client, port, input, expectedIndex: seen.index });
   }
 
-  async #registerOnce(work: { readonly port: number; readonly node: string; readonly value: string }): Promise<void> {
-    const outcome = await new CatalogClient(work.port).registerOnce(work.node, work.value);
+  async #registerOnce(work: {
+    readonly port: number;
+    readonly service: string;
+    readonly value: string;
+  }): Promise<void> {
+    const { service, value } = work;
+    const node = `once-${value}`;
+    this.#onceServices.add(service);
+    const outcome = await new CatalogClient(work.port).registerOnce({ node, service, value });
     this.#count(outcome.kind);
-    if (outcome.kind === "done") this.#distinct.set(work.node, work.value);
+    if (outcome.kind === "done") this.#distinct.set(node, value);
   }
 
   #count(kind: "done" | "refused" | "unknown"): void {

@@ -7,7 +7,7 @@ function init(args)
   nodes = tonumber(args[1]) or nodes
   first = tonumber(args[2]) or first
   math.randomseed(os.time())
-  count = math.random(0, 50000) * nodes % 2 ^ 52
+  count = math.random(0, 50000) * nodes
 end
 
 function request()

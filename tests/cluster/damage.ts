@@ -1,0 +1,52 @@
+import { eventually } from "../fakes/eventually.ts";
+import type { Cluster } from "./cluster.ts";
+import { type DatabasePart, flipBits } from "./flip-bits.ts";
+import { removePeer, votersOf } from "./membership.ts";
+import type { ServerProcess } from "./server-process.ts";
+
+/** A record of the database by its name, as an operator needs it to look at the damage. */
+const namedRow = /\b(?:log|row|meta|raft)\S*[/:]\S+/;
+const rejoinTimeoutMs = 40_000;
+
+/** Kills the server, damages its database and tries to start it; what it says. */
+export async function startDamaged(server: ServerProcess, part: DatabasePart): Promise<string> {
+  await server.end("SIGKILL");
+  if (part === "table") {
+    // LevelDB sorts its log into a table when it opens.
+    await server.start();
+    await server.end("SIGKILL");
+  }
+  flipBits(server.dataDir, part);
+  return await server.start().then(
+    () => "it started",
+    (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
+  );
+}
+
+/** What is wrong with the refusal of a server whose data are damaged; empty when it is as it should be. */
+export function objectionTo(refusal: string): string {
+  if (!refusal.includes("ended with 1")) return `the server did not end with 1: ${refusal}`;
+  if (!refusal.includes("damaged")) return `the server does not say that its data are damaged: ${refusal}`;
+  return namedRow.test(refusal) ? "" : `the server does not name the row: ${refusal}`;
+}
+
+/** As an operator replaces a member: takes the old id out, wipes the directory, and starts it again under a new id. */
+export async function replaceMember(cluster: Cluster, server: ServerProcess): Promise<void> {
+  const leader = await cluster.waitForLeader();
+  const voters = await votersOf(leader);
+  const old = voters.find(({ address }) => address === server.address);
+  if (old === undefined) throw new Error(`${server.address} is not among the voters ${JSON.stringify(voters)}`);
+  await removePeer(leader, old.id);
+  server.wipe();
+  await server.start();
+  await eventually(
+    `${server.name} as a voter under a new id`,
+    async () => {
+      const current = await cluster.leader();
+      if (current === undefined) return false;
+      const now = await votersOf(current).catch(() => []);
+      return now.some(({ address, id }) => address === server.address && id !== old.id);
+    },
+    rejoinTimeoutMs,
+  );
+}
