@@ -83,6 +83,8 @@ export function applyConfigs(state: CoreState, from: LogIndex, to: LogIndex): vo
 }
 
 function onMembershipChanged(state: CoreState): void {
+  // Who was removed leads no more; waiting for an election timeout to find out would only cost time.
+  if (state.membership.removed.includes(state.leader) && state.leader !== state.id) state.leader = "";
   if (state.role.role !== "leader") return;
   const leader = state.role;
   updateProgress(state, leader);

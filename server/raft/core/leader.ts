@@ -140,7 +140,7 @@ function onAccepted(
   if (!isNew) return;
   progress.noteRound({ lastIndex: state.log.lastIndex, tick: state.tick, maxTicks: state.config.electionTicks });
   maybeCommit(state, leader);
-  maybeSendTimeoutNow(state, leader);
+  if (message.from === leader.transfer?.to) maybeSendTimeoutNow(state, leader);
 }
 
 function onHeartbeatResponse(
