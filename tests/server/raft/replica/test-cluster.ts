@@ -50,6 +50,7 @@ export interface TestCluster {
   /** Delivers until nothing is under way. */
   settle(): void;
   tick(count: number): void;
+  /** Makes `id` the leader, also against another one. */
   elect(id: string): void;
   /** Proposes on `id` and returns the number of the answer. */
   propose(id: string, data: string, requestId?: string): number;
@@ -175,6 +176,15 @@ export function createTestCluster(options: TestClusterOptions = {}): TestCluster
       settle();
     }
   };
+  /** Transfer campaigns are not held up by those who still hear another leader. */
+  const demand = (id: string): void => {
+    const { term } = server(id).replica.status;
+    const from = mustGet(
+      ids.find((other) => other !== id),
+      "another server",
+    );
+    input(id, { type: "message", clusterId, message: { type: "timeout-now", from, to: id, term } });
+  };
   const leader = (): TestServer => {
     const leaders = servers.filter(({ replica, isDown }) => !isDown && replica.status.role === "leader");
     return leaders.reduce((a, b) => (a.replica.status.term > b.replica.status.term ? a : b));
@@ -188,7 +198,7 @@ export function createTestCluster(options: TestClusterOptions = {}): TestCluster
     settle,
     tick,
     elect(id) {
-      input(id, { type: "campaign" });
+      demand(id);
       settle();
       assert(server(id).replica.status.role === "leader", `${id} leads`);
     },
