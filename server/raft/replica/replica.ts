@@ -12,6 +12,7 @@ import { createCompaction } from "./compaction.ts";
 import { createDiskStall, transferTarget } from "./disk-stall.ts";
 import { createEffectList } from "./effect-list.ts";
 import { encodeStateHash } from "./envelope.ts";
+import { createFollowerNeeds } from "./follower-needs.ts";
 import { createInstalling } from "./installing.ts";
 import { createIntake } from "./intake.ts";
 import { createProposals } from "./proposals.ts";
@@ -45,6 +46,7 @@ export function createReplicaOver(core: RaftCore, options: ReplicaOptions): Repl
   const installing = createInstalling();
   const stall = createDiskStall({ stallTicks: limits.diskStallTicks, transferTicks: electionTicks });
   const compaction = createCompaction({ ...limits, firstIndex: stored.first.index, entries: stored.entries });
+  const followerNeeds = createFollowerNeeds({ patienceTicks: electionTicks });
   const intake = createIntake({ core, effects, applier, proposals, reads, transfers, stall, ...limits });
 
   let isFlushDue = false;
@@ -203,13 +205,7 @@ export function createReplicaOver(core: RaftCore, options: ReplicaOptions): Repl
   };
 
   const compact = (): void => {
-    const followers = core
-      .progress()
-      .filter(
-        ({ isRecentlyActive, state, match }) =>
-          isRecentlyActive && state !== "snapshot" && match + 1 >= core.firstIndex,
-      );
-    const neededBehind = Math.min(sending.neededBehind(), ...followers.map(({ match }) => match));
+    const neededBehind = Math.min(sending.neededBehind(), followerNeeds.tick(core.progress(), core.firstIndex));
     const to = compaction.next({ appliedIndex: core.appliedIndex, neededBehind });
     if (to === undefined) return;
     core.compact(to);

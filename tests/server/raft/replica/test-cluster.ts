@@ -21,7 +21,7 @@ export const clusterId = "cluster-1";
 
 export const testLimits: ReplicaLimits = {
   diskStallTicks: 10,
-  maxQueuedProposals: 100,
+  maxQueuedProposals: 1_000,
   trailingEntries: 10_000,
   maxLogBytes: 64 * 1024 * 1024,
   maxRequestIds: 1_000,
