@@ -14,10 +14,8 @@ export interface Reads {
   /** Takes the caller's id and returns the number to ask the core with. */
   ask(id: number): number;
   confirm(reads: readonly ConfirmedRead[]): void;
-  /** Callers' ids of the reads that the core gave up. */
+  /** Callers' ids of the reads that the core gave up, as it does with all it has not confirmed when leadership is lost. */
   reject(coreIds: readonly number[]): readonly number[];
-  /** Callers' ids of everything unconfirmed: leadership was lost. Confirmed reads stay valid. */
-  rejectUnconfirmed(): readonly number[];
   /** Confirmed reads that `appliedIndex` satisfies, in the order of confirmation. */
   takeServable(appliedIndex: LogIndex): readonly ServableRead[];
   cancel(id: number): void;
@@ -47,11 +45,6 @@ export function createReads(): Reads {
       }
     },
     reject: (coreIds) => coreIds.flatMap((coreId) => take(coreId) ?? []),
-    rejectUnconfirmed() {
-      const ids = [...unconfirmed.values()];
-      unconfirmed.clear();
-      return ids;
-    },
     takeServable(appliedIndex) {
       if (confirmed.length === 0) return confirmed;
       const servable = confirmed.filter(({ index }) => index <= appliedIndex);

@@ -93,7 +93,6 @@ export function createReplicaOver(core: RaftCore, options: ReplicaOptions): Repl
   const onStatus = (next: CoreStatus): void => {
     isStatusDue = true;
     const isLeading = next.role === "leader";
-    if (!isLeading || next.term !== known.term) reads.rejectUnconfirmed().forEach(effects.refuseNotLeader);
     if (!isLeading) sending.forgetWaiting();
     if (isLeading || next.leader !== known.leader) ticksSinceLeader = 0;
     known = next;

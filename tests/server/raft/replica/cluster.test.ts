@@ -8,6 +8,7 @@ describe("three replicas", () => {
     const write = cluster.propose("r1", "a=1");
     cluster.settle();
     expect(cluster.outcome(write)).toMatchObject({ ok: true, result: { count: 1 } });
+    expect(cluster.server("r1").machine.notifications()).toBeGreaterThan(1);
     cluster.tick(4);
     expect(cluster.servers.map(({ machine }) => machine.get("a"))).toEqual(["1", "1", "1"]);
   });
@@ -42,6 +43,17 @@ describe("three replicas", () => {
     for (const { machine } of cluster.servers) {
       for (const data of acknowledged) expect(machine.get(data.split("=")[0] ?? "")).toBe("v");
     }
+  });
+
+  test("a follower counts the ticks since it heard its leader", () => {
+    const cluster = createTestCluster();
+    cluster.elect("r1");
+    cluster.tick(10);
+    expect(cluster.server("r2").replica.status.ticksSinceLeader).toBeLessThan(3);
+    cluster.server("r2").isCutOff = true;
+    cluster.tick(10);
+    expect(cluster.server("r2").replica.status.ticksSinceLeader).toBeGreaterThan(8);
+    expect(cluster.server("r1").replica.status.ticksSinceLeader).toBe(0);
   });
 
   test("all servers down at once come back with everything that was acknowledged", () => {

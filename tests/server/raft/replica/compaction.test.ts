@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createCompaction } from "../../../../server/raft/replica/compaction.ts";
+import { createFollowerNeeds } from "../../../../server/raft/replica/follower-needs.ts";
 import { command } from "./messages.ts";
 import { createTestCluster } from "./test-cluster.ts";
 
@@ -57,6 +58,16 @@ describe("compaction", () => {
     expect(compaction.next({ appliedIndex: 2, neededBehind: 0 })).toBeUndefined();
   });
 
+  test("begins anew behind a snapshot", () => {
+    const big = entries(1, 10, "x".repeat(5_000));
+    const compaction = createCompaction({ trailingEntries: 0, maxLogBytes: 10_000, firstIndex: 0, entries: big });
+    compaction.reset(50);
+    compaction.noteEntries(entries(51, 1));
+    expect(compaction.next({ appliedIndex: 51, neededBehind: 0 })).toBeUndefined();
+    compaction.noteEntries(entries(52, 100));
+    expect(compaction.next({ appliedIndex: 151, neededBehind: 140 })).toBe(140);
+  });
+
   test("of a leader waits for a follower that answers, not for one that is gone", () => {
     const cluster = createTestCluster({ limits: { trailingEntries: 0 } });
     cluster.elect("r1");
@@ -80,5 +91,25 @@ describe("compaction", () => {
       expect(disk.batches.at(-1)?.compactTo).toBeGreaterThan(200);
       expect(disk.batches.every(({ compactTo, appliedIndex }) => compactTo <= appliedIndex)).toBe(true);
     }
+  });
+});
+
+describe("what followers need", () => {
+  const member = (node: string, match: number, isRecentlyActive = true) =>
+    ({ node, match, next: match + 1, state: "replicate", isRecentlyActive, isLearner: false }) as const;
+
+  test("is everything behind the slowest that is within reach of the log", () => {
+    const needs = createFollowerNeeds({ patienceTicks: 2 });
+    expect(needs.tick([member("a", 90), member("b", 50)], 10)).toBe(50);
+    expect(needs.tick([member("a", 90), member("b", 5)], 10)).toBe(90);
+    expect(needs.tick([{ ...member("a", 90), state: "snapshot" }], 10)).toBe(farAhead);
+  });
+
+  test("counts one that fell silent for a while only", () => {
+    const needs = createFollowerNeeds({ patienceTicks: 2 });
+    const silent = () => needs.tick([member("a", 90), member("b", 50, false)], 10);
+    expect([silent(), silent(), silent()]).toEqual([50, 50, 90]);
+    needs.tick([member("a", 90), member("b", 50)], 10);
+    expect(silent()).toBe(50);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { defaultCoreConfig } from "../../../../server/raft/core/types.ts";
+import { createDiskStall } from "../../../../server/raft/replica/disk-stall.ts";
 import { sent } from "./messages.ts";
 import { createTestCluster, testLimits } from "./test-cluster.ts";
 
@@ -67,6 +68,35 @@ describe("a leader whose disk hangs", () => {
     expect(cluster.outcome(write)).toMatchObject({ ok: true });
     expect(cluster.leader().id).toBe("r1");
   });
+});
+
+describe("a server whose disk hangs", () => {
+  test("asks for no votes, since it could not write its own", () => {
+    const cluster = createTestCluster();
+    cluster.elect("r1");
+    cluster.tick(5);
+    cluster.holdDisk("r3");
+    cluster.propose("r1", "a=1");
+    cluster.tick(testLimits.diskStallTicks + 1);
+    const { term } = cluster.server("r3").replica.status;
+    cluster.crash("r1");
+    // r2 alone can grant r3's pre-votes, and r3 cannot grant r2's.
+    cluster.tick(200);
+    expect(cluster.server("r3").replica.status).toMatchObject({ term, role: "follower" });
+    cluster.releaseDisk("r3");
+    cluster.tick(100);
+    expect(["r2", "r3"]).toContain(cluster.leader().id);
+  });
+});
+
+test("a stall hands over first, steps down when that took too long, and ends when the batch is stored", () => {
+  const stall = createDiskStall({ stallTicks: 3, transferTicks: 2 });
+  const dues = () => Array.from({ length: 8 }, () => stall.tick() ?? "-").join(" ");
+  expect(dues()).toBe("- - - hand-over - step-down - -");
+  expect(stall.isStalled).toBe(true);
+  stall.clear();
+  expect(stall.isStalled).toBe(false);
+  expect(dues()).toBe("- - - hand-over - step-down - -");
 });
 
 function failureOf(outcome: ReturnType<ReturnType<typeof createTestCluster>["outcome"]>): string {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { defaultCoreConfig } from "../../../../server/raft/core/types.ts";
+import { createProposals } from "../../../../server/raft/replica/proposals.ts";
 import { createTestCluster, type TestCluster } from "./test-cluster.ts";
 
 function elected(limits = {}): TestCluster {
@@ -55,6 +56,28 @@ describe("the answer to a write", () => {
     expect(cluster.outcome(write)).toMatchObject({ ok: false, reason: "unknown" });
   });
 
+  test("is `unknown` when a snapshot jumps over the entry", () => {
+    const cluster = elected({ trailingEntries: 0 });
+    cluster.server("r1").isCutOff = true;
+    const write = cluster.propose("r1", "a=1");
+    cluster.elect("r2");
+    for (let i = 0; i < 300; i++) cluster.propose("r2", `k${i}=v`);
+    cluster.settle();
+    // r1 does not tick, so its patience does not run out.
+    for (let i = 0; i < 60; i++) {
+      cluster.input("r2", { type: "tick" });
+      cluster.settle();
+    }
+    expect(cluster.server("r2").replica.status.firstIndex).toBeGreaterThan(200);
+    cluster.server("r1").isCutOff = false;
+    for (let i = 0; i < 6; i++) {
+      cluster.input("r2", { type: "tick" });
+      cluster.settle();
+    }
+    expect(cluster.server("r1").machine.get("k0")).toBe("v");
+    expect(cluster.outcome(write)).toMatchObject({ ok: false, reason: "unknown" });
+  });
+
   test("is `refused` over the bound of waiting writes", () => {
     const cluster = elected({ maxQueuedProposals: 2 });
     cluster.server("r1").isCutOff = true;
@@ -81,6 +104,46 @@ describe("the answer to a write", () => {
     const cluster = elected();
     expect(cluster.outcome(cluster.propose("r1", "a=1", "x\ny"))).toMatchObject({ ok: false, reason: "refused" });
     expect(cluster.outcome(cluster.propose("r1", "a=1", "x".repeat(129)))).toMatchObject({ reason: "refused" });
+  });
+});
+
+describe("the table of waiting proposals", () => {
+  test("lets a retry wait for the first only in the same term", () => {
+    const proposals = createProposals({ patienceTicks: 5, leader: () => "r1" });
+    proposals.add({ id: 1, index: 7, term: 3, requestId: "x" });
+    expect(proposals.join({ id: 2, requestId: "x", term: 4 })).toBe(false);
+    expect(proposals.join({ id: 2, requestId: "x", term: 3 })).toBe(true);
+    expect(proposals.size).toBe(2);
+    const outcome = { ok: true, index: 7, result: 1 } as const;
+    expect(proposals.settle({ index: 7, term: 3 }, outcome)).toEqual([
+      { id: 1, outcome },
+      { id: 2, outcome },
+    ]);
+    expect(proposals.size).toBe(0);
+    expect(proposals.join({ id: 3, requestId: "x", term: 3 })).toBe(false);
+  });
+
+  test("tells two terms at one index apart", () => {
+    const proposals = createProposals({ patienceTicks: 5, leader: () => "r1" });
+    proposals.add({ id: 1, index: 7, term: 3, requestId: "" });
+    proposals.add({ id: 2, index: 7, term: 5, requestId: "" });
+    const outcome = { ok: true, index: 7, result: 1 } as const;
+    expect(proposals.settle({ index: 7, term: 5 }, outcome)).toMatchObject([
+      { id: 1, outcome: { ok: false, reason: "dropped" } },
+      { id: 2, outcome },
+    ]);
+  });
+
+  test("waits on as long as leadership is regained in time", () => {
+    const proposals = createProposals({ patienceTicks: 2, leader: () => "" });
+    proposals.add({ id: 1, index: 7, term: 3, requestId: "" });
+    proposals.noteLeadership(false);
+    expect(proposals.tick()).toEqual([]);
+    proposals.noteLeadership(true);
+    expect(proposals.tick()).toEqual([]);
+    proposals.noteLeadership(false);
+    expect(proposals.tick()).toEqual([]);
+    expect(proposals.tick()).toMatchObject([{ id: 1, outcome: { reason: "unknown" } }]);
   });
 });
 

@@ -180,6 +180,8 @@ describe("snapshots that leave", () => {
     expect(sending.start(30)).toEqual(["c"]);
     expect(sending.neededBehind()).toBe(10);
     sending.finished("b");
+    // "a" was asked for again while it was under way: the core asks anew when that did not help.
+    expect(sending.start(40)).toEqual([]);
     expect(sending.neededBehind()).toBe(30);
     sending.finished("c");
     expect(sending.neededBehind()).toBe(Number.POSITIVE_INFINITY);
