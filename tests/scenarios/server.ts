@@ -18,13 +18,19 @@ export class ScenarioServer {
   readonly id: NodeId;
   readonly config: CoreConfig;
   core: RaftCore;
+  /** What the last `ready` said, for those who look closer than a line. */
+  latest: Ready | undefined;
   #disk: StoredLog;
   /** Writes asked for and not done. */
   #writes: Ready[] = [];
   #toApply: Entry[] = [];
 
-  constructor(id: NodeId, membership: Membership, config: Partial<CoreConfig>) {
+  readonly #random: () => number;
+
+  /** Without `random` the servers' timeouts are constant and different: "a" has the shortest. */
+  constructor(id: NodeId, membership: Membership, config: Partial<CoreConfig>, random?: () => number) {
     this.id = id;
+    this.#random = random ?? (() => (id.charCodeAt(0) % 16) / 16);
     this.config = { ...defaultCoreConfig, ...config, id };
     const hardState = { term: 0, vote: "", commit: 0 };
     this.#disk = { hardState, first: { index: 0, term: 0 }, entries: [], appliedIndex: 0, membership };
@@ -32,9 +38,7 @@ export class ScenarioServer {
   }
 
   #start(): RaftCore {
-    // Different on each server and constant: "a" has the shortest election timeout.
-    const random = (): number => (this.id.charCodeAt(0) % 16) / 16;
-    return createRaftCore({ config: this.config, stored: this.#disk, random });
+    return createRaftCore({ config: this.config, stored: this.#disk, random: this.#random });
   }
 
   /** What a crash leaves is the disk; what was applied behind its state is applied again. */
@@ -46,8 +50,10 @@ export class ScenarioServer {
 
   /** Takes the ready; messages that may leave go to `network`. */
   ready(network: Message[]): string[] {
+    this.latest = undefined;
     if (!this.core.hasReady()) return [];
     const ready = this.core.takeReady();
+    this.latest = ready;
     network.push(...ready.messages);
     this.#writes.push(ready);
     this.#toApply.push(...ready.committed);
@@ -98,6 +104,8 @@ export class ScenarioServer {
   #install({ index, term, membership }: SnapshotMeta): void {
     const hardState = { ...this.#disk.hardState, commit: index };
     this.#disk = { hardState, first: { index, term }, entries: [], appliedIndex: index, membership };
+    // The snapshot holds what they would have done.
+    this.#toApply = [];
     this.core.restoreSnapshot({ index, term, membership });
   }
 }
