@@ -12,7 +12,7 @@ export const agentFlags = {
   "bootstrap-expect": {
     type: "integer",
     placeholder: "count",
-    summary: "With -server: how many servers the cluster has. This version runs exactly one.",
+    summary: "With -server: how many servers begin the cluster together, 1, 3 or 5; each joins the others.",
   },
   "config-file": {
     type: "string",
@@ -30,7 +30,7 @@ export const agentFlags = {
     type: "string",
     placeholder: "address",
     multiple: true,
-    summary: "A server to join: host or host:port, 8300 if left out.",
+    summary: "A server to join: host or host:port, 8300 if left out. With -server: the other servers.",
   },
   "retry-join": { type: "string", placeholder: "address", multiple: true, summary: "The same as -join." },
   "join-token": {

@@ -108,6 +108,10 @@ async function openServer(parts: {
     rpcHost: options.bindAddress,
     rpcPort: options.rpcPort,
     advertiseHost: options.advertiseAddress,
+    bootstrapExpect: options.bootstrapExpect,
+    join: options.servers,
+    joinToken: options.joinToken,
+    signal: parts.start.shutdown,
     runtime,
     onFatal: parts.onFatal,
   });

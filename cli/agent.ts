@@ -24,6 +24,7 @@ export const agentCommand: CliCommand = {
     examples: [
       "atoll agent -dev",
       "atoll agent -server -bootstrap-expect=1 -data-dir=/var/lib/atoll -bind=10.0.0.1",
+      "atoll agent -server -bootstrap-expect=3 -join=10.0.0.1 -join=10.0.0.2 -join=10.0.0.3 -data-dir=/var/lib/atoll -bind=10.0.0.1",
       "atoll agent -join=10.0.0.1 -join-token-file=join-token -data-dir=/var/lib/atoll -bind=10.0.0.2",
     ],
   }),

@@ -19,10 +19,24 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    "operator",
+    {
+      summary: "Look at and change the cluster of servers",
+      load: async () => (await import("./operator.ts")).operatorCommand,
+    },
+  ],
+  [
     "proxy",
     {
       summary: "Run one proxy of the data plane",
       load: async () => (await import("./proxy.ts")).proxyCommand,
+    },
+  ],
+  [
+    "snapshot",
+    {
+      summary: "Save, restore and inspect the state of the servers",
+      load: async () => (await import("./snapshot.ts")).snapshotCommand,
     },
   ],
   [
