@@ -124,7 +124,8 @@ export function createDisk(setup: {
       isFailing = true;
     },
     stall(durationUs) {
-      stalledUntilUs = heap.nowUs() + durationUs;
+      // Whole, as the clock is: what is left of a microsecond would never pass.
+      stalledUntilUs = heap.nowUs() + Math.ceil(durationUs);
     },
     slow(by) {
       factor = by;

@@ -77,7 +77,10 @@ function breakOthers(world: World, rng: Rng, core: readonly SimServer[]): SimSer
     const fate = rng.pick(["down", "deaf", "deaf", "mute", "alive"]);
     world.trace.note(server.slot, "*", () => `${server.id} stays ${fate}`);
     if (fate === "alive") alive.push(server);
-    if (fate === "down" && server.isUp) server.crash();
+    if (fate === "down") {
+      if (server.isUp) server.crash();
+      server.retire("stays down");
+    }
     for (const other of world.servers) {
       if (other === server) continue;
       if (fate === "deaf") world.network.block(other.id, server.id);

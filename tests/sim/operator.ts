@@ -45,8 +45,10 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     retireRemoved();
     const { leader, membership } = world;
     if (leader === undefined || leader.isGone) return;
-    if (options.operatorMeanUs > 0 && isSettled && rng.chance(options.transferShare)) transfer(leader, membership);
-    return;
+    if (options.operatorMeanUs > 0 && isSettled && rng.chance(options.transferShare)) {
+      transfer(leader, membership);
+      return;
+    }
     const steps = isSettled ? plan(leader, membership) : barrier(leader);
     if (steps === undefined) return;
     change(leader, { type: "change", steps });

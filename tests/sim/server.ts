@@ -253,7 +253,11 @@ export class SimServer {
       if (effect.type === "store") check.logs.batch(this.view, effect.batch, isStillLeader);
       else if (effect.type === "send") check.promises.sent(this.view, effect.message);
     }
-    check.handled(this.view, before, after, { effects: effects.length, pending: this.#pending.size });
+    check.handled(this.view, before, after, {
+      inputs: inputs.length,
+      effects: effects.length,
+      pending: this.#pending.size,
+    });
     const epoch = this.#epoch;
     for (const effect of effects) if (epoch === this.#epoch) this.#perform(effect);
   }
@@ -305,6 +309,9 @@ export class SimServer {
       case "halt":
         trace.note(this.slot, "x", () => `${this.id} halts: ${effect.reason}`);
         this.#world.onHalt(this, effect.reason);
+        return;
+      case "discard-snapshot":
+        this.#staged.delete(`${effect.snapshot.index}/${effect.snapshot.term}`);
         return;
       case "status":
     }

@@ -17,7 +17,7 @@ export interface TraceOptions {
 
 const columns = 9;
 /** The busiest seeds take a twentieth of it. */
-const maxEvents = 2_000_000;
+const maxEvents = 400_000;
 
 export function createTrace(options: TraceOptions): Trace {
   const { nowUs, print } = options;

@@ -93,12 +93,14 @@ export class LogCheck {
   handled(view: LogView, before: ReplicaStatus, after: ReplicaStatus): void {
     if (after.role !== "leader") return;
     const isNew = before.role !== "leader" || before.term !== after.term;
-    if (isNew) this.#elected(view, after.term);
+    if (isNew) this.#elected(view, after);
     else if (after.commitIndex > before.commitIndex) this.#advanced(view, before, after);
     this.compareCommitted(view, after.commitIndex, after.term);
   }
 
-  #elected(view: LogView, term: Term): void {
+  #elected(view: LogView, { term, membership }: ReplicaStatus): void {
+    const isVoter = membership.voters.includes(view.id) || membership.outgoing.includes(view.id);
+    expectThat(isVoter, "voters lead", () => `${view.id} leads term ${term} and is no voter: ${membership.voters}`);
     const other = this.#leaders.get(term) ?? view.id;
     expectThat(other === view.id, "election safety", () => `${other} and ${view.id} both lead term ${term}`);
     this.#leaders.set(term, view.id);
