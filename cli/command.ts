@@ -7,6 +7,8 @@ import type { Runtime } from "../lib/base/runtime.ts";
 export interface CliCommand {
   /** What `--help` prints, ending with a line end; `formatUsage` of flags.ts makes it from the flags. */
   readonly usage: string;
+  /** For a group of commands: the usage of the one that `args` name. */
+  usageOf?(args: readonly string[]): string;
   /**
    * Resolves with the exit code when everything the command started has ended. Throwing an `AtollError` prints its
    * message and exits 1; anything else thrown is a defect and is printed with its stack. `--help` never gets here.

@@ -39,7 +39,7 @@ async function runCommand(
   if (["help", "-h", "-help", "--help"].includes(name)) return printHelp(rest[0], commands, io);
   const command = await mustFind(name, commands).load();
   if (asksForHelp(rest)) {
-    io.stdout(command.usage);
+    io.stdout(command.usageOf?.(rest) ?? command.usage);
     return 0;
   }
   return await command.run(rest, io);

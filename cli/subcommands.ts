@@ -1,6 +1,5 @@
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { CliCommand, CommandIo } from "./command.ts";
-import { asksForHelp } from "./flags.ts";
 import { nearest } from "./suggest.ts";
 
 export interface Subcommand extends CliCommand {
@@ -22,6 +21,11 @@ export function commandGroup(group: {
   return {
     summary: group.description,
     usage,
+    usageOf(args) {
+      const [first = "", ...rest] = args;
+      const command = commands.get(first);
+      return command === undefined ? usage : (command.usageOf?.(rest) ?? command.usage);
+    },
     async run(args: readonly string[], io: CommandIo) {
       const [first, ...rest] = args;
       if (first === undefined) {
@@ -33,10 +37,6 @@ export function commandGroup(group: {
         const guess = nearest(first, commands.keys());
         const hint = guess === undefined ? "" : ` (did you mean "${guess}"?)`;
         throw new AtollError("INVALID_ARGUMENT", `unknown subcommand "${name} ${first}"${hint}`);
-      }
-      if (asksForHelp(rest)) {
-        io.stdout(command.usage);
-        return 0;
       }
       return command.run(rest, io);
     },
