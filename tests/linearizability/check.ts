@@ -44,7 +44,7 @@ function partition<State, Input, Output>(
     if (operation.return < operation.call) throw new Error(`an operation returned before its call: ${operation.call}`);
     const isUnknown = operation.return === Number.POSITIVE_INFINITY;
     if (isUnknown && operation.output !== undefined) throw new Error("an operation of unknown outcome has an output");
-    if (isUnknown && model.isReadOnly(operation.input)) continue;
+    if (isUnknown && model.isReadOnly(operation.input, undefined)) continue;
     const key = keyOf?.(operation.input) ?? "";
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [operation]);
@@ -60,8 +60,10 @@ class Search<State, Input, Output> {
   readonly #operations: readonly Operation<Input, Output>[];
   readonly #visited: Visited<State>;
   /** The placed operations in their order, with the state before each. */
-  readonly #placed: { readonly entry: Entry<Input, Output>; readonly before: State }[] = [];
+  readonly #placed: { readonly entry: Entry<Input, Output>; readonly before: State; readonly isChoice: boolean }[] = [];
   #state: State;
+  /** Completed operations that are not placed. */
+  #missing = 0;
   #longest: readonly Operation<Input, Output>[] = [];
   #longestState: State;
 
@@ -77,24 +79,18 @@ class Search<State, Input, Output> {
   run(bounds: { readonly maxSteps: number; readonly deadlineMs: number }): "linearizable" | "violation" | "unknown" {
     const list = linkEntries(this.#operations);
     if (list === undefined) return "linearizable";
-    let missing = list.completed;
-    let entry = list.head.after;
-    while (missing > 0) {
+    this.#missing = list.completed;
+    let entry = this.#placeReads(list.head);
+    while (this.#missing > 0) {
       if (this.#isOver(bounds)) return "unknown";
       if (entry !== undefined && !entry.isReturn) {
-        if (this.#place(entry)) {
-          if (entry.match !== undefined) missing--;
-          entry = list.head.after;
-        } else {
-          entry = entry.after;
-        }
+        entry = this.#place(entry) ? this.#placeReads(list.head) : entry.after;
         continue;
       }
       // A return whose call is not placed yet: nothing that began later may come before it, so the last choice was wrong.
-      const last = this.#takeBack();
-      if (last === undefined) return "violation";
-      if (last.match !== undefined) missing++;
-      entry = last.after;
+      const choice = this.#takeBack();
+      if (choice === undefined) return "violation";
+      entry = choice.after;
     }
     return "linearizable";
   }
@@ -117,7 +113,7 @@ class Search<State, Input, Output> {
   #isOver(bounds: { readonly maxSteps: number; readonly deadlineMs: number }): boolean {
     this.steps++;
     if (this.steps > bounds.maxSteps) return true;
-    return this.steps % stepsBetweenLooksAtTheClock === 0 && performance.now() > bounds.deadlineMs;
+    return this.steps % stepsBetweenLooksAtTheClock === 1 && performance.now() > bounds.deadlineMs;
   }
 
   /** Puts the operation next in the order when the model allows it and the result has not been tried before. */
@@ -134,9 +130,7 @@ class Search<State, Input, Output> {
       this.#visited.toggle(entry.id);
       return false;
     }
-    this.#placed.push({ entry, before: this.#state });
-    this.#state = next.state;
-    lift(entry);
+    this.#push({ entry, after: next.state, isChoice: true });
     return true;
   }
 
@@ -151,16 +145,49 @@ class Search<State, Input, Output> {
     return without !== undefined && this.#model.equal(without.state, reached);
   }
 
+  /**
+   * Places all reads that may come next and saw the present state; the first entry behind. An order that has such a read
+   * later remains one when the read is moved to here, so this is no choice that might have to be taken back alone.
+   */
+  #placeReads(head: Entry<Input, Output>): Entry<Input, Output> | undefined {
+    let entry = head.after;
+    while (entry !== undefined && !entry.isReturn) {
+      const { input, output } = entry.operation;
+      const isRead = entry.match !== undefined && this.#model.isReadOnly(input, output);
+      const next = isRead ? this.#model.step(this.#state, input, output) : undefined;
+      if (next === undefined) {
+        entry = entry.after;
+        continue;
+      }
+      this.#visited.toggle(entry.id);
+      this.#push({ entry, after: next.state, isChoice: false });
+      // Its return may have been the one in the way.
+      entry = head.after;
+    }
+    return head.after;
+  }
+
+  #push(step: { readonly entry: Entry<Input, Output>; readonly after: State; readonly isChoice: boolean }): void {
+    this.#placed.push({ entry: step.entry, before: this.#state, isChoice: step.isChoice });
+    this.#state = step.after;
+    lift(step.entry);
+    if (step.entry.match !== undefined) this.#missing--;
+  }
+
+  /** Takes back the last choice with everything that followed from it. */
   #takeBack(): Entry<Input, Output> | undefined {
     if (this.#placed.length > this.#longest.length) {
       this.#longest = this.#placed.map((one) => one.entry.operation);
       this.#longestState = this.#state;
     }
-    const last = this.#placed.pop();
-    if (last === undefined) return undefined;
-    this.#visited.toggle(last.entry.id);
-    this.#state = last.before;
-    unlift(last.entry);
-    return last.entry;
+    for (;;) {
+      const last = this.#placed.pop();
+      if (last === undefined) return undefined;
+      this.#visited.toggle(last.entry.id);
+      this.#state = last.before;
+      unlift(last.entry);
+      if (last.entry.match !== undefined) this.#missing++;
+      if (last.isChoice) return last.entry;
+    }
   }
 }

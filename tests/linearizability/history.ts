@@ -24,8 +24,11 @@ export interface Model<State, Input, Output> {
   readonly equal: (a: State, b: State) => boolean;
   /** Equal states have equal hashes; a 32-bit integer. */
   readonly hash: (state: State) => number;
-  /** An operation that changes nothing: when its outcome is unknown it says nothing and is left out. */
-  readonly isReadOnly: (input: Input) => boolean;
+  /**
+   * An operation that with this answer changes nothing in any state, such as a read or a refused compare-and-set. Reads
+   * whose outcome is unknown say nothing and are left out.
+   */
+  readonly isReadOnly: (input: Input, output: Output | undefined) => boolean;
 }
 
 export interface CheckOptions<Input, Output> {

@@ -31,7 +31,8 @@ export const registerModel: Model<string | null, RegisterInput, RegisterOutput> 
   },
   equal: (a, b) => a === b,
   hash: (state) => hashText(state ?? ""),
-  isReadOnly: (input) => input.type === "read",
+  isReadOnly: (input, output) =>
+    input.type === "read" || (input.type === "cas" && output?.type === "done" && !output.isApplied),
 };
 
 export function registerKey(input: RegisterInput): string {
