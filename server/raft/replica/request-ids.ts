@@ -3,7 +3,7 @@
  * again. The table is part of the replicated state: filled and emptied by log order alone, stored as rows with the applied
  * index, carried by snapshots. A retry older than the bound is a new write.
  */
-import { assert } from "../../../lib/base/assert.ts";
+import { assert, mustGet } from "../../../lib/base/assert.ts";
 import type { LogIndex } from "../core/types.ts";
 import type { Row } from "./replica-api.ts";
 
@@ -28,16 +28,26 @@ export interface RequestIds {
 
 /** `maxRequestIds` must be the same on every member: it decides which retries have an effect. */
 export function createRequestIds({ maxRequestIds }: { readonly maxRequestIds: number }): RequestIds {
-  /** In log order, oldest first. */
   let byId = new Map<string, RememberedResult>();
+  /**
+   * In log order; what is before `oldest` was forgotten. The map alone would do, but walking to the first of its keys past
+   * the deleted ones took 40 % of the time of a write.
+   */
+  let order: string[] = [];
+  let oldest = 0;
   let newest: LogIndex = 0;
 
   const forgetOldest = (): Row[] => {
     const rows: Row[] = [];
-    for (const key of byId.keys()) {
-      if (byId.size <= maxRequestIds) break;
+    while (byId.size > maxRequestIds) {
+      const key = mustGet(order[oldest], "an id for every remembered result");
+      oldest++;
       byId.delete(key);
       rows.push({ table: requestIdTable, key });
+    }
+    if (oldest > maxRequestIds) {
+      order = order.slice(oldest);
+      oldest = 0;
     }
     return rows;
   };
@@ -47,6 +57,7 @@ export function createRequestIds({ maxRequestIds }: { readonly maxRequestIds: nu
     remember(requestId, remembered) {
       assert(!byId.has(requestId), "a request id is remembered once");
       byId.set(requestId, remembered);
+      order.push(requestId);
       newest = remembered.index;
       return [{ table: requestIdTable, key: requestId, value: remembered }, ...forgetOldest()];
     },
@@ -55,7 +66,9 @@ export function createRequestIds({ maxRequestIds }: { readonly maxRequestIds: nu
         const remembered = decodeRemembered(value);
         return remembered === undefined ? [] : [[key, remembered] as const];
       });
-      byId = new Map(found.toSorted(([, a], [, b]) => a.index - b.index));
+      byId = new Map(found);
+      order = found.toSorted(([, a], [, b]) => a.index - b.index).map(([requestId]) => requestId);
+      oldest = 0;
       newest = found.reduce((max, [, { index }]) => Math.max(max, index), 0);
     },
     fingerprint: () => `${byId.size}@${newest}`,

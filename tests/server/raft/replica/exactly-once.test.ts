@@ -112,6 +112,16 @@ describe("the table of request ids", () => {
     expect(["x", "a", "b"].map((id) => ids.get(id)?.index)).toEqual([undefined, 2, 3]);
   });
 
+  test("stays within its bound however much passes through it", () => {
+    const ids = createRequestIds({ maxRequestIds: 3 });
+    for (let index = 1; index <= 1_000; index++) ids.remember(`id-${index}`, at(index));
+    const known = Array.from({ length: 1_000 }, (_, i) => i + 1).filter(
+      (index) => ids.get(`id-${index}`) !== undefined,
+    );
+    expect(known).toEqual([998, 999, 1_000]);
+    expect(ids.fingerprint()).toBe("3@1000");
+  });
+
   test("forgets in the same order after it was restored from rows in any order", () => {
     const ids = createRequestIds({ maxRequestIds: 2 });
     ids.restore([
