@@ -71,7 +71,7 @@ export function createRequestIds({ maxRequestIds }: { readonly maxRequestIds: nu
       oldest = 0;
       newest = found.reduce((max, [, { index }]) => Math.max(max, index), 0);
     },
-    fingerprint: () => `${byId.size}@${newest}`,
+    fingerprint: () => (byId.size === 0 ? "0" : `${byId.size}@${newest}`),
   };
 }
 
