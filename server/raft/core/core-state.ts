@@ -37,7 +37,8 @@ export interface CoreState {
   readonly random: () => number;
   readonly log: RaftLog;
   readonly reads: ReadQueue;
-  readonly outbox: Outbox;
+  /** Replaced by an empty one when its content becomes a ready. */
+  outbox: Outbox;
   term: Term;
   vote: NodeId;
   /** Empty while unknown. */

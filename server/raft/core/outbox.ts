@@ -31,10 +31,3 @@ export function isOutboxEmpty(outbox: Outbox): boolean {
     outbox.install === undefined
   );
 }
-
-/** Returns what piled up and leaves nothing. */
-export function drainOutbox(outbox: Outbox): Outbox {
-  const drained = { ...outbox };
-  Object.assign(outbox, emptyOutbox());
-  return drained;
-}

@@ -1,6 +1,6 @@
 import type { CoreState } from "./core-state.ts";
 import { flushLeader, hasFlush } from "./leader.ts";
-import { drainOutbox, isOutboxEmpty } from "./outbox.ts";
+import { emptyOutbox, isOutboxEmpty } from "./outbox.ts";
 import type { CoreStatus, HardState, LogIndex, Ready } from "./types.ts";
 
 /** Collects what the core wants done and remembers what it said last, so that only news is said. */
@@ -31,7 +31,8 @@ export class ReadyBuilder {
     const state = this.#state;
     const { log } = state;
     if (state.role.role === "leader") flushLeader(state, state.role);
-    const { install, snapshotsWanted, ...outbox } = drainOutbox(state.outbox);
+    const { outbox } = state;
+    state.outbox = emptyOutbox();
     const entries = log.takeUnstored();
     const hardState = this.#changedHardState();
     const status = this.#changedStatus();
@@ -41,14 +42,17 @@ export class ReadyBuilder {
     if (hardState !== undefined) this.#hardState = hardState;
     if (status !== undefined) this.#status = status;
     return {
-      ...outbox,
+      messages: outbox.messages,
+      messagesAfterStore: outbox.messagesAfterStore,
+      reads: outbox.reads,
+      rejectedReads: outbox.rejectedReads,
+      snapshotsWanted: [...outbox.snapshotsWanted],
       entries,
       mustSync,
       mark: isWrite ? log.marks.issue(last, this.#hardState) : log.marks.latest(last),
       committed: log.takeApplicable(state.config.maxApplyBytes),
-      snapshotsWanted: [...snapshotsWanted],
       ...(hardState === undefined ? {} : { hardState }),
-      ...(install === undefined ? {} : { install }),
+      ...(outbox.install === undefined ? {} : { install: outbox.install }),
       ...(status === undefined ? {} : { status }),
     };
   }
