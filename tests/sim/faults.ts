@@ -99,6 +99,13 @@ export function createFaults(setup: {
       const leader = world.leader ?? victim;
       cut((from, to) => (from === leader) !== (to === leader));
     },
+    // Cut off and stopped for longer than an election takes; when it runs again it still believes that it leads.
+    "freeze-leader": (victim) => {
+      const leader = world.leader ?? victim;
+      cut((from, to) => (from === leader) !== (to === leader));
+      leader.pause();
+      heap.schedule(rng.between(2, 5) * 1_000_000, () => leader.resume());
+    },
     heal: () => network.heal(),
     clog(victim) {
       const other = rng.pick(servers);

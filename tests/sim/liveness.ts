@@ -1,3 +1,4 @@
+import type { Membership } from "../../server/raft/core/types.ts";
 import type { Clients } from "./clients.ts";
 import type { Rng } from "./random.ts";
 import type { SimServer } from "./server.ts";
@@ -17,9 +18,9 @@ export function requireLiveness(setup: {
   readonly world: World;
   readonly rng: Rng;
   readonly clients: Clients;
-  readonly isMembershipSettled: boolean;
+  readonly possibleMemberships: readonly Membership[] | undefined;
 }): void {
-  const { world, rng, clients, isMembershipSettled } = setup;
+  const { world, rng, clients, possibleMemberships } = setup;
   world.network.heal();
   world.network.calm();
   for (const server of world.servers) {
@@ -27,7 +28,7 @@ export function requireLiveness(setup: {
     server.resume();
     world.start(server);
   }
-  const core = drawCore(world, rng, isMembershipSettled);
+  const core = drawCore(world, rng, possibleMemberships);
   const alive = breakOthers(world, rng, core);
   world.trace.note(0, "*", () => `liveness of ${core.map(({ id }) => id).join(" ")}`);
   clients.restrictTo(() => [...core, ...alive]);
@@ -54,17 +55,16 @@ export function requireLiveness(setup: {
   }
 }
 
-/** As small a set as the membership allows; everybody while a change may still take effect. */
-function drawCore(world: World, rng: Rng, isMembershipSettled: boolean): SimServer[] {
-  const { membership } = world;
-  const members = new Set([...membership.voters, ...membership.outgoing, ...membership.learners]);
-  const there = world.servers.filter(({ id, isGone }) => !isGone && (members.has(id) || !isMembershipSettled));
-  if (!isMembershipSettled) return there;
-  let core = there;
-  for (const one of rng.shuffled(there)) {
+/** As small a set as every possible membership allows; everybody while nobody can tell what the membership will be. */
+function drawCore(world: World, rng: Rng, possible: readonly Membership[] | undefined): SimServer[] {
+  const there = world.servers.filter(({ isGone }) => !isGone);
+  if (possible === undefined) return there;
+  const members = new Set(possible.flatMap(({ voters, outgoing, learners }) => [...voters, ...outgoing, ...learners]));
+  let core = there.filter(({ id }) => members.has(id));
+  for (const one of rng.shuffled(core)) {
     const without = core.filter((server) => server !== one);
     const isLeft = (id: string): boolean => without.some((server) => server.id === id);
-    if (world.isQuorate(membership, isLeft) && rng.chance(0.7)) core = without;
+    if (possible.every((membership) => world.isQuorate(membership, isLeft)) && rng.chance(0.7)) core = without;
   }
   return core;
 }

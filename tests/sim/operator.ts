@@ -15,6 +15,10 @@ export interface Operator {
   /** No change may still take effect. */
   isSettled(): boolean;
   changes(): number;
+  /** Called when a change has been proposed. */
+  onChange(listener: () => void): void;
+  /** Every membership that the cluster may come to have by itself; undefined when nobody can tell. */
+  possibleMemberships(): readonly Membership[] | undefined;
 }
 
 const timeoutUs = 4_000_000;
@@ -31,6 +35,8 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
   let isSettled = true;
   let changes = 0;
   let addressNumber = 0;
+  let listener = (): void => {};
+  let lastSteps: readonly ConfigStep[] = [];
 
   const next = (): void => {
     const meanUs = options.operatorMeanUs === 0 ? 1_500_000 : options.operatorMeanUs;
@@ -51,7 +57,9 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     }
     const steps = isSettled ? plan(leader, membership) : barrier(leader);
     if (steps === undefined) return;
+    lastSteps = steps;
     change(leader, { type: "change", steps });
+    listener();
   };
 
   const change = (leader: SimServer, proposed: ConfigChange): void => {
@@ -163,5 +171,21 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     },
     isSettled: () => isSettled && !isAsking,
     changes: () => changes,
+    onChange(one) {
+      listener = one;
+    },
+    possibleMemberships() {
+      const { membership } = world;
+      if (isSettled && !isAsking) return [membership];
+      return wasSettledBefore ? [membership, after(membership, lastSteps)] : undefined;
+    },
   };
+}
+
+/** Roughly, for counting majorities only: the joint phase, in which both sets have a say. */
+function after(membership: Membership, steps: readonly ConfigStep[]): Membership {
+  const added = steps.filter(({ action }) => action === "add-voter").map(({ node }) => node);
+  const dropped = steps.filter(({ action }) => action === "remove" || action === "add-learner").map(({ node }) => node);
+  const voters = [...new Set([...membership.voters, ...added])].filter((id) => !dropped.includes(id));
+  return { ...membership, voters, outgoing: membership.voters };
 }

@@ -3,8 +3,8 @@ import { registerKey, registerModel } from "../linearizability/register-model.ts
 import { type Clients, createClients } from "./clients.ts";
 import { createFaults } from "./faults.ts";
 import { requireLiveness } from "./liveness.ts";
-import { createOperator } from "./operator.ts";
-import { createRng } from "./random.ts";
+import { createOperator, type Operator } from "./operator.ts";
+import { createRng, type Rng } from "./random.ts";
 import { createRpc } from "./rpc.ts";
 import type { CreateReplica } from "./server.ts";
 import { drawOptions, type SimOptions } from "./sim-options.ts";
@@ -65,12 +65,12 @@ export function runSeed({ seed, createReplica, print }: RunOptions): RunResult {
     clients.start();
     faults.start();
     operator.start();
-    while (heap.runNext(options.safetyUs)) {}
+    runSafetyPhase(world, operator, rng.fork("end"));
     faults.stop();
     operator.stop();
     rpc.calm();
     if (options.disk.isLying) return;
-    requireLiveness({ world, rng: rng.fork("liveness"), clients, isMembershipSettled: operator.isSettled() });
+    requireLiveness({ world, rng: rng.fork("liveness"), clients, possibleMemberships: operator.possibleMemberships() });
     judgeHistory(clients);
   };
 
@@ -86,6 +86,18 @@ export function runSeed({ seed, createReplica, print }: RunOptions): RunResult {
     faults: faults.counts(),
     options,
   };
+}
+
+/** To its end, or to the middle of a membership change after which everybody has to start again. */
+function runSafetyPhase(world: World, operator: Operator, rng: Rng): void {
+  const { heap, options, servers } = world;
+  let endUs = options.safetyUs;
+  operator.onChange(() => {
+    if (!options.isEndingInChange || heap.nowUs() < options.safetyUs / 3 || endUs < options.safetyUs) return;
+    endUs = Math.min(endUs - 1, heap.nowUs() + Math.ceil(rng.exponential(rng.pick([5_000, 50_000]))));
+  });
+  while (heap.nowUs() < endUs) heap.runNext(Math.min(endUs, heap.nowUs() + 1_000));
+  if (endUs < options.safetyUs) for (const server of servers) if (server.isUp) server.crash();
 }
 
 function judgeHistory(clients: Clients): void {

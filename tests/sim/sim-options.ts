@@ -26,6 +26,8 @@ export interface SimOptions {
   /** Mean time between the operator's membership changes and transfers; 0 for none. */
   readonly operatorMeanUs: number;
   readonly transferShare: number;
+  /** The safety phase ends in the middle of a membership change, with every server down. */
+  readonly isEndingInChange: boolean;
   /** Ticks of each server differ by up to this share. */
   readonly clockSkew: number;
   /** Inputs of the same moment are handed over in one group. */
@@ -43,6 +45,7 @@ export const faultKinds = [
   "partition-out",
   "partition-ring",
   "partition-leader",
+  "freeze-leader",
   "heal",
   "clog",
   "disk-stall",
@@ -107,6 +110,7 @@ export function drawOptions(rng: Rng): SimOptions {
       "partition-out": some(0.3, [1]),
       "partition-ring": some(0.2, [1]),
       "partition-leader": some(0.5, [1, 3]),
+      "freeze-leader": some(0.4, [1, 2]),
       heal: 2,
       clog: some(0.4, [1, 2]),
       "disk-stall": some(0.3, [1]),
@@ -119,6 +123,7 @@ export function drawOptions(rng: Rng): SimOptions {
     faultMeanUs: rng.pick([200_000, 500_000, 1_500_000]),
     operatorMeanUs: isDiskLying ? 0 : operatorMeanUs,
     transferShare: rng.pick([0, 0.3, 0.7]),
+    isEndingInChange: rng.chance(0.4),
     clockSkew: rng.pick([0, 0.02, 0.2]),
     isGrouping: rng.chance(0.5),
     chunkRows: rng.pick([1, 3, 50]),

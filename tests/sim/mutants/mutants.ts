@@ -138,12 +138,6 @@ export const mutants: readonly Mutant[] = [
     "if (log.termAt(prevIndex) === undefined) {",
   ),
   mutant(
-    "commits behind what an append has checked",
-    "core/follower.ts",
-    "log.commitTo(Math.min(message.commit, lastIndex));",
-    "log.commitTo(Math.min(message.commit, log.lastIndex));",
-  ),
-  mutant(
     "shortens its log at a delayed append",
     "core/log.ts",
     "if (conflict === undefined) return;",
