@@ -30,7 +30,7 @@ export async function openLevelStore(directory: string): Promise<RangedStore> {
           for (const [key, value] of entries) onEntry(key, value);
         }
       } catch (thrown) {
-        throw readError(directory, thrown);
+        throw await readError({ db, directory, thrown });
       } finally {
         await iterator.close();
       }
@@ -54,7 +54,7 @@ function openView(db: Level<string, Uint8Array>, directory: string): StoreView {
           yield entries;
         }
       } catch (thrown) {
-        throw readError(directory, thrown);
+        throw await readError({ db, directory, thrown });
       } finally {
         await iterator.close();
       }
@@ -96,8 +96,32 @@ function openError(directory: string, thrown: unknown): AtollError {
   }
 }
 
-function readError(directory: string, thrown: unknown): AtollError {
-  return corrupt(directory, errorMessage(thrown), thrown);
+/** LevelDB says what is wrong and not where: the last key that can be read is the one before the damage. */
+async function readError(failure: {
+  readonly db: Level<string, Uint8Array>;
+  readonly directory: string;
+  readonly thrown: unknown;
+}): Promise<AtollError> {
+  const { db, directory, thrown } = failure;
+  const key = await lastReadableKey(db);
+  const where = key === undefined ? "before its first key" : `behind key ${JSON.stringify(key)}`;
+  return corrupt(directory, `${errorMessage(thrown)}, ${where}`, thrown);
+}
+
+async function lastReadableKey(db: Level<string, Uint8Array>): Promise<string | undefined> {
+  const iterator = db.iterator();
+  let last: string | undefined;
+  try {
+    for (;;) {
+      const entry = await iterator.next();
+      if (entry === undefined) return last;
+      [last] = entry;
+    }
+  } catch {
+    return last;
+  } finally {
+    await iterator.close();
+  }
 }
 
 function corrupt(directory: string, reason: string, thrown: unknown): AtollError {

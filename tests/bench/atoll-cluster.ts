@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findFreePorts } from "../../tools/free-ports.ts";
+import { findLowPorts } from "../cluster/low-ports.ts";
 import { type Pinned, startPinned, versionOf } from "./process.ts";
 import { type BenchCluster, type BenchServer, mustLeader, serverCores } from "./store-cluster.ts";
 
@@ -10,7 +10,7 @@ const atoll = join(import.meta.dir, "..", "..", "bin", "atoll");
 /** Real server processes without the proxies that the cluster tests put between them. */
 export async function startAtollCluster(size: number): Promise<BenchCluster> {
   const directory = mkdtempSync(join(tmpdir(), "atoll-bench-cluster-"));
-  const ports = await findFreePorts("127.0.0.1", 2 * size);
+  const ports = await findLowPorts(2 * size);
   const addresses = Array.from({ length: size }, (_, n) => `127.0.0.1:${ports[n] ?? 0}`);
   const servers = addresses.map((address, n) =>
     benchServer({

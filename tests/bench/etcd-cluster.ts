@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findFreePorts } from "../../tools/free-ports.ts";
+import { findLowPorts } from "../cluster/low-ports.ts";
 import { getJson, isOk, restartable, startTogether } from "./atoll-cluster.ts";
 import { mustFind, versionOf } from "./process.ts";
 import type { BenchCluster, BenchServer } from "./store-cluster.ts";
@@ -10,7 +10,7 @@ import type { BenchCluster, BenchServer } from "./store-cluster.ts";
 export async function startEtcdCluster(size: number): Promise<BenchCluster> {
   const etcd = mustFind("etcd");
   const directory = mkdtempSync(join(tmpdir(), "atoll-bench-etcd-"));
-  const ports = await findFreePorts("127.0.0.1", 2 * size);
+  const ports = await findLowPorts(2 * size);
   const names = Array.from({ length: size }, (_, n) => `etcd-${n + 1}`);
   const peerUrl = (n: number): string => `http://127.0.0.1:${ports[n] ?? 0}`;
   const initial = names.map((name, n) => `${name}=${peerUrl(n)}`).join(",");

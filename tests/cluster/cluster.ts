@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findFreePorts } from "../../tools/free-ports.ts";
+import { findLowPorts } from "./low-ports.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { LinkProxies } from "./link-proxies.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -29,7 +29,7 @@ export class Cluster {
   }): Promise<Cluster> {
     const { size } = options;
     const directory = mkdtempSync(join(tmpdir(), "atoll-cluster-"));
-    const ports = await findFreePorts("127.0.0.1", 2 * size);
+    const ports = await findLowPorts(2 * size);
     const addresses = Array.from({ length: size }, (_, n) => `127.0.0.${11 + n}:${ports[n] ?? 0}`);
     const servers = addresses.map((address, n) => {
       const joins = addresses.filter((other) => other !== address).map((other) => `-join=${other}`);

@@ -4,8 +4,8 @@ import { type DatabasePart, flipBits } from "./flip-bits.ts";
 import { removePeer, votersOf } from "./membership.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** A record of the database by its name, as an operator needs it to look at the damage. */
-const namedRow = /\b(?:log|row|meta|raft)\S*[/:]\S+/;
+/** A record of the database by its key, as an operator needs it to look at the damage. */
+const namedRow = /\bkey "(?:meta|log|entry|row|state)\/[^"]+"/;
 const rejoinTimeoutMs = 40_000;
 
 /** Kills the server, damages its database and tries to start it; what it says. */

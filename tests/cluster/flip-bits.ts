@@ -10,7 +10,7 @@ const tableStepBytes = 2_048;
 
 /**
  * Flips bits in the largest file of that part of the database below `directory`, as a failing disk does: one in the middle
- * of the log, one in each block of a table. Throws when there is no such file, or one too small to hit anything in.
+ * of the log, one in each block of a table's second half. Throws when there is no such file, or one too small to hit anything in.
  */
 export function flipBits(directory: string, part: DatabasePart): { readonly file: string; readonly bits: number } {
   const files = databaseFiles(directory, suffixes[part]);
@@ -24,10 +24,11 @@ export function flipBits(directory: string, part: DatabasePart): { readonly file
   return { file, bits: positions.length };
 }
 
-/** The index at the end of a table is left alone: LevelDB itself notices that. */
+/** From the middle on, so that there are sound rows before; the index at the end is left alone: LevelDB itself notices that. */
 function everyBlock(size: number): number[] {
-  const count = Math.max(1, Math.floor((size * 0.9) / tableStepBytes));
-  return Array.from({ length: count }, (_, n) => n * tableStepBytes + (tableStepBytes >> 1));
+  const first = Math.floor(size * 0.5);
+  const count = Math.max(1, Math.floor((size * 0.4) / tableStepBytes));
+  return Array.from({ length: count }, (_, n) => first + n * tableStepBytes);
 }
 
 function databaseFiles(directory: string, suffix: string): string[] {
