@@ -153,6 +153,7 @@ export function createBatches(stored: StoredLog): Batches {
       open.mustSync = true;
     },
     noteCompacted(to) {
+      assert(to > compactTo && to <= appliedIndex, `entries up to ${to} cannot go after those up to ${compactTo}`);
       compactTo = to;
       open.isChanged = true;
     },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Effect } from "../../../../server/raft/replica/replica-api.ts";
+import type { Effect, ReplicaLimits } from "../../../../server/raft/replica/replica-api.ts";
 import { createSnapshotSending } from "../../../../server/raft/replica/snapshots.ts";
 import { append, batchesOf, command, sent, voteRequest } from "./messages.ts";
 import { createTestCluster, membershipOf } from "./test-cluster.ts";
@@ -11,8 +11,8 @@ function installsOf(effects: readonly Effect[]) {
 }
 
 /** r1 with nothing but a network that loses everything; r2 streams it a snapshot. */
-function receiver() {
-  const cluster = createTestCluster();
+function receiver(limits: Partial<ReplicaLimits> = {}) {
+  const cluster = createTestCluster({ limits });
   cluster.dropWhere(() => true);
   cluster.holdDisk("r1");
   const { disk } = cluster.server("r1");
@@ -87,6 +87,17 @@ describe("a staged snapshot", () => {
     expect(batch).not.toHaveProperty("truncateFrom");
     cluster.input("r1", { type: "stored", batchId: batch?.batchId ?? 0 });
     expect(cluster.server("r1").machine.applied).toEqual(["b=1"]);
+  });
+
+  test("takes the old log out of what compaction counts", () => {
+    const { cluster, stage, installed, store } = receiver({ maxLogBytes: 20_000 });
+    const entries = Array.from({ length: 20 }, (_, i) => command(2 + i, 2, "x".repeat(5_000)));
+    store(cluster.input("r1", append({ term: 2, prevIndex: 1, prevTerm: 1, entries })));
+    store(stage(50, 3));
+    installed(50, 3);
+    const [batch] = batchesOf(cluster.input("r1", { type: "tick" }));
+    expect(batch?.compactTo ?? 50).toBe(50);
+    expect(cluster.server("r1").replica.status.firstIndex).toBe(51);
   });
 
   test("is refused when it is older than what is committed, and the leader is told how far the log reaches", () => {
