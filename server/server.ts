@@ -1,23 +1,35 @@
 /**
- * A server: the log opens, the state recovers from it, the certificate authority is there, the RPC service listens, the
- * log has a leader. Stopped in the opposite order.
+ * A server: its disk is found, made or filled by joining; the log starts and the state recovers from it; the certificate
+ * authority is there; the RPC service listens for agents and the other servers; the server is a member of its cluster.
+ * Stopped in the opposite order, after leadership has been handed over.
  */
 import { join } from "node:path";
+import { mustGet } from "../lib/base/assert.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
+import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
+import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
+import { createLateAuthority } from "./ca/late-authority.ts";
+import { admit } from "./cluster/admission.ts";
+import { keepMembership } from "./cluster/membership-keeper.ts";
+import { openDisk } from "./cluster/open-disk.ts";
+import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
+import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
-import { openLevelStore } from "./log/level-store.ts";
-import { openSingleServerLog } from "./log/single-server-log.ts";
+import type { RaftOperator } from "./raft/operator-api.ts";
+import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
+import { keepJoinToken } from "./rpc/join-token.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
+import { createRaftDialer } from "./rpc/raft-dialer.ts";
 import { startRpcServer } from "./rpc/rpc-server.ts";
 import type { CatalogServer } from "./server-api.ts";
-import { createSingleServerOperator } from "./single-server-operator.ts";
+import { restoreThroughLog } from "./snapshot/restore.ts";
 import { createBlockingReader } from "./state/blocking.ts";
-import { createState } from "./state/state.ts";
+import { createState, type State } from "./state/state.ts";
 import { createTopicSource } from "./topics.ts";
 
 export interface ServerOptions {
@@ -31,6 +43,14 @@ export interface ServerOptions {
   readonly rpcPort: number;
   /** The host that others reach us at, when it is not the one to listen on (such as 0.0.0.0). */
   readonly advertiseHost?: string;
+  /** How many servers begin the cluster together; 1 by default. Of no concern once there is data. */
+  readonly bootstrapExpect?: number;
+  /** Servers to join, `host:port`; its own address may be among them. */
+  readonly join?: readonly string[];
+  /** What the servers ask of a new one; empty or absent where they ask for none. */
+  readonly joinToken?: string;
+  /** Ends the wait for other servers. */
+  readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
   /** The server cannot go on and has stopped taking writes; the process should end. */
   readonly onFatal: (error: AtollError) => void;
@@ -61,44 +81,88 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const state = createState();
   const { reader } = state;
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
-  const log = await openSingleServerLog({
-    store: await openLevelStore(directory),
+  const servers = options.join ?? [];
+  const joinToken = options.joinToken ?? "";
+  const bootstrapExpect = options.bootstrapExpect ?? 1;
+  const signal = options.signal ?? new AbortController().signal;
+  const listen = { host: options.rpcHost, port: options.rpcPort };
+  const advertiseHost = options.advertiseHost ?? options.rpcHost;
+  const { disk, enrolled } = await openDisk({
     directory,
-    machine: state,
     expected: { datacenter, ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }) },
+    listen,
+    advertise: { host: advertiseHost, port: options.rpcPort },
+    bootstrapExpect,
+    join: servers,
+    joinToken,
     runtime,
-    onFatal: options.onFatal,
+    signal,
   });
+  const { nodeId } = disk.identity;
+  let identity: PeerIdentity | undefined;
+  const wire = createRaftDialer({
+    credentials: () => mustGet(identity, "peers are dialled with a certificate").credentials(),
+    clock: runtime.clock,
+  });
+  const log = openRaftLog({ disk, machine: state, wire, runtime, onFatal: options.onFatal });
   try {
-    const authority = await ensureAuthority({
-      log,
-      activeRoot: state.caSigner,
-      datacenter,
-      clusterId: log.clusterId,
-      currentIndex: reader.appliedIndex,
-      runtime,
-    });
+    const create = (root: CaRootFields): Authority =>
+      createAuthority({ root, datacenter, nodeId, currentIndex: reader.appliedIndex, runtime });
+    const authority =
+      enrolled === undefined
+        ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
+        : createLateAuthority({ ...enrolled, datacenter, activeRoot: state.caSigner, create });
+    identity = createPeerIdentity({ authority, clock: runtime.clock });
     const topics = createTopicSource({ reader, watches: state.watches });
     let forward: ForwardHandler = async () => {
       throw new AtollError("UNAVAILABLE", "the HTTP API of this server is not up yet; ask again");
     };
-    const link = createLocalLink({
+    const ownLink = createLocalLink({
       log,
       reader,
       topics,
       sign: (csrPem) => authority.sign(csrPem),
-      forward: (request, signal) => forward(request, signal),
+      forward: (request, forwardSignal) => forward(request, forwardSignal),
     });
     const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
+    const link = createFollowingLink(ownLink, leaderLink);
+    const operator: RaftOperator = {
+      ...log.operator,
+      restoreSnapshot: (rows, restoreSignal) =>
+        restoreThroughLog({
+          log,
+          rows,
+          restoreId: runtime.random.uuid(),
+          ...(restoreSignal === undefined ? {} : { signal: restoreSignal }),
+        }),
+    };
+    const stopping = new AbortController();
+    if (joinToken !== "") await keepJoinToken({ dataDir: options.dataDir, joinToken });
     const rpc = await startRpcServer({
-      listen: { host: options.rpcHost, port: options.rpcPort },
+      listen,
       authority,
       link,
+      ownLink,
       dataDir: options.dataDir,
+      raft: {
+        inbox: log.inbox,
+        greet: () => ({ clusterId: log.clusterId, nodeId, datacenter, leaderAddress: log.leadership().leaderAddress }),
+        join: (request) => admit(request, { operator, authority, bootstrapExpect, signal: stopping.signal }),
+      },
       runtime,
     });
-    log.lead(formatHostPort({ host: options.advertiseHost ?? rpc.address.host, port: rpc.address.port }));
-    const operator = createSingleServerOperator({ log, state, random: runtime.random });
+    const address = formatHostPort({ host: advertiseHost, port: rpc.address.port });
+    log.advertise(address);
+    const { credentials } = identity;
+    const membership = keepMembership({
+      operator,
+      address,
+      datacenter,
+      join: servers,
+      joinToken,
+      credentials,
+      runtime,
+    });
     const autopilot = startAutopilot({ operator, reader, runtime });
     return {
       datacenter,
@@ -117,7 +181,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
         autopilot.close();
+        membership.close();
+        stopping.abort();
         leaderLink.close();
+        await log.handOver();
         await rpc.stop(deadlineMs);
         await link.close();
         await log.stop();
@@ -127,6 +194,34 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await log.stop();
     throw thrown;
   }
+}
+
+/** The authority of the state that is there, or, on the server that begins a cluster, a new one. */
+async function ownAuthority(parts: {
+  readonly log: RaftLog;
+  readonly state: State;
+  readonly create: (root: CaRootFields) => Authority;
+  readonly datacenter: string;
+  readonly nodeId: string;
+  readonly runtime: MeteredRuntime;
+  readonly signal: AbortSignal;
+}): Promise<Authority> {
+  const { log, state, runtime, signal } = parts;
+  const root = state.caSigner();
+  const isAlone = log.operator.status().membership.voters.length === 1;
+  if (root !== undefined && !isAlone) return parts.create(root);
+  // A cluster of one serves from the start on: it leads before it listens.
+  await log.waitForLeader(signal);
+  return ensureAuthority({
+    log,
+    activeRoot: state.caSigner,
+    datacenter: parts.datacenter,
+    nodeId: parts.nodeId,
+    clusterId: log.clusterId,
+    currentIndex: state.reader.appliedIndex,
+    runtime,
+    signal,
+  });
 }
 
 /** It becomes a part of every identity, so it has to be what a trust domain can hold. */

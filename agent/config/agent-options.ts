@@ -23,7 +23,9 @@ export interface AgentOptions {
   readonly clientAddress: string;
   readonly httpPort: number;
   readonly rpcPort: number;
-  /** RPC addresses of the servers to join; empty for a server. */
+  /** With `isServer`: how many servers begin the cluster together. */
+  readonly bootstrapExpect: number;
+  /** RPC addresses of the servers to join; empty for a server that begins a cluster alone. */
   readonly servers: readonly string[];
   readonly joinToken: string;
   readonly sidecarPorts: PortRange;
@@ -48,6 +50,8 @@ export const defaultRpcPort = 8300;
 const defaultHttpPort = 8500;
 const defaultSidecarMinPort = 21_000;
 const sidecarPortCount = 256;
+/** How many servers may begin a cluster together; 0 for one that only joins. More can be added later. */
+const bootstrapCounts = [0, 1, 3, 5] as const;
 /** Envoy's admin port is 19000, and the first sidecar's is 21000. */
 const adminPortDistance = 2_000;
 
@@ -71,6 +75,7 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     clientAddress,
     httpPort: mustBePort("http port", settings.httpPort ?? defaultHttpPort),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
+    bootstrapExpect: settings.bootstrapExpect ?? 1,
     servers: [...new Set(settings.join.map(readJoinAddress))],
     joinToken: settings.joinToken ?? "",
     sidecarPorts: {
@@ -94,12 +99,24 @@ function checkRole(settings: AgentSettings, isServer: boolean): void {
   if (expect > 0 && !isServer) {
     throw invalid(`bootstrap_expect is ${expect}, but only a server can bootstrap: add -server, or leave it out`);
   }
-  if (expect > 1) {
-    throw invalid(`bootstrap_expect is ${expect}, but this version runs exactly one server: set it to 1`);
-  }
-  if (isServer && settings.join.length > 0) {
+  if (!bootstrapCounts.some((count) => count === expect)) {
     throw invalid(
-      `this version runs exactly one server, which cannot join another (${settings.join[0]}): leave out -server to run a client agent, or leave out -join`,
+      `bootstrap_expect is ${expect}: a cluster begins with ${bootstrapCounts.slice(1).join(", ")} servers`,
+    );
+  }
+  if (settings.isDev && (expect > 1 || settings.join.length > 0)) {
+    throw invalid(
+      "-dev runs one server that keeps nothing and has no peers: leave out -join and -bootstrap-expect, or use -server",
+    );
+  }
+  if (expect > 1 && settings.join.length === 0) {
+    throw invalid(
+      `bootstrap_expect is ${expect}, so the servers have to find each other: give their addresses with -join`,
+    );
+  }
+  if (expect === 1 && settings.join.length > 0) {
+    throw invalid(
+      `bootstrap_expect is 1, which begins a cluster of its own, and -join (${settings.join[0]}) joins another: leave one of them out`,
     );
   }
   if (!isServer && settings.join.length === 0) {

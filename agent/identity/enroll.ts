@@ -8,7 +8,7 @@ import { certificateHash, readCertificate } from "../../lib/x509/certificate.ts"
 import { splitCertificates } from "../../lib/x509/pem.ts";
 import { chainEndsIn, issueHostCertificate } from "./host-certificate.ts";
 import type { EnrolmentRecord } from "./enrolment-file.ts";
-import { type ProbedServer, probeServer } from "./server-probe.ts";
+import { type ProbedServer, probeServer } from "../../lib/x509/server-probe.ts";
 
 export interface EnrollOptions {
   readonly servers: readonly string[];

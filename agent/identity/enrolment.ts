@@ -17,7 +17,7 @@ import { issueHostCertificate } from "./host-certificate.ts";
 import { parseJoinToken } from "./join-token.ts";
 import { createObserved } from "./observed.ts";
 import type { RootWatch } from "./root-watch.ts";
-import { probeServer } from "./server-probe.ts";
+import { probeServer } from "../../lib/x509/server-probe.ts";
 
 const signTimeoutMs = 30_000;
 const enrollTimeoutMs = 60_000;

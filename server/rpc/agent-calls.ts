@@ -4,13 +4,13 @@ import type { ServerLink } from "../../lib/client/server-link.ts";
 import { decodeWriteCommand, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority } from "../ca/authority.ts";
-import type { AgentIdentity } from "./caller.ts";
+import type { AgentIdentity, CallerIdentity } from "./caller.ts";
 
 export interface AgentCalls {
-  write(message: JsonMessage, caller: AgentIdentity, signal: AbortSignal): Promise<{ readonly index: number }>;
+  write(message: JsonMessage, caller: CallerIdentity, signal: AbortSignal): Promise<{ readonly index: number }>;
   nodeRegistrations(
     message: { readonly node: string },
-    caller: AgentIdentity,
+    caller: CallerIdentity,
     signal: AbortSignal,
   ): Promise<JsonMessage>;
   sign(message: { readonly csrPem: string }, caller: AgentIdentity): Promise<SignResponse>;
@@ -19,23 +19,28 @@ export interface AgentCalls {
 
 export function createAgentCalls(options: {
   readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward">;
+  /** For what another server sends on: answered here or not at all. Absent: as `link`. */
+  readonly ownLink?: Pick<ServerLink, "write" | "nodeRegistrations">;
   readonly authority: Authority;
 }): AgentCalls {
   const { link, authority } = options;
+  const linkFor = (caller: CallerIdentity): Pick<ServerLink, "write" | "nodeRegistrations"> =>
+    caller.kind === "server" ? (options.ownLink ?? link) : link;
   return {
     async write(message, caller, signal) {
       const command = decodeWriteCommand(message.json);
       const node = command.type === "register" ? command.node.Node : command.node;
-      if (node !== caller.node) {
+      // A server has checked its own agents.
+      if (caller.kind === "agent" && node !== caller.node) {
         throw new AtollError(
           "PERMISSION_DENIED",
           `the agent of node "${caller.node}" may not register for node "${node}"`,
         );
       }
-      return link.write(command, signal);
+      return linkFor(caller).write(command, signal);
     },
-    async nodeRegistrations(message, _caller, signal) {
-      return { json: encodeJson(await link.nodeRegistrations(message.node, signal)) };
+    async nodeRegistrations(message, caller, signal) {
+      return { json: encodeJson(await linkFor(caller).nodeRegistrations(message.node, signal)) };
     },
     // Any enrolled agent may have any service of the datacenter signed: which services a node may speak for is said by
     // ACL tokens (service:write), which do not exist yet. Its own agent identity is renewed the same way.

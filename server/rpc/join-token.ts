@@ -40,6 +40,14 @@ export async function loadJoinToken(options: JoinTokenOptions): Promise<string> 
   return token;
 }
 
+/** Makes the token that a server joined with its own, so that all servers of a cluster ask for the same secret. */
+export async function keepJoinToken(options: { readonly dataDir: string; readonly joinToken: string }): Promise<void> {
+  const path = join(options.dataDir, "join-token");
+  if ((await readIfPresent(path)) !== undefined) return;
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  await replaceFile({ path, content: `${options.joinToken.trim()}\n`, mode: 0o600, isDurable: true });
+}
+
 /** Whether two secrets are the same, in a time that says nothing about where they differ. */
 export function isSameSecret(a: string, b: string): boolean {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

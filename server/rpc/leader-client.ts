@@ -2,16 +2,19 @@ import type { Client } from "@grpc/grpc-js";
 import type { Clock } from "../../lib/base/clock.ts";
 import { callUnary, createGrpcClient, isReady } from "../../lib/client/grpc-client.ts";
 import { rpcMethods } from "../../lib/client/rpc-methods.ts";
+import { decodeNodeRegistrations, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority, ServerCertificate } from "../ca/authority.ts";
+import type { LeaderCatalog } from "../following-link.ts";
 import type { LeaderLink } from "../leader-link.ts";
 
 /** A local network connects in a fraction of this; a machine that is gone must not use up the request's whole wait. */
 const connectTimeoutMs = 2_000;
+const callTimeoutMs = 15_000;
 /** A forwarded blocking query may wait for 10 minutes plus a sixteenth. */
 const forwardTimeoutMs = 660_000;
 
-export interface LeaderClient extends LeaderLink {
+export interface LeaderClient extends LeaderLink, LeaderCatalog {
   close(): void;
 }
 
@@ -49,14 +52,29 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
     return current;
   };
 
+  const readyClient = async (address: string, signal: AbortSignal): Promise<Client> => {
+    const connection = connectionTo(address);
+    if (await isReady(connection.client, { clock, timeoutMs: connectTimeoutMs, signal })) return connection.client;
+    if (current === connection) drop();
+    throw new AtollError("NO_LEADER", `the leader at ${address} cannot be reached`);
+  };
+
   return {
+    async write(address, command, signal, { requestId = "" } = {}) {
+      const client = await readyClient(address, signal);
+      const request = { json: encodeJson(command), requestId };
+      const call = { client, address, method: rpcMethods.Write, isWrite: true, clock, timeoutMs: callTimeoutMs };
+      return callUnary({ ...call, request, signal });
+    },
+    async nodeRegistrations(address, node, signal) {
+      const client = await readyClient(address, signal);
+      const method = rpcMethods.NodeRegistrations;
+      const call = { client, address, method, isWrite: false, clock, timeoutMs: callTimeoutMs };
+      const answer = await callUnary({ ...call, request: { node }, signal });
+      return decodeNodeRegistrations(answer.json);
+    },
     async forward(address, request, signal) {
-      const connection = connectionTo(address);
-      if (!(await isReady(connection.client, { clock, timeoutMs: connectTimeoutMs, signal }))) {
-        if (current === connection) drop();
-        throw new AtollError("NO_LEADER", `the leader at ${address} cannot be reached`);
-      }
-      const { client } = connection;
+      const client = await readyClient(address, signal);
       const isWrite = request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
       const method = rpcMethods.Forward;
       return callUnary({ client, address, method, request, isWrite, clock, timeoutMs: forwardTimeoutMs, signal });

@@ -12,6 +12,7 @@ import {
   type ForwardAnswer,
   type ForwardMessage,
   rpcMethods,
+  type JsonMessage,
 } from "../../lib/client/rpc-methods.ts";
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contract/address.ts";
@@ -35,6 +36,8 @@ export interface RpcServerOptions {
   readonly authority: Authority;
   /** Answers what enrolled agents ask: the link of this process to its own catalog. */
   readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward" | "subscribe">;
+  /** Answers what other servers send on for their agents, without sending it on once more; absent: as `link`. */
+  readonly ownLink?: Pick<ServerLink, "write" | "nodeRegistrations">;
   /** Where the join token is kept; absent: nowhere. */
   readonly dataDir?: string;
   /** Whether `Enroll` asks for the join token; by default unless only processes of this machine can reach it. */
@@ -90,8 +93,12 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
       logger.info("enrolled a node", { node: request.node });
       return response;
     }),
-    Write: asAgent("Write", calls.write),
-    NodeRegistrations: asAgent("NodeRegistrations", calls.nodeRegistrations),
+    Write: answer<JsonMessage, { readonly index: number }>("Write", async (call, signal) =>
+      calls.write(call.request, authentication.agentOrServer(call).identity, signal),
+    ),
+    NodeRegistrations: answer<{ readonly node: string }, JsonMessage>("NodeRegistrations", async (call, signal) =>
+      calls.nodeRegistrations(call.request, authentication.agentOrServer(call).identity, signal),
+    ),
     Sign: asAgent("Sign", calls.sign),
     // A following server has its leader run what its own clients asked of it.
     Forward: answer<ForwardMessage, ForwardAnswer>("Forward", async (call, signal) => {

@@ -6,7 +6,7 @@
 import { errorMessage } from "../../../lib/base/errors.ts";
 import type { Runtime } from "../../../lib/base/runtime.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
-import { type CoreConfig, defaultCoreConfig, type Membership } from "../core/types.ts";
+import { type CoreConfig, defaultCoreConfig } from "../core/types.ts";
 import { createReplica } from "../replica/replica.ts";
 import type {
   Effect,
@@ -183,7 +183,6 @@ export function startNode(options: RaftNodeOptions): RaftNode {
     onDiskError: diskFailed,
   });
   const ticker = startTicker({ clock: runtime.clock, tickMs, onTick: () => enqueue({ type: "tick" }) });
-  if (isOnlyVoter(disk.stored.membership, nodeId)) enqueue({ type: "campaign" });
 
   return {
     inbox: {
@@ -217,8 +216,4 @@ export function startNode(options: RaftNodeOptions): RaftNode {
       requests.endAll("this server is stopping");
     },
   };
-}
-
-function isOnlyVoter(membership: Membership, node: string): boolean {
-  return membership.voters.length === 1 && membership.voters[0] === node && membership.outgoing.length === 0;
 }

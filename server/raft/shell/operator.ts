@@ -1,23 +1,33 @@
+import { type Clock, sleep } from "../../../lib/base/clock.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
-import type { ConfigStep, NodeId } from "../core/types.ts";
+import type { ConfigStep, LogIndex, NodeId } from "../core/types.ts";
 import type { RaftOperator } from "../operator-api.ts";
 import type { LevelLog } from "./level-log.ts";
 import { type RaftNode, tickMs } from "./node.ts";
 import { errorOf } from "./outcomes.ts";
+import type { SnapshotReader } from "./snapshot-reader.ts";
 
 export interface OperatorOptions {
   readonly node: RaftNode;
   readonly disk: Pick<LevelLog, "identity" | "openSnapshot">;
   readonly addressOf: (node: NodeId) => string;
   readonly leaderAddress: () => string;
+  readonly clock: Clock;
 }
+
+/** Ticks that a change waits for the joint phase of another one to end, before the leader is left to refuse it. */
+const maxJointWaits = 40;
+/** Half ticks; the disk is stalled when it has not caught up by then. */
+const maxSnapshotWaits = 400;
 
 /** Membership, transfer and snapshots of a running node; restoring goes through the log and is put together elsewhere. */
 export function createOperator(options: OperatorOptions): Omit<RaftOperator, "restoreSnapshot"> {
-  const { node, disk, addressOf, leaderAddress } = options;
+  const { node, disk, addressOf, leaderAddress, clock } = options;
   const { nodeId, clusterId } = disk.identity;
 
   const change = async (steps: readonly ConfigStep[], signal?: AbortSignal): Promise<void> => {
+    // The end of a joint phase follows by itself, and soon.
+    for (let i = 0; i < maxJointWaits && node.status().membership.outgoing.length > 0; i++) await sleep(clock, tickMs);
     const outcome = await node.request({ type: "propose-change", change: { type: "change", steps } }, signal);
     if (!outcome.ok) throw errorOf(outcome, { leaderAddress: leaderAddress(), refusedAs: "CONFLICT" });
   };
@@ -34,6 +44,16 @@ export function createOperator(options: OperatorOptions): Omit<RaftOperator, "re
     const [best] = candidates;
     if (best !== undefined) return best.node;
     throw new AtollError("CONFLICT", "no other voter can be reached that could take over leadership");
+  };
+  /** Rows follow their entries to the disk within a tick: whoever saw a write acknowledged finds it in the snapshot. */
+  const upToDate = async (index: LogIndex): Promise<SnapshotReader> => {
+    for (let attempt = 0; attempt < maxSnapshotWaits; attempt++) {
+      const reader = await disk.openSnapshot();
+      if (reader.meta.index >= index) return reader;
+      await reader.close();
+      await sleep(clock, tickMs / 2);
+    }
+    throw new AtollError("UNAVAILABLE", "this server's disk does not keep up with its writes; ask again later");
   };
   const mustLead = (): void => {
     const status = node.status();
@@ -111,7 +131,7 @@ export function createOperator(options: OperatorOptions): Omit<RaftOperator, "re
       await transfer(to ?? successor(), signal);
     },
     async openSnapshot() {
-      const reader = await disk.openSnapshot();
+      const reader = await upToDate(node.status().appliedIndex);
       return {
         index: reader.meta.index,
         term: reader.meta.term,

@@ -31,6 +31,8 @@ export interface RaftLog extends ReplicatedLog {
   advertise(address: string): void;
   /** Resolves with true when some server is known to lead, with false when the signal is aborted first. */
   waitForLeader(signal: AbortSignal): Promise<boolean>;
+  /** A leader lets another voter take over, or gives up soon; to be done while peers can still be heard. */
+  handOver(): Promise<void>;
 }
 
 export interface RaftLogOptions {
@@ -122,7 +124,6 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
     }
   };
   const stop = async (): Promise<void> => {
-    if (isOpen) await handOver();
     isOpen = false;
     announce();
     await node.stop();
@@ -135,6 +136,7 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
     disk,
     addressOf,
     leaderAddress: () => leaderAddressOf(node.status()),
+    clock: runtime.clock,
   });
 
   return {
@@ -201,6 +203,7 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
         signal.addEventListener("abort", onAbort, { once: true });
       });
     },
+    handOver,
     stop: () => {
       stopping ??= stop();
       return stopping;

@@ -20,6 +20,7 @@ import {
   type LogPlace,
   parseBounds,
   parseIdentity,
+  stateKey,
 } from "./disk-layout.ts";
 import { decodeEntry } from "./entry-codec.ts";
 import { unsealRow } from "./row-seal.ts";
@@ -157,7 +158,8 @@ function checkRows(
   for (const { generation, table, key, bytes } of stored) {
     if (generation !== bounds.generation) continue;
     const opened = unsealRow({ table, key }, bytes);
-    if (opened === undefined) throw corrupt(directory, `${table}/${key}`, "the row's checksum is wrong");
+    if (opened === undefined)
+      throw corrupt(directory, stateKey(generation, { table, key }), "the row's checksum is wrong");
     rows.push(opened.row);
     digest.put(`${table}/${key}`, opened.checksum);
   }

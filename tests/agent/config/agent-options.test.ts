@@ -22,6 +22,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     clientAddress: "127.0.0.1",
     httpPort: 8500,
     rpcPort: 8300,
+    bootstrapExpect: 1,
     servers: [],
     joinToken: "",
     sidecarPorts: { min: 21_000, max: 21_255 },
@@ -63,15 +64,13 @@ describe("refused with the setting and the fix", () => {
   test.each<[string, Partial<AgentSettings>, string]>([
     ["no role", { dataDir: "d" }, "an agent that is not a server needs one to join: -join=<address>"],
     [
-      "a server that joins",
-      { ...server, join: ["x"] },
-      "this version runs exactly one server, which cannot join another (x)",
+      "a beginning that joins",
+      { ...server, bootstrapExpect: 1, join: ["x"] },
+      "bootstrap_expect is 1, which begins a cluster of its own",
     ],
-    [
-      "three servers",
-      { ...server, bootstrapExpect: 3 },
-      "bootstrap_expect is 3, but this version runs exactly one server",
-    ],
+    ["three servers that do not know each other", { ...server, bootstrapExpect: 3 }, "give their addresses with -join"],
+    ["two servers", { ...server, bootstrapExpect: 2, join: ["x"] }, "a cluster begins with 1, 3, 5 servers"],
+    ["a -dev server with peers", { isDev: true, join: ["x"] }, "-dev runs one server that keeps nothing"],
     [
       "bootstrap of a client",
       { ...client, bootstrapExpect: 1 },

@@ -4,20 +4,14 @@
  */
 import type { X509Certificate } from "node:crypto";
 import { connect, type DetailedPeerCertificate } from "node:tls";
-import type { Clock } from "../../lib/base/clock.ts";
-import { withDeadline } from "../../lib/base/deadline.ts";
-import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
-import { parseHostPort } from "../../lib/contract/address.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
-import { parseSpiffeId } from "../../lib/contract/spiffe.ts";
-import {
-  certificateHash,
-  isCurrentlyValid,
-  isIssuedBy,
-  readCertificate,
-  uriNames,
-} from "../../lib/x509/certificate.ts";
-import { encodePem } from "../../lib/x509/pem.ts";
+import type { Clock } from "../base/clock.ts";
+import { withDeadline } from "../base/deadline.ts";
+import { errorMessage, systemErrorCode } from "../base/errors.ts";
+import { parseHostPort } from "../contract/address.ts";
+import { AtollError } from "../contract/error-codes.ts";
+import { parseSpiffeId } from "../contract/spiffe.ts";
+import { certificateHash, isCurrentlyValid, isIssuedBy, readCertificate, uriNames } from "./certificate.ts";
+import { encodePem } from "./pem.ts";
 
 const probeTimeoutMs = 5_000;
 /** A longer chain is not of one of our servers. */

@@ -2,7 +2,7 @@
 import { afterEach, expect, test } from "bun:test";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { probeServer } from "../../../agent/identity/server-probe.ts";
+import { probeServer } from "../../../lib/x509/server-probe.ts";
 import { systemClock } from "../../../lib/base/clock.ts";
 import { certificateHash, readCertificate } from "../../../lib/x509/certificate.ts";
 import { createTestAuthority } from "../../server/ca/test-authority.ts";

@@ -1,0 +1,91 @@
+import { expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { eventually } from "../fakes/eventually.ts";
+import { type ClusterMember, createMembers, type ServerCluster, startCluster, votersOf } from "./cluster-harness.ts";
+import { registerCommand, serviceFields } from "./state/records.ts";
+
+async function write(member: ClusterMember, name: string): Promise<number> {
+  const { index } = await member.server().log.propose(registerCommand("n1", { service: serviceFields(name) }));
+  return index;
+}
+
+function services(member: ClusterMember): readonly string[] {
+  return member
+    .server()
+    .reader.nodeServices("n1")
+    .value.map((service) => service.Service);
+}
+
+async function everywhere(cluster: ServerCluster, names: readonly string[]): Promise<void> {
+  await eventually(`${names.join()} on every server`, () =>
+    cluster.members.filter((one) => one.isRunning()).every((one) => services(one).join() === names.join()),
+  );
+}
+
+function follower(cluster: ServerCluster, leader: ClusterMember): ClusterMember {
+  const found = cluster.members.find((one) => one !== leader && one.isRunning());
+  if (found === undefined) throw new Error("no follower");
+  return found;
+}
+
+test("three servers started together become one cluster, and a write is on all of them", async () => {
+  await using cluster = await startCluster(3);
+  const ids = cluster.members.map((one) => String(one.server().clusterId));
+  expect(new Set(ids).size).toBe(1);
+  const leader = await cluster.leader();
+  await write(leader, "web");
+  await everywhere(cluster, ["web"]);
+  const refused = write(follower(cluster, leader), "api");
+  await expect(refused).rejects.toMatchObject({ code: "NO_LEADER", leader: leader.address });
+  const roots = cluster.members.map((one) => one.server().reader.caRoots().value.trustDomain);
+  expect(new Set(roots).size).toBe(1);
+}, 30_000);
+
+test("the leader stops, another one takes over, and the old one comes back", async () => {
+  await using cluster = await startCluster(3);
+  const first = await cluster.leader();
+  await write(first, "web");
+  await first.stop();
+  const second = await cluster.leader();
+  await write(second, "api");
+  await first.start();
+  await everywhere(cluster, ["api", "web"]);
+  expect(await second.server().log.readIndex()).toBeGreaterThan(0);
+}, 30_000);
+
+test("a wiped server joins under a new id, by a snapshot when the log no longer reaches back", async () => {
+  await using cluster = await startCluster(3);
+  const leader = await cluster.leader();
+  const lost = follower(cluster, leader);
+  const oldId = lost.server().operator.nodeId;
+  await lost.stop();
+  rmSync(join(lost.dataDir, "server"), { recursive: true });
+  await write(leader, "web");
+  await lost.start();
+  expect(lost.server().operator.nodeId).not.toBe(oldId);
+  await everywhere(cluster, ["web"]);
+  await leader.server().operator.remove(oldId);
+  await leader.server().operator.promote(lost.server().operator.nodeId);
+  await votersOf(cluster, 3);
+}, 30_000);
+
+test("leadership is handed over on request, and to nobody who is not a voter", async () => {
+  await using cluster = await startCluster(3);
+  const leader = await cluster.leader();
+  const next = follower(cluster, leader);
+  await expect(leader.server().operator.transferLeadership("nobody")).rejects.toMatchObject({ code: "CONFLICT" });
+  await leader.server().operator.transferLeadership(next.server().operator.nodeId);
+  expect(await cluster.leader()).toBe(next);
+}, 30_000);
+
+test("a server that is started alone waits for the others and begins no cluster", async () => {
+  await using cluster = await createMembers(3);
+  const [one] = cluster.members;
+  if (one === undefined) throw new Error("no member");
+  const stop = new AbortController();
+  const starting = one.start({ signal: stop.signal });
+  await eventually("the wait", () => one.runtime().lines.some((line) => line.includes("1 of 3 servers are up")));
+  stop.abort();
+  await expect(starting).rejects.toMatchObject({ code: "UNAVAILABLE" });
+}, 30_000);
