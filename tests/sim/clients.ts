@@ -78,10 +78,10 @@ export function createClients(setup: ClientsSetup): Clients {
 
   const draw = (opId: string): { readonly input: RegisterInput; readonly ask: Purpose } => {
     const key = rng.pick(keys);
-    const kind = rng.float();
-    if (kind < 0.3) return { input: { type: "read", key }, ask: { type: "read", key } };
-    if (kind < 0.4) return { input: { type: "read", key }, ask: { type: "stale-read", key } };
-    if (kind < 0.65 && machineKind.cas !== undefined) {
+    const kind = rng.float() * (0.7 + options.readShare);
+    if (kind < options.readShare) return { input: { type: "read", key }, ask: { type: "read", key } };
+    if (kind < options.readShare + 0.1) return { input: { type: "read", key }, ask: { type: "stale-read", key } };
+    if (kind < options.readShare + 0.35 && machineKind.cas !== undefined) {
       const expected = applies.valueAt(key, Number.POSITIVE_INFINITY);
       const data = machineKind.cas(opId, key, expected, opId);
       return { input: { type: "cas", key, expected, value: opId }, ask: { type: "propose", requestId: opId, data } };
@@ -111,7 +111,8 @@ export function createClients(setup: ClientsSetup): Clients {
         again(one, "", false);
         return;
       case "silence":
-        again(one, "", true);
+        // Some go on asking whom they believe in: that is how a deposed leader gets its readers.
+        again(one, rng.chance(0.5) ? one.client.believedLeader : "", true);
         return;
       case "outcome": {
         const { outcome } = reply;

@@ -13,6 +13,7 @@ export interface SimOptions {
   readonly clients: number;
   readonly keys: number;
   readonly isRetrying: boolean;
+  readonly readShare: number;
   readonly thinkMeanUs: number;
   /** Faults last so long; then the healed cluster must converge. */
   readonly safetyUs: number;
@@ -73,6 +74,7 @@ export function drawOptions(rng: Rng): SimOptions {
     clients: rng.between(2, 6),
     keys: rng.between(2, 4),
     isRetrying: rng.chance(0.8),
+    readShare: rng.pick([0.3, 0.3, 1]),
     thinkMeanUs: rng.pick([20_000, 60_000, 200_000]),
     safetyUs: rng.between(6, 16) * 1_000_000,
     network: {
@@ -110,7 +112,7 @@ export function drawOptions(rng: Rng): SimOptions {
       "partition-out": some(0.3, [1]),
       "partition-ring": some(0.2, [1]),
       "partition-leader": some(0.5, [1, 3]),
-      "freeze-leader": some(0.4, [1, 2]),
+      "freeze-leader": some(0.5, [1, 4]),
       heal: 2,
       clog: some(0.4, [1, 2]),
       "disk-stall": some(0.3, [1]),

@@ -1,0 +1,20 @@
+/** Seeds that were seen to kill a mutant. What CI has time for begins here; other seeds are tried when one no longer does. */
+export const knownKillers: Readonly<Record<string, number>> = {
+  "answers before the sync": 1,
+  "counts itself before the sync": 1,
+  "applies before it has stored": 1,
+  "believes a report of overwritten bytes (ABA)": 33,
+  "does not sync votes": 1,
+  "forgets its vote in a restart": 1,
+  "loses the rows of what it applied": 1,
+  "votes on the index alone": 58,
+  "votes without comparing logs": 4,
+  "votes twice in a term": 16,
+  "refuses to vote as a learner": 114,
+  "campaigns as a learner": 3,
+  "leads without a majority (no check-quorum)": 3,
+  "campaigns at once (no pre-vote, no stickiness)": 1,
+  "skips the check of the previous entry": 79,
+  "shortens its log at a delayed append": 9,
+  "serves reads without a round": 76,
+};
