@@ -28,7 +28,7 @@ export function createLocalLink(options: LocalLinkOptions): ServerLink {
   const { log, reader, topics } = options;
   const subscriptions = new Set<Subscription>();
   return {
-    write: (command, signal) => writeCatalog(log, command, signal),
+    write: (command, signal, writeOptions) => writeCatalog({ log, command, signal, ...writeOptions }),
     async nodeRegistrations(node, signal) {
       await log.readIndex(signal);
       return readNodeRegistrations(reader, node);
@@ -56,12 +56,14 @@ export function createLocalLink(options: LocalLinkOptions): ServerLink {
 }
 
 /** Proposes a catalog write; a command that the state refused becomes the error that it named. */
-async function writeCatalog(
-  log: ReplicatedLog,
-  command: RegisterCommand | DeregisterCommand,
-  signal: AbortSignal,
-): Promise<{ readonly index: number }> {
-  const { index, result } = await log.propose(command, signal);
+async function writeCatalog(write: {
+  readonly log: ReplicatedLog;
+  readonly command: RegisterCommand | DeregisterCommand;
+  readonly signal: AbortSignal;
+  readonly requestId?: string;
+}): Promise<{ readonly index: number }> {
+  const { log, command, signal, requestId } = write;
+  const { index, result } = await log.propose(command, signal, requestId === undefined ? {} : { requestId });
   if (!result.ok) throw new AtollError(result.code, result.message);
   return { index };
 }

@@ -1,12 +1,12 @@
 /** The {@link ServerLink} of an agent on another machine, or in another process, than its servers: gRPC over mTLS. */
-import type { Clock } from "../base/clock.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { AtollError } from "../contract/error-codes.ts";
-import type { MethodDefinition } from "@grpc/grpc-js";
-import { type ChannelCredentials, callUnary } from "./grpc-client.ts";
+import type { ChannelCredentials } from "./grpc-client.ts";
 import { rpcMethods } from "./rpc-methods.ts";
+import { type Caller, createCaller } from "./leader-calls.ts";
 import { createServerConnections, type ServerConnections } from "./server-connections.ts";
 import type { ServerLink, Subscription } from "./server-link.ts";
+import { watchServers } from "./server-watch.ts";
 import { createTopicStream, type TopicStream } from "./topic-stream.ts";
 import { decodeNodeRegistrations, decodeTopicValue, encodeJson } from "./wire-schemas.ts";
 
@@ -50,7 +50,13 @@ export async function connectServer(options: GrpcLinkOptions): Promise<ServerLin
     connections.renew();
     stream.restart();
   });
-  const link = createLink({ connections, stream, runtime: options.runtime, onClose: () => credentialChanges.close() });
+  const calls = createCaller(connections, options.runtime);
+  const membership = watchServers({ connections, calls, runtime: options.runtime });
+  const onClose = (): void => {
+    credentialChanges.close();
+    membership.close();
+  };
+  const link = createLink({ connections, stream, calls, runtime: options.runtime, onClose });
   try {
     await connections.connect(options.signal);
   } catch (thrown) {
@@ -67,17 +73,18 @@ export async function connectServer(options: GrpcLinkOptions): Promise<ServerLin
 function createLink(parts: {
   readonly connections: ServerConnections;
   readonly stream: TopicStream;
+  readonly calls: Caller;
   readonly runtime: Runtime;
   readonly onClose: () => void;
 }): ServerLink {
-  const { connections, stream } = parts;
-  const { clock, logger } = parts.runtime;
-  const call = createCaller(connections, clock);
-  const read = { isWrite: false, timeoutMs: callTimeoutMs };
+  const { connections, stream, calls: call } = parts;
+  const { logger, random } = parts.runtime;
+  const read = { isWrite: false, isRepeatable: true, timeoutMs: callTimeoutMs };
   return {
-    async write(command, signal) {
-      const request = { json: encodeJson(command) };
-      return call(rpcMethods.Write, request, { isWrite: true, timeoutMs: callTimeoutMs, signal });
+    async write(command, signal, { requestId = random.uuid() } = {}) {
+      const request = { json: encodeJson(command), requestId };
+      // Under its name it has one effect, however often it is sent.
+      return call(rpcMethods.Write, request, { isWrite: true, isRepeatable: true, timeoutMs: callTimeoutMs, signal });
     },
     async nodeRegistrations(node, signal) {
       const answer = await call(rpcMethods.NodeRegistrations, { node }, { ...read, signal });
@@ -86,7 +93,12 @@ function createLink(parts: {
     sign: (csrPem, signal) => call(rpcMethods.Sign, { csrPem }, { ...read, signal }),
     async forward(request, signal) {
       const isWrite = request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
-      return call(rpcMethods.Forward, request, { isWrite, timeoutMs: forwardTimeoutMs, signal });
+      return call(rpcMethods.Forward, request, {
+        isWrite,
+        isRepeatable: !isWrite,
+        timeoutMs: forwardTimeoutMs,
+        signal,
+      });
     },
     subscribe(topic, onValue) {
       return stream.subscribe(topic, (json, index) => {
@@ -104,28 +116,5 @@ function createLink(parts: {
       stream.close();
       connections.close();
     },
-  };
-}
-
-interface CallOptions {
-  readonly isWrite: boolean;
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal;
-}
-
-function createCaller(connections: ServerConnections, clock: Clock) {
-  return async <Request, Response>(
-    method: MethodDefinition<Request, Response>,
-    request: Request,
-    options: CallOptions,
-  ): Promise<Response> => {
-    const connection = await connections.connect(options.signal);
-    try {
-      return await callUnary({ ...connection, method, request, clock, ...options });
-    } catch (thrown) {
-      // Another server may be the leader, or know it.
-      if (thrown instanceof AtollError && thrown.code === "NO_LEADER") connections.giveUp(connection);
-      throw thrown;
-    }
   };
 }

@@ -23,6 +23,10 @@ export interface EnrollResponse {
 export interface JsonMessage {
   readonly json: Uint8Array;
 }
+export interface WriteMessage extends JsonMessage {
+  /** Empty or absent for a write that has no name. */
+  readonly requestId?: string;
+}
 export interface WireTopic {
   readonly kind: string;
   readonly name: string;
@@ -67,7 +71,7 @@ const service = mustGet(loaded["atoll.v1.Catalog"], "atoll.proto defines the ser
 /** The methods by their names in atoll.proto. Each has a path, and codecs that refuse what is not its message. */
 export const rpcMethods = {
   Enroll: method<EnrollRequest, EnrollResponse>("Enroll"),
-  Write: method<JsonMessage, { readonly index: number }>("Write"),
+  Write: method<WriteMessage, { readonly index: number }>("Write"),
   NodeRegistrations: method<{ readonly node: string }, JsonMessage>("NodeRegistrations"),
   Sign: method<{ readonly csrPem: string }, SignResponse>("Sign"),
   Forward: method<ForwardMessage, ForwardAnswer>("Forward"),

@@ -7,6 +7,8 @@ import { AtollError } from "../contract/error-codes.ts";
 import { type ChannelCredentials, createGrpcClient, isReady } from "./grpc-client.ts";
 
 const connectTimeoutMs = 5_000;
+/** A cluster has a handful; a list from a server that is out of its mind must not fill the memory. */
+const maxLearned = 32;
 /** Calls under way on a connection that was replaced get this long to end. */
 const retireAfterMs = 60_000;
 
@@ -30,6 +32,10 @@ export interface ServerConnections {
   connect(signal: AbortSignal): Promise<ServerConnection>;
   /** The caller found that this server cannot serve it: the next one to connect begins with the next address. */
   giveUp(connection: ServerConnection): void;
+  /** A server said that the leader is there: the next one to connect begins with it. */
+  follow(connection: ServerConnection, leader: string): void;
+  /** The servers that there are now; those that were configured stay in the list behind them. */
+  learn(addresses: readonly string[]): void;
   /** The credentials have changed: new calls go over a new connection, those under way end on the old one. */
   renew(): void;
   status(): { readonly address: string; readonly isConnected: boolean };
@@ -39,6 +45,7 @@ export interface ServerConnections {
 export function createServerConnections(options: ServerConnectionsOptions): ServerConnections {
   const stopping = new AbortController();
   const retiring = new Set<() => void>();
+  let servers = [...new Set(options.servers)];
   let next = 0;
   /** Grows when the credentials change: a connection that was being made meanwhile is made again. */
   let generation = 0;
@@ -46,7 +53,7 @@ export function createServerConnections(options: ServerConnectionsOptions): Serv
   let connecting: Promise<ServerConnection> | undefined;
 
   const addressAt = (position: number): string =>
-    mustGet(options.servers[position % options.servers.length], "there is at least one server address");
+    mustGet(servers[position % servers.length], "there is at least one server address");
 
   const isUsable = (connection: ServerConnection): boolean =>
     connection.client.getChannel().getConnectivityState(false) === connectivityState.READY;
@@ -54,7 +61,8 @@ export function createServerConnections(options: ServerConnectionsOptions): Serv
   const connectToAny = async (): Promise<ServerConnection> => {
     const failures: AtollError[] = [];
     const begun = generation;
-    for (let tries = 0; tries < options.servers.length; tries++) {
+    const count = servers.length;
+    for (let tries = 0; tries < count; tries++) {
       const address = addressAt(next);
       const client = createGrpcClient(address, options.credentials());
       const limits = { clock: options.clock, timeoutMs: connectTimeoutMs, signal: stopping.signal };
@@ -93,9 +101,24 @@ export function createServerConnections(options: ServerConnectionsOptions): Serv
       return abortable(connecting, signal);
     },
     giveUp(connection) {
-      if (connection !== current || options.servers.length === 1) return;
+      if (connection !== current || servers.length === 1) return;
       next++;
       drop(connection);
+    },
+    follow(connection, leader) {
+      if (connection !== current || leader === connection.address) return;
+      if (!servers.includes(leader)) servers = [...servers, leader];
+      next = servers.indexOf(leader);
+      drop(connection);
+    },
+    learn(addresses) {
+      const known = addressAt(next);
+      const learned = [...new Set([...addresses.slice(0, maxLearned), ...options.servers])];
+      if (learned.join() === servers.join()) return;
+      servers = learned;
+      // One that is not a server any more is left when its connection ends, not before.
+      next = Math.max(0, servers.indexOf(known));
+      options.logger.info("the servers are", { servers: servers.join(", ") });
     },
     renew() {
       generation++;

@@ -6,8 +6,15 @@ import type { NodeRegistrations, Topic, TopicOf, TopicValues } from "../contract
  * `UNAVAILABLE` and `NO_LEADER` may be retried, `UNKNOWN_OUTCOME` only when the write is idempotent.
  */
 export interface ServerLink {
-  /** Resolves when the write is durable and applied, with the index at which it was. */
-  write(command: RegisterCommand | DeregisterCommand, signal: AbortSignal): Promise<{ readonly index: number }>;
+  /**
+   * Resolves when the write is durable and applied, with the index at which it was. A write that is asked for again under
+   * the same request id has one effect.
+   */
+  write(
+    command: RegisterCommand | DeregisterCommand,
+    signal: AbortSignal,
+    options?: { readonly requestId?: string },
+  ): Promise<{ readonly index: number }>;
   /** What the catalog holds for the node named `node`, at least as new as the last write of this link. */
   nodeRegistrations(node: string, signal: AbortSignal): Promise<NodeRegistrations>;
   /** Signs a PKCS#10 request (PEM) for the identity in its URI name. */

@@ -180,14 +180,13 @@ describe("a server that dies", () => {
     await link.close();
   });
 
-  test("that is not the leader hands the next call to another", async () => {
+  test("or is not the leader hands the call to another", async () => {
     await using follower = await startTestCluster();
     await using leader = await startTestCluster({ authority: follower.authority });
     await using agent = await startTestAgent(follower);
     follower.onWrite = () => Promise.reject(new AtollError("NO_LEADER", "No cluster leader"));
     const servers = [follower.address, leader.address];
     const link = await connectServer({ servers, credentials: agent.enrolment, runtime: agent.runtime, signal: never });
-    expect((await failureOf(link.write(deregister, never))).code).toBe("NO_LEADER");
     expect(await link.write(deregister, never)).toEqual({ index: 1 });
     expect(leader.writes).toHaveLength(1);
     await link.close();

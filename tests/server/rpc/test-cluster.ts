@@ -58,7 +58,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     ...(options.requireJoinToken === undefined ? {} : { requireJoinToken: options.requireJoinToken }),
     runtime,
     link: {
-      write: (command, signal) => cluster.onWrite(command, signal),
+      write: (...write) => cluster.onWrite(...write),
       nodeRegistrations: async () => ({ nodeIndex: writes.length, services: [], checks: [] }),
       forward: (request, signal) => cluster.onForward(request, signal),
       subscribe: (topic, onValue) => topics.subscribe(topic, onValue),
