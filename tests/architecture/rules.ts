@@ -43,6 +43,11 @@ const folderRules: readonly FolderRule[] = [
     reason: "consensus is a pure machine: whatever it needs is handed in, so that it can be simulated",
   },
   {
+    folder: "server/raft/shell",
+    mayImport: ["lib", "server/raft/core", "server/raft/replica", "server/raft/operator-api.ts", "server/log"],
+    reason: "the engine is put on disk, network and clock by those who know more: it knows no catalog and no gRPC",
+  },
+  {
     folder: "server/raft/replica",
     mayImport: ["lib/base/assert.ts", "lib/base/errors.ts", "server/raft/core"],
     reason: "the driver is simulated together with the core and so knows nothing of disks and networks",
