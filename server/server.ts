@@ -21,6 +21,7 @@ import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.t
 import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
+import { recoverAtStart } from "./raft/recover-peers.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
 import { keepJoinToken } from "./rpc/join-token.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
@@ -87,6 +88,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const signal = options.signal ?? new AbortController().signal;
   const listen = { host: options.rpcHost, port: options.rpcPort };
   const advertiseHost = options.advertiseHost ?? options.rpcHost;
+  await recoverAtStart({ dataDir: options.dataDir, datacenter, logger: runtime.logger });
   const { disk, enrolled } = await openDisk({
     directory,
     expected: { datacenter, ...(options.clusterId === undefined ? {} : { clusterId: options.clusterId }) },

@@ -1,5 +1,11 @@
 /** What an enrolled agent may ask, and what it gets. Transport and authentication are done when these run. */
-import type { ForwardAnswer, ForwardMessage, JsonMessage, SignResponse } from "../../lib/client/rpc-methods.ts";
+import type {
+  ForwardAnswer,
+  ForwardMessage,
+  JsonMessage,
+  SignResponse,
+  WriteMessage,
+} from "../../lib/client/rpc-methods.ts";
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { decodeWriteCommand, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
@@ -7,7 +13,7 @@ import type { Authority } from "../ca/authority.ts";
 import type { AgentIdentity, CallerIdentity } from "./caller.ts";
 
 export interface AgentCalls {
-  write(message: JsonMessage, caller: CallerIdentity, signal: AbortSignal): Promise<{ readonly index: number }>;
+  write(message: WriteMessage, caller: CallerIdentity, signal: AbortSignal): Promise<{ readonly index: number }>;
   nodeRegistrations(
     message: { readonly node: string },
     caller: CallerIdentity,
@@ -37,7 +43,8 @@ export function createAgentCalls(options: {
           `the agent of node "${caller.node}" may not register for node "${node}"`,
         );
       }
-      return linkFor(caller).write(command, signal);
+      const { requestId = "" } = message;
+      return linkFor(caller).write(command, signal, requestId === "" ? {} : { requestId });
     },
     async nodeRegistrations(message, caller, signal) {
       return { json: encodeJson(await linkFor(caller).nodeRegistrations(message.node, signal)) };
