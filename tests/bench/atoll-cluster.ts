@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findLowPorts } from "../cluster/low-ports.ts";
 import { type Pinned, startPinned, versionOf } from "./process.ts";
-import { type BenchCluster, type BenchServer, mustLeader, serverCores } from "./store-cluster.ts";
+import { type BenchCluster, type BenchServer, mustLeader, serverCores, timeUntil } from "./store-cluster.ts";
 
 const atoll = join(import.meta.dir, "..", "..", "bin", "atoll");
 
@@ -55,7 +55,14 @@ export async function startAtollCluster(size: number): Promise<BenchCluster> {
     },
   };
   await startTogether(cluster);
+  // A leader is there before the others count: until they are voters, its loss is the loss of the quorum.
+  if (size > 1) await timeUntil("all servers to be voters", async () => (await countVoters(servers)) === size);
   return cluster;
+}
+
+async function countVoters(servers: readonly BenchServer[]): Promise<number> {
+  const url = `http://127.0.0.1:${servers[0]?.httpPort ?? 0}/v1/operator/raft/configuration`;
+  return JSON.stringify((await getJson(url)) ?? {}).split('"Voter":true').length - 1;
 }
 
 /** None of several servers is ready before the others are there. */

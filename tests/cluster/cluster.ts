@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { findLowPorts } from "./low-ports.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { LinkProxies } from "./link-proxies.ts";
+import { votersOf } from "./membership.ts";
 import { ServerProcess } from "./server-process.ts";
 import { ownerOfPort } from "./socket-owner.ts";
 
 const leaderTimeoutMs = 20_000;
+const votersTimeoutMs = 30_000;
 
 /** Real server processes on loopback that reach each other through links that can be broken. */
 export class Cluster {
@@ -53,7 +55,10 @@ export class Cluster {
     try {
       for (const server of servers) options.beforeStart?.(server);
       await Promise.all(servers.map((server) => server.start()));
-      await cluster.waitForLeader();
+      const leader = await cluster.waitForLeader();
+      // Until the others are voters, the loss of the leader is the loss of the quorum.
+      const areVoters = async (): Promise<boolean> => (await votersOf(leader).catch(() => [])).length === size;
+      if (size > 1) await eventually("all servers to be voters", areVoters, votersTimeoutMs);
       // Servers that found a way around the proxies would make every partition a test of nothing.
       if (size > 1) await eventually("servers that talk through the proxies", () => links.count() >= size - 1);
     } catch (thrown) {
