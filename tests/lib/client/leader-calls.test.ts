@@ -96,3 +96,31 @@ test.each([
 ])("of %s an agent takes %p as servers", (json, addresses) => {
   expect(readAddresses(json)).toEqual(addresses);
 });
+
+// `.rejects` would hold the event loop in which the answer has to arrive.
+async function codeOf(call: Promise<unknown>): Promise<unknown> {
+  const thrown: unknown = await call.catch((error: unknown) => error);
+  return thrown instanceof AtollError ? thrown.code : thrown;
+}
+
+test("what a server refuses for good is not asked of another", async () => {
+  await using cluster = await startTestCluster();
+  await using other = await startTestCluster({ authority: cluster.authority });
+  cluster.onWrite = () => Promise.reject(new AtollError("CONFLICT", "no"));
+  await using agent = await link([cluster.address, other.address], cluster);
+  expect(await codeOf(agent.link.write(deregister, never))).toBe("CONFLICT");
+  expect(other.writes).toEqual([]);
+});
+
+test("a forwarded write is not repeated when nobody knows what became of it", async () => {
+  await using cluster = await startTestCluster();
+  let calls = 0;
+  cluster.onForward = () => {
+    calls++;
+    return Promise.reject(new AtollError("UNKNOWN_OUTCOME", "leadership was lost"));
+  };
+  await using agent = await link([cluster.address], cluster);
+  const request = { method: "PUT", url: "/v1/catalog/register", headers: {}, body: new Uint8Array() };
+  expect(await codeOf(agent.link.forward(request, never))).toBe("UNKNOWN_OUTCOME");
+  expect(calls).toBe(1);
+});
