@@ -31,6 +31,8 @@ export interface ServerWorld {
   readonly check: ClusterCheck;
   readonly createReplica: CreateReplica;
   readonly machineKind: MachineKind;
+  /** After every turn: what was applied somewhere stays true when that server dies in the next moment. */
+  noteStatus(status: ReplicaStatus): void;
   send(message: Message): void;
   sendSnapshot(from: SimServer, to: NodeId, term: number): void;
   /** A server stopped by itself. */
@@ -246,6 +248,7 @@ export class SimServer {
     );
     const after = replica.status;
     this.#status = after;
+    this.#world.noteStatus(after);
     this.#noteRole(before, after);
     const isStillLeader = before.role === "leader" && after.role === "leader" && before.term === after.term;
     const { check } = this.#world;

@@ -78,6 +78,9 @@ export class World {
       check: this.check,
       createReplica: setup.createReplica,
       machineKind: options.machine,
+      noteStatus: ({ appliedIndex, membership }) => {
+        if (appliedIndex > this.#newest.appliedIndex) this.#newest = { appliedIndex, membership };
+      },
       send: (message) => this.network.send(message.from, message.to, JSON.stringify({ kind: "message", message })),
       sendSnapshot: (from, to, term) => streams.start(from, to, term),
       onHalt: (server, reason) => this.#halted(server, reason),
@@ -105,11 +108,6 @@ export class World {
 
   /** The membership applied by the server that is furthest. */
   get membership(): Membership {
-    for (const { status } of this.servers) {
-      if (status !== undefined && status.appliedIndex > this.#newest.appliedIndex) {
-        this.#newest = { appliedIndex: status.appliedIndex, membership: status.membership };
-      }
-    }
     return this.#newest.membership;
   }
 
