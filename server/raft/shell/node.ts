@@ -5,6 +5,7 @@
  */
 import { errorMessage } from "../../../lib/base/errors.ts";
 import type { Runtime } from "../../../lib/base/runtime.ts";
+import { atEndOfTurn } from "../../../lib/base/turn.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { type CoreConfig, defaultCoreConfig } from "../core/types.ts";
 import { createReplica } from "../replica/replica.ts";
@@ -83,7 +84,7 @@ export function startNode(options: RaftNodeOptions): RaftNode {
     inputs.push(input);
     if (isDrainQueued) return;
     isDrainQueued = true;
-    queueMicrotask(drain);
+    atEndOfTurn(drain);
   };
   const drain = (): void => {
     isDrainQueued = false;

@@ -1,0 +1,7 @@
+/**
+ * Calls `callback` when the events at hand have all been handled: what one turn of the event loop brings in can then be
+ * taken together. A microtask would run between two of them.
+ */
+export function atEndOfTurn(callback: () => void): void {
+  setImmediate(callback);
+}
