@@ -1,6 +1,7 @@
 /**
  * Sees to it that this server is a member under its present address: a server that joins asks for it until it is a voter,
- * one that came back elsewhere tells the new address.
+ * one that came back elsewhere tells the new address. One that hears no leader asks as well: whoever was removed while it
+ * was away, or before the last entry reached it, is told so by nobody else.
  */
 import type { Timer } from "../../lib/base/clock.ts";
 import { errorMessage } from "../../lib/base/errors.ts";
@@ -26,6 +27,8 @@ export interface MembershipKeeperOptions {
 export function keepMembership(options: MembershipKeeperOptions): { close(): void } {
   const { operator, address, runtime } = options;
   const { nodeId } = operator;
+  const removedMessage =
+    "this server was removed from its cluster: stop it, move server/ in its data directory away, and it may join under a new id";
   const stopping = new AbortController();
   let said = "";
   let timer: Timer;
@@ -33,17 +36,24 @@ export function keepMembership(options: MembershipKeeperOptions): { close(): voi
   const isSettled = (): boolean => {
     const { membership, leader } = operator.status();
     if (membership.removed.includes(nodeId)) {
-      say(
-        "this server was removed from its cluster: stop it, move its data directory away, and it may join under a new id",
-      );
+      say(removedMessage);
       return true;
     }
     // A leader corrects its own address itself.
     return leader === nodeId || (membership.voters.includes(nodeId) && membership.addresses[nodeId] === address);
   };
+  /** A member by its own account that hears no leader; a removed one has nothing to ask any more. */
+  const isLost = (): boolean => {
+    const { membership, leader } = operator.status();
+    return !membership.removed.includes(nodeId) && leader === "";
+  };
   const say = (message: string): void => {
     if (message !== said) runtime.logger.warn(message);
     said = message;
+  };
+  const sayRefusal = (thrown: unknown): void => {
+    if (thrown instanceof AtollError && thrown.code === "CONFLICT" && isSettled()) say(removedMessage);
+    else if (!isSettled()) say(`this server is not a member yet: ${errorMessage(thrown)}`);
   };
   const ask = async (): Promise<void> => {
     const { leaderAddress, membership } = operator.status();
@@ -60,7 +70,7 @@ export function keepMembership(options: MembershipKeeperOptions): { close(): voi
       } catch (thrown) {
         if (thrown instanceof AtollError && thrown.leader !== "" && thrown.leader !== candidate)
           candidates.add(thrown.leader);
-        else if (!stopping.signal.aborted) say(`this server is not a member yet: ${errorMessage(thrown)}`);
+        else if (!stopping.signal.aborted) sayRefusal(thrown);
       }
     }
   };
@@ -75,7 +85,7 @@ export function keepMembership(options: MembershipKeeperOptions): { close(): voi
     });
   };
   const look = async (): Promise<void> => {
-    if (!isSettled()) await ask();
+    if (!isSettled() || isLost()) await ask();
     if (stopping.signal.aborted) return;
     timer = runtime.clock.after(isSettled() ? lookAgainMs : askAgainMs, () => void look());
   };

@@ -70,6 +70,19 @@ test("a wiped server joins under a new id, by a snapshot when the log no longer 
   await votersOf(cluster, 3);
 }, 30_000);
 
+test("a server that was removed while it was down is told so when it comes back", async () => {
+  await using cluster = await startCluster(3);
+  const leader = await cluster.leader();
+  const removed = follower(cluster, leader);
+  const { nodeId } = removed.server().operator;
+  await removed.stop();
+  await leader.server().operator.remove(nodeId);
+  await removed.start();
+  await eventually("the advice", () =>
+    removed.runtime().lines.some((line) => line.includes("this server was removed from its cluster")),
+  );
+}, 30_000);
+
 test("leadership is handed over on request, and to nobody who is not a voter", async () => {
   await using cluster = await startCluster(3);
   const leader = await cluster.leader();

@@ -95,7 +95,7 @@ export function createOperator(options: OperatorOptions): Omit<RaftOperator, "re
       if (membership.removed.includes(member.node)) {
         throw new AtollError(
           "CONFLICT",
-          `server ${member.node} was removed from this cluster for good: move its data directory away, so that it joins under a new id`,
+          `server ${member.node} was removed from this cluster for good: move server/ in its data directory away, so that it joins under a new id`,
         );
       }
       const isKnown = [...membership.voters, ...membership.learners].includes(member.node);
