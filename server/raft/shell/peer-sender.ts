@@ -15,6 +15,11 @@ export const maxQueuedBytes = 8 * 1024 * 1024;
 const maxGroupBytes = 512 * 1024;
 const minRedialMs = 50;
 const maxRedialMs = 1_000;
+/**
+ * A stream that lasted this long leads to the peer. A write alone proves nothing: where another server answers at the
+ * address, it is taken by the network and refused a moment later.
+ */
+const provenAfterMs = 1_000;
 
 export interface PeerSender {
   send(message: Message): void;
@@ -35,7 +40,7 @@ export interface PeerSenderOptions {
 type State =
   | { readonly kind: "idle" }
   | { readonly kind: "dialling"; readonly abort: AbortController }
-  | { readonly kind: "open"; readonly stream: PeerStream }
+  | { readonly kind: "open"; readonly stream: PeerStream; readonly sinceMs: number }
   | { readonly kind: "waiting"; readonly timer: { cancel(): void } }
   | { readonly kind: "closed" };
 
@@ -92,7 +97,7 @@ export function createPeerSender(options: PeerSenderOptions): PeerSender {
         stream.close();
         return;
       }
-      state = { kind: "open", stream };
+      state = { kind: "open", stream, sinceMs: runtime.clock.monotonicMs() };
       stream.onEnd((reason) => {
         if (state.kind !== "open" || state.stream !== stream) return;
         stream.close();
@@ -111,6 +116,7 @@ export function createPeerSender(options: PeerSenderOptions): PeerSender {
       while (urgent.length + bulk.length > 0) {
         await stream.write({ ...options.envelope(), to, messages: takeGroup() });
         if (state.kind !== "open" || state.stream !== stream) return;
+        if (runtime.clock.monotonicMs() - state.sinceMs < provenAfterMs) continue;
         backoff.reset();
         if (isReported) logger.info("a server can be reached again", { node: to });
         isReported = false;

@@ -32,6 +32,7 @@ function createHarness() {
     },
     close: () => undefined,
   };
+  const runtime = createTestRuntime({ clock });
   const sender = createPeerSender({
     wire: {
       async dial() {
@@ -44,14 +45,14 @@ function createHarness() {
     to: "n2",
     address: () => "host:1",
     envelope: () => ({ clusterId: "c", from: "n1", fromAddress: "me:1" }),
-    runtime: createTestRuntime({ clock }),
+    runtime,
     onUnreachable: () => state.unreachable++,
   });
   const taken = async (): Promise<void> => {
     waiting.shift()?.();
     await settle();
   };
-  return { clock, groups, sender, state, taken };
+  return { clock, groups, lines: runtime.lines, sender, state, taken };
 }
 
 test("a heartbeat overtakes the appends that wait", async () => {
@@ -98,4 +99,33 @@ test("a stream that ends loses what waited and is replaced", async () => {
   expect(groups.at(-1)?.messages).toEqual([append(1)]);
   sender.close();
   expect(clock.pendingTimers()).toBe(0);
+});
+
+test("another server at the peer's address is reported once and dialled no faster than a dead one", async () => {
+  const { sender, state, clock, lines, taken } = createHarness();
+  for (let i = 0; i < 200; i++) {
+    sender.send(heartbeat);
+    await settle();
+    await taken();
+    state.end("this is server n9, not n2");
+    await clock.advance(50);
+  }
+  expect(lines.filter((line) => line.includes("reached"))).toHaveLength(1);
+  expect(state.dials).toBeLessThan(30);
+  sender.close();
+});
+
+test("a peer that came back is reported when its stream lasts", async () => {
+  const { sender, state, clock, lines, taken } = createHarness();
+  sender.send(heartbeat);
+  await taken();
+  state.end("the server is stopping");
+  for (let i = 0; i < 60; i++) {
+    sender.send(heartbeat);
+    await taken();
+    await clock.advance(50);
+  }
+  expect(lines.filter((line) => line.includes("can be reached again"))).toHaveLength(1);
+  expect(state.dials).toBe(2);
+  sender.close();
 });
