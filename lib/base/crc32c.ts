@@ -4,10 +4,13 @@
  */
 const table = buildTable();
 
-/** The checksum of `bytes` as an unsigned 32-bit number; `seed` continues an earlier checksum. */
-export function crc32c(bytes: Uint8Array, seed = 0): number {
+/**
+ * The checksum of `bytes[start, end)` as an unsigned 32-bit number; `seed` continues an earlier checksum. A range costs no
+ * view of the bytes.
+ */
+export function crc32c(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
   let crc = ~seed >>> 0;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = start; i < end; i++) {
     crc = ((table[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8)) >>> 0;
   }
   return ~crc >>> 0;

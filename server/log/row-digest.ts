@@ -21,9 +21,9 @@ export function createRowDigest(): RowDigest {
   };
   return {
     put(key, checksum) {
-      drop(key);
+      // What is not there counts as zero, which exclusive or leaves as it is.
+      digest = (digest ^ (checksums.get(key) ?? 0) ^ checksum) >>> 0;
       checksums.set(key, checksum);
-      digest = (digest ^ checksum) >>> 0;
     },
     remove: drop,
     count: () => checksums.size,

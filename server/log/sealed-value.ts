@@ -20,7 +20,7 @@ export function sealJson(key: string, json: string): SealedValue {
   const sizeBytes = Buffer.byteLength(json);
   const bytes = Buffer.allocUnsafe(checksumBytes + sizeBytes);
   bytes.write(json, checksumBytes);
-  const checksum = sum(key, bytes.subarray(checksumBytes));
+  const checksum = sum(key, bytes);
   bytes.writeUInt32BE(checksum, 0);
   return { bytes, checksum };
 }
@@ -29,16 +29,16 @@ export function sealJson(key: string, json: string): SealedValue {
 export function unseal(key: string, sealed: Uint8Array): Unsealed {
   if (sealed.byteLength <= checksumBytes) return { ok: false };
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
-  const json = bytes.subarray(checksumBytes);
   const checksum = bytes.readUInt32BE(0);
-  if (sum(key, json) !== checksum) return { ok: false };
+  if (sum(key, bytes) !== checksum) return { ok: false };
   try {
-    return { ok: true, value: JSON.parse(json.toString()), checksum };
+    return { ok: true, value: JSON.parse(bytes.toString("utf8", checksumBytes)), checksum };
   } catch {
     return { ok: false };
   }
 }
 
-function sum(key: string, json: Uint8Array): number {
-  return crc32c(json, crc32c(Buffer.from(key)));
+/** Over the key and what is behind the checksum's own place. */
+function sum(key: string, bytes: Uint8Array): number {
+  return crc32c(bytes, crc32c(Buffer.from(key)), checksumBytes);
 }

@@ -10,10 +10,11 @@ import type { RowDigest } from "../../log/row-digest.ts";
 import { sealJson } from "../../log/sealed-value.ts";
 import type { HardState, SnapshotMeta, StoredLog } from "../core/types.ts";
 import type { Row, StoreBatch } from "../replica/replica-api.ts";
-import { type Bounds, boundsKey, entryKey, generationPrefix, type Identity, stateKey } from "./disk-layout.ts";
+import { type Bounds, boundsKey, entryKey, generationPrefix, type Identity } from "./disk-layout.ts";
 import { encodeEntry } from "./entry-codec.ts";
 import { type LogPlaces, createLogPlaces } from "./log-places.ts";
 import { type ExpectedIdentity, type RecoveredLog, recoverLog } from "./recover-log.ts";
+import { createNewestRows } from "./newest-rows.ts";
 import { sealRow } from "./row-seal.ts";
 import { openSnapshotReader, type SnapshotReader } from "./snapshot-reader.ts";
 import { readStagedRows, type SnapshotStage, startStage } from "./snapshot-stage.ts";
@@ -99,9 +100,11 @@ function createLevelLog(
     return operations;
   };
   const rowOperations = (rows: readonly Row[]): StoreOperation[] => {
-    const newest = new Map(rows.map((row) => [`${row.table}/${row.key}`, row]));
-    return [...newest].map(([name, row]) => {
-      const key = stateKey(bounds.generation, row);
+    const newest = createNewestRows();
+    for (const row of rows) newest.note(row);
+    const prefix = generationPrefix(bounds.generation);
+    return Array.from(newest, ([name, row]): StoreOperation => {
+      const key = prefix + name;
       if (row.value === undefined) {
         digest.remove(name);
         return { type: "del", key };

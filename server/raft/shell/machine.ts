@@ -2,29 +2,35 @@ import type { Command } from "../../../lib/contract/commands.ts";
 import type { StateMachine } from "../../log/replicated-log.ts";
 import { createRowDigest, type RowDigest } from "../../log/row-digest.ts";
 import type { Machine } from "../replica/replica-api.ts";
+import { createNewestRows } from "./newest-rows.ts";
 import { sealRow } from "./row-seal.ts";
 
 /** The name goes with the way of counting: hashes of different ways are not compared. */
 const hashName = "rows1";
 
 /**
- * The catalog as the replica drives it: commands as text, and a hash over all rows that is kept up with every change, so
- * that asking for it costs nothing. A row is turned into text once, for hash and disk together.
+ * The catalog as the replica drives it: commands as text, and a hash over all rows. Between two hashes it only notes which
+ * rows changed: a row that every write touches is turned into text once for a hash and once for a batch, not for a write.
  */
 export function createMachine(state: StateMachine): Machine {
   let digest: RowDigest = createRowDigest();
+  let changed = createNewestRows();
+  const catchUp = (): void => {
+    for (const [name, row] of changed) {
+      if (row.value === undefined) digest.remove(name);
+      else digest.put(name, sealRow(row).checksum);
+    }
+    changed = createNewestRows();
+  };
   return {
     apply(index, data) {
       const { result, rows } = state.apply(index, parseCommand(data));
-      for (const row of rows) {
-        const name = `${row.table}/${row.key}`;
-        if (row.value === undefined) digest.remove(name);
-        else digest.put(name, sealRow(row).checksum);
-      }
+      for (const row of rows) changed.note(row);
       return { result, rows };
     },
     restore(appliedIndex, rows) {
       digest = createRowDigest();
+      changed = createNewestRows();
       const counted = digest;
       state.restore(
         appliedIndex,
@@ -37,7 +43,10 @@ export function createMachine(state: StateMachine): Machine {
       );
     },
     notify: () => state.notify(),
-    hash: () => `${hashName}:${digest.count()}-${digest.value().toString(16)}`,
+    hash() {
+      catchUp();
+      return `${hashName}:${digest.count()}-${digest.value().toString(16)}`;
+    },
   };
 }
 
