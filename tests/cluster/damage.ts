@@ -4,8 +4,8 @@ import { type DatabasePart, flipBits } from "./flip-bits.ts";
 import { removePeer, votersOf } from "./membership.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** A record of the database by its key, as an operator needs it to look at the damage. */
-const namedRow = /\bkey "(?:meta|log|entry|row|state)\/[^"]+"/;
+/** A record of the database by its key or a table by its file, as an operator needs it to look at the damage. */
+const namedPlace = /\bkey "(?:meta|log|entry|row|state)\/[^"]+"|\btable \S+\.ldb: /;
 const rejoinTimeoutMs = 40_000;
 
 /** Kills the server, damages its database and tries to start it; what it says. */
@@ -27,7 +27,7 @@ export async function startDamaged(server: ServerProcess, part: DatabasePart): P
 export function objectionTo(refusal: string): string {
   if (!refusal.includes("ended with 1")) return `the server did not end with 1: ${refusal}`;
   if (!refusal.includes("damaged")) return `the server does not say that its data are damaged: ${refusal}`;
-  return namedRow.test(refusal) ? "" : `the server does not name the row: ${refusal}`;
+  return namedPlace.test(refusal) ? "" : `the server does not name the row or the table: ${refusal}`;
 }
 
 /** As an operator replaces a member: takes the old id out, wipes the directory, and starts it again under a new id. */

@@ -1,0 +1,230 @@
+/**
+ * Verifies the tables of a LevelDB database before it is opened. LevelDB 1.20 does not check what it reads from a table
+ * unless it is told to, which the addon does not offer, and flipped bits in one can end the whole process (SIGABRT), with
+ * nothing said. Which tables count comes from the manifest: a crash can leave half-written ones behind, which LevelDB
+ * deletes. Formats: doc/table_format.md, doc/log_format.md and db/version_edit.cc of LevelDB.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { crc32c } from "../../../lib/base/crc32c.ts";
+import { systemErrorCode } from "../../../lib/base/errors.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
+
+/** At the end of a table: the handles of two blocks, padding, and a magic number. */
+const footerBytes = 48;
+const magic = 0xdb4775248b80fb57n;
+/** Behind each block: its compression, and the checksum over both. */
+const trailerBytes = 5;
+/** The manifest is written in blocks, each record behind checksum, length and kind; shorter rests are padding. */
+const logBlockBytes = 32_768;
+const logHeaderBytes = 7;
+
+/**
+ * Rejects with `DATA_CORRUPT`, naming the file, when a table that belongs to the database is damaged. What is missing, and
+ * a manifest that cannot be read, are left to LevelDB, which refuses them by itself.
+ */
+export async function checkTables(directory: string): Promise<void> {
+  const current = await readOptional(join(directory, "CURRENT"));
+  if (current === undefined) return;
+  const manifest = await readOptional(join(directory, current.toString().trim()));
+  if (manifest === undefined) return;
+  for (const number of liveTables(manifest)) {
+    const name = String(number).padStart(6, "0");
+    for (const file of [`${name}.ldb`, `${name}.sst`]) {
+      const path = join(directory, file);
+      const table = await readOptional(path);
+      const problem = table === undefined ? undefined : findDamage(table);
+      if (problem !== undefined) throw damaged({ directory, path, problem });
+    }
+  }
+}
+
+/** What is wrong with a table; undefined for a sound one. */
+function findDamage(table: Buffer): string | undefined {
+  const footerAt = table.length - footerBytes;
+  if (footerAt < 0 || table.readBigUInt64LE(table.length - 8) !== magic) return "it does not end as a table does";
+  try {
+    const footer = { bytes: table, at: footerAt };
+    for (const { offset, size } of [readHandle(footer), readHandle(footer)]) {
+      for (const handle of readIndex(openBlock(table, { offset, size }))) openBlock(table, handle, { isRead: false });
+    }
+    return undefined;
+  } catch (thrown) {
+    // What a checksum does not cover is the footer: it points anywhere then.
+    if (thrown instanceof BlockDamage || thrown instanceof RangeError) return thrown.message;
+    throw thrown;
+  }
+}
+
+class BlockDamage extends Error {}
+
+interface Handle {
+  readonly offset: number;
+  readonly size: number;
+}
+
+interface Cursor {
+  readonly bytes: Buffer;
+  at: number;
+}
+
+/** The contents of a block whose checksum is right, uncompressed; nothing when they are not to be read. */
+function openBlock(table: Buffer, { offset, size }: Handle, { isRead } = { isRead: true }): Buffer {
+  const end = offset + size;
+  if (end + trailerBytes > table.length - footerBytes)
+    throw new BlockDamage("its footer or index points outside of it");
+  const kind = table.readUInt8(end);
+  if (unmask(table.readUInt32LE(end + 1)) !== crc32c(table.subarray(offset, end + 1))) {
+    throw new BlockDamage(`the checksum of its block at ${offset} is wrong`);
+  }
+  const block = table.subarray(offset, end);
+  if (!isRead) return Buffer.alloc(0);
+  return kind === 1 ? uncompress(block) : block;
+}
+
+/** The handles in an index block: keys that share prefixes with the one before, each with a handle; then restart points. */
+function readIndex(block: Buffer): Handle[] {
+  const handles: Handle[] = [];
+  const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4);
+  const cursor = { bytes: block, at: 0 };
+  while (cursor.at < end) {
+    readVarint(cursor);
+    const keyBytes = readVarint(cursor);
+    const valueBytes = readVarint(cursor);
+    cursor.at += keyBytes;
+    const next = cursor.at + valueBytes;
+    handles.push(readHandle(cursor));
+    cursor.at = next;
+  }
+  return handles;
+}
+
+function readHandle(cursor: Cursor): Handle {
+  return { offset: readVarint(cursor), size: readVarint(cursor) };
+}
+
+function readVarint(cursor: Cursor): number {
+  let value = 0;
+  for (let factor = 1; ; factor *= 128) {
+    const byte = cursor.bytes.readUInt8(cursor.at++);
+    value += (byte & 127) * factor;
+    if (byte < 128) return value;
+  }
+}
+
+/** Snappy (its format_description.txt), of a block whose checksum has been found right. */
+function uncompress(block: Buffer): Buffer {
+  const cursor = { bytes: block, at: 0 };
+  const out = Buffer.alloc(readVarint(cursor));
+  let length = 0;
+  while (cursor.at < block.length) {
+    const tag = block.readUInt8(cursor.at++);
+    const kind = tag & 3;
+    if (kind === 0) {
+      const extra = Math.max(0, (tag >> 2) - 59);
+      const size = (extra === 0 ? tag >> 2 : block.readUIntLE(cursor.at, extra)) + 1;
+      cursor.at += extra;
+      length += block.copy(out, length, cursor.at, cursor.at + size);
+      cursor.at += size;
+      continue;
+    }
+    const distanceBytes = kind === 3 ? 4 : kind;
+    const low = block.readUIntLE(cursor.at, distanceBytes);
+    const distance = kind === 1 ? ((tag >> 5) << 8) | low : low;
+    const size = kind === 1 ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
+    cursor.at += distanceBytes;
+    // A copy may reach into what it writes itself.
+    for (let n = 0; n < size; n++, length++) out[length] = out[length - distance] ?? 0;
+  }
+  return out;
+}
+
+/** The tables that the manifest's edits leave, by number; those up to the first record that cannot be read. */
+function liveTables(manifest: Buffer): ReadonlySet<number> {
+  const live = new Set<number>();
+  for (const record of readRecords(manifest)) applyEdit({ bytes: record, at: 0 }, live);
+  return live;
+}
+
+function* readRecords(log: Buffer): Generator<Buffer> {
+  let parts: Buffer[] = [];
+  for (let at = 0; at + logHeaderBytes <= log.length; ) {
+    const left = logBlockBytes - (at % logBlockBytes);
+    if (left < logHeaderBytes) {
+      at += left;
+      continue;
+    }
+    const size = log.readUInt16LE(at + 4);
+    const kind = log.readUInt8(at + 6);
+    const payload = log.subarray(at + logHeaderBytes, at + logHeaderBytes + size);
+    if (unmask(log.readUInt32LE(at)) !== crc32c(log.subarray(at + 6, at + logHeaderBytes + size))) return;
+    at += logHeaderBytes + size;
+    parts.push(payload);
+    // 1 is a whole record, 2 its beginning, 3 its middle, 4 its end.
+    if (kind === 2 || kind === 3) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+  }
+}
+
+/** Each field of an edit begins with its tag; an unknown one ends the reading: LevelDB refuses it too. */
+function applyEdit(edit: Cursor, live: Set<number>): void {
+  const skipText = (): void => {
+    const size = readVarint(edit);
+    edit.at += size;
+  };
+  while (edit.at < edit.bytes.length) {
+    switch (readVarint(edit)) {
+      case 1:
+        skipText();
+        break;
+      case 2:
+      case 3:
+      case 4:
+      case 9:
+        readVarint(edit);
+        break;
+      case 5:
+        readVarint(edit);
+        skipText();
+        break;
+      case 6:
+        readVarint(edit);
+        live.delete(readVarint(edit));
+        break;
+      case 7:
+        readVarint(edit);
+        live.add(readVarint(edit));
+        readVarint(edit);
+        skipText();
+        skipText();
+        break;
+      default:
+        return;
+    }
+  }
+}
+
+/** Checksums are stored masked, since sums over data that hold sums are weak. */
+function unmask(masked: number): number {
+  const rotated = (masked - 0xa282ead8) >>> 0;
+  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
+}
+
+async function readOptional(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    if (["ENOENT", "ENOTDIR", "EISDIR"].includes(systemErrorCode(thrown) ?? "")) return undefined;
+    throw thrown;
+  }
+}
+
+function damaged(found: { readonly directory: string; readonly path: string; readonly problem: string }): AtollError {
+  const { directory, path, problem } = found;
+  return new AtollError(
+    "DATA_CORRUPT",
+    `data directory ${directory} is damaged in table ${path}: ${problem}; move the directory away and start this ` +
+      "server again with -join: it joins its cluster under a new id. Without other servers, restore it from a backup",
+  );
+}
