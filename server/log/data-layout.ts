@@ -1,6 +1,7 @@
 /**
- * The keys of the database and the two records that describe it. Key order is: entries by index, the two records, rows by
- * table and key.
+ * Format 1, which servers wrote before they ran on Raft: the keys of its database and the two records that describe it.
+ * Nothing writes it any more; it is read to be taken over (raft/shell/migrate.ts). Only the name of a row lives on: it is
+ * part of a row's checksum in format 2 too. Key order is: entries by index, the two records, rows by table and key.
  */
 export const formatVersion = 1;
 

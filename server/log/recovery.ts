@@ -1,3 +1,7 @@
+/**
+ * Reads a database of format 1 for the one who takes it over (raft/shell/migrate.ts), and for nobody else: the databases
+ * that servers run on are read by raft/shell/recover-log.ts.
+ */
 import type { Command } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { RowChange } from "../state/row-change.ts";
@@ -32,7 +36,6 @@ export interface Recovered {
   readonly rows: readonly RowChange[];
   /** What came after it, in order, without gaps. */
   readonly replay: readonly { readonly index: number; readonly command: Command }[];
-  readonly digest: RowDigest;
 }
 
 /**
@@ -71,12 +74,12 @@ export async function recover(
     }
   });
   const isEmpty = meta.size === 0 && rows.length === 0 && entries.size === 0;
-  if (isEmpty) return { identity: undefined, progress: emptyProgress, rows, replay: [], digest };
+  if (isEmpty) return { identity: undefined, progress: emptyProgress, rows, replay: [] };
   const identity = checkIdentity(meta.get(identityKey), directory, expected);
   const progress = parseProgress(meta.get(progressKey));
   if (progress === undefined) throw corrupt(directory, progressKey, "it is missing or incomplete");
   checkRows(progress, digest, directory);
-  return { identity, progress, rows, replay: checkEntries(progress, entries, directory), digest };
+  return { identity, progress, rows, replay: checkEntries(progress, entries, directory) };
 }
 
 export const emptyProgress: Progress = {

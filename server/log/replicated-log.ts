@@ -4,8 +4,8 @@ import type { RowChange } from "../state/row-change.ts";
 
 /**
  * The seam between the catalog and whatever replicates it. The engine owns ordering, durability and leadership; the
- * catalog owns what a command means. A single-server engine is the first implementation, Raft the next, and an etcd
- * cluster could be another.
+ * catalog owns what a command means. Raft (server/raft) is the implementation, for a cluster of one too; an etcd cluster
+ * could be another.
  */
 export interface ReplicatedLog {
   /**

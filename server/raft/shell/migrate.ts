@@ -1,6 +1,7 @@
 /**
  * Takes over a directory that a single-server release wrote (format 1): its rows, with the entries behind them applied,
- * become the state that this server's log begins with, in one batch. A crash leaves the old database or the new one.
+ * become the state that this server's log begins with, in one batch. A crash leaves the old database or the new one. For
+ * this, and nothing else, log/recovery.ts and log/data-layout.ts still know format 1.
  */
 import type { Command } from "../../../lib/contract/commands.ts";
 import { formatVersion as oldVersion, identityKey, parseIdentity } from "../../log/data-layout.ts";

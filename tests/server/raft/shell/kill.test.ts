@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { createSeededRandom } from "../../../lib/base/random.ts";
-import { createTempDir } from "../../fakes/temp-dir.ts";
+import { createSeededRandom } from "../../../../lib/base/random.ts";
+import { createTempDir } from "../../../fakes/temp-dir.ts";
 
 /** ATOLL_TEST_KILL_ROUNDS asks for more. */
 const rounds = Number(process.env["ATOLL_TEST_KILL_ROUNDS"] ?? 10);

@@ -3,24 +3,28 @@
  * numbered services as fast as it can and prints each number once it is acknowledged.
  */
 import { writeSync } from "node:fs";
-import { openLevelStore } from "../../../server/log/level-store.ts";
-import { openSingleServerLog } from "../../../server/log/single-server-log.ts";
-import { createState } from "../../../server/state/state.ts";
-import { createTestRuntime } from "../../fakes/test-runtime.ts";
-import { registerCommand, serviceFields } from "../state/records.ts";
+import { openRaftLog } from "../../../../server/raft/shell/raft-log.ts";
+import { createState } from "../../../../server/state/state.ts";
+import { createTestRuntime } from "../../../fakes/test-runtime.ts";
+import { registerCommand, serviceFields } from "../../state/records.ts";
+import { openDisk } from "./disk.ts";
+import { noPeers } from "./one-server.ts";
 
 const [directory = "", firstNumber = "0", stopAfterRecovery = ""] = process.argv.slice(2);
 const writers = 16;
 
 const state = createState();
-const log = await openSingleServerLog({
-  store: await openLevelStore(directory),
-  directory,
+const log = openRaftLog({
+  disk: await openDisk(directory),
   machine: state,
-  expected: { datacenter: "dc1" },
+  wire: noPeers,
   runtime: createTestRuntime(),
   onFatal: (error) => say(`fatal ${error.message}`),
 });
+log.advertise("127.0.0.1:8300");
+await log.waitForLeader(AbortSignal.timeout(10_000));
+// What was acknowledged may be in the log only: it is applied once this server leads.
+await log.readIndex();
 const recovered = state.reader.nodeServices("n1").value.map((service) => service.ID);
 say(`recovered ${state.reader.appliedIndex()} ${recovered.join(",")}`);
 
