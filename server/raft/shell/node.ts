@@ -207,14 +207,19 @@ export function startNode(options: RaftNodeOptions): RaftNode {
       if (isStopped) return;
       // A tick writes the rows of what has been applied; batches follow each other until nothing is left.
       enqueue({ type: "tick" });
-      await Promise.resolve();
+      await turnOver();
       for (let awaited: Promise<void> | undefined; storing !== awaited; ) {
         awaited = storing;
         await awaited;
-        await Promise.resolve();
+        await turnOver();
       }
       end();
       requests.endAll("this server is stopping");
     },
   };
+}
+
+/** Resolves when what was handed in during this turn has been taken. */
+function turnOver(): Promise<void> {
+  return new Promise((resolve) => atEndOfTurn(resolve));
 }

@@ -216,7 +216,7 @@ test("the queue and the size of one change are bounded", async () => {
 
 // To do: a stop does not wait for the end of the turn in which the engine takes its inputs (RaftNode.stop), so that
 // writes of this turn end as UNKNOWN_OUTCOME.
-test.todo("stopping writes what is queued, closes the store and takes nothing more", async () => {
+test("stopping writes what is queued, closes the store and takes nothing more", async () => {
   const store = createMemoryStore();
   const { log, state } = await start(store);
   const writes = Array.from({ length: 50 }, (_, i) => log.propose(numberedCommand(i)));
