@@ -205,10 +205,11 @@ export function startNode(options: RaftNodeOptions): RaftNode {
     },
     async stop() {
       if (isStopped) return;
-      // A tick writes the rows of what has been applied; batches follow each other until nothing is left.
-      enqueue({ type: "tick" });
-      await turnOver();
-      for (let awaited: Promise<void> | undefined; storing !== awaited; ) {
+      // A tick writes the rows of what has been applied; what a batch brought to be applied needs another one.
+      for (let awaited: Promise<void> | undefined; ; ) {
+        enqueue({ type: "tick" });
+        await turnOver();
+        if (storing === awaited) break;
         awaited = storing;
         await awaited;
         await turnOver();

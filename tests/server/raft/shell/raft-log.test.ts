@@ -214,8 +214,6 @@ test("the queue and the size of one change are bounded", async () => {
   expect((await log.propose(numberedCommand(1))).result.ok).toBe(true);
 });
 
-// To do: a stop does not wait for the end of the turn in which the engine takes its inputs (RaftNode.stop), so that
-// writes of this turn end as UNKNOWN_OUTCOME.
 test("stopping writes what is queued, closes the store and takes nothing more", async () => {
   const store = createMemoryStore();
   const { log, state } = await start(store);
