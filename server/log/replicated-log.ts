@@ -13,7 +13,10 @@ export interface ReplicatedLog {
    * nothing was appended, `UNKNOWN_OUTCOME` when it may have been, `UNAVAILABLE` when the queue is full or closing.
    */
   propose(command: Command, signal?: AbortSignal, options?: ProposeOptions): Promise<Proposed>;
-  /** Resolves with an index such that a local read at or after it sees every write acknowledged before the call. */
+  /**
+   * Resolves when this server has applied every write acknowledged before the call: a local read made then sees them all.
+   * The index is that of the log, which also counts entries that change no state.
+   */
   readIndex(signal?: AbortSignal): Promise<LogIndex>;
   leadership(): Leadership;
   /** Calls back on every change of leadership until closed. */
