@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type HostFacts, resolveAgentOptions } from "../../../agent/config/agent-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
 
-const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/work" };
+const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/srv" };
 
 function resolve(settings: Partial<AgentSettings>, facts: Partial<HostFacts> = {}) {
   return resolveAgentOptions({ ...noSettings, ...settings }, { ...host, ...facts });
@@ -42,7 +42,7 @@ test("a client leaves at the end and a server does not, unless the setting says 
 });
 
 test("a data directory is relative to where the agent was started", () => {
-  expect(resolve(client).dataDir).toBe("/work/data");
+  expect(resolve(client).dataDir).toBe("/srv/data");
 });
 
 test.each([
