@@ -1,3 +1,4 @@
+import { checkAnswer } from "../../lib/http/check-answer.ts";
 import { createHash } from "node:crypto";
 import type { CheckFields, ConnectProxyFields, ServiceFields } from "../../lib/contract/catalog.ts";
 
@@ -24,25 +25,9 @@ export function agentServiceAnswer(service: ServiceFields, datacenter: string): 
   };
 }
 
+/** An agent's own checks are not of the catalog yet, so they have no indexes. */
 export function agentCheckAnswer(check: CheckFields): object {
-  return {
-    Node: check.Node,
-    CheckID: check.CheckID,
-    Name: check.Name,
-    Status: check.Status,
-    Notes: check.Notes,
-    Output: check.Output,
-    ServiceID: check.ServiceID,
-    ServiceName: check.ServiceName,
-    ServiceTags: check.ServiceTags,
-    Type: check.Type,
-    Interval: check.Interval,
-    Timeout: check.Timeout,
-    ExposedPort: 0,
-    Definition: check.Definition,
-    CreateIndex: 0,
-    ModifyIndex: 0,
-  };
+  return checkAnswer({ ...check, CreateIndex: 0, ModifyIndex: 0 });
 }
 
 /** 64 bits in lower hex that differ when the answer does: what `?hash` compares. */

@@ -1,5 +1,5 @@
+import { checkAnswer } from "../../lib/http/check-answer.ts";
 import type {
-  CheckRecord,
   ConnectProxyFields,
   NodeRecord,
   ServiceFields,
@@ -69,27 +69,6 @@ export function nodeServiceAnswer(service: ServiceRecord): object {
     Connect: connectAnswer(service.Connect),
     CreateIndex: service.CreateIndex,
     ModifyIndex: service.ModifyIndex,
-  };
-}
-
-export function checkAnswer(check: CheckRecord): object {
-  return {
-    Node: check.Node,
-    CheckID: check.CheckID,
-    Name: check.Name,
-    Status: check.Status,
-    Notes: check.Notes,
-    Output: check.Output,
-    ServiceID: check.ServiceID,
-    ServiceName: check.ServiceName,
-    ServiceTags: check.ServiceTags,
-    Type: check.Type,
-    Interval: check.Interval,
-    Timeout: check.Timeout,
-    ExposedPort: 0,
-    Definition: check.Definition,
-    CreateIndex: check.CreateIndex,
-    ModifyIndex: check.ModifyIndex,
   };
 }
 
