@@ -1,4 +1,4 @@
-import { crc32c } from "../../lib/base/crc32c.ts";
+import { crc32c, crc32cText } from "../../lib/base/crc32c.ts";
 
 /**
  * Values on disk: four bytes of CRC32C (big-endian) over key and JSON text, then the text. The key is part of the sum, so
@@ -40,5 +40,5 @@ export function unseal(key: string, sealed: Uint8Array): Unsealed {
 
 /** Over the key and what is behind the checksum's own place. */
 function sum(key: string, bytes: Uint8Array): number {
-  return crc32c(bytes, crc32c(Buffer.from(key)), checksumBytes);
+  return crc32c(bytes, crc32cText(key), checksumBytes);
 }

@@ -3,7 +3,7 @@
  * before and covers the key too, so that the log is a chain: an entry that LevelDB lost, kept in an old version or moved
  * breaks it for everything behind.
  */
-import { crc32c } from "../../../lib/base/crc32c.ts";
+import { crc32c, crc32cText } from "../../../lib/base/crc32c.ts";
 import type { Entry, LogIndex } from "../core/types.ts";
 import { decodeConfigChange } from "./change-codec.ts";
 import { entryKey } from "./disk-layout.ts";
@@ -19,7 +19,7 @@ export function encodeEntry(entry: Entry, previousCrc: number): EncodedEntry {
   const text = `${entry.term} ${entry.kind} ${payloadOf(entry)}`;
   const bytes = Buffer.allocUnsafe(checksumBytes + Buffer.byteLength(text));
   bytes.write(text, checksumBytes);
-  const crc = chain(entry.index, bytes.subarray(checksumBytes), previousCrc);
+  const crc = chain(entry.index, bytes, previousCrc);
   bytes.writeUInt32BE(crc, 0);
   return { bytes, crc };
 }
@@ -32,10 +32,9 @@ export function decodeEntry(
 ): { readonly entry: Entry; readonly crc: number } | undefined {
   if (stored.byteLength <= checksumBytes) return undefined;
   const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const body = bytes.subarray(checksumBytes);
   const crc = bytes.readUInt32BE(0);
-  if (chain(index, body, previousCrc) !== crc) return undefined;
-  const entry = parseEntry(index, body.toString());
+  if (chain(index, bytes, previousCrc) !== crc) return undefined;
+  const entry = parseEntry(index, bytes.toString("utf8", checksumBytes));
   return entry === undefined ? undefined : { entry, crc };
 }
 
@@ -71,6 +70,7 @@ function parseEntry(index: LogIndex, text: string): Entry | undefined {
   }
 }
 
-function chain(index: LogIndex, body: Uint8Array, previousCrc: number): number {
-  return crc32c(body, crc32c(Buffer.from(entryKey(index)), previousCrc));
+/** Over the key and what is behind the checksum's own place. */
+function chain(index: LogIndex, bytes: Uint8Array, previousCrc: number): number {
+  return crc32c(bytes, crc32cText(entryKey(index), previousCrc), checksumBytes);
 }
