@@ -18,66 +18,104 @@ export interface CanonicalKeys {
 const maxDepth = 32;
 
 export function canonicalKeys(schema: TSchema, value: unknown): CanonicalKeys {
-  const unknownFields: string[] = [];
-  const issues: SchemaIssue[] = [];
-  return { value: rename(schema, value, { path: "", depth: 0, unknownFields, issues }), unknownFields, issues };
+  const walk: Walk = { path: [], unknownFields: [], issues: [] };
+  return { value: rename(schema, value, walk), unknownFields: walk.unknownFields, issues: walk.issues };
 }
 
-interface Position {
-  readonly path: string;
-  readonly depth: number;
+interface Walk {
+  /** Where the walk is; turned into text only for what has to be reported. */
+  readonly path: (string | number)[];
   readonly unknownFields: string[];
   readonly issues: SchemaIssue[];
 }
 
-function rename(schema: TSchema, value: unknown, at: Position): unknown {
-  if (at.depth > maxDepth) {
-    at.issues.push({ path: at.path, message: `nested deeper than ${maxDepth} levels` });
+interface Field {
+  readonly name: string;
+  readonly schema: TSchema;
+}
+
+/** What a schema says about keys, found out once: a schema lives as long as the program. */
+interface ObjectPlan {
+  readonly exact: ReadonlyMap<string, Field>;
+  readonly folded: ReadonlyMap<string, Field>;
+}
+
+const plans = new WeakMap<object, ObjectPlan>();
+
+function rename(schema: TSchema, value: unknown, walk: Walk): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (walk.path.length > maxDepth) {
+    walk.issues.push({ path: pathText(walk.path), message: `nested deeper than ${maxDepth} levels` });
     return undefined;
   }
   if (Array.isArray(value)) {
     const items = property(schema, "items");
-    if (!isSchema(items)) return value;
-    return value.map((item: unknown, i) => rename(items, item, below(at, `${at.path}[${i}]`)));
+    return isSchema(items) ? value.map((item: unknown, i) => renameMember(items, item, i, walk)) : value;
   }
   if (!isRecord(value)) return value;
   const properties = property(schema, "properties");
-  if (isRecord(properties)) return renameObject(properties, value, at);
+  if (isRecord(properties)) return renameObject(planOf(properties), value, walk);
   const patterns = property(schema, "patternProperties");
   const [memberSchema] = isRecord(patterns) ? Object.values(patterns) : [];
-  return isSchema(memberSchema) ? renameMembers(memberSchema, value, at) : value;
+  return isSchema(memberSchema) ? renameMembers(memberSchema, value, walk) : value;
 }
 
 /** An open map keeps its keys; only what its values hold is renamed. */
-function renameMembers(schema: TSchema, value: Record<string, unknown>, at: Position): unknown {
+function renameMembers(schema: TSchema, value: Record<string, unknown>, walk: Walk): unknown {
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, rename(schema, member, below(at, `${at.path}.${key}`))]),
+    Object.entries(value).map(([key, member]) => [key, renameMember(schema, member, key, walk)]),
   );
 }
 
-function renameObject(properties: Record<string, unknown>, value: Record<string, unknown>, at: Position): unknown {
-  const names = new Map(Object.keys(properties).map((name) => [fold(name), name]));
+function renameMember(schema: TSchema, value: unknown, key: string | number, walk: Walk): unknown {
+  walk.path.push(key);
+  const renamed = rename(schema, value, walk);
+  walk.path.pop();
+  return renamed;
+}
+
+function renameObject(plan: ObjectPlan, value: Record<string, unknown>, walk: Walk): unknown {
   const result: Record<string, unknown> = {};
-  const spelledAs = new Map<string, string>();
-  for (const [key, member] of Object.entries(value)) {
+  let spelledAs: Map<string, string> | undefined;
+  for (const key of Object.keys(value)) {
+    const member = value[key];
     if (member === null || member === undefined) continue;
-    const path = at.path === "" ? key : `${at.path}.${key}`;
-    const name = names.get(fold(key));
-    const inner = name === undefined ? undefined : properties[name];
-    if (name === undefined || !isSchema(inner)) {
-      at.unknownFields.push(path);
+    const field = plan.exact.get(key) ?? plan.folded.get(fold(key));
+    if (field === undefined) {
+      walk.unknownFields.push(pathText([...walk.path, key]));
       continue;
     }
-    const earlier = spelledAs.get(name);
-    if (earlier !== undefined) at.issues.push({ path, message: `is given twice, as "${earlier}" and as "${key}"` });
-    spelledAs.set(name, key);
-    result[name] = rename(inner, member, below(at, path));
+    const { name } = field;
+    if (Object.hasOwn(result, name)) {
+      const message = `is given twice, as "${spelledAs?.get(name) ?? name}" and as "${key}"`;
+      walk.issues.push({ path: pathText([...walk.path, key]), message });
+    }
+    if (key !== name) {
+      spelledAs ??= new Map();
+      spelledAs.set(name, key);
+    }
+    result[name] = renameMember(field.schema, member, key, walk);
   }
   return result;
 }
 
-function below(at: Position, path: string): Position {
-  return { ...at, path, depth: at.depth + 1 };
+function planOf(properties: Record<string, unknown>): ObjectPlan {
+  const known = plans.get(properties);
+  if (known !== undefined) return known;
+  const fields = Object.entries(properties).flatMap(([name, schema]) => (isSchema(schema) ? [{ name, schema }] : []));
+  const plan = {
+    exact: new Map(fields.map((field) => [field.name, field])),
+    folded: new Map(fields.map((field) => [fold(field.name), field])),
+  };
+  plans.set(properties, plan);
+  return plan;
+}
+
+function pathText(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, step) => {
+    if (typeof step === "number") return `${text}[${step}]`;
+    return text === "" ? step : `${text}.${step}`;
+  }, "");
 }
 
 function fold(key: string): string {

@@ -100,13 +100,12 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
     const deadlineMs = clock.monotonicMs() + leaderWaitMs;
     for (;;) {
       const { isLeader, leaderAddress } = server.log.leadership();
-      let refusal = noLeader(leaderAddress);
+      let refusal: unknown;
       try {
         if (isLeader) return await handler();
         if (!isForwarded && leaderAddress !== "") {
           const answer = await forward(request, leaderAddress, signal);
           if (!isRefusal(answer)) return sendRelayed(reply, answer);
-          refusal = noLeader(leaderAddress);
         }
       } catch (thrown) {
         if (!isRetryable(thrown, request) || reply.sent) throw thrown;
@@ -114,7 +113,8 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
       }
       const leftMs = deadlineMs - clock.monotonicMs();
       // Who forwarded it waits for the new leader; waiting here would only hide the change from it.
-      if (isForwarded || leftMs <= 0 || signal.aborted) throw isForwarded ? refusal : noLeader("");
+      if (isForwarded || leftMs <= 0 || signal.aborted)
+        throw isForwarded ? (refusal ?? noLeader(leaderAddress)) : noLeader("");
       await nextLeadership(signal, Math.min(leftMs, retryDelayMs));
     }
   };
