@@ -111,7 +111,7 @@ test("a snapshot is saved for its owner only, inspected, and restored", async ()
   const inspected = await run(["snapshot", "inspect", file]);
   expect(inspected.out).toMatch(/^Cluster {5}9f1c7a52-0000-4000-8000-000000000001$/m);
   expect(inspected.out).toMatch(/^services +1 +\d+$/m);
-  expect(inspected.out).not.toContain("request-ids");
+  expect(inspected.out).not.toContain("request-id");
 
   await server.catalog.send("PUT", "/v1/catalog/register", instanceBody({ node: "vm2", service: "web" }));
   expect(await run(["snapshot", "restore", file], env)).toEqual({ code: 0, out: "Restored snapshot\n", err: "" });

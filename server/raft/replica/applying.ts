@@ -6,7 +6,13 @@
 import type { Entry, LogIndex } from "../core/types.ts";
 import { decodeEnvelope } from "./envelope.ts";
 import type { Machine, ReplicaLimits, Row } from "./replica-api.ts";
-import { createRequestIds, type RememberedResult, requestIdTable } from "./request-ids.ts";
+import {
+  createRequestIds,
+  formerRequestIdTable,
+  type RememberedResult,
+  requestIdsName,
+  requestIdTable,
+} from "./request-ids.ts";
 import { createStateHashes, stateHashTable } from "./state-hash.ts";
 
 export type Applied =
@@ -58,13 +64,15 @@ export function createApplier({ machine, limits }: ApplierOptions): Applier {
       const applied: Applied =
         entry.kind === "command" ? applyData(index, entry.data) : { ok: true, index, result: null, rows: [] };
       if (!applied.ok || !stateHashes.isDue(index)) return applied;
-      const hash = `${machine.hash()}/${requestIds.fingerprint()}`;
+      const hash = `${requestIdsName}-${machine.hash()}/${requestIds.fingerprint()}`;
       newestHash = { index, hash };
       return { ...applied, rows: [...applied.rows, ...stateHashes.remember(index, hash)] };
     },
     restore(appliedIndex, rows) {
+      const ids: Row[] = [];
       const own = new Map<string, Row[]>([
-        [requestIdTable, []],
+        [requestIdTable, ids],
+        [formerRequestIdTable, ids],
         [stateHashTable, []],
       ]);
       machine.restore(appliedIndex, machineRows(rows, own));

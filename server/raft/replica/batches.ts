@@ -15,6 +15,7 @@ import type {
   StoreMark,
   Term,
 } from "../core/types.ts";
+import { createNewestRows, type NewestRows } from "./newest-rows.ts";
 import type { Effect, Row, StoreBatch } from "./replica-api.ts";
 
 /** Rows that wait for company at most; more are written without delay. */
@@ -62,7 +63,7 @@ export interface StoredBatch {
 interface OpenBatch {
   truncateFrom: LogIndex | undefined;
   entries: Entry[];
-  rows: Map<string, Row>;
+  rows: NewestRows;
   held: Effect[];
   mark: StoreMark | undefined;
   isChanged: boolean;
@@ -92,7 +93,7 @@ export function createBatches(stored: StoredLog): Batches {
     const batchId = nextBatchId++;
     issued = entries.at(-1) ?? issued;
     outstanding = { batchId, mustSync, held: open.held, mark: open.mark, lastIndex: issued.index };
-    const rows = [...open.rows.values()];
+    const rows = [...open.rows];
     open = emptyBatch();
     assert(hardState.commit >= appliedIndex, "a batch never stores an applied index beyond the commit index");
     return {
@@ -145,7 +146,7 @@ export function createBatches(stored: StoredLog): Batches {
     noteApplied(index, rows) {
       appliedIndex = index;
       open.isChanged = true;
-      for (const row of rows) open.rows.set(`${row.table}\u0000${row.key}`, row);
+      for (const row of rows) open.rows.note(row);
     },
     noteMembership(next) {
       membership = next;
@@ -188,7 +189,7 @@ export function createBatches(stored: StoredLog): Batches {
     replaceBySnapshot(snapshot) {
       assert(outstanding === undefined, "a snapshot is installed with no batch outstanding");
       assert(open.entries.length === 0, "no entries are taken while a snapshot is installed");
-      open.rows = new Map();
+      open.rows = createNewestRows();
       issued = { index: snapshot.index, term: snapshot.term };
       durableIndex = snapshot.index;
       appliedIndex = snapshot.index;
@@ -203,7 +204,7 @@ function emptyBatch(): OpenBatch {
   return {
     truncateFrom: undefined,
     entries: [],
-    rows: new Map(),
+    rows: createNewestRows(),
     held: [],
     mark: undefined,
     isChanged: false,

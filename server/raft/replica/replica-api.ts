@@ -118,7 +118,7 @@ export interface StoreBatch {
   readonly truncateFrom?: LogIndex;
   readonly entries: readonly Entry[];
   readonly hardState: HardState;
-  /** Rows of entries applied since the last batch, and the index they bring the stored state to. */
+  /** Rows of entries applied since the last batch, each once, and the index they bring the stored state to. */
   readonly rows: readonly Row[];
   readonly appliedIndex: LogIndex;
   readonly membership: Membership;

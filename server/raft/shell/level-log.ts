@@ -14,7 +14,6 @@ import { type Bounds, boundsKey, entryKey, generationPrefix, type Identity } fro
 import { encodeEntry } from "./entry-codec.ts";
 import { type LogPlaces, createLogPlaces } from "./log-places.ts";
 import { type ExpectedIdentity, type RecoveredLog, recoverLog } from "./recover-log.ts";
-import { createNewestRows } from "./newest-rows.ts";
 import { sealRow } from "./row-seal.ts";
 import { openSnapshotReader, type SnapshotReader } from "./snapshot-reader.ts";
 import { readStagedRows, type SnapshotStage, startStage } from "./snapshot-stage.ts";
@@ -100,10 +99,9 @@ function createLevelLog(
     return operations;
   };
   const rowOperations = (rows: readonly Row[]): StoreOperation[] => {
-    const newest = createNewestRows();
-    for (const row of rows) newest.note(row);
     const prefix = generationPrefix(bounds.generation);
-    return Array.from(newest, ([name, row]): StoreOperation => {
+    return rows.map((row): StoreOperation => {
+      const name = `${row.table}/${row.key}`;
       const key = prefix + name;
       if (row.value === undefined) {
         digest.remove(name);

@@ -1,8 +1,8 @@
 import type { Command } from "../../../lib/contract/commands.ts";
 import type { StateMachine } from "../../log/replicated-log.ts";
 import { createRowDigest, type RowDigest } from "../../log/row-digest.ts";
+import { createNewestRows } from "../replica/newest-rows.ts";
 import type { Machine } from "../replica/replica-api.ts";
-import { createNewestRows } from "./newest-rows.ts";
 import { sealRow } from "./row-seal.ts";
 
 /** The name goes with the way of counting: hashes of different ways are not compared. */
@@ -16,7 +16,8 @@ export function createMachine(state: StateMachine): Machine {
   let digest: RowDigest = createRowDigest();
   let changed = createNewestRows();
   const catchUp = (): void => {
-    for (const [name, row] of changed) {
+    for (const row of changed) {
+      const name = `${row.table}/${row.key}`;
       if (row.value === undefined) digest.remove(name);
       else digest.put(name, sealRow(row).checksum);
     }

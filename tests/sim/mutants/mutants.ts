@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "loses the rows of what it applied",
     "replica/batches.ts",
-    "const rows = [...open.rows.values()];",
+    "const rows = [...open.rows];",
     "const rows: Row[] = [];",
   ),
 

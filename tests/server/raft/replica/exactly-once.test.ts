@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Row } from "../../../../server/raft/replica/replica-api.ts";
 import { createRequestIds } from "../../../../server/raft/replica/request-ids.ts";
 import { createTestCluster } from "./test-cluster.ts";
 
@@ -101,34 +102,89 @@ describe("a write with a request id", () => {
 describe("the table of request ids", () => {
   const at = (index: number) => ({ index, result: null });
 
-  test("forgets the oldest by log order and says so in rows", () => {
+  test("keeps the ids of a range of indexes in one row and forgets them together", () => {
     const ids = createRequestIds({ maxRequestIds: 2 });
     ids.remember("x", at(1));
-    ids.remember("a", at(2));
-    expect(ids.remember("b", at(3))).toEqual([
-      { table: "request-ids", key: "b", value: at(3) },
-      { table: "request-ids", key: "x" },
+    expect(ids.remember("a", at(63))).toEqual([
+      {
+        table: "request-id-groups",
+        key: "0",
+        value: [
+          ["x", at(1)],
+          ["a", at(63)],
+        ],
+      },
     ]);
-    expect(["x", "a", "b"].map((id) => ids.get(id)?.index)).toEqual([undefined, 2, 3]);
+    expect(ids.remember("b", at(64))).toEqual([{ table: "request-id-groups", key: "1", value: [["b", at(64)]] }]);
+    expect(ids.remember("c", at(65))).toEqual([
+      {
+        table: "request-id-groups",
+        key: "1",
+        value: [
+          ["b", at(64)],
+          ["c", at(65)],
+        ],
+      },
+      { table: "request-id-groups", key: "0" },
+    ]);
+    expect(["x", "a", "b", "c"].map((id) => ids.get(id)?.index)).toEqual([undefined, undefined, 64, 65]);
   });
 
-  test("stays within its bound however much passes through it", () => {
+  test("a row that was handed out does not change any more", () => {
+    const ids = createRequestIds({ maxRequestIds: 10 });
+    const [row] = ids.remember("x", at(1));
+    ids.remember("a", at(2));
+    expect(row?.value).toEqual([["x", at(1)]]);
+  });
+
+  test("keeps at least its bound, and less than a group more, however much passes through it", () => {
     const ids = createRequestIds({ maxRequestIds: 3 });
     for (let index = 1; index <= 1_000; index++) ids.remember(`id-${index}`, at(index));
     const known = Array.from({ length: 1_000 }, (_, i) => i + 1).filter(
       (index) => ids.get(`id-${index}`) !== undefined,
     );
-    expect(known).toEqual([998, 999, 1_000]);
-    expect(ids.fingerprint()).toBe("3@1000");
+    expect(known).toEqual(Array.from({ length: 1_000 - 960 + 1 }, (_, i) => 960 + i));
+    expect(ids.fingerprint()).toBe("41@1000");
   });
 
-  test("forgets in the same order after it was restored from rows in any order", () => {
+  test("goes on alike on a member that was restored from rows in any order", () => {
+    const original = createRequestIds({ maxRequestIds: 5 });
+    const rows = new Map<string, Row>();
+    const write = (ids: ReturnType<typeof createRequestIds>, index: number): readonly Row[] =>
+      ids.remember(`id-${index}`, at(index));
+    const note = (changed: readonly Row[]): void => {
+      for (const row of changed) row.value === undefined ? rows.delete(row.key) : rows.set(row.key, row);
+    };
+    for (let index = 50; index < 200; index += 3) note(write(original, index));
+    const restored = createRequestIds({ maxRequestIds: 5 });
+    restored.restore([...rows.values()].toReversed().map((row) => JSON.parse(JSON.stringify(row))));
+    expect(restored.fingerprint()).toBe(original.fingerprint());
+    for (let index = 200; index < 400; index += 3) expect(write(restored, index)).toEqual(write(original, index));
+  });
+
+  test("takes over rows of one id each and deletes them with their group", () => {
     const ids = createRequestIds({ maxRequestIds: 2 });
     ids.restore([
       { table: "request-ids", key: "b", value: at(3) },
       { table: "request-ids", key: "z", value: at(2) },
     ]);
-    ids.remember("c", at(4));
-    expect(["z", "b", "c"].map((id) => ids.get(id)?.index)).toEqual([undefined, 3, 4]);
+    expect(ids.get("z")).toEqual(at(2));
+    expect(ids.remember("c", at(4))).toEqual([
+      {
+        table: "request-id-groups",
+        key: "0",
+        value: [
+          ["z", at(2)],
+          ["b", at(3)],
+          ["c", at(4)],
+        ],
+      },
+    ]);
+    ids.remember("d", at(64));
+    expect(ids.remember("e", at(65)).slice(1)).toEqual([
+      { table: "request-id-groups", key: "0" },
+      { table: "request-ids", key: "z" },
+      { table: "request-ids", key: "b" },
+    ]);
   });
 });

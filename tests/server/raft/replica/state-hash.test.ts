@@ -31,7 +31,7 @@ describe("hashes of the state", () => {
     cluster.server("r3").machine.corrupt();
     writes(cluster, 20);
     const [reason] = haltReasons(cluster.server("r3").effects);
-    expect(reason).toStartWith("the state at index 10 differs from the leader's: hash v1:corrupt");
+    expect(reason).toStartWith("the state at index 10 differs from the leader's: hash ids2-v1:corrupt");
     expect(reason).toEndWith("stop this server, wipe its data and let it join again");
     expect(haltReasons(cluster.server("r2").effects)).toEqual([]);
     const write = cluster.propose("r1", "a=1");
