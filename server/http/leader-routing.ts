@@ -96,7 +96,8 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
     if (!isRead(request)) nameRequest(request, reply, runtime.random);
     if (isAnsweredHere(request, server.log.leadership())) return handler();
     const isForwarded = request.headers[forwardedHeader] !== undefined;
-    const signal = requestSignal(reply);
+    // Made when something waits for it, which a leader's own writes do not.
+    const signal = (): AbortSignal => requestSignal(reply);
     const deadlineMs = clock.monotonicMs() + leaderWaitMs;
     for (;;) {
       const { isLeader, leaderAddress } = server.log.leadership();
@@ -104,7 +105,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
       try {
         if (isLeader) return await handler();
         if (!isForwarded && leaderAddress !== "") {
-          const answer = await forward(request, leaderAddress, signal);
+          const answer = await forward(request, leaderAddress, signal());
           if (!isRefusal(answer)) return sendRelayed(reply, answer);
         }
       } catch (thrown) {
@@ -113,9 +114,9 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
       }
       const leftMs = deadlineMs - clock.monotonicMs();
       // Who forwarded it waits for the new leader; waiting here would only hide the change from it.
-      if (isForwarded || leftMs <= 0 || signal.aborted)
+      if (isForwarded || leftMs <= 0 || signal().aborted)
         throw isForwarded ? (refusal ?? noLeader(leaderAddress)) : noLeader("");
-      await nextLeadership(signal, Math.min(leftMs, retryDelayMs));
+      await nextLeadership(signal(), Math.min(leftMs, retryDelayMs));
     }
   };
 }

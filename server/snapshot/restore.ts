@@ -28,7 +28,7 @@ export interface RestoreOptions {
 export async function restoreThroughLog(options: RestoreOptions): Promise<{ readonly index: number }> {
   const { log, restoreId, signal } = options;
   const rows = await knownRows(options.rows);
-  checkRows(rows);
+  const highestIndex = checkRows(rows);
   let piece = 0;
   const propose = async (command: RestoreRows | RestoreCommit, step: string): Promise<number> => {
     const { index, result } = await log.propose(command, signal, { requestId: `${restoreId}#${step}` });
@@ -39,7 +39,6 @@ export async function restoreThroughLog(options: RestoreOptions): Promise<{ read
     await propose({ type: "restore-rows", restoreId, piece, rows: part }, String(piece));
     piece++;
   }
-  const highestIndex = highestIndexOf(rows);
   const index = await propose(
     { type: "restore-commit", restoreId, pieceCount: piece, highestIndex, keepsAuthority: true },
     "commit",
@@ -55,22 +54,33 @@ async function knownRows(rows: RestoreOptions["rows"]): Promise<readonly RowChan
   return known;
 }
 
-/** Loads the rows into a state that nobody uses: one that the real ones would break on must never get into the log. */
-function checkRows(rows: readonly RowChange[]): void {
+/**
+ * Loads the rows into a state that nobody uses: one that the real ones would break on must never get into the log. Returns
+ * the largest index that a reader of that state can have seen.
+ */
+function checkRows(rows: readonly RowChange[]): number {
   const scratch = createState();
   const byKey = new Map(rows.map((row) => [JSON.stringify([row.table, row.key]), row]));
   if (byKey.size !== rows.length) throw damaged("a row is in it twice");
   try {
     scratch.restore(1, rows);
     let count = 0;
+    let highestIndex = 0;
     for (const row of scratch.dump()) {
+      if (row.table === "indexes") {
+        // Some of them come from the records and have no row.
+        highestIndex = Math.max(highestIndex, Number(row.value));
+        continue;
+      }
       count++;
       if (!byKey.has(JSON.stringify([row.table, row.key]))) throw damaged(`a row of ${row.table} has a wrong key`);
     }
-    if (count !== rows.length) throw damaged(`of its ${rows.length} rows only ${count} make a state`);
+    const expected = rows.filter(({ table }) => table !== "indexes").length;
+    if (count !== expected) throw damaged(`of its ${expected} records only ${count} make a state`);
     scratch.reader.nodes();
     scratch.reader.services();
     scratch.reader.intentions({ by: "all" });
+    return highestIndex;
   } catch (thrown) {
     if (thrown instanceof AtollError) throw thrown;
     throw damaged(`its rows do not make a state (${errorMessage(thrown)})`);
@@ -90,13 +100,4 @@ function* inPieces(rows: readonly RowChange[]): Iterable<readonly RowChange[]> {
   }
   // A restore of nothing has one piece as well: it drops what another one has staged.
   yield piece;
-}
-
-/** The largest index that a reader of the saved state can have seen. */
-function highestIndexOf(rows: readonly RowChange[]): number {
-  let highest = 0;
-  for (const { table, value } of rows) {
-    if (table === "indexes" && typeof value === "number") highest = Math.max(highest, value);
-  }
-  return highest;
 }

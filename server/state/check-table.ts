@@ -40,14 +40,14 @@ export function createCheckTable(indexes: IndexTable): CheckTable {
     byStatus.add(record.Status, record);
     if (record.ServiceName !== "") byServiceName.add(record.ServiceName, record);
   };
-  const touch = (changes: ChangeSet, record: CheckRecord): void => {
-    indexes.touch(changes, watchKeys.checks("any"));
-    indexes.touch(changes, watchKeys.checks(record.Status));
-    indexes.touch(changes, watchKeys.nodeChecks(record.Node));
-    if (record.ServiceName !== "") indexes.touch(changes, watchKeys.serviceChecks(record.ServiceName));
-  };
+  const keysOf = (record: CheckRecord): readonly string[] => [
+    watchKeys.checks("any"),
+    watchKeys.checks(record.Status),
+    watchKeys.nodeChecks(record.Node),
+    ...(record.ServiceName === "" ? [] : [watchKeys.serviceChecks(record.ServiceName)]),
+  ];
   const leave = (changes: ChangeSet, record: CheckRecord): void => {
-    touch(changes, record);
+    for (const key of keysOf(record)) indexes.touch(changes, key);
     if (!byNode.has(record.Node)) indexes.retire(changes, watchKeys.nodeChecks(record.Node));
     if (record.ServiceName !== "" && !byServiceName.has(record.ServiceName)) {
       indexes.retire(changes, watchKeys.serviceChecks(record.ServiceName));
@@ -61,14 +61,18 @@ export function createCheckTable(indexes: IndexTable): CheckTable {
     ofServiceName: byServiceName.get,
     inState: byStatus.get,
     all: () => byKey.values(),
-    load: link,
+    load(record) {
+      link(record);
+      for (const key of keysOf(record)) indexes.loadRecord(key, record.ModifyIndex);
+    },
     put(changes, record) {
       const previous = byKey.get(withinNode(record.Node, record.CheckID));
       if (previous !== undefined) unlink(previous);
       link(record);
-      if (previous !== undefined) leave(changes, previous);
+      const isUnderSameKeys = previous?.Status === record.Status && previous.ServiceName === record.ServiceName;
+      if (previous !== undefined && !isUnderSameKeys) leave(changes, previous);
       changes.put("checks", withinNode(record.Node, record.CheckID), record);
-      touch(changes, record);
+      for (const key of keysOf(record)) indexes.touchWithRecord(changes, key);
     },
     remove(changes, record) {
       unlink(record);

@@ -9,8 +9,15 @@ import { watchFamily } from "./watch-keys.ts";
 export interface IndexTable {
   /** The largest index of the keys; at least 1, since 0 means "do not block" on the wire. */
   latest(watchKeys: readonly string[]): number;
-  /** The thing changed. */
+  /** The thing changed; its new index becomes a row. */
   touch(changes: ChangeSet, watchKey: string): void;
+  /**
+   * The thing changed by a record that is being put and has the index as its ModifyIndex: no row is needed, since loading
+   * the record brings the index back. When the record goes or leaves the thing, `touch` or `retire` has to say so.
+   */
+  touchWithRecord(changes: ChangeSet, watchKey: string): void;
+  /** A record that touches the thing was loaded. */
+  loadRecord(watchKey: string, modifyIndex: number): void;
   /** The member no longer exists. */
   retire(changes: ChangeSet, watchKey: string): void;
   load(key: string, index: number): void;
@@ -30,9 +37,11 @@ export function createIndexTable(): IndexTable {
   const indexes = new Map<string, number>();
 
   const set = (changes: ChangeSet, key: string): void => {
-    if (indexes.get(key) === changes.index) return;
     indexes.set(key, changes.index);
     changes.put("indexes", key, changes.index);
+  };
+  const raise = (key: string, index: number): void => {
+    if ((indexes.get(key) ?? 0) < index) indexes.set(key, index);
   };
   const indexOf = (key: string): number => {
     const own = indexes.get(key);
@@ -47,6 +56,11 @@ export function createIndexTable(): IndexTable {
       set(changes, key);
       changes.touch(key);
     },
+    touchWithRecord(changes, key) {
+      indexes.set(key, changes.index);
+      changes.touch(key);
+    },
+    loadRecord: raise,
     retire(changes, key) {
       const family = watchFamily(key);
       if (family === undefined || !indexes.delete(key)) return;
@@ -54,9 +68,7 @@ export function createIndexTable(): IndexTable {
       set(changes, extinctionPrefix + family);
       changes.touch(key);
     },
-    load: (key, index) => {
-      indexes.set(key, index);
-    },
+    load: raise,
     entries: () => indexes.entries(),
     offset: () => indexes.get(offsetKey) ?? 0,
     offsetKey,

@@ -1,7 +1,11 @@
+import { mustGet } from "../../lib/base/assert.ts";
+
 /** A secondary index: the set of values under each key. Keys without values are not kept. */
 export interface MultiMap<T> {
   add(key: string, value: T): void;
   remove(key: string, value: T): void;
+  /** The same as removing one value and adding the other, without giving up the key in between. */
+  replace(key: string, value: T, by: T): void;
   get(key: string): ReadonlySet<T>;
   has(key: string): boolean;
   keys(): Iterable<string>;
@@ -19,6 +23,11 @@ export function createMultiMap<T>(): MultiMap<T> {
     remove(key, value) {
       const set = sets.get(key);
       if (set?.delete(value) === true && set.size === 0) sets.delete(key);
+    },
+    replace(key, value, by) {
+      const set = mustGet(sets.get(key), "a value that is replaced is there");
+      set.delete(value);
+      set.add(by);
     },
     get: (key) => sets.get(key) ?? empty,
     has: (key) => sets.has(key),

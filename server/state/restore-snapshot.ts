@@ -33,15 +33,17 @@ export function restoreSnapshot(
   const next = createTables();
   for (const row of rows) loadRow(next, row);
   next.indexes.load(next.indexes.offsetKey, offset);
-  for (const key of indexKeysAfter(tables, staged)) next.indexes.load(key, changes.index);
+  for (const key of indexKeysAfter(tables, staged, next)) next.indexes.load(key, changes.index);
   writeDifference(tables, next, changes);
   replaceTables(tables, next);
   return { result: { ok: true, applied: true }, changes, isReplaced: true };
 }
 
 /** What was watchable before or is now: both get the index of the restore, through their family where they are gone. */
-function indexKeysAfter(before: Tables, staged: readonly RowChange[]): ReadonlySet<string> {
+function indexKeysAfter(before: Tables, staged: readonly RowChange[], after: Tables): ReadonlySet<string> {
   const present = new Set(staged.filter(({ table }) => table === "indexes").map(({ key }) => key));
+  // Those that records carry are in no row.
+  for (const [key] of after.indexes.entries()) present.add(key);
   present.delete(before.indexes.offsetKey);
   const keys = new Set(present);
   for (const [key] of before.indexes.entries()) {

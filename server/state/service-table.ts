@@ -55,6 +55,17 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
     const destination = connectDestination(record);
     if (destination !== undefined) byDestination.add(destination, record);
   };
+  /** Under the same keys: what nearly every registration is. */
+  const relink = (previous: ServiceRecord, record: ServiceRecord): void => {
+    byKey.set(withinNode(record.Node, record.ID), record);
+    byNode.replace(record.Node, previous, record);
+    byName.replace(record.Service, previous, record);
+    tagUnions.delete(record.Service);
+    const destination = connectDestination(record);
+    if (destination !== undefined) byDestination.replace(destination, previous, record);
+  };
+  const isUnderSameKeys = (previous: ServiceRecord, record: ServiceRecord): boolean =>
+    previous.Service === record.Service && connectDestination(previous) === connectDestination(record);
   const touchInstance = (changes: ChangeSet, record: ServiceRecord): void => {
     indexes.touch(changes, watchKeys.service(record.Service));
     const destination = connectDestination(record);
@@ -88,18 +99,29 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
       return tags;
     },
     all: () => byKey.values(),
-    load: link,
+    load(record) {
+      link(record);
+      indexes.loadRecord(watchKeys.service(record.Service), record.ModifyIndex);
+      indexes.loadRecord(watchKeys.nodeServices(record.Node), record.ModifyIndex);
+      const destination = connectDestination(record);
+      if (destination !== undefined) indexes.loadRecord(watchKeys.connect(destination), record.ModifyIndex);
+    },
     touchInstance,
     put(changes, record) {
-      const previous = byKey.get(withinNode(record.Node, record.ID));
-      if (previous !== undefined) {
-        unlink(previous);
+      const key = withinNode(record.Node, record.ID);
+      const previous = byKey.get(key);
+      if (previous !== undefined && isUnderSameKeys(previous, record)) {
+        relink(previous, record);
+      } else {
+        if (previous !== undefined) unlink(previous);
+        link(record);
+        if (previous !== undefined) leave(changes, previous);
       }
-      link(record);
-      if (previous !== undefined) leave(changes, previous);
-      changes.put("services", withinNode(record.Node, record.ID), record);
-      touchInstance(changes, record);
-      indexes.touch(changes, watchKeys.nodeServices(record.Node));
+      changes.put("services", key, record);
+      indexes.touchWithRecord(changes, watchKeys.service(record.Service));
+      indexes.touchWithRecord(changes, watchKeys.nodeServices(record.Node));
+      const destination = connectDestination(record);
+      if (destination !== undefined) indexes.touchWithRecord(changes, watchKeys.connect(destination));
       const hasSameListing =
         previous !== undefined && previous.Service === record.Service && isDeepStrictEqual(previous.Tags, record.Tags);
       if (!hasSameListing) indexes.touch(changes, watchKeys.serviceNames);
