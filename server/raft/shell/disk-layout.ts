@@ -1,10 +1,10 @@
 /**
- * The keys of a server's database and the two records that describe it (format 2). Rows live under a generation, so that
+ * The keys of a server's database and the two records that describe it (format 3). Rows live under a generation, so that
  * a snapshot can be staged beside the state that it replaces and become the state by one small batch.
  */
 import type { HardState, LogIndex, Membership, NodeId, Term } from "../core/types.ts";
 
-export const formatVersion = 2;
+export const formatVersion = 3;
 
 export const identityKey = "meta/identity";
 export const boundsKey = "meta/bounds";
@@ -47,6 +47,7 @@ export type DecodedKey =
   | { readonly kind: "entry"; readonly index: LogIndex }
   | { readonly kind: "row"; readonly generation: number; readonly table: string; readonly key: string };
 
+/** The key of the run that begins with the entry at `index`. */
 export function entryKey(index: LogIndex): string {
   return entryPrefix + String(index).padStart(16, "0");
 }
@@ -74,7 +75,7 @@ export function parseIdentity(value: unknown): Identity | undefined {
   if (!isRecord(value)) return undefined;
   const { formatVersion: version, clusterId, nodeId, datacenter } = value;
   if (typeof version !== "number" || typeof clusterId !== "string" || typeof datacenter !== "string") return undefined;
-  if (typeof nodeId !== "string" && version === formatVersion) return undefined;
+  if (typeof nodeId !== "string" && version > 1) return undefined;
   return { formatVersion: version, clusterId, nodeId: typeof nodeId === "string" ? nodeId : "", datacenter };
 }
 

@@ -1,40 +1,91 @@
 /**
- * An entry on disk: four bytes of CRC-32C, then `<term> <kind> <payload>`. The checksum starts from that of the entry
- * before and covers the key too, so that the log is a chain: an entry that LevelDB lost, kept in an old version or moved
- * breaks it for everything behind.
+ * Entries on disk: those of one batch lie together in runs, since one value in LevelDB costs what a dozen entries cost. A
+ * run is a row of records, each four bytes of length, four of CRC-32C and the text `<index> <term> <kind> <payload>`. The
+ * checksum starts from that of the entry before, so that the log is a chain: an entry that LevelDB lost, kept in an old
+ * version or moved breaks it for everything behind.
  */
-import { crc32c, crc32cText } from "../../../lib/base/crc32c.ts";
+import { crc32c } from "../../../lib/base/crc32c.ts";
 import type { Entry, LogIndex } from "../core/types.ts";
 import { decodeConfigChange } from "./change-codec.ts";
-import { entryKey } from "./disk-layout.ts";
+import type { LogPlace } from "./disk-layout.ts";
 
-const checksumBytes = 4;
+const headerBytes = 8;
+/** A run is closed when it has got so long; UTF-16 units stand for bytes. */
+const maxRunChars = 256 * 1024;
 
-export interface EncodedEntry {
+export interface EncodedRun {
   readonly bytes: Uint8Array;
-  readonly crc: number;
+  /** Of its entries, in order; never empty. */
+  readonly places: readonly LogPlace[];
 }
 
-export function encodeEntry(entry: Entry, previousCrc: number): EncodedEntry {
-  const text = `${entry.term} ${entry.kind} ${payloadOf(entry)}`;
-  const bytes = Buffer.allocUnsafe(checksumBytes + Buffer.byteLength(text));
-  bytes.write(text, checksumBytes);
-  const crc = chain(entry.index, bytes, previousCrc);
-  bytes.writeUInt32BE(crc, 0);
-  return { bytes, crc };
+/** Splits consecutive entries into runs; the first continues the chain at `previousCrc`. */
+export function encodeRuns(entries: readonly Entry[], previousCrc: number): readonly EncodedRun[] {
+  const runs: EncodedRun[] = [];
+  let crc = previousCrc;
+  let from = 0;
+  let texts: string[] = [];
+  let chars = 0;
+  const close = (): void => {
+    const run = encodeRun(entries.slice(from, from + texts.length), texts, crc);
+    crc = run.places.at(-1)?.crc ?? crc;
+    runs.push(run);
+    from += texts.length;
+    texts = [];
+    chars = 0;
+  };
+  for (const entry of entries) {
+    const text = `${entry.index} ${entry.term} ${entry.kind} ${payloadOf(entry)}`;
+    texts.push(text);
+    chars += text.length;
+    if (chars >= maxRunChars) close();
+  }
+  if (texts.length > 0) close();
+  return runs;
 }
 
-/** Undefined when the checksum does not follow from the previous one, or the text is no entry. */
-export function decodeEntry(
+function encodeRun(entries: readonly Entry[], texts: readonly string[], previousCrc: number): EncodedRun {
+  const sizes = texts.map((text) => Buffer.byteLength(text));
+  const bytes = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + headerBytes + size, 0));
+  let at = 0;
+  let crc = previousCrc;
+  const places = entries.map(({ index, term }, i): LogPlace => {
+    const end = at + headerBytes + (sizes[i] ?? 0);
+    bytes.write(texts[i] ?? "", at + headerBytes);
+    crc = crc32c(bytes, crc, at + headerBytes, end);
+    bytes.writeUInt32BE(sizes[i] ?? 0, at);
+    bytes.writeUInt32BE(crc, at + 4);
+    at = end;
+    return { index, term, crc };
+  });
+  return { bytes, places };
+}
+
+/** The records of a run, unverified; undefined when they do not fill it exactly. */
+export function splitRun(run: Uint8Array): readonly Buffer[] | undefined {
+  const bytes = Buffer.from(run.buffer, run.byteOffset, run.byteLength);
+  const records: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    if (at + headerBytes > bytes.length) return undefined;
+    const end = at + headerBytes + bytes.readUInt32BE(at);
+    if (end > bytes.length) return undefined;
+    records.push(bytes.subarray(at + 4, end));
+    at = end;
+  }
+  return records.length === 0 ? undefined : records;
+}
+
+/** Undefined when the checksum does not follow from the previous one, or the text is not the entry at `index`. */
+export function decodeRecord(
   index: LogIndex,
-  stored: Uint8Array,
+  record: Buffer,
   previousCrc: number,
 ): { readonly entry: Entry; readonly crc: number } | undefined {
-  if (stored.byteLength <= checksumBytes) return undefined;
-  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength);
-  const crc = bytes.readUInt32BE(0);
-  if (chain(index, bytes, previousCrc) !== crc) return undefined;
-  const entry = parseEntry(index, bytes.toString("utf8", checksumBytes));
+  const crc = record.readUInt32BE(0);
+  if (crc32c(record, previousCrc, 4) !== crc) return undefined;
+  const text = record.toString("utf8", 4);
+  const ownIndex = `${index} `;
+  const entry = text.startsWith(ownIndex) ? parseEntry(index, text.slice(ownIndex.length)) : undefined;
   return entry === undefined ? undefined : { entry, crc };
 }
 
@@ -49,7 +100,8 @@ function payloadOf(entry: Entry): string {
   }
 }
 
-function parseEntry(index: LogIndex, text: string): Entry | undefined {
+/** Reads `<term> <kind> <payload>`. */
+export function parseEntry(index: LogIndex, text: string): Entry | undefined {
   const firstSpace = text.indexOf(" ");
   const secondSpace = text.indexOf(" ", firstSpace + 1);
   if (firstSpace < 1 || secondSpace === -1) return undefined;
@@ -68,9 +120,4 @@ function parseEntry(index: LogIndex, text: string): Entry | undefined {
     default:
       return undefined;
   }
-}
-
-/** Over the key and what is behind the checksum's own place. */
-function chain(index: LogIndex, bytes: Uint8Array, previousCrc: number): number {
-  return crc32c(bytes, crc32cText(entryKey(index), previousCrc), checksumBytes);
 }

@@ -8,15 +8,17 @@ import { assert, mustGet } from "../../../lib/base/assert.ts";
 import type { RangedStore, StoreOperation } from "../../log/durable-store.ts";
 import type { RowDigest } from "../../log/row-digest.ts";
 import { sealJson } from "../../log/sealed-value.ts";
-import type { HardState, SnapshotMeta, StoredLog } from "../core/types.ts";
+import type { HardState, LogIndex, SnapshotMeta, StoredLog } from "../core/types.ts";
 import type { Row, StoreBatch } from "../replica/replica-api.ts";
 import { type Bounds, boundsKey, entryKey, generationPrefix, type Identity } from "./disk-layout.ts";
-import { encodeEntry } from "./entry-codec.ts";
+import { encodeRuns } from "./entry-codec.ts";
 import { type LogPlaces, createLogPlaces } from "./log-places.ts";
+import { createLogRuns } from "./log-runs.ts";
 import { type ExpectedIdentity, type RecoveredLog, recoverLog } from "./recover-log.ts";
 import { sealRow } from "./row-seal.ts";
 import { openSnapshotReader, type SnapshotReader } from "./snapshot-reader.ts";
 import { readStagedRows, type SnapshotStage, startStage } from "./snapshot-stage.ts";
+import { format2, upgradeFormat2 } from "./upgrade-format-2.ts";
 import { type Ballot, openVoteFile, type VoteFile } from "./vote-file.ts";
 
 export interface LevelLog {
@@ -44,7 +46,11 @@ export interface LevelLogOptions {
 
 /** Undefined for an empty database: see bootstrap. Rejects with `DATA_CORRUPT`, `DATA_VERSION` or `WRONG_CLUSTER`. */
 export async function openLevelLog(options: LevelLogOptions): Promise<LevelLog | undefined> {
-  const recovered = await recoverLog(options.store, options);
+  let recovered = await recoverLog(options.store, options);
+  if (recovered?.identity.formatVersion === format2) {
+    await upgradeFormat2(options.store, recovered);
+    recovered = await recoverLog(options.store, options);
+  }
   if (recovered === undefined) return undefined;
   const path = join(options.directory, "vote");
   const voteFile = await openVoteFile({ path, nodeId: recovered.identity.nodeId });
@@ -58,6 +64,7 @@ function createLevelLog(
   const { store, recovered, voteFile, directory } = parts;
   const hardState = newestHardState(recovered.bounds.hardState, voteFile.found);
   const places: LogPlaces = createLogPlaces(recovered.bounds.first, recovered.places);
+  const runs = createLogRuns(recovered.runs);
   let digest: RowDigest = recovered.digest;
   let bounds: Bounds = recovered.bounds;
   let ballot: Ballot | undefined = voteFile.found;
@@ -81,21 +88,22 @@ function createLevelLog(
     const operations: StoreOperation[] = [];
     const cutFrom = batch.truncateFrom ?? batch.entries[0]?.index;
     if (cutFrom !== undefined && cutFrom <= places.last().index) {
-      for (let index = cutFrom; index <= places.last().index; index++) {
-        operations.push({ type: "del", key: entryKey(index) });
-      }
+      operations.push(...runs.truncate(cutFrom).map(deleteRun));
       places.truncate(cutFrom);
     }
-    for (const entry of batch.entries) {
-      assert(entry.index === places.last().index + 1, `entry ${entry.index} would leave a gap in the log`);
-      const { bytes, crc } = encodeEntry(entry, places.last().crc);
-      operations.push({ type: "put", key: entryKey(entry.index), value: bytes });
-      places.append({ index: entry.index, term: entry.term, crc });
+    for (const run of encodeRuns(batch.entries, places.last().crc)) {
+      const first = places.last().index + 1;
+      for (const place of run.places) {
+        assert(place.index === places.last().index + 1, `entry ${place.index} would leave a gap in the log`);
+        places.append(place);
+      }
+      operations.push({ type: "put", key: entryKey(first), value: run.bytes });
+      runs.append({ first, last: places.last().index });
     }
-    for (let index = places.first().index + 1; index <= batch.compactTo; index++) {
-      operations.push({ type: "del", key: entryKey(index) });
+    if (batch.compactTo > places.first().index) {
+      operations.push(...runs.compact(batch.compactTo).map(deleteRun));
+      places.compact(batch.compactTo);
     }
-    places.compact(batch.compactTo);
     return operations;
   };
   const rowOperations = (rows: readonly Row[]): StoreOperation[] => {
@@ -155,7 +163,7 @@ function createLevelLog(
         stage = undefined;
         assert(staged.meta.index === snapshot.index, "the snapshot that is installed is the one that was staged");
         const rows = await readStagedRows({ store, staged, directory });
-        const operations = places.indexes().map((index): StoreOperation => ({ type: "del", key: entryKey(index) }));
+        const operations = runs.clear().map(deleteRun);
         places.reset({ index: snapshot.index, term: snapshot.term, crc: 0 });
         const replaced = bounds.generation;
         digest = staged.digest;
@@ -180,6 +188,10 @@ function createLevelLog(
       await voteFile.close();
     },
   };
+}
+
+function deleteRun(first: LogIndex): StoreOperation {
+  return { type: "del", key: entryKey(first) };
 }
 
 /** The copy wins when it is newer, and when it has a vote that the database lost within the same term. */

@@ -8,7 +8,6 @@ export interface LogPlaces {
   first(): LogPlace;
   last(): LogPlace;
   termAt(index: LogIndex): Term;
-  indexes(): readonly LogIndex[];
   append(place: LogPlace): void;
   /** Forgets the entries from `index` on. */
   truncate(index: LogIndex): void;
@@ -28,7 +27,6 @@ export function createLogPlaces(first: LogPlace, kept: readonly LogPlace[]): Log
     first: base,
     last: () => mustGet(places.at(-1), "a log has a place before its first entry"),
     termAt: (index) => at(index).term,
-    indexes: () => places.slice(1).map((place) => place.index),
     append(place) {
       places.push(place);
     },

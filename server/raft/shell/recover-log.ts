@@ -7,7 +7,7 @@ import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { DurableStore } from "../../log/durable-store.ts";
 import { createRowDigest, type RowDigest } from "../../log/row-digest.ts";
 import { unseal } from "../../log/sealed-value.ts";
-import type { Entry } from "../core/types.ts";
+import type { Entry, LogIndex } from "../core/types.ts";
 import type { Row } from "../replica/replica-api.ts";
 import {
   type Bounds,
@@ -22,8 +22,10 @@ import {
   parseIdentity,
   stateKey,
 } from "./disk-layout.ts";
-import { decodeEntry } from "./entry-codec.ts";
+import { decodeRecord, splitRun } from "./entry-codec.ts";
+import type { LogRun } from "./log-runs.ts";
 import { unsealRow } from "./row-seal.ts";
+import { decodeEntryOfFormat2, format2 } from "./upgrade-format-2.ts";
 
 /** What the configuration says about the cluster that a database must belong to. */
 export interface ExpectedIdentity {
@@ -38,6 +40,8 @@ export interface RecoveredLog {
   /** From right behind `bounds.first` to `bounds.last`, with the places that the chain runs through. */
   readonly entries: readonly Entry[];
   readonly places: readonly LogPlace[];
+  /** The values that hold them; of format 2, with one entry each. */
+  readonly runs: readonly LogRun[];
   /** The state at `bounds.appliedIndex`. */
   readonly rows: readonly Row[];
   readonly digest: RowDigest;
@@ -47,7 +51,8 @@ export interface RecoveredLog {
 
 interface RawContents {
   readonly meta: Map<string, unknown>;
-  readonly entries: Map<number, Uint8Array>;
+  /** By the index in the key, in order. */
+  readonly entries: Map<LogIndex, Uint8Array>;
   readonly rows: { readonly generation: number; readonly table: string; readonly key: string; bytes: Uint8Array }[];
 }
 
@@ -65,7 +70,10 @@ export async function recoverLog(
   const bounds = parseBounds(raw.meta.get(boundsKey));
   if (bounds === undefined) throw corrupt(directory, boundsKey, "it is missing or incomplete");
   checkBounds(bounds, directory);
-  const log = checkChain(bounds, raw.entries, directory);
+  const isFormat2 = identity.formatVersion === format2;
+  const log = isFormat2
+    ? checkChain({ bounds, directory, decode: decodeEntryOfFormat2, ...singleEntries(raw.entries) })
+    : checkChain({ bounds, directory, decode: decodeRecord, ...openRuns(raw.entries, directory) });
   const state = checkRows(bounds, raw.rows, directory);
   return { identity, bounds, ...log, ...state, hasLeftovers: raw.rows.length > state.rows.length };
 }
@@ -100,7 +108,7 @@ export function checkIdentity(
   options: { readonly directory: string; readonly expected: ExpectedIdentity },
 ): void {
   const { directory, expected } = options;
-  if (identity.formatVersion !== formatVersion) {
+  if (identity.formatVersion !== formatVersion && identity.formatVersion !== format2) {
     throw new AtollError(
       "DATA_VERSION",
       `data directory ${directory} has format version ${identity.formatVersion}, this program reads ${formatVersion}: ` +
@@ -120,32 +128,85 @@ function checkBounds({ first, last, appliedIndex, hardState }: Bounds, directory
   throw corrupt(directory, boundsKey, "its indexes and terms contradict each other");
 }
 
+interface StoredEntry {
+  readonly index: LogIndex;
+  readonly key: string;
+  readonly bytes: Buffer;
+}
+
+interface StoredEntries {
+  /** Consecutive within a run; what a later run replaced is left out. */
+  readonly stored: readonly StoredEntry[];
+  readonly runs: LogRun[];
+}
+
+function singleEntries(values: ReadonlyMap<LogIndex, Uint8Array>): StoredEntries {
+  const stored = [...values].map(([index, value]) => ({ index, key: entryKey(index), bytes: asBuffer(value) }));
+  return { stored, runs: stored.map(({ index }) => ({ first: index, last: index })) };
+}
+
+function asBuffer(value: Uint8Array): Buffer {
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}
+
+/** A run holds the entries from its key's index up to where the next run begins: what is behind was overwritten. */
+function openRuns(values: ReadonlyMap<LogIndex, Uint8Array>, directory: string): StoredEntries {
+  const stored: StoredEntry[] = [];
+  const runs: LogRun[] = [];
+  for (const [first, value] of values) {
+    const key = entryKey(first);
+    const records = splitRun(value);
+    if (records === undefined) throw corrupt(directory, key, "its lengths do not add up");
+    while ((stored.at(-1)?.index ?? 0) >= first) stored.pop();
+    const before = runs.at(-1);
+    if (before !== undefined) before.last = Math.min(before.last, first - 1);
+    for (const [i, bytes] of records.entries()) stored.push({ index: first + i, key, bytes });
+    runs.push({ first, last: first + records.length - 1 });
+  }
+  return { stored, runs };
+}
+
 /** The entries must be exactly those that the bounds promise, each continuing the chain of the one before. */
 function checkChain(
-  bounds: Bounds,
-  stored: ReadonlyMap<number, Uint8Array>,
-  directory: string,
-): Pick<RecoveredLog, "entries" | "places"> {
+  log: StoredEntries & {
+    readonly bounds: Bounds;
+    readonly directory: string;
+    readonly decode: (index: LogIndex, bytes: Buffer, previousCrc: number) => { entry: Entry; crc: number } | undefined;
+  },
+): Pick<RecoveredLog, "entries" | "places" | "runs"> {
+  const { bounds, directory, stored, runs } = log;
+  const { first, last } = bounds;
   const entries: Entry[] = [];
   const places: LogPlace[] = [];
-  let previous = bounds.first;
-  for (let index = bounds.first.index + 1; index <= bounds.last.index; index++) {
-    const bytes = stored.get(index);
-    if (bytes === undefined) throw corrupt(directory, entryKey(index), "the entry is missing");
-    const decoded = decodeEntry(index, bytes, previous.crc);
-    if (decoded === undefined) throw corrupt(directory, entryKey(index), "it does not follow from the entry before it");
-    if (decoded.entry.term < previous.term) throw corrupt(directory, entryKey(index), "its term goes back");
+  let previous = first;
+  let at = stored.findIndex(({ index }) => index > first.index);
+  for (let index = first.index + 1; index <= last.index; index++, at++) {
+    const found = stored[at];
+    if (found?.index !== index) throw corrupt(directory, entryKey(index), "the entry is missing");
+    const decoded = log.decode(index, found.bytes, previous.crc);
+    if (decoded === undefined) throw corrupt(directory, placeOf(found), "it does not follow from the entry before it");
+    if (decoded.entry.term < previous.term) throw corrupt(directory, placeOf(found), "its term goes back");
     previous = { index, term: decoded.entry.term, crc: decoded.crc };
     entries.push(decoded.entry);
     places.push(previous);
   }
-  if (previous.crc !== bounds.last.crc || previous.term !== bounds.last.term) {
-    throw corrupt(directory, boundsKey, `entry ${bounds.last.index} is not the one that it names as the last`);
+  if (previous.crc !== last.crc || previous.term !== last.term) {
+    throw corrupt(directory, boundsKey, `entry ${last.index} is not the one that it names as the last`);
   }
-  if (stored.size !== entries.length) {
-    throw corrupt(directory, boundsKey, `it promises ${entries.length} entries, but ${stored.size} are there`);
+  const stray = runs.find((run) => run.first > last.index || run.last <= first.index);
+  if (stray !== undefined) {
+    const promised = `entries ${first.index + 1} to ${last.index}`;
+    throw corrupt(directory, boundsKey, `it promises ${promised}, but ${entryKey(stray.first)} is there`);
   }
-  return { entries, places };
+  const end = runs.at(-1);
+  if (end !== undefined) end.last = Math.min(end.last, last.index);
+  return { entries, places, runs };
+}
+
+/** An entry by its own name, and by that of the value in which it lies. */
+function placeOf({ index, key }: StoredEntry): string {
+  const own = entryKey(index);
+  return own === key ? own : `${own} in ${key}`;
 }
 
 function checkRows(

@@ -9,11 +9,11 @@ import { createHash } from "node:crypto";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { RangedStore, StoreOperation } from "../../log/durable-store.ts";
 import { sealJson } from "../../log/sealed-value.ts";
-import type { Membership, NodeId } from "../core/types.ts";
-import { boundsKey, entryKey, identityKey } from "./disk-layout.ts";
-import { encodeEntry } from "./entry-codec.ts";
+import type { Entry, Membership, NodeId } from "../core/types.ts";
+import { boundsKey, formatVersion, identityKey } from "./disk-layout.ts";
 import type { PeerEntry } from "./peers-file.ts";
 import { recoverLog } from "./recover-log.ts";
+import { replaceLog } from "./upgrade-format-2.ts";
 
 export interface RewriteOptions {
   readonly store: RangedStore;
@@ -54,18 +54,16 @@ export async function rewriteMembership(options: RewriteOptions): Promise<Member
   }
   const after = membershipOf(peers, bounds.membership);
   const clusterIdAfter = nextClusterId(identity.clusterId, peers);
-  const operations: StoreOperation[] = [];
-  let last = bounds.first;
-  for (const entry of recovered.entries) {
+  const entries = recovered.entries.map((entry): Entry => {
     const { index, term } = entry;
-    const kept = entry.kind === "config" ? ({ index, term, kind: "empty" } as const) : entry;
-    const { bytes, crc } = encodeEntry(kept, last.crc);
-    operations.push({ type: "put", key: entryKey(index), value: bytes });
-    last = { index, term, crc };
-  }
-  operations.push(putJson(boundsKey, { ...bounds, membership: after, last }));
-  operations.push(putJson(identityKey, { ...identity, clusterId: clusterIdAfter }));
-  await store.write(operations);
+    return entry.kind === "config" ? { index, term, kind: "empty" } : entry;
+  });
+  const { operations, last } = replaceLog(recovered, entries);
+  await store.write([
+    ...operations,
+    putJson(boundsKey, { ...bounds, membership: after, last }),
+    putJson(identityKey, { ...identity, formatVersion, clusterId: clusterIdAfter }),
+  ]);
   return {
     nodeId: identity.nodeId,
     before: bounds.membership,

@@ -8,10 +8,11 @@ import { type Ballot, openVoteFile } from "../../../../server/raft/shell/vote-fi
 import { createTempDir } from "../../../fakes/temp-dir.ts";
 import { batch, command, damage, identity, members, openDisk, row, voteFilePath } from "./disk.ts";
 
-/** Five entries, the first three applied. */
+/** Five entries, the first three applied; 3 and 4 came in one batch. */
 async function fill(directory: string): Promise<void> {
   const log = await openDisk(directory);
-  await log.write(batch({ entries: [2, 3, 4, 5, 6].map((index) => command(index)) }));
+  for (const indexes of [[2], [3, 4], [5], [6]])
+    await log.write(batch({ entries: indexes.map((index) => command(index)) }));
   await log.write(batch({ rows: [row("a", { v: 1 }), row("b", { v: 2 })], appliedIndex: 4, mustSync: false }));
   await log.close();
 }
@@ -28,7 +29,7 @@ async function reopened<T>(directory: string, look: (log: LevelLog) => T | Promi
 test("an empty directory becomes a cluster of one at index 1", async () => {
   using temp = createTempDir();
   await reopened(temp.path, (log) => {
-    expect(log.identity).toEqual({ formatVersion: 2, ...identity });
+    expect(log.identity).toEqual({ formatVersion: 3, ...identity });
     expect(log.stored).toEqual({
       hardState: { term: 1, vote: "", commit: 1 },
       first: { index: 1, term: 1 },
@@ -97,6 +98,51 @@ test("compacted entries are gone and the rest is still a chain", async () => {
   expect(await reopened(temp.path, (log) => [log.stored.first.index, log.stored.entries.length])).toEqual([6, 0]);
 });
 
+test("a cut in the middle of what one batch wrote holds, again and again, and after restarts", async () => {
+  using temp = createTempDir();
+  await reopened(temp.path, (log) => log.write(batch({ entries: [2, 3, 4, 5, 6].map((index) => command(index)) })));
+  await reopened(temp.path, (log) =>
+    log.write(batch({ truncateFrom: 4, entries: [command(4, 2), command(5, 2)], hard: { term: 3 } })),
+  );
+  await reopened(temp.path, async (log) => {
+    expect(log.stored.entries).toEqual([command(2), command(3), command(4, 2), command(5, 2)]);
+    // Nothing comes in place of what is cut off: the first run's old entries must not show again.
+    await log.write(batch({ truncateFrom: 4, entries: [], hard: { term: 3 } }));
+  });
+  await reopened(temp.path, async (log) => {
+    expect(log.stored.entries).toEqual([command(2), command(3)]);
+    await log.write(batch({ entries: [command(4, 3)], hard: { term: 3 } }));
+  });
+  await reopened(temp.path, async (log) => {
+    expect(log.stored.entries).toEqual([command(2), command(3), command(4, 3)]);
+    await log.write(batch({ appliedIndex: 3, compactTo: 3, hard: { term: 3 } }));
+  });
+  expect(await reopened(temp.path, (log) => log.stored.entries)).toEqual([command(4, 3)]);
+});
+
+test("a run that is partly compacted stays until all of it may go", async () => {
+  using temp = createTempDir();
+  await reopened(temp.path, (log) => log.write(batch({ entries: [2, 3, 4, 5].map((index) => command(index)) })));
+  await reopened(temp.path, (log) => log.write(batch({ appliedIndex: 4, compactTo: 3 })));
+  await reopened(temp.path, async (log) => {
+    expect(log.stored.entries).toEqual([command(4), command(5)]);
+    await log.write(batch({ appliedIndex: 5, compactTo: 5 }));
+    await log.write(batch({ entries: [command(6)], appliedIndex: 5, compactTo: 5 }));
+  });
+  expect(await reopened(temp.path, (log) => log.stored.entries)).toEqual([command(6)]);
+});
+
+test("many large entries of one batch come back", async () => {
+  using temp = createTempDir();
+  const entries = Array.from({ length: 12 }, (_, i) => command(i + 2, 1, "ü".repeat(90_000 + i)));
+  await reopened(temp.path, (log) => log.write(batch({ entries })));
+  await reopened(temp.path, async (log) => {
+    expect(log.stored.entries).toEqual(entries);
+    await log.write(batch({ truncateFrom: 5, entries: [command(5, 2)], hard: { term: 2 } }));
+  });
+  expect(await reopened(temp.path, (log) => log.stored.entries)).toEqual([...entries.slice(0, 3), command(5, 2)]);
+});
+
 test("a deleted row stays deleted", async () => {
   using temp = createTempDir();
   await fill(temp.path);
@@ -114,19 +160,35 @@ const damages: {
   readonly edit: (db: Level<string, Uint8Array>) => Promise<void>;
   readonly names: string;
 }[] = [
-  { what: "a flipped bit in an entry", edit: flip(entryKey(4)), names: entryKey(4) },
-  { what: "an entry lost in the middle", edit: (db) => db.del(entryKey(3)), names: entryKey(3) },
+  { what: "a flipped bit in an entry", edit: flip(entryKey(3)), names: `${entryKey(4)} in ${entryKey(3)}` },
+  { what: "entries lost in the middle", edit: (db) => db.del(entryKey(3)), names: entryKey(3) },
+  {
+    what: "a run that was cut short",
+    async edit(db) {
+      const run = (await db.get(entryKey(3))) ?? new Uint8Array();
+      await db.put(entryKey(3), run.subarray(0, run.length - 1));
+    },
+    names: entryKey(3),
+  },
+  {
+    what: "an entry lost from the end of a run",
+    async edit(db) {
+      const run = Buffer.from((await db.get(entryKey(3))) ?? []);
+      await db.put(entryKey(3), run.subarray(0, 8 + run.readUInt32BE(0)));
+    },
+    names: entryKey(4),
+  },
   { what: "the newest entry lost", edit: (db) => db.del(entryKey(6)), names: entryKey(6) },
   {
     what: "two entries that changed places",
     async edit(db) {
-      const [a, b] = [(await db.get(entryKey(3))) ?? new Uint8Array(), (await db.get(entryKey(4))) ?? new Uint8Array()];
+      const [a, b] = [(await db.get(entryKey(5))) ?? new Uint8Array(), (await db.get(entryKey(6))) ?? new Uint8Array()];
       await db.batch([
-        { type: "put", key: entryKey(3), value: b },
-        { type: "put", key: entryKey(4), value: a },
+        { type: "put", key: entryKey(5), value: b },
+        { type: "put", key: entryKey(6), value: a },
       ]);
     },
-    names: entryKey(3),
+    names: entryKey(5),
   },
   {
     what: "an entry too many",
