@@ -8,6 +8,8 @@ export function withSeed(seed: string, body: () => void): void {
   try {
     body();
   } catch (error) {
-    throw new Error(`ATOLL_TEST_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new Error(`ATOLL_TEST_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }
