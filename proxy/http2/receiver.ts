@@ -45,7 +45,11 @@ export class Receiver<Handler extends StreamHandler> {
   onSettingsAcknowledged(streams: Iterable<Http2Stream<Handler>>): void {
     const difference = this.#limits.streamWindowBytes - this.#streamWindow;
     this.#streamWindow = this.#limits.streamWindowBytes;
-    for (const stream of streams) stream.receiveWindow += difference;
+    for (const stream of streams) {
+      stream.receiveWindow += difference;
+      // With everything consumed there would be no other occasion.
+      if (!stream.isRemoteClosed) this.refill(stream);
+    }
   }
 
   /** A whole DATA frame, padding included, counts. False when the peer may not send so much. */
