@@ -126,10 +126,9 @@ export class ConnectionCore<Handler extends StreamHandler> {
     if (stream === undefined) this.streams.remember(streamId, "reset-by-us");
     else this.removeStream(stream, "reset-by-us");
     writeRstStream(this.sender.output, streamId, code);
-    this.countControl(13);
     this.events.onStreamProblem(streamId, problem);
     stream?.handler?.onReset(stream, { code, origin: "rule", isUnprocessed: false });
-    this.check(this.guard.onProvokedReset());
+    if (this.check(this.guard.onProvokedReset())) this.countControl(13);
   }
 
   /** Ends the connection if there is a problem; false then. */
