@@ -130,10 +130,17 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     this.sendHeaders(stream, block, true);
   }
 
-  /** Gives up a stream. Its handler hears nothing more. */
+  /** Gives up a stream, and what was received on it and not consumed. Its handler hears nothing more. */
   reset(stream: Http2Stream<Handler>, code: number): void {
     const { core } = this;
-    if (stream.isGone) return;
+    if (core.hasFailed) return;
+    if (stream.isGone) {
+      // It has ended in order, but its reader stops before the end.
+      core.receiver.drop(stream);
+      core.receiver.refillConnection();
+      core.announceOutput();
+      return;
+    }
     core.removeStream(stream, "reset-by-us");
     writeRstStream(core.sender.output, stream.id, code);
     core.announceOutput();

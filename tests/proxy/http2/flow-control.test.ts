@@ -177,6 +177,14 @@ describe("a receiver", () => {
     expect(bench.connection.unreadBytes).toBe(0);
   });
 
+  test("gives back what a stream held when its reader gives up after the end", () => {
+    const bench = createServer(small);
+    bench.give(f.post(1), f.data(1, chunk, true));
+    bench.connection.respond(streamOf(bench, 1), ok, true);
+    bench.connection.reset(streamOf(bench, 1), 8);
+    expect([bench.connection.unreadBytes, errorsIn(bench.sent())]).toEqual([0, []]);
+  });
+
   test("counts data for streams that are gone against the connection, and gives it back", () => {
     const bench = createServer(small);
     bench.give(f.post(1));
