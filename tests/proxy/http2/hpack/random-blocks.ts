@@ -1,0 +1,102 @@
+import { encodeHuffman, huffmanLength } from "../../../../proxy/http2/hpack/huffman.ts";
+import type { Rng } from "../../../sim/random.ts";
+
+/** Makes header blocks of every instruction that RFC 7541 has, repeats some, and damages some. */
+const names = [
+  ":path",
+  "cookie",
+  "x-request-id",
+  "user-agent",
+  "traceparent",
+  "grpc-timeout",
+  "a",
+  "content-type",
+  "Bad",
+];
+const maxRemembered = 8;
+
+export class BlockMaker {
+  readonly #rng: Rng;
+  readonly #earlier: Buffer[] = [];
+
+  constructor(rng: Rng) {
+    this.#rng = rng;
+  }
+
+  /** With `damage`, about one block in 20 has a byte changed, cut or added. */
+  next(damage: boolean): Buffer {
+    const rng = this.#rng;
+    if (this.#earlier.length > 0 && rng.chance(0.5)) return rng.pick(this.#earlier);
+    let block = this.#fresh();
+    if (damage && rng.chance(0.05)) block = damaged(rng, block);
+    this.#earlier.push(block);
+    if (this.#earlier.length > maxRemembered) this.#earlier.shift();
+    return block;
+  }
+
+  #fresh(): Buffer {
+    const rng = this.#rng;
+    const bytes: number[] = [];
+    if (rng.chance(0.05)) putInteger(bytes, 0x20, 5, rng.pick([0, 64, 200, 4096]));
+    for (let i = rng.between(1, 8); i > 0; i--) {
+      if (rng.chance(0.4)) putInteger(bytes, 0x80, 7, this.#index());
+      else this.#putLiteral(bytes);
+    }
+    return Buffer.from(bytes);
+  }
+
+  #putLiteral(bytes: number[]): void {
+    const rng = this.#rng;
+    const index = rng.chance(0.5) ? this.#index() : 0;
+    const [pattern, prefix] = rng.pick([[0x40, 6] as const, [0, 4] as const, [0x10, 4] as const]);
+    putInteger(bytes, pattern, prefix, index);
+    if (index === 0) this.#putText(bytes, rng.pick(names));
+    this.#putText(bytes, this.#value());
+  }
+
+  /** Mostly of entries that are there. */
+  #index(): number {
+    const rng = this.#rng;
+    return rng.chance(0.7) ? rng.between(1, 61) : rng.chance(0.98) ? rng.between(62, 64) : rng.between(0, 200);
+  }
+
+  #value(): string {
+    const rng = this.#rng;
+    const alphabet = rng.pick(["abc", "0123456789abcdef-", " ~\t\u007f\u0000\u00ff"]);
+    return Array.from({ length: rng.pick([0, 1, 3, 20, 130]) }, () => rng.pick([...alphabet])).join("");
+  }
+
+  #putText(bytes: number[], text: string): void {
+    if (this.#rng.chance(0.5)) {
+      putInteger(bytes, 0, 7, text.length);
+      bytes.push(...Buffer.from(text, "latin1"));
+      return;
+    }
+    const coded = Buffer.alloc(huffmanLength(text));
+    encodeHuffman(text, coded, 0);
+    putInteger(bytes, 0x80, 7, coded.length);
+    bytes.push(...coded);
+  }
+}
+
+export function putInteger(bytes: number[], pattern: number, prefixBits: number, value: number): void {
+  const limit = (1 << prefixBits) - 1;
+  if (value < limit) {
+    bytes.push(pattern | value);
+    return;
+  }
+  bytes.push(pattern | limit);
+  for (value -= limit; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) | 128);
+  bytes.push(value);
+}
+
+/** One byte of `bytes` changed, removed or added. */
+export function damaged(rng: Rng, bytes: Buffer): Buffer {
+  const result = [...bytes];
+  const at = rng.below(result.length + 1);
+  const byte = rng.below(256);
+  if (rng.chance(0.6)) result[Math.min(at, result.length - 1)] = byte;
+  else if (rng.chance(0.5)) result.splice(at, 1);
+  else result.splice(at, 0, byte);
+  return Buffer.from(result);
+}
