@@ -1,4 +1,6 @@
 import type { Runtime } from "../lib/base/runtime.ts";
+import type { BufferPool } from "./http2/output-buffer.ts";
+import type { WriteTurn } from "./transport/outbox.ts";
 import type { TlsIdentity, Transport } from "./transport/transport.ts";
 
 /** What every listener of one proxy shares. */
@@ -6,4 +8,8 @@ export interface ProxyContext extends Runtime {
   readonly transport: Transport;
   /** The identity that new handshakes use. */
   readonly identity: () => TlsIdentity;
+  /** Gathers what one turn of the event loop writes. */
+  readonly turn: WriteTurn;
+  /** Memory that HTTP/2 connections borrow while they write. */
+  readonly buffers: BufferPool;
 }

@@ -3,15 +3,17 @@ import { sleep, type Timer } from "../lib/base/clock.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { type AdminPages, createAdminListener } from "./admin/listener.ts";
-import type { LocalReply } from "./http1/exchange.ts";
-import { textReply } from "./http1/local-reply.ts";
+import { textReply } from "./exchange/local-reply.ts";
+import type { LocalReply } from "./exchange/policy.ts";
 import { InboundListener } from "./inbound/listener.ts";
 import { OutboundListener } from "./outbound/listener.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { expositionContentType, renderFamilies } from "./telemetry/exposition.ts";
 import { proxyFamilies } from "./telemetry/proxy-families.ts";
-import type { ServerConnection } from "./http1/server-connection.ts";
+import type { Member } from "./connection-set.ts";
+import { BufferPool } from "./http2/output-buffer.ts";
 import type { Serving } from "./serving.ts";
+import { WriteTurn } from "./transport/outbox.ts";
 import type { TlsIdentity, Transport } from "./transport/transport.ts";
 
 const sweepIntervalMs = 1_000;
@@ -36,7 +38,7 @@ export interface ProxyOptions {
 export class MeshProxy {
   readonly #options: ProxyOptions;
   readonly #context: ProxyContext;
-  readonly #admin: Serving<ServerConnection>;
+  readonly #admin: Serving<Member>;
   #identity: TlsIdentity;
   #config: ProxyConfig;
   #version = 0;
@@ -52,7 +54,13 @@ export class MeshProxy {
     this.#options = options;
     this.#config = config;
     this.#identity = options.loadIdentity(config.identity);
-    this.#context = { ...options.runtime, transport: options.transport, identity: () => this.#identity };
+    this.#context = {
+      ...options.runtime,
+      transport: options.transport,
+      identity: () => this.#identity,
+      turn: new WriteTurn((callback) => options.transport.atEndOfTurn(callback)),
+      buffers: new BufferPool(),
+    };
     const pages: AdminPages = {
       metrics: () => this.#metricsPage(),
       ready: () => this.#readyPage(),

@@ -1,7 +1,7 @@
 import { mustGet } from "../lib/base/assert.ts";
 import { parseHostPort } from "../lib/contract/address.ts";
 import { ConnectionSet, type Member } from "./connection-set.ts";
-import type { ServerContext } from "./http1/server-connection.ts";
+import type { ServerContext } from "./exchange/server-context.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
@@ -17,6 +17,8 @@ export interface ServingOptions<T extends Member> {
   };
   /** Whether callers must show a certificate that our identity trusts. */
   readonly isMutualTls: boolean;
+  /** Protocols offered in TLS handshakes. */
+  readonly alpn?: readonly string[];
   /** Takes a connection over; undefined when it was turned away. `onClosed` is to be called when its work is over. */
   readonly serve: (connection: Connection, onClosed: () => void) => T | undefined;
   readonly onRefused: (reason: HandshakeRefusal) => void;
@@ -40,6 +42,8 @@ export class Serving<T extends Member> {
       counters: this.counters,
       connections: this.connections,
       monotonicMs: options.context.clock.monotonicMs,
+      turn: options.context.turn,
+      buffers: options.context.buffers,
       isDraining: () => this.#isDraining,
     };
   }
@@ -50,12 +54,13 @@ export class Serving<T extends Member> {
 
   /** Throws when the address cannot be bound. */
   listen(): void {
-    const { context, isMutualTls, settings } = this.#options;
+    const { context, isMutualTls, settings, alpn } = this.#options;
     const { host, port } = mustGet(parseHostPort(settings().listen), "addresses are checked when parsed");
     this.#listener = context.transport.listen({
       host,
       port,
       ...(isMutualTls ? { identity: context.identity() } : {}),
+      ...(alpn === undefined ? {} : { alpn }),
       onConnection: (connection) => this.#accept(connection),
       onRefused: (reason) => {
         this.connections.refusals[reason]++;

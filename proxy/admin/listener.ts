@@ -1,7 +1,8 @@
-import type { LocalReply, RequestPolicy } from "../http1/exchange.ts";
-import type { MessageHead } from "../http1/head.ts";
-import { textReply } from "../http1/local-reply.ts";
-import { ServerConnection } from "../http1/server-connection.ts";
+import { textReply } from "../exchange/local-reply.ts";
+import type { LocalReply, RequestPolicy } from "../exchange/policy.ts";
+import type { Member } from "../connection-set.ts";
+import { serveHttp } from "../http-door.ts";
+import type { RequestHead } from "../http2/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { Serving } from "../serving.ts";
 
@@ -16,27 +17,27 @@ export interface AdminPages {
 const maxConnections = 64;
 const idleTimeoutMs = 60_000;
 
-/** The admin address of a proxy, served by the same HTTP/1.1 code as everything else. */
+/** The admin address of a proxy, served by the same code as everything else. */
 export function createAdminListener(
   context: ProxyContext,
   options: { readonly listen: string; readonly pages: AdminPages },
-): Serving<ServerConnection> {
+): Serving<Member> {
   const policy: RequestPolicy = { decide: (head) => answer(head, options.pages) };
-  const admin: Serving<ServerConnection> = new Serving({
+  const admin: Serving<Member> = new Serving({
     context,
     settings: () => ({ listen: options.listen, maxConnections, idleTimeoutMs }),
     isMutualTls: false,
-    serve: (connection, onClosed) => new ServerConnection({ connection, policy, context: admin.http, onClosed }),
+    serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
     onRefused: () => undefined,
     onIdle: () => undefined,
   });
   return admin;
 }
 
-function answer(head: MessageHead, pages: AdminPages): LocalReply {
-  const path = head.target.split("?")[0];
-  const isRead = head.isMethod("GET") || head.isMethod("HEAD");
-  const isWrite = head.isMethod("POST") || head.isMethod("PUT");
+function answer(head: RequestHead, pages: AdminPages): LocalReply {
+  const path = head.path.split("?")[0];
+  const isRead = head.method === "GET" || head.method === "HEAD";
+  const isWrite = head.method === "POST" || head.method === "PUT";
   if (path === "/drain") return isWrite ? pages.drain() : textReply(405, "use POST /drain");
   const page = { "/metrics": pages.metrics, "/ready": pages.ready, "/config": pages.config }[path ?? ""];
   if (page === undefined) return textReply(404, "known paths: /metrics /ready /config /drain");

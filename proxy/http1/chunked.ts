@@ -19,6 +19,11 @@ const State = {
   done: 11,
 } as const;
 
+/** Who gets the data of a chunked body. */
+export interface ChunkSink {
+  onChunkData(bytes: Buffer, start: number, end: number): void;
+}
+
 /**
  * Follows a chunked body through arbitrary pieces and checks every byte that is not data. The bytes are forwarded as they
  * came, so what the next hop reads is what was checked here.
@@ -30,6 +35,8 @@ export class ChunkedScanner {
   #overhead = 0;
   /** Data bytes seen so far. */
   dataBytes = 0;
+  /** The trailer section as it came, without the empty line that ends it. */
+  #trailers: number[] = [];
 
   get isDone(): boolean {
     return this.#state === State.done;
@@ -41,15 +48,25 @@ export class ChunkedScanner {
     this.#digits = 0;
     this.#overhead = 0;
     this.dataBytes = 0;
+    this.#trailers = [];
   }
 
-  /** Consumes from `start`; returns one past the last byte that belongs to the body, or -1 for a framing error. */
-  advance(bytes: Buffer, start: number): number {
+  /** Whole lines with their CR LF; empty when there are none, or before the body is done. */
+  get trailerText(): string {
+    return this.#trailers.length === 0 ? "" : Buffer.from(this.#trailers).toString("latin1");
+  }
+
+  /**
+   * Consumes from `start`; returns one past the last byte that belongs to the body, or -1 for a framing error. `sink` gets
+   * the ranges of the data.
+   */
+  advance(bytes: Buffer, start: number, sink?: ChunkSink): number {
     let at = start;
     const end = bytes.length;
     while (at < end && this.#state !== State.done) {
       if (this.#state === State.data) {
         const taken = Math.min(this.#size, end - at);
+        sink?.onChunkData(bytes, at, at + taken);
         at += taken;
         this.#size -= taken;
         this.dataBytes += taken;
@@ -96,6 +113,8 @@ export class ChunkedScanner {
 
   #stepTrailer(byte: number): boolean {
     if (++this.#overhead > maxTrailerBytes) return false;
+    const isFinal = this.#state === State.finalLf || (this.#state === State.trailerStart && byte === CR);
+    if (!isFinal) this.#trailers.push(byte);
     switch (this.#state) {
       case State.trailerStart:
         if (byte === CR) return this.#enter(State.finalLf);

@@ -1,209 +1,244 @@
+import type { ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
+import type { FieldBlock } from "../http2/field-block.ts";
+import type { RequestHead } from "../http2/request-head.ts";
+import { Outbox, type WriteTurn } from "../transport/outbox.ts";
 import type { Connection, ConnectionHandler } from "../transport/transport.ts";
-import { ChunkedScanner } from "./chunked.ts";
-import type { Exchange } from "./exchange.ts";
-import { MessageHead, parseResponseHead } from "./head.ts";
+import { BodyReader, type BodyReceiver } from "./body-reader.ts";
+import { canonicalResponse, type Http1Response } from "./canonical-head.ts";
+import { chunkOf, lastChunk } from "./chunk.ts";
+import { encodeRequestHead, encodeTrailers } from "./encode-head.ts";
+import { findHeadEnd, MessageHead, parseResponseHead } from "./head.ts";
+import { HeadCache } from "./head-cache.ts";
 
 /** The pool that a connection belongs to. */
-export interface ConnectionOwner {
+export interface ClientOwner {
   /** The exchange is over and the connection can carry another. */
   onIdle(client: ClientConnection): void;
   /** The connection must not be used again. Called once. */
   onGone(client: ClientConnection): void;
 }
 
-type Phase = "idle" | "head" | "length" | "chunked" | "until-close" | "gone";
+type Phase = "idle" | "head" | "body" | "gone";
 
-/** One head for all connections: it is read completely before any other byte is parsed. */
-const head = new MessageHead();
+/** One parser for all connections: a head is read completely before any other byte is parsed. */
+const parsed = new MessageHead();
 
-/** The client side of one HTTP/1.1 connection: one exchange after another, each response framed strictly. */
-export class ClientConnection implements ConnectionHandler {
+/**
+ * The client side of one HTTP/1.1 connection: one exchange after another, each response framed strictly. It is the stream of
+ * the request that it carries.
+ */
+export class ClientConnection implements UpstreamConnection, UpstreamStream, ConnectionHandler, BodyReceiver {
   readonly connection: Connection;
-  readonly #owner: ConnectionOwner;
-  #exchange: Exchange | undefined;
+  readonly #owner: ClientOwner;
+  readonly #out: Outbox;
+  readonly #cache = new HeadCache<Http1Response>();
+  readonly #body = new BodyReader(this);
+  #receiver: ResponseReceiver | undefined;
   #phase: Phase = "idle";
+  #head: RequestHead | undefined;
   #rest: Buffer | undefined;
-  #left = 0;
-  readonly #chunks = new ChunkedScanner();
-  #isHeadRequest = false;
-  #isUpgradeRequest = false;
-  #isRequestSent = false;
+  #isChunked = false;
+  #hasRequestEnded = true;
+  #hasResponseEnded = true;
   #isKeptAlive = true;
+  #isTunnel = false;
+  #exchanges = 0;
+  /** Body bytes passed on and not yet taken: while there are any, no more are read. */
+  #unread = 0;
+  #isReading = false;
   #isGone = false;
 
-  constructor(connection: Connection, owner: ConnectionOwner) {
+  constructor(connection: Connection, owner: ClientOwner, turn: WriteTurn) {
     this.connection = connection;
     this.#owner = owner;
+    this.#out = new Outbox(connection, turn);
     connection.handler = this;
   }
 
-  get isIdle(): boolean {
-    return this.#phase === "idle";
-  }
-
-  /** Begins an exchange; the request's bytes follow by {@link write}, their end by {@link finishRequest}. */
-  start(exchange: Exchange, request: { readonly isHead: boolean; readonly isUpgrade: boolean }): void {
-    this.#exchange = exchange;
+  send(head: RequestHead, isEnd: boolean, receiver: ResponseReceiver): UpstreamStream | undefined {
+    if (this.#phase !== "idle") return undefined;
     this.#phase = "head";
-    this.#isHeadRequest = request.isHead;
-    this.#isUpgradeRequest = request.isUpgrade;
-    this.#isRequestSent = false;
+    this.#head = head;
+    this.#receiver = receiver;
+    this.#hasRequestEnded = isEnd;
+    this.#hasResponseEnded = false;
+    this.#isTunnel = false;
+    this.#unread = 0;
+    this.#exchanges++;
+    this.#isChunked = !isEnd && head.contentLength < 0 && !head.isConnect;
+    this.#out.write(encodeRequestHead(head, this.#isChunked));
+    return this;
   }
 
-  write(chunk: Uint8Array): boolean {
-    return this.connection.write(chunk);
+  data(bytes: Buffer, start: number, end: number, isEnd: boolean): number {
+    if (end > start) {
+      // Before the answer nobody knows whether there is a tunnel.
+      if (this.#out.isBlocked || (this.#head?.isConnect === true && !this.#isTunnel)) return 0;
+      if (this.#isChunked) this.#out.write(chunkOf(bytes, start, end, isEnd));
+      else this.#out.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+    } else if (isEnd && this.#isChunked) {
+      this.#out.write(lastChunk);
+    }
+    if (isEnd) this.#endRequest();
+    return end - start;
   }
 
-  finishRequest(): void {
-    this.#isRequestSent = true;
+  trailers(block: FieldBlock): void {
+    if (this.#isChunked) this.#out.write(encodeTrailers(block));
+    this.#endRequest();
   }
 
-  pause(): void {
-    this.connection.pause();
-  }
-
-  resume(): void {
-    this.connection.resume();
+  consumeResponse(count: number): void {
+    this.#unread -= count;
+    if (this.#unread > 0 || this.#phase !== "body" || this.#isReading) return;
+    if (this.#hasResponseEnded) this.#complete();
+    else this.connection.resume();
   }
 
   /** Gives up the exchange and the connection with it. */
   abort(): void {
-    this.#exchange = undefined;
+    this.#receiver = undefined;
     this.#leave();
     this.connection.destroy();
   }
 
-  /** Takes the bare connection out of the pool's hands: what follows is not HTTP. */
-  detach(): Connection {
-    this.#exchange = undefined;
-    this.#leave();
-    return this.connection;
-  }
-
   onData(chunk: Buffer): void {
-    switch (this.#phase) {
-      case "head":
-        this.#onHeadBytes(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]));
-        return;
-      case "length":
-      case "chunked":
-      case "until-close":
-        this.#onBodyBytes(chunk);
-        return;
-      default:
-        // Bytes that answer no request: whoever sent them does not speak HTTP/1.1.
-        this.abort();
-    }
+    if (this.#phase === "head") this.#readHead(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]));
+    else if (this.#phase === "body") this.#readBody(chunk, 0);
+    // Bytes that answer no request: whoever sent them does not speak HTTP/1.1.
+    else this.abort();
   }
 
   onDrain(): void {
-    this.#exchange?.onUpstreamDrain();
+    if (!this.#hasRequestEnded) this.#receiver?.onUpstreamWritable();
   }
 
   onEnd(): void {
-    if (this.#phase === "until-close") this.#complete(false);
-    else this.#lose();
+    if (this.#phase !== "body" || !this.#body.isUntilEnd) {
+      this.#lose();
+      return;
+    }
+    this.#isKeptAlive = false;
+    this.#body.end();
+    this.#complete();
   }
 
   onClose(): void {
     this.#lose();
   }
 
-  #onHeadBytes(bytes: Buffer): void {
-    this.#rest = undefined;
-    let at = 0;
-    for (;;) {
-      const outcome = at === bytes.length ? "incomplete" : parseResponseHead(bytes, at, head);
-      if (outcome === "incomplete") {
-        if (at < bytes.length) this.#rest = at === 0 ? bytes : bytes.subarray(at);
-        return;
-      }
-      if (outcome !== "complete") {
-        this.#lose();
-        return;
-      }
-      if (head.status >= 200 || head.status === 101) break;
-      at = head.end;
-      this.#exchange?.onResponseHead(head, bytes, head.end);
-      if (this.#phase !== "head") return;
-    }
-    this.#onFinalHead(bytes);
+  onBody(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
+    this.#unread += end - start;
+    if (isEnd) this.#hasResponseEnded = true;
+    this.#receiver?.onResponseData(bytes, start, end, isEnd);
   }
 
-  #onFinalHead(bytes: Buffer): void {
-    const exchange = this.#exchange;
-    if (exchange === undefined) return;
-    if (head.status === 101) {
-      // A switch nobody asked for would let the response poison the next one (CVE-2026-73548).
-      if (!this.#isUpgradeRequest) {
+  onBodyTrailers(block: FieldBlock): void {
+    this.#hasResponseEnded = true;
+    this.#receiver?.onResponseTrailers(block);
+  }
+
+  #readHead(bytes: Buffer): void {
+    this.#rest = undefined;
+    let at = 0;
+    while (at < bytes.length) {
+      const end = findHeadEnd(bytes, at);
+      const response = this.#parse(bytes, at, end);
+      if (response === "incomplete") {
+        this.#rest = at === 0 ? bytes : bytes.subarray(at);
+        return;
+      }
+      if (response === undefined) {
         this.#lose();
         return;
       }
-      exchange.onResponseHead(head, bytes, bytes.length);
-      return;
+      if (response.head.status >= 200) {
+        this.#onFinal(response, bytes, end);
+        return;
+      }
+      at = end;
+      this.#receiver?.onInform(response.head);
+      if (this.#phase !== "head") return;
     }
-    this.#isKeptAlive = head.minorVersion === 1 ? !head.hasClose : head.hasKeepAlive;
-    const bodyEnd = this.#frameBody(bytes);
-    if (bodyEnd < 0) {
+  }
+
+  /** Undefined for what cannot be read. */
+  #parse(bytes: Buffer, start: number, end: number): Http1Response | "incomplete" | undefined {
+    const known = end < 0 ? undefined : this.#cache.find(bytes, start, end);
+    if (known !== undefined) return known;
+    const outcome = parseResponseHead(bytes, start, parsed);
+    if (outcome === "incomplete") return "incomplete";
+    if (outcome !== "complete") return undefined;
+    const response = canonicalResponse(parsed);
+    if (typeof response === "string") return undefined;
+    this.#cache.store(bytes, start, end, response);
+    return response;
+  }
+
+  /** Chooses the framing of RFC 9112 section 6.3. */
+  #onFinal(response: Http1Response, bytes: Buffer, headEnd: number): void {
+    const { head, isSwitching, isChunked, contentLength } = response;
+    const request = this.#head;
+    const isConnect = request?.isConnect === true;
+    // A switch nobody asked for would let the response poison the next one (CVE-2026-73548).
+    if (isSwitching && (!isConnect || request?.protocol === "")) {
       this.#lose();
       return;
     }
-    const isComplete = this.#isBodyComplete();
-    exchange.onResponseHead(head, bytes, bodyEnd);
-    if (isComplete && this.#exchange === exchange) this.#complete(bodyEnd === bytes.length);
+    // An upgrade that was answered otherwise is a plain response; for the tunnel's side it must not look like success.
+    if (isConnect && request?.protocol !== "" && !isSwitching && head.status < 300) {
+      this.#lose();
+      return;
+    }
+    this.#isKeptAlive = !response.hasClose && !isConnect;
+    this.#isTunnel = isConnect && head.status < 300;
+    this.#phase = "body";
+    if (this.#isTunnel) this.#body.beginUntilEnd();
+    else if (request?.method === "HEAD" || head.status === 204 || head.status === 304) this.#body.beginLength(0);
+    else if (isChunked) this.#body.beginChunked();
+    else if (contentLength >= 0) this.#body.beginLength(contentLength);
+    else {
+      this.#body.beginUntilEnd();
+      this.#isKeptAlive = false;
+    }
+    const isEnd = this.#body.isDone;
+    if (isEnd) this.#hasResponseEnded = true;
+    const receiver = this.#receiver;
+    receiver?.onResponse(head, isEnd);
+    if (this.#receiver !== receiver) return;
+    if (this.#isTunnel) receiver?.onUpstreamWritable();
+    this.#readBody(bytes, headEnd);
   }
 
-  /** Chooses the framing of RFC 9112 section 6.3 and returns where the body's bytes in `bytes` end; -1: broken. */
-  #frameBody(bytes: Buffer): number {
-    const start = head.end;
-    if (this.#isHeadRequest || head.status === 204 || head.status === 304) {
-      this.#phase = "length";
-      this.#left = 0;
-      return start;
+  #readBody(bytes: Buffer, start: number): void {
+    this.#isReading = true;
+    const end = this.#body.read(bytes, start);
+    this.#isReading = false;
+    if (this.#phase !== "body") return;
+    if (end < 0) {
+      this.#lose();
+      return;
     }
-    if (head.isChunked) {
-      this.#phase = "chunked";
-      this.#chunks.reset();
-      return this.#chunks.advance(bytes, start);
+    if (!this.#hasResponseEnded) {
+      if (this.#unread > 0) this.connection.pause();
+      return;
     }
-    if (head.contentLength >= 0) {
-      this.#phase = "length";
-      const taken = Math.min(head.contentLength, bytes.length - start);
-      this.#left = head.contentLength - taken;
-      return start + taken;
-    }
-    this.#phase = "until-close";
-    return bytes.length;
+    // What follows the end belongs to no response.
+    if (end < bytes.length) this.#isKeptAlive = false;
+    this.#complete();
   }
 
-  #isBodyComplete(): boolean {
-    return this.#phase === "length" ? this.#left === 0 : this.#phase === "chunked" && this.#chunks.isDone;
+  #endRequest(): void {
+    this.#hasRequestEnded = true;
+    if (this.#isTunnel) this.#out.end();
+    else if (this.#hasResponseEnded && this.#phase === "body") this.#complete();
   }
 
-  #onBodyBytes(chunk: Buffer): void {
-    const exchange = this.#exchange;
-    if (exchange === undefined) return;
-    let end = chunk.length;
-    if (this.#phase === "length") {
-      end = Math.min(this.#left, chunk.length);
-      this.#left -= end;
-    } else if (this.#phase === "chunked") {
-      end = this.#chunks.advance(chunk, 0);
-      if (end < 0) {
-        this.#lose();
-        return;
-      }
-    }
-    const isComplete = this.#isBodyComplete();
-    exchange.onResponseBody(end === chunk.length ? chunk : chunk.subarray(0, end));
-    if (isComplete && this.#exchange === exchange) this.#complete(end === chunk.length);
-  }
-
-  /** The response has ended; `isExact` is false when bytes followed that belong to no response. */
-  #complete(isExact: boolean): void {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
-    if (isExact && this.#isKeptAlive && this.#isRequestSent) {
+  /** The response has ended; with the request sent and the response taken the connection can carry the next exchange. */
+  #complete(): void {
+    if (this.#unread > 0 || !this.#hasRequestEnded) return;
+    this.#receiver = undefined;
+    if (this.#isKeptAlive) {
       this.#phase = "idle";
       // A slow client may have paused it; idle it must read, to notice that the peer closes.
       this.connection.resume();
@@ -212,15 +247,15 @@ export class ClientConnection implements ConnectionHandler {
       this.#leave();
       this.connection.destroy();
     }
-    exchange?.onResponseEnd();
   }
 
   #lose(): void {
-    const exchange = this.#exchange;
-    this.#exchange = undefined;
+    const receiver = this.#receiver;
+    const wasReused = this.#exchanges > 1 && this.#phase === "head" && this.#rest === undefined;
+    this.#receiver = undefined;
     this.#leave();
     this.connection.destroy();
-    exchange?.onUpstreamLost();
+    if (!this.#hasResponseEnded) receiver?.onUpstreamLost({ isUnprocessed: false, wasReused });
   }
 
   #leave(): void {

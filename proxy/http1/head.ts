@@ -123,7 +123,8 @@ export function parseResponseHead(bytes: Buffer, start: number, head: MessageHea
   return problem ?? "complete";
 }
 
-function findHeadEnd(bytes: Buffer, start: number): number {
+/** One past the empty line that ends the head which begins at `start`; -1 when it has not come. */
+export function findHeadEnd(bytes: Buffer, start: number): number {
   const at = bytes.indexOf(headEnd, start);
   return at < 0 ? -1 : at + 4;
 }

@@ -8,6 +8,12 @@ import { IncomingFrames, pingTag, shutdownPingId } from "./incoming-frames.ts";
 import type { PeerSettings } from "./peer-settings.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
 
+/** The part of a connection that moves bytes. */
+export type Outgoing = Pick<
+  Http2Connection<StreamHandler>,
+  "receive" | "takeOutput" | "releaseOutput" | "pauseOutput" | "resumeOutput" | "sweep" | "close" | "isDrained"
+>;
+
 /**
  * One HTTP/2 connection without its socket (RFC 9113): bytes in by `receive`, bytes out by `takeOutput`, events to handlers in
  * between. It does no I/O, has no clock and queues no bodies. The roles are in `server-connection.ts` and

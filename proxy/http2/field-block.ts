@@ -26,6 +26,12 @@ export class FieldBlock {
   encoded: Uint8Array | undefined;
   encodedBy: object | undefined;
   encodedGeneration = 0;
+  /** Memo of HTTP/1.1: the head's bytes and in which form. */
+  http1: Buffer | undefined;
+  http1Form = 0;
+  /** Memo of a policy: the head that it makes of this one, and what it was made for. */
+  edited: RequestHead | undefined;
+  editedBy: object | undefined;
 
   constructor(fields: readonly string[], neverIndexed: readonly number[] = none, problem?: FieldProblem) {
     this.fields = fields;

@@ -1,6 +1,9 @@
 import type { Authorizer } from "../authz/intentions.ts";
-import type { Decision, RequestPolicy, Upstream } from "../http1/exchange.ts";
-import { textReply } from "../http1/local-reply.ts";
+import { withIdentity } from "../exchange/edit-head.ts";
+import type { Upstream } from "../exchange/ends.ts";
+import { textReply } from "../exchange/local-reply.ts";
+import type { Decision, RequestPolicy } from "../exchange/policy.ts";
+import type { RequestHead } from "../http2/request-head.ts";
 
 export interface CallerPolicyOptions {
   readonly callerUri: string;
@@ -19,28 +22,26 @@ const denied = textReply(403, "RBAC: access denied");
  */
 export class CallerPolicy implements RequestPolicy {
   readonly #options: CallerPolicyOptions;
-  readonly #addition: Buffer;
+  readonly #identity: string;
   #authorizer: Authorizer | undefined;
-  #decision: Decision = denied;
-  #upstream: Upstream | undefined;
+  #isAllowed = false;
 
   constructor(options: CallerPolicyOptions) {
     this.#options = options;
-    this.#addition = Buffer.from(
-      `x-forwarded-client-cert: By=${options.ownUri};URI=${options.callerUri}\r\n`,
-      "latin1",
-    );
+    this.#identity = `By=${options.ownUri};URI=${options.callerUri}`;
   }
 
-  decide(): Decision {
+  decide(head: RequestHead): Decision {
     const authorizer = this.#options.authorizer();
-    const upstream = this.#options.upstream();
-    if (authorizer !== this.#authorizer || upstream !== this.#upstream) {
+    if (authorizer !== this.#authorizer) {
       this.#authorizer = authorizer;
-      this.#upstream = upstream;
-      const isAllowed = authorizer(this.#options.callerUri).isAllowed;
-      this.#decision = isAllowed ? { action: "forward", upstream, addition: this.#addition } : denied;
+      this.#isAllowed = authorizer(this.#options.callerUri).isAllowed;
     }
-    return this.#decision;
+    if (!this.#isAllowed) return denied;
+    return {
+      action: "forward",
+      upstream: this.#options.upstream(),
+      head: withIdentity(head, this.#identity, this),
+    };
   }
 }

@@ -2,15 +2,18 @@ import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
-import { HttpPool } from "../http1/pool.ts";
-import { PooledUpstream } from "../http1/pooled-upstream.ts";
-import { ServerConnection } from "../http1/server-connection.ts";
+import type { Member } from "../connection-set.ts";
+import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
+import { EndpointPool } from "../upstream/endpoint-pool.ts";
+import { PooledUpstream } from "../upstream/pooled-upstream.ts";
 import { CallerPolicy } from "./caller-policy.ts";
 
+/** What other proxies may speak with us, the preferred first. */
+const meshProtocols = ["h2", "http/1.1"] as const;
 const maxIdleConnections = 1_024;
 const maxCallerSeries = 256;
 const appIdleTimeoutMs = 55_000;
@@ -18,13 +21,13 @@ const appIdleTimeoutMs = 55_000;
 /** Where other proxies reach one local service: mTLS and intentions on the mesh side, plain to the application. */
 export class InboundListener {
   readonly kind = "inbound";
-  readonly serving: Serving<ServerConnection | TcpSession>;
+  readonly serving: Serving<Member>;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
   #config: InboundConfig;
   #authorizer: Authorizer;
-  #pool: HttpPool;
+  #pool: EndpointPool;
   #upstream: PooledUpstream;
 
   constructor(context: ProxyContext, config: InboundConfig) {
@@ -37,6 +40,7 @@ export class InboundListener {
       context,
       settings: () => this.#config,
       isMutualTls: true,
+      ...(config.protocol === "tcp" ? {} : { alpn: meshProtocols }),
       serve: (connection, onClosed) => this.#serve(connection, onClosed),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
@@ -49,7 +53,7 @@ export class InboundListener {
 
   /** Takes new settings; the address stays. A caller that lost its permission loses its connections too. */
   update(config: InboundConfig): void {
-    const hasMoved = config.app !== this.#config.app;
+    const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
     this.#authorizer = compileIntentions(config.intentions);
     this.serving.refreshIdentity();
@@ -71,8 +75,8 @@ export class InboundListener {
     this.#pool.sweep(nowMs);
   }
 
-  #serve(connection: Connection, onClosed: () => void): ServerConnection | TcpSession | undefined {
-    const isHttp = this.#config.protocol === "http";
+  #serve(connection: Connection, onClosed: () => void): Member | undefined {
+    const isHttp = this.#config.protocol !== "tcp";
     const verdict = this.#authorizer(connection.peerUri);
     if (!verdict.isAllowed) {
       this.serving.connections.refusals.denied++;
@@ -91,14 +95,14 @@ export class InboundListener {
     return isHttp ? this.#serveHttp(connection, onClosed) : this.#serveTcp(connection, onClosed);
   }
 
-  #serveHttp(connection: Connection, onClosed: () => void): ServerConnection {
+  #serveHttp(connection: Connection, onClosed: () => void): Member {
     const policy = new CallerPolicy({
       callerUri: connection.peerUri,
       ownUri: this.#context.identity().spiffeUri,
       authorizer: () => this.#authorizer,
       upstream: () => this.#upstream,
     });
-    return new ServerConnection({ connection, policy, context: this.serving.http, onClosed });
+    return serveHttp({ connection, policy, context: this.serving.http, onClosed });
   }
 
   #serveTcp(client: Connection, onClosed: () => void): TcpSession {
@@ -124,9 +128,17 @@ export class InboundListener {
     this.#context.logger.info("mesh connection refused", { service: this.#config.service, reason });
   }
 
-  #createPool(): HttpPool {
-    return new HttpPool({
+  #createPool(): EndpointPool {
+    const { turn, buffers, clock } = this.#context;
+    // Applications do not negotiate: what they speak is what the configuration says.
+    const speaks = this.#config.protocol === "http" ? "http1" : "http2";
+    return new EndpointPool({
       connect: (onResult) => this.#dialApp(onResult),
+      protocolOf: () => speaks,
+      hpack: plainHpack,
+      turn,
+      buffers,
+      monotonicMs: clock.monotonicMs,
       maxIdle: maxIdleConnections,
       maxConnections: this.#config.maxConnections,
       idleTimeoutMs: appIdleTimeoutMs,

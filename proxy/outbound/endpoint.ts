@@ -1,6 +1,8 @@
 import type { Candidate } from "../balance/least-request.ts";
-import { HttpPool } from "../http1/pool.ts";
+import { plainHpack } from "../http-door.ts";
+import type { ProxyContext } from "../proxy-context.ts";
 import type { ConnectResult } from "../transport/transport.ts";
+import { EndpointPool } from "../upstream/endpoint-pool.ts";
 
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
 const suspectMs = 1_000;
@@ -12,7 +14,7 @@ export interface EndpointOptions {
   readonly address: string;
   readonly weight: number;
   readonly maxConnections: number;
-  readonly monotonicMs: () => number;
+  readonly context: ProxyContext;
   /** Opens a verified mTLS connection to `address`. */
   readonly connect: (address: string, onResult: (result: ConnectResult) => void) => void;
 }
@@ -20,7 +22,7 @@ export interface EndpointOptions {
 /** One instance of a destination: its HTTP pool, its TCP connections and what the balancer wants to know of it. */
 export class Endpoint implements Candidate {
   readonly address: string;
-  readonly pool: HttpPool;
+  readonly pool: EndpointPool;
   weight: number;
   /** Connections relayed at the moment. */
   tcpConnections = 0;
@@ -31,8 +33,14 @@ export class Endpoint implements Candidate {
     this.#options = options;
     this.address = options.address;
     this.weight = options.weight;
-    this.pool = new HttpPool({
+    const { turn, buffers, clock } = options.context;
+    this.pool = new EndpointPool({
       connect: (onResult) => this.connect(onResult),
+      protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
+      hpack: plainHpack,
+      turn,
+      buffers,
+      monotonicMs: clock.monotonicMs,
       maxIdle: maxIdleConnections,
       maxConnections: options.maxConnections,
       idleTimeoutMs,
@@ -44,12 +52,12 @@ export class Endpoint implements Candidate {
   }
 
   get isSuspect(): boolean {
-    return this.#options.monotonicMs() - this.#failedAtMs < suspectMs;
+    return this.#options.context.clock.monotonicMs() - this.#failedAtMs < suspectMs;
   }
 
   connect(onResult: (result: ConnectResult) => void): void {
     this.#options.connect(this.address, (result) => {
-      this.#failedAtMs = result.ok ? Number.NEGATIVE_INFINITY : this.#options.monotonicMs();
+      this.#failedAtMs = result.ok ? Number.NEGATIVE_INFINITY : this.#options.context.clock.monotonicMs();
       onResult(result);
     });
   }

@@ -1,7 +1,7 @@
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { pickLeastRequest } from "../balance/least-request.ts";
-import type { HttpPool } from "../http1/pool.ts";
-import type { PoolPicker } from "../http1/pooled-upstream.ts";
+import type { EndpointPool } from "../upstream/endpoint-pool.ts";
+import type { PoolPicker } from "../upstream/pooled-upstream.ts";
 import { Endpoint, type EndpointOptions } from "./endpoint.ts";
 
 const nothingExcluded: ReadonlySet<Endpoint> = new Set();
@@ -35,7 +35,7 @@ export class Endpoints implements PoolPicker {
     for (const removed of current.values()) removed.pool.close();
   }
 
-  pick(tried: readonly HttpPool[]): HttpPool | undefined {
+  pick(tried: readonly EndpointPool[]): EndpointPool | undefined {
     const excluded =
       tried.length === 0 ? nothingExcluded : new Set(this.#list.filter(({ pool }) => tried.includes(pool)));
     return pickLeastRequest(this.#list, excluded, this.#random)?.pool;

@@ -3,17 +3,19 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { Member } from "../connection-set.ts";
-import type { Decision, RequestPolicy } from "../http1/exchange.ts";
-import { PooledUpstream } from "../http1/pooled-upstream.ts";
-import { ServerConnection } from "../http1/server-connection.ts";
+import { withIdentity } from "../exchange/edit-head.ts";
+import type { RequestPolicy } from "../exchange/policy.ts";
+import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
+import { PooledUpstream } from "../upstream/pooled-upstream.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
 
-const noBytes = new Uint8Array(0);
+/** What we would like to speak with another proxy. */
+const meshProtocols = ["h2", "http/1.1"] as const;
 const maxDialAttempts = 3;
 
 /** Where the applications of this host reach one destination: plain on our side, mTLS to the destination's proxies. */
@@ -31,21 +33,22 @@ export class OutboundListener {
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
     this.#config = config;
-    const { monotonicMs } = context.clock;
-    this.#endpoints = new Endpoints(
-      { monotonicMs, connect: (address, onResult) => this.#connect(address, onResult) },
-      () => context.random.float(),
+    this.#endpoints = new Endpoints({ context, connect: (address, onResult) => this.#connect(address, onResult) }, () =>
+      context.random.float(),
     );
-    const decision: Decision = { action: "forward", upstream: new PooledUpstream(this.#endpoints), addition: noBytes };
-    this.#policy = { decide: () => decision };
+    const upstream = new PooledUpstream(this.#endpoints);
+    // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
+    this.#policy = {
+      decide: (head) => ({ action: "forward", upstream, head: withIdentity(head, "", upstream) }),
+    };
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
       serve: (connection, onClosed) =>
-        this.#config.protocol === "http"
-          ? new ServerConnection({ connection, policy: this.#policy, context: this.serving.http, onClosed })
-          : this.#serveTcp(connection, onClosed),
+        this.#config.protocol === "tcp"
+          ? this.#serveTcp(connection, onClosed)
+          : serveHttp({ connection, policy: this.#policy, context: this.serving.http, onClosed }),
       onRefused: () => undefined,
       onIdle: () => this.#endpoints.close(),
     });
@@ -122,6 +125,7 @@ export class OutboundListener {
       tls: {
         identity: this.#context.identity(),
         serverName: this.#config.serverName ?? this.#config.service,
+        ...(this.#config.protocol === "tcp" ? {} : { alpn: meshProtocols }),
         isExpectedPeer: this.#isExpectedPeer,
       },
       onResult: (result) => {

@@ -13,6 +13,7 @@ export const latencyBoundsMs = [
 export const requestRefusals = [
   ...headProblems,
   "malformed_body",
+  "bad_stream",
   "head_timeout",
   "denied",
   "no_healthy_upstream",

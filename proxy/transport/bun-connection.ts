@@ -13,6 +13,7 @@ export interface CoarseClock {
 export class BunConnection implements Connection {
   handler: ConnectionHandler = idleHandler;
   peerUri = "";
+  alpn = "";
   lastActivityMs: number;
   readonly #socket: Socket<unknown>;
   readonly #coarse: CoarseClock;

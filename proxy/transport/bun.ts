@@ -1,6 +1,7 @@
 import type { Socket, TCPSocketListener } from "bun";
 import { createSecureContext } from "node:tls";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
+import { atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { BunConnection, type CoarseClock } from "./bun-connection.ts";
@@ -40,6 +41,7 @@ export function createBunTransport(clock: Clock): Transport & { readonly coarse:
     listen: (options) =>
       options.identity === undefined ? listenPlain(options, coarse) : listenTls(options, coarse, handshakes),
     connect: (options) => connect(options, coarse, clock),
+    atEndOfTurn,
     stop: () => timer.cancel(),
   };
 }
@@ -104,7 +106,7 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
       hostname: options.host,
       port: options.port,
       allowHalfOpen: true,
-      tls: serverTls(identity),
+      tls: { ...serverTls(identity), ...alpnOption(options.alpn) },
       socket: {
         ...connectionEvents,
         open(socket) {
@@ -119,6 +121,7 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
           const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
           if (uri === undefined) return refuse(socket, "bad_spiffe_id");
           socket.data.peerUri = uri;
+          socket.data.alpn = negotiated(socket);
           options.onConnection(socket.data);
         },
         close(socket, error) {
@@ -149,6 +152,17 @@ function serverTls(identity: TlsIdentity): Bun.TLSOptions {
     rejectUnauthorized: true,
     secureOptions: onlyTls13,
   };
+}
+
+/** Bun takes the names as RFC 7301 writes them: each behind its length. */
+function alpnOption(protocols: readonly string[] | undefined): { ALPNProtocols?: Buffer } {
+  if (protocols === undefined || protocols.length === 0) return {};
+  return { ALPNProtocols: Buffer.concat(protocols.map((name) => Buffer.from([name.length, ...Buffer.from(name)]))) };
+}
+
+function negotiated(socket: Socket<BunConnection>): string {
+  const { alpnProtocol } = socket;
+  return typeof alpnProtocol === "string" ? alpnProtocol : "";
 }
 
 /** The native context inside `node:tls`'s wrapper, which is what `setKeyCert` takes. */
@@ -207,7 +221,9 @@ function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): vo
     hostname: options.host,
     port: options.port,
     allowHalfOpen: true,
-    ...(tls === undefined ? {} : { tls: { ...serverTls(tls.identity), serverName: tls.serverName } }),
+    ...(tls === undefined
+      ? {}
+      : { tls: { ...serverTls(tls.identity), ...alpnOption(tls.alpn), serverName: tls.serverName } }),
     socket: {
       ...connectionEvents,
       open(opened) {
@@ -227,6 +243,7 @@ function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): vo
               if (uri === undefined) return fail("bad_spiffe_id", "the certificate has no single SPIFFE id");
               if (!tls.isExpectedPeer(uri)) return fail("wrong_service", `the certificate is for ${uri}`);
               opened.data.peerUri = uri;
+              opened.data.alpn = negotiated(opened);
               settle({ ok: true, connection: opened.data });
             },
           }),

@@ -56,10 +56,16 @@ export class MemoryNetwork implements Transport {
         }
         server.peerUri = options.tls?.identity.spiffeUri ?? "";
         client.peerUri = listener.identity.spiffeUri;
+        client.alpn = listener.alpn?.find((protocol) => options.tls?.alpn?.includes(protocol)) ?? "";
+        server.alpn = client.alpn;
       }
       listener.onConnection(server);
       options.onResult({ ok: true, connection: client });
     });
+  }
+
+  atEndOfTurn(callback: () => void): void {
+    this.schedule(callback);
   }
 
   /** Two ends of one plain connection. */
@@ -96,6 +102,7 @@ function handshake(
 export class MemoryConnection implements Connection {
   handler: ConnectionHandler = idleHandler;
   peerUri = "";
+  alpn = "";
   readonly remoteAddress = "memory:0";
   lastActivityMs = 0;
   peer: MemoryConnection | undefined;

@@ -10,6 +10,8 @@ export interface Connection {
   handler: ConnectionHandler;
   /** Peer's SPIFFE URI once a TLS handshake has verified it; empty on a plain connection. */
   readonly peerUri: string;
+  /** The protocol that a TLS handshake agreed on (RFC 7301), or empty. */
+  readonly alpn: string;
   /** `host:port` of the other side, for logs. */
   readonly remoteAddress: string;
   /**
@@ -58,6 +60,8 @@ export interface ListenOptions {
   readonly port: number;
   /** Present: every connection must complete a TLS 1.3 handshake with a client certificate that `identity` trusts. */
   readonly identity?: TlsIdentity;
+  /** Protocols offered in a TLS handshake, the preferred one first; none when absent. */
+  readonly alpn?: readonly string[];
   /** A connection that can be used: accepted, and with TLS verified. Sets `connection.handler`. */
   readonly onConnection: (connection: Connection) => void;
   /** A connection that never became usable. */
@@ -99,6 +103,7 @@ export interface ConnectOptions {
 export interface ClientTls {
   readonly identity: TlsIdentity;
   readonly serverName: string;
+  readonly alpn?: readonly string[];
   /** Whether the certificate's SPIFFE URI is the one that was meant to be called. */
   readonly isExpectedPeer: (uri: string) => boolean;
 }
@@ -112,6 +117,8 @@ export interface Transport {
   /** Throws an `AtollError` (`ADDRESS_IN_USE`, `CONFIG_INVALID`) when the address cannot be bound. */
   listen(options: ListenOptions): Listener;
   connect(options: ConnectOptions): void;
+  /** Calls back when all events at hand have been handled. */
+  atEndOfTurn(callback: () => void): void;
 }
 
 /** A handler for the time between two owners: what comes is an error of the peer, so the connection is dropped. */

@@ -1,0 +1,88 @@
+/**
+ * The seam between the protocols. A request comes from a {@link Downstream}, an {@link Exchange} carries it, an
+ * {@link UpstreamStream} takes it on; the codecs of HTTP/1.1 and HTTP/2 are on either side of it and do not know each other.
+ *
+ * Bodies are not queued: `data` takes what it can and says how much, whoever gave less away keeps the rest and is called when
+ * there is room. `consume` goes the other way and tells a source that its bytes are gone, so that it may read on. So what
+ * waits in memory for one slow reader is what its own source had sent before it was stopped.
+ */
+import type { FieldBlock } from "../http2/field-block.ts";
+import type { RequestHead } from "../http2/request-head.ts";
+import type { ResponseHead } from "../http2/response-head.ts";
+
+/** Where the body of a message goes. */
+export interface BodySink {
+  /**
+   * Takes `bytes[start, end)`, `isEnd` with the last of the body. Returns how many bytes were taken; when fewer than given,
+   * none of the end; an empty range is always taken. The memory is the sink's from then on.
+   */
+  data(bytes: Buffer, start: number, end: number, isEnd: boolean): number;
+  /** The body is complete and these are its trailers. */
+  trailers(block: FieldBlock): void;
+}
+
+/** Who sent a request and gets its response. One object may stand for one exchange after another. */
+export interface Downstream extends BodySink {
+  /** An interim response (1xx). */
+  inform(head: ResponseHead): void;
+  /** `isEnd` when the response has no body. */
+  respond(head: ResponseHead, isEnd: boolean): void;
+  /** So many bytes of the request's body have been taken. */
+  consumeRequest(count: number): void;
+  /** There will be no response, or no more of it: the client must see that it is incomplete. */
+  abort(): void;
+}
+
+/** One request on its way to a server. */
+export interface UpstreamStream extends BodySink {
+  /** So many bytes of the response's body have been taken. */
+  consumeResponse(count: number): void;
+  /** Nobody wants the response any more. Nothing is called after this. */
+  abort(): void;
+}
+
+/** A connection that takes requests. */
+export interface UpstreamConnection {
+  /**
+   * Sends a request; `isEnd` when it has no body. What becomes of it is told to `receiver`, never before this returns.
+   * Undefined when it takes no more requests, and nothing was sent.
+   */
+  send(head: RequestHead, isEnd: boolean, receiver: ResponseReceiver): UpstreamStream | undefined;
+}
+
+/** What comes back for a request. Nothing is called after the response has ended or `onUpstreamLost`. */
+export interface ResponseReceiver {
+  onInform(head: ResponseHead): void;
+  onResponse(head: ResponseHead, isEnd: boolean): void;
+  onResponseData(bytes: Buffer, start: number, end: number, isEnd: boolean): void;
+  onResponseTrailers(block: FieldBlock): void;
+  onUpstreamLost(loss: UpstreamLoss): void;
+  /** `data` takes bytes again. */
+  onUpstreamWritable(): void;
+}
+
+export interface UpstreamLoss {
+  /** The server has certainly not acted on the request: it may be sent again, whatever it is. */
+  readonly isUnprocessed: boolean;
+  /** The connection had carried requests before and was found closed, as one that its server had given up. */
+  readonly wasReused: boolean;
+}
+
+/** Why no connection could be had, with Envoy's response flags: UH, UF and UO. */
+export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow";
+
+/** Someone who waits for a connection. */
+export interface UpstreamWaiter {
+  onUpstream(connection: UpstreamConnection): void;
+  onNoUpstream(failure: UpstreamFailure): void;
+}
+
+/** Where requests can be sent: one endpoint, or a choice among several. */
+export interface Upstream {
+  /**
+   * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. `wantsFresh` asks for a connection
+   * that has carried nothing yet, after one that had turned out to be closed.
+   */
+  acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void;
+  cancel(waiter: UpstreamWaiter): void;
+}

@@ -1,0 +1,48 @@
+import { FieldBlock } from "../http2/field-block.ts";
+import { checkResponse, ResponseHead } from "../http2/response-head.ts";
+import { mustGet } from "../../lib/base/assert.ts";
+import type { UpstreamFailure } from "./ends.ts";
+import type { LocalReply } from "./policy.ts";
+
+export function textReply(status: number, text: string): LocalReply {
+  return { action: "reply", status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
+}
+
+/** The answer to a request for which no upstream could be had. */
+export function failureReply(failure: UpstreamFailure): LocalReply {
+  return failureReplies[failure];
+}
+
+const failureReplies: Record<UpstreamFailure, LocalReply> = {
+  no_healthy_upstream: textReply(503, "no healthy upstream"),
+  connect_failure: textReply(503, "upstream connect failure"),
+  overflow: textReply(503, "upstream connection limit reached"),
+};
+
+interface EncodedReply {
+  readonly head: ResponseHead;
+  readonly body: Buffer;
+}
+
+/** Made once for the answers that do not change: a denied caller may ask as often as it likes. */
+const encoded = new WeakMap<LocalReply, EncodedReply>();
+
+export function replyHead(reply: LocalReply): EncodedReply {
+  const known = encoded.get(reply);
+  if (known !== undefined) return known;
+  const body = Buffer.from(reply.body, "utf8");
+  const block = new FieldBlock([
+    ":status",
+    `${reply.status}`,
+    "content-type",
+    reply.contentType,
+    "content-length",
+    `${body.length}`,
+  ]);
+  block.isShared = true;
+  const checked = checkResponse(block);
+  const head = checked instanceof ResponseHead ? checked : undefined;
+  const made = { head: mustGet(head, "a reply of our own is a response"), body };
+  encoded.set(reply, made);
+  return made;
+}

@@ -1,0 +1,20 @@
+import type { RequestHead } from "../http2/request-head.ts";
+import type { Upstream } from "./ends.ts";
+
+/** What happens to a request. */
+export type Decision =
+  /** `head` is what the upstream gets: the one that came, or an edited one. */
+  { readonly action: "forward"; readonly upstream: Upstream; readonly head: RequestHead } | LocalReply;
+
+/** An answer of our own. */
+export interface LocalReply {
+  readonly action: "reply";
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Decides for the requests of one downstream connection. */
+export interface RequestPolicy {
+  decide(head: RequestHead): Decision;
+}

@@ -1,0 +1,22 @@
+import type { BufferPool } from "../http2/output-buffer.ts";
+import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
+import type { WriteTurn } from "../transport/outbox.ts";
+import type { Connection } from "../transport/transport.ts";
+import type { ExchangeContext } from "./exchange.ts";
+import type { RequestPolicy } from "./policy.ts";
+
+/** What all connections of one listener share, whatever they speak. */
+export interface ServerContext extends ExchangeContext {
+  readonly connections: ConnectionCounters;
+  readonly turn: WriteTurn;
+  readonly buffers: BufferPool;
+  /** While true every response is the last of its connection. */
+  isDraining(): boolean;
+}
+
+export interface ServerConnectionOptions {
+  readonly connection: Connection;
+  readonly policy: RequestPolicy;
+  readonly context: ServerContext;
+  readonly onClosed: () => void;
+}

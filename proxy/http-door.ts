@@ -1,0 +1,83 @@
+import type { Member, SweepLimits } from "./connection-set.ts";
+import type { ServerConnectionOptions } from "./exchange/server-context.ts";
+import { ServerConnection } from "./http1/server-connection.ts";
+import { clientPreface } from "./http2/frame-types.ts";
+import { defaultHttp2Limits } from "./http2/limits.ts";
+import { ServerSession } from "./http2/server-session.ts";
+import type { ConnectionHandler } from "./transport/transport.ts";
+
+/** Neither a table to keep nor bits to count: the cheapest way to write header blocks, and all peers read it. */
+export const plainHpack = { tableBytes: 0, usesHuffman: false } as const;
+/** A client that connects and says nothing is closed with the idle ones; it costs this object. */
+const maxUndecidedBytes = clientPreface.length;
+
+/**
+ * The server side of a connection whose client has chosen the protocol: by ALPN, or by its first bytes, since nothing but
+ * HTTP/2 begins with its preface (RFC 9113 section 3.3). Once that is known this object is out of the way of the bytes.
+ */
+export function serveHttp(options: ServerConnectionOptions): Member {
+  if (options.connection.alpn === "h2") return createSession(options);
+  if (options.connection.alpn !== "") return new ServerConnection(options);
+  return new UndecidedConnection(options);
+}
+
+function createSession(options: ServerConnectionOptions): ServerSession {
+  return new ServerSession({ ...options, limits: defaultHttp2Limits, hpack: plainHpack });
+}
+
+class UndecidedConnection implements Member, ConnectionHandler {
+  readonly #options: ServerConnectionOptions;
+  #decided: Member | undefined;
+  #bytes: Buffer | undefined;
+
+  constructor(options: ServerConnectionOptions) {
+    this.#options = options;
+    options.connection.handler = this;
+  }
+
+  drain(): void {
+    if (this.#decided !== undefined) this.#decided.drain();
+    else this.destroy();
+  }
+
+  destroy(): void {
+    this.#options.connection.destroy();
+  }
+
+  sweep(limits: SweepLimits): void {
+    if (this.#decided !== undefined) this.#decided.sweep(limits);
+    else if (limits.nowMs - this.#options.connection.lastActivityMs > limits.idleTimeoutMs) this.destroy();
+  }
+
+  onData(chunk: Buffer): void {
+    const bytes = this.#bytes === undefined ? chunk : Buffer.concat([this.#bytes, chunk]);
+    const length = Math.min(bytes.length, maxUndecidedBytes);
+    const isPreface = clientPreface.compare(bytes, 0, length, 0, length) === 0;
+    if (isPreface && length < maxUndecidedBytes) {
+      this.#bytes = bytes;
+      return;
+    }
+    this.#bytes = undefined;
+    if (isPreface) {
+      const session = createSession(this.#options);
+      this.#decided = session;
+      session.receive(bytes);
+      return;
+    }
+    const connection = new ServerConnection(this.#options);
+    this.#decided = connection;
+    connection.onData(bytes);
+  }
+
+  onDrain(): void {
+    // Nothing has been written.
+  }
+
+  onEnd(): void {
+    this.destroy();
+  }
+
+  onClose(): void {
+    this.#options.onClosed();
+  }
+}

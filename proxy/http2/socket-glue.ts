@@ -1,0 +1,111 @@
+import type { Outgoing } from "./connection.ts";
+import type { WriteTurn } from "../transport/outbox.ts";
+import type { Connection, ConnectionHandler } from "../transport/transport.ts";
+
+/** How long a broken connection may take to deliver its last words. */
+const lingerMs = 5_000;
+
+/**
+ * Runs one HTTP/2 connection on a socket: bytes in, everything that one turn of the event loop wrote out, and back pressure
+ * in between.
+ */
+export class SocketGlue implements ConnectionHandler {
+  readonly connection: Connection;
+  readonly #turn: WriteTurn;
+  readonly #monotonicMs: () => number;
+  readonly #onClosed: () => void;
+  readonly #onBytes: (read: number, written: number) => void;
+  #http2: Outgoing | undefined;
+  #isAdded = false;
+  #isEnding = false;
+  #endingSinceMs = 0;
+  #isClosed = false;
+
+  constructor(options: {
+    readonly connection: Connection;
+    readonly turn: WriteTurn;
+    readonly monotonicMs: () => number;
+    /** Called once, when the socket is gone and every stream has been told. */
+    readonly onClosed: () => void;
+    readonly onBytes: (read: number, written: number) => void;
+  }) {
+    this.connection = options.connection;
+    this.#turn = options.turn;
+    this.#monotonicMs = options.monotonicMs;
+    this.#onClosed = options.onClosed;
+    this.#onBytes = options.onBytes;
+    this.connection.handler = this;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** To be called before the first byte comes. */
+  attach(http2: Outgoing): void {
+    this.#http2 = http2;
+  }
+
+  /** Something waits to be written. */
+  announce(): void {
+    if (this.#isAdded || this.#isClosed) return;
+    this.#isAdded = true;
+    this.#turn.add(this);
+  }
+
+  /** Ends the connection behind what has been written. */
+  end(): void {
+    this.#isEnding = true;
+    this.#endingSinceMs = this.#monotonicMs();
+    this.announce();
+  }
+
+  /** Called about once a second. */
+  sweep(nowMs: number): void {
+    if (this.#isEnding && nowMs - this.#endingSinceMs > lingerMs) {
+      this.connection.destroy();
+      return;
+    }
+    this.#http2?.sweep(nowMs);
+    // The last stream of a connection that is shut down may end without a word to write.
+    if (!this.#isEnding && this.#http2?.isDrained === true) this.end();
+  }
+
+  flush(): void {
+    this.#isAdded = false;
+    const http2 = this.#http2;
+    if (http2 === undefined || this.#isClosed || this.connection.isBlocked) return;
+    for (let bytes = http2.takeOutput(); bytes !== undefined; bytes = http2.takeOutput()) {
+      this.#onBytes(0, bytes.length);
+      if (!this.connection.write(bytes)) {
+        http2.pauseOutput();
+        return;
+      }
+      http2.releaseOutput();
+    }
+    if (this.#isEnding || http2.isDrained) this.connection.end();
+  }
+
+  onData(chunk: Buffer): void {
+    this.#onBytes(chunk.length, 0);
+    this.#http2?.receive(chunk, this.#monotonicMs());
+  }
+
+  onDrain(): void {
+    this.#http2?.resumeOutput();
+    this.flush();
+  }
+
+  onEnd(): void {
+    // HTTP/2 has no half-closed connections: streams that are still open cannot end in order.
+    this.connection.end();
+    this.connection.destroy();
+  }
+
+  onClose(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#http2?.close();
+    this.#onClosed();
+  }
+}
