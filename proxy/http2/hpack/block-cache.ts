@@ -17,10 +17,10 @@ interface CachedBlock {
 /**
  * Blocks that a connection has sent before, by their encoded bytes: a repeated one need not be decoded and checked again.
  * A block may be kept when it does not change the dynamic table; it holds as long as the table is unchanged, or for ever
- * when it reads nothing from the table. A block is kept the second time it is seen, so that blocks that never repeat cost a
- * hash and no copy.
+ * when it reads nothing from the table. What is kept is up to {@link Sightings}.
  *
- * `npm run bench -- http2-codec` (Bun 1.4.5): see the figures in the header of `decoder.ts`.
+ * `npm run bench -- http2-codec`, nine plain fields decoded and checked, Bun 1.4.5 on a loaded machine: 120 to 160 ns
+ * from here, about 4 us when the block is new.
  */
 export class BlockCache {
   #slots: (CachedBlock | undefined)[] | undefined;
