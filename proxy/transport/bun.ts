@@ -1,5 +1,4 @@
 import type { Socket, TCPSocketListener } from "bun";
-import { createSecureContext } from "node:tls";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
@@ -86,58 +85,62 @@ function listenPlain(options: ListenOptions, coarse: CoarseClock): Listener {
   return { port: listener.port, setIdentity: () => undefined, close: () => listener.stop(false) };
 }
 
-/** A socket whose `setKeyCert` chooses certificate, key and roots for this one handshake; Bun's types leave it out. */
-interface HandshakeSocket {
-  setKeyCert(context: unknown): void;
+/** Bun's types leave out that `upgradeTLS` can also be the server's side. */
+interface ServerUpgrade<Data> extends Bun.TLSUpgradeOptions<Data> {
+  readonly isServer: true;
 }
 
 function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Handshakes): Listener {
-  const identity = options.identity;
-  if (identity === undefined) throw new AtollError("INTERNAL", "a TLS listener needs an identity");
-  // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue.
-  let context = secureContext(identity);
+  if (options.identity === undefined) throw new AtollError("INTERNAL", "a TLS listener needs an identity");
+  // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue. A
+  // listener with TLS of its own could swap its context for one handshake, but would then no longer answer ALPN.
+  let tls = { ...serverTls(options.identity), ...alpnOption(options.alpn) };
   const refuse = (socket: Socket<BunConnection>, reason: HandshakeRefusal): void => {
     handshakes.delete(socket);
     options.onRefused(reason);
     socket.terminate();
   };
+  const events: Bun.SocketHandler<BunConnection> = {
+    ...connectionEvents,
+    handshake(socket, isComplete, error) {
+      if (!handshakes.delete(socket)) return;
+      if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
+      if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
+      const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
+      if (uri === undefined) return refuse(socket, "bad_spiffe_id");
+      socket.data.peerUri = uri;
+      socket.data.alpn = negotiated(socket);
+      options.onConnection(socket.data);
+    },
+    close(socket, error) {
+      if (handshakes.delete(socket)) options.onRefused("closed_early");
+      socket.data.onSocketClose(error === undefined);
+    },
+    error(socket) {
+      socket.data?.destroy();
+    },
+  };
   const listener = bind(options, () =>
-    Bun.listen<BunConnection>({
+    Bun.listen({
       hostname: options.host,
       port: options.port,
       allowHalfOpen: true,
-      tls: { ...serverTls(identity), ...alpnOption(options.alpn) },
       socket: {
-        ...connectionEvents,
-        open(socket) {
+        open(raw: Socket<BunConnection>) {
+          const upgrade: ServerUpgrade<BunConnection> = { isServer: true, tls, socket: events };
+          const [, socket] = raw.upgradeTLS(upgrade);
           socket.data = new BunConnection(socket, coarse);
-          (socket as Socket<BunConnection> & HandshakeSocket).setKeyCert(context);
           handshakes.set(socket, { startedMs: coarse.nowMs, onTimeout: () => refuse(socket, "handshake_timeout") });
         },
-        handshake(socket, isComplete, error) {
-          if (!handshakes.delete(socket)) return;
-          if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
-          if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
-          const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
-          if (uri === undefined) return refuse(socket, "bad_spiffe_id");
-          socket.data.peerUri = uri;
-          socket.data.alpn = negotiated(socket);
-          options.onConnection(socket.data);
-        },
-        close(socket, error) {
-          handshakes.delete(socket);
-          socket.data.onSocketClose(error === undefined);
-        },
-        error(socket) {
-          socket.data?.destroy();
-        },
+        // The bytes under the TLS socket, which has its own events.
+        data: () => undefined,
       },
     }),
   );
   return {
     port: listener.port,
     setIdentity(next) {
-      context = secureContext(next);
+      tls = { ...serverTls(next), ...alpnOption(options.alpn) };
     },
     close: () => listener.stop(false),
   };
@@ -163,12 +166,6 @@ function alpnOption(protocols: readonly string[] | undefined): { ALPNProtocols?:
 function negotiated(socket: Socket<BunConnection>): string {
   const { alpnProtocol } = socket;
   return typeof alpnProtocol === "string" ? alpnProtocol : "";
-}
-
-/** The native context inside `node:tls`'s wrapper, which is what `setKeyCert` takes. */
-function secureContext(identity: TlsIdentity): unknown {
-  const { certPem: cert, keyPem: key, caPem: ca } = identity;
-  return createSecureContext({ cert, key, ca, secureOptions: onlyTls13 }).context;
 }
 
 function bind<T>(options: ListenOptions, listen: () => TCPSocketListener<T>): TCPSocketListener<T> {
