@@ -1,6 +1,7 @@
 import type { Rng } from "./random.ts";
 import type { SimServer } from "./server.ts";
 import { type FaultKind, faultKinds, lossKinds } from "./sim-options.ts";
+import { canGoOn } from "./survival.ts";
 import type { World } from "./world.ts";
 
 /** What goes wrong during the safety phase, by the weights of the seed's options. */
@@ -49,11 +50,11 @@ export function createFaults(setup: {
     actions[kind](victim);
   };
 
-  /** A majority of every voter set must keep its disks, or nobody could promise anything. */
+  /** Those who are left must be able to go on, or nobody could promise anything. */
   const mayLose = (victim: SimServer): boolean => {
     if (!isMembershipSettled()) return false;
-    const isLeft = (id: string): boolean => id !== victim.id && world.server(id)?.isGone === false;
-    return world.isQuorate(world.membership, isLeft);
+    const left = servers.filter((server) => server !== victim && !server.isGone);
+    return canGoOn(left, [world.membership]);
   };
 
   const crash = (victim: SimServer): void => {

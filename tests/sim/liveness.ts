@@ -2,6 +2,7 @@ import type { Membership } from "../../server/raft/core/types.ts";
 import type { Clients } from "./clients.ts";
 import type { Rng } from "./random.ts";
 import type { SimServer } from "./server.ts";
+import { canGoOn } from "./survival.ts";
 import { expectThat, Violation } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -41,7 +42,7 @@ export function requireLiveness(setup: {
     () => describe(core),
   );
   clients.stop();
-  const isConverged = (): boolean => clients.openOperations() === 0 && hasConverged(world, core);
+  const isConverged = (): boolean => clients.openOperations() === 0 && hasConverged(world, core, [...core, ...alive]);
   runUntil(world, deadlineUs, isConverged, () => `${describe(core)}; open operations: ${clients.openOperations()}`);
   const members = membersOf(world, core);
   const term = members[0]?.status?.term;
@@ -63,8 +64,7 @@ function drawCore(world: World, rng: Rng, possible: readonly Membership[] | unde
   let core = there.filter(({ id }) => members.has(id));
   for (const one of rng.shuffled(core)) {
     const without = core.filter((server) => server !== one);
-    const isLeft = (id: string): boolean => without.some((server) => server.id === id);
-    if (possible.every((membership) => world.isQuorate(membership, isLeft)) && rng.chance(0.7)) core = without;
+    if (canGoOn(without, possible) && rng.chance(0.7)) core = without;
   }
   return core;
 }
@@ -96,11 +96,17 @@ function membersOf(world: World, core: readonly SimServer[]): SimServer[] {
   return core.filter(({ id }) => voters.includes(id) || learners.includes(id));
 }
 
-function hasConverged(world: World, core: readonly SimServer[]): boolean {
+/**
+ * The leader they agree on has to be one that works: a server that was made mute a moment ago is still believed in by those
+ * whose clock has not run out, and the election that follows has its reason.
+ */
+function hasConverged(world: World, core: readonly SimServer[], working: readonly SimServer[]): boolean {
   const newest = world.check.logs.newestCommitted;
   const members = membersOf(world, core);
   const first = members[0]?.status;
-  if (first === undefined || first.leader === "" || world.membership.outgoing.length > 0) return false;
+  if (first === undefined || world.membership.outgoing.length > 0) return false;
+  const leader = working.find(({ id }) => id === first.leader)?.status;
+  if (leader?.role !== "leader" || leader.term !== first.term) return false;
   return members.every(
     ({ status }) => status?.term === first.term && status.leader === first.leader && status.appliedIndex >= newest,
   );

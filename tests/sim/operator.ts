@@ -2,6 +2,7 @@ import type { ConfigChange, ConfigStep, Membership } from "../../server/raft/cor
 import type { Rng } from "./random.ts";
 import type { Reply, Rpc } from "./rpc.ts";
 import type { SimServer } from "./server.ts";
+import { canGoOn } from "./survival.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -155,10 +156,18 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     return match > 0 && match + promotableLag >= (leader.status?.commitIndex ?? 0);
   };
 
-  /** A removed server is switched off some time later, and until then may not disturb anybody. */
+  /**
+   * A removed server is switched off some time later, and until then may not disturb anybody. The answer to its removal is
+   * enough for that; who has lost another server meanwhile first looks whether the rest can do without this one.
+   */
   const retireRemoved = (): void => {
     for (const server of world.servers) {
       if (server.isGone || !world.membership.removed.includes(server.id) || !rng.chance(0.3)) continue;
+      const left = world.servers.filter((other) => other !== server && !other.isGone);
+      const isLosing = [...world.membership.voters, ...world.membership.outgoing].some(
+        (id) => world.server(id)?.isGone !== false,
+      );
+      if (isLosing && !canGoOn(left, [world.membership])) continue;
       if (server.isUp) server.crash();
       server.retire("removed");
     }

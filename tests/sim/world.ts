@@ -127,13 +127,6 @@ export class World {
     if (damage !== undefined) server.retire(`refuses to start: ${damage}`);
   }
 
-  /** Whether every voter set keeps a majority when exactly these servers are left. */
-  isQuorate(membership: Membership, isLeft: (id: NodeId) => boolean): boolean {
-    return [membership.voters, membership.outgoing].every(
-      (set) => set.length === 0 || set.filter(isLeft).length > set.length / 2,
-    );
-  }
-
   #add(seed: { readonly index: number; readonly term: number; readonly membership: Membership }): SimServer {
     const slot = this.servers.length + 1;
     const id = `s${slot}`;
