@@ -21,13 +21,14 @@ export function createFaults(setup: {
   const { world, rng, isMembershipSettled } = setup;
   const { heap, network, options, servers } = world;
   const counts = new Map<FaultKind, number>();
-  const total = faultKinds.reduce((sum, kind) => sum + options.faults[kind], 0);
+  const total = faultKinds.reduce((sum, kind) => sum + (options.faults[kind] ?? 0), 0);
   let isStopped = false;
+  let isArmed = false;
 
   const drawKind = (): FaultKind => {
     let left = rng.float() * total;
     for (const kind of faultKinds) {
-      left -= options.faults[kind];
+      left -= options.faults[kind] ?? 0;
       if (left < 0) return kind;
     }
     return "heal";
@@ -72,6 +73,20 @@ export function createFaults(setup: {
     for (const from of servers) for (const to of servers) if (isCut(from, to)) network.block(from.id, to.id);
   };
 
+  const loseAtAnswer = (leader: SimServer): void => {
+    if (!isArmed || isStopped || !leader.isUp) return;
+    isArmed = false;
+    world.trace.note(leader.slot, "*", () => `${leader.id} is lost with an answer`);
+    if (rng.chance(0.5)) {
+      network.dropFrom(leader.id);
+      crash(leader);
+    } else {
+      cut((from, to) => (from === leader) !== (to === leader));
+      if (rng.chance(0.5)) network.dropFrom(leader.id);
+    }
+  };
+  world.onAnswer(loseAtAnswer);
+
   const actions: Readonly<Record<FaultKind, (victim: SimServer) => void>> = {
     crash,
     "crash-all": () => {
@@ -111,6 +126,10 @@ export function createFaults(setup: {
     clog(victim) {
       const other = rng.pick(servers);
       network.clog(victim.id, other.id, rng.exponential(1_000_000));
+    },
+    // Armed here, goes off with the next promise that a leader makes: nothing else may have to know of it for it to hold.
+    "lose-at-answer": () => {
+      isArmed = true;
     },
     "disk-stall": (victim) => victim.disk.stall(rng.exponential(1_500_000)),
     "disk-slow"(victim) {

@@ -1,5 +1,6 @@
 import type { Membership } from "../../server/raft/core/types.ts";
 import type { Clients } from "./clients.ts";
+import { maxStraggleUs } from "./network.ts";
 import type { Rng } from "./random.ts";
 import type { SimServer } from "./server.ts";
 import { canGoOn } from "./survival.ts";
@@ -33,6 +34,7 @@ export function requireLiveness(setup: {
   const alive = breakOthers(world, rng, core);
   world.trace.note(0, "*", () => `liveness of ${core.map(({ id }) => id).join(" ")}`);
   clients.restrictTo(() => [...core, ...alive]);
+  const quietFromUs = world.heap.nowUs() + maxStraggleUs;
   const acknowledged = clients.acknowledged();
   const deadlineUs = world.heap.nowUs() + convergeWithinUs;
   runUntil(
@@ -42,7 +44,11 @@ export function requireLiveness(setup: {
     () => describe(core),
   );
   clients.stop();
-  const isConverged = (): boolean => clients.openOperations() === 0 && hasConverged(world, core, [...core, ...alive]);
+  // A late message from before is reason enough for an election.
+  const isConverged = (): boolean =>
+    world.heap.nowUs() >= quietFromUs &&
+    clients.openOperations() === 0 &&
+    hasConverged(world, core, [...core, ...alive]);
   runUntil(world, deadlineUs, isConverged, () => `${describe(core)}; open operations: ${clients.openOperations()}`);
   const members = membersOf(world, core);
   const term = members[0]?.status?.term;

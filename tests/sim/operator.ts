@@ -8,7 +8,8 @@ import type { World } from "./world.ts";
 /**
  * The person (or autopilot) who changes the membership under load: replaces lost servers by new ones under new ids, grows,
  * shrinks, demotes, moves addresses and leadership. Careful as a person must be: never leaves a voter set without a majority
- * of servers that can still come back, and settles one change before the next.
+ * of servers that can still come back, and after an unknown outcome settles it before going on. An impatient one asks for the
+ * next change before the last is answered, which the leader has to cope with.
  */
 export interface Operator {
   start(): void;
@@ -22,6 +23,14 @@ export interface Operator {
   possibleMemberships(): readonly Membership[] | undefined;
 }
 
+interface Proposed {
+  readonly steps: readonly ConfigStep[];
+  /** By "unknown" or by nothing: all others are decided and no longer kept. */
+  isAnswered: boolean;
+  /** Were answered so when this one was asked for. */
+  readonly after: readonly Proposed[];
+}
+
 const timeoutUs = 4_000_000;
 const maxServers = 9;
 /** A learner this close to the leader's commit index is promoted. */
@@ -32,18 +41,18 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
   const { heap, options } = world;
   const target = Math.max(3, options.servers);
   let isStopped = false;
-  let isAsking = false;
-  let isSettled = true;
+  let isTransferring = false;
   let changes = 0;
   let addressNumber = 0;
   let listener = (): void => {};
-  let lastSteps: readonly ConfigStep[] = [];
+  /** Changes that may still take effect. */
+  let undecided: readonly Proposed[] = [];
 
   const next = (): void => {
     const meanUs = options.operatorMeanUs === 0 ? 1_500_000 : options.operatorMeanUs;
     heap.schedule(100_000 + rng.exponential(meanUs), () => {
       if (isStopped) return;
-      if (!isAsking) act();
+      if (!isTransferring && undecided.every(({ isAnswered }) => isAnswered)) act();
       next();
     });
   };
@@ -52,46 +61,55 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     retireRemoved();
     const { leader, membership } = world;
     if (leader === undefined || leader.isGone) return;
+    const isSettled = undecided.length === 0;
     if (options.operatorMeanUs > 0 && isSettled && rng.chance(options.transferShare)) {
       transfer(leader, membership);
       return;
     }
     const steps = isSettled ? plan(leader, membership) : barrier(leader);
     if (steps === undefined) return;
-    lastSteps = steps;
-    change(leader, { type: "change", steps });
+    change(leader, steps);
     listener();
+    if (options.isImpatient && isSettled && rng.chance(0.5)) askAgain(leader, steps);
   };
 
-  const change = (leader: SimServer, proposed: ConfigChange): void => {
-    isAsking = true;
-    isSettled = false;
+  const change = (leader: SimServer, steps: readonly ConfigStep[]): void => {
     changes += 1;
-    world.trace.note(leader.slot, "o", () => `${JSON.stringify(proposed)} to ${leader.id}`);
-    rpc.call(leader, { type: "propose-change", change: proposed }, { timeoutUs }, (reply) => answered(reply));
+    const proposed: Proposed = { steps, isAnswered: false, after: undecided.filter(({ isAnswered }) => isAnswered) };
+    undecided = [...undecided, proposed];
+    const ask: ConfigChange = { type: "change", steps };
+    world.trace.note(leader.slot, "o", () => `${JSON.stringify(ask)} to ${leader.id}`);
+    rpc.call(leader, { type: "propose-change", change: ask }, { timeoutUs }, (reply) => answered(proposed, reply));
   };
 
-  let wasSettledBefore = true;
-  const answered = (reply: Reply): void => {
-    isAsking = false;
+  /** The same once more, or what seemed right before that was done; at once, or a moment later. */
+  const askAgain = (leader: SimServer, before: readonly ConfigStep[]): void => {
+    const next = rng.chance(0.3) ? before : (plan(leader, world.membership) ?? before);
+    heap.schedule(rng.pick([0, 2_000, 20_000]), () => {
+      if (!isStopped && leader.isUp) change(leader, next);
+    });
+  };
+
+  const answered = (proposed: Proposed, reply: Reply): void => {
     world.trace.note(0, "o", () => `the operator got ${JSON.stringify(reply)}`);
-    if (reply.type === "outcome" && reply.outcome.ok) wasSettledBefore = true;
-    else if (
-      reply.type === "silence" ||
-      (reply.type === "outcome" && !reply.outcome.ok && reply.outcome.reason === "unknown")
-    )
-      wasSettledBefore = false;
-    // Certainly without effect: as settled as it was. Done: so is everything before, which is in the log or lost for good.
-    isSettled = wasSettledBefore;
+    const isUnknown =
+      reply.type === "silence" || (reply.type === "outcome" && !reply.outcome.ok && reply.outcome.reason === "unknown");
+    if (isUnknown) {
+      proposed.isAnswered = true;
+      return;
+    }
+    // Done: so is everything before it, which is in the log or lost for good. Else it is certainly without effect.
+    const isDone = reply.type === "outcome" && reply.outcome.ok;
+    undecided = undecided.filter((one) => one !== proposed && !(isDone && proposed.after.includes(one)));
   };
 
   const transfer = (leader: SimServer, { voters }: Membership): void => {
     const to = rng.pick(voters);
     if (to === leader.id) return;
     world.trace.note(leader.slot, "o", () => `transfer from ${leader.id} to ${to}`);
-    isAsking = true;
+    isTransferring = true;
     rpc.call(leader, { type: "transfer", to }, { timeoutUs }, () => {
-      isAsking = false;
+      isTransferring = false;
     });
   };
 
@@ -178,15 +196,16 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     stop() {
       isStopped = true;
     },
-    isSettled: () => isSettled && !isAsking,
+    isSettled: () => undecided.length === 0,
     changes: () => changes,
     onChange(one) {
       listener = one;
     },
     possibleMemberships() {
       const { membership } = world;
-      if (isSettled && !isAsking) return [membership];
-      return wasSettledBefore ? [membership, after(membership, lastSteps)] : undefined;
+      const [one, another] = undecided;
+      if (one === undefined) return [membership];
+      return another === undefined && !one.isAnswered ? [membership, after(membership, one.steps)] : undefined;
     },
   };
 }

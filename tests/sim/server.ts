@@ -35,6 +35,8 @@ export interface ServerWorld {
   noteStatus(status: ReplicaStatus): void;
   send(message: Message): void;
   sendSnapshot(from: SimServer, to: NodeId, term: number): void;
+  /** A write or a change is acknowledged. */
+  answered(server: SimServer): void;
   /** A server stopped by itself. */
   onHalt(server: SimServer, reason: string): void;
 }
@@ -343,6 +345,7 @@ export class SimServer {
     if (onAnswer === undefined) throw new Violation("one answer", `${this.id} answers ${id}, which nobody waits for`);
     this.#pending.delete(id);
     onAnswer(answer);
+    if (answer.type === "outcome" && answer.outcome.ok && this.#status?.role === "leader") this.#world.answered(this);
   }
 
   #noteRole(before: ReplicaStatus, after: ReplicaStatus): void {

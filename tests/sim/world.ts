@@ -43,6 +43,7 @@ export class World {
   readonly #rng: Rng;
   readonly #serverWorld: ServerWorld;
   #newest = { appliedIndex: 0, membership: emptyMembership };
+  #onAnswer: (server: SimServer) => void = () => {};
 
   constructor(setup: {
     readonly options: SimOptions;
@@ -84,6 +85,7 @@ export class World {
       send: (message) => this.network.send(message.from, message.to, JSON.stringify({ kind: "message", message })),
       sendSnapshot: (from, to, term) => streams.start(from, to, term),
       onHalt: (server, reason) => this.#halted(server, reason),
+      answered: (server) => this.#onAnswer(server),
     };
   }
 
@@ -118,6 +120,11 @@ export class World {
 
   server(id: NodeId): SimServer | undefined {
     return this.servers.find((server) => server.id === id);
+  }
+
+  /** Called when a server has answered that something is done; the answer is on its way then. */
+  onAnswer(listener: (server: SimServer) => void): void {
+    this.#onAnswer = listener;
   }
 
   /** Restarts what can be restarted; a damaged disk ends its server for good. */
