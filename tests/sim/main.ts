@@ -29,7 +29,7 @@ process.exitCode = (await main()) ? 0 : 1;
 async function main(): Promise<boolean> {
   if (values.seed !== undefined) return replay(numberOf("--seed", values.seed));
   if (values.mutants) return await runMutants({ print, only: values.only });
-  if (values.sample) return sample() && (await runMutants({ print, only: undefined, isQuick: true }));
+  if (values.sample) return sample() && (await runMutants({ print, only: undefined, isByKnownSeed: true }));
   const count = numberOf("--seeds", values.seeds ?? "100");
   return runMany(numberOf("--start", values.start), count);
 }

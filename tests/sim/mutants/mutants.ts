@@ -151,7 +151,13 @@ export const mutants: readonly Mutant[] = [
     "state.reads.add(id, state.log.commit);",
     "state.outbox.reads.push({ id, index: state.log.commit });",
   ),
-  mutant("uses a read round's id again", "core/read-index.ts", "this.#round += 1;", "this.#round = 1;"),
+  // What names that are used again come to (etcd #20418): an answer to the old round counts for the new one.
+  mutant(
+    "confirms reads by answers to earlier rounds",
+    "core/leader.ts",
+    "progress.ackedRound = Math.max(progress.ackedRound, message.round);",
+    "progress.ackedRound = state.reads.round;",
+  ),
   mutant(
     "confirms reads by the round under way",
     "core/read-index.ts",
@@ -164,12 +170,22 @@ export const mutants: readonly Mutant[] = [
     "} else if (hasCommittedInTerm(state)) {",
     "} else if (id >= 0) {",
   ),
-  mutant(
-    "serves consistent reads as a follower",
-    "core/raft.ts",
-    "else state.outbox.rejectedReads.push(id);",
-    "else state.outbox.reads.push({ id, index: state.log.commit });",
-  ),
+  // Driver and core each refuse; only a server without both is wrong.
+  {
+    name: "serves consistent reads as a follower",
+    patches: [
+      {
+        file: "core/raft.ts",
+        find: "else state.outbox.rejectedReads.push(id);",
+        replace: "else state.outbox.reads.push({ id, index: state.log.commit });",
+      },
+      {
+        file: "replica/intake.ts",
+        find: "if (isLeader()) core.readIndex(reads.ask(id));",
+        replace: "if (id >= 0) core.readIndex(reads.ask(id));",
+      },
+    ],
+  },
 
   // Membership (rules 9, 10)
   mutant(
