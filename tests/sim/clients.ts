@@ -169,7 +169,10 @@ export function createClients(setup: ClientsSetup): Clients {
     const isRead = one.ask.type !== "propose";
     // Without a request id the same write must not be sent twice, and a lost answer stays unknown.
     const mayRepeat = isRead || options.isRetrying || !one.mayHaveEffect;
-    const isGivingUp = one.attempts >= maxAttempts && (isStopped || rng.chance(0.5));
+    // Who asks for the same read until it is answered sees nothing stale: all writes meanwhile count as concurrent. A reader
+    // who gives up and begins anew does.
+    const isImpatient = isRead && isUnknown && rng.chance(0.7);
+    const isGivingUp = isImpatient || (one.attempts >= maxAttempts && (isStopped || rng.chance(0.5)));
     if (mayRepeat && !isGivingUp) {
       heap.schedule(1_000 + rng.exponential(options.retryMeanUs), () => attempt(one));
       return;

@@ -1,6 +1,6 @@
 import type { Rng } from "./random.ts";
 import type { SimServer } from "./server.ts";
-import { type FaultKind, faultKinds, lossKinds } from "./sim-options.ts";
+import { type FaultKind, faultKinds, lossKinds, tickUs } from "./sim-options.ts";
 import { canGoOn } from "./survival.ts";
 import type { World } from "./world.ts";
 
@@ -70,6 +70,7 @@ export function createFaults(setup: {
   };
 
   const cut = (isCut: (from: SimServer, to: SimServer) => boolean): void => {
+    if (!options.isPilingUp) network.heal();
     for (const from of servers) for (const to of servers) if (isCut(from, to)) network.block(from.id, to.id);
   };
 
@@ -115,12 +116,12 @@ export function createFaults(setup: {
       const leader = world.leader ?? victim;
       cut((from, to) => (from === leader) !== (to === leader));
     },
-    // Cut off and stopped for longer than an election takes; when it runs again it still believes that it leads.
+    // Cut off and stopped for about as long as an election takes; when it runs again it still believes that it leads.
     "freeze-leader": (victim) => {
       const leader = world.leader ?? victim;
       cut((from, to) => (from === leader) !== (to === leader));
       leader.pause();
-      heap.schedule(rng.between(2, 5) * 1_000_000, () => leader.resume());
+      heap.schedule(rng.between(2, 6) * options.core.electionTicks * tickUs, () => leader.resume());
     },
     heal: () => network.heal(),
     clog(victim) {

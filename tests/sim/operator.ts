@@ -131,11 +131,11 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     if (lostOne !== undefined) {
       const remove: ConfigStep = { action: "remove", node: lostOne };
       if (learners.includes(lostOne)) return [remove];
-      if (ready !== undefined) return [{ action: "add-voter", node: ready, address: `${ready}:8300` }, remove];
+      if (ready !== undefined) return [...promote(ready), remove];
       return learners.some(isThere) ? undefined : addLearner();
     }
     if (options.operatorMeanUs === 0) return undefined;
-    if (ready !== undefined && rng.chance(0.7)) return [{ action: "add-voter", node: ready, address: `${ready}:8300` }];
+    if (ready !== undefined && rng.chance(0.7)) return rng.chance(0.5) ? promote(ready) : replace();
     return rng.pick([
       addLearner,
       () => shrink(voters, "remove"),
@@ -150,23 +150,26 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
 
     function replace(): readonly ConfigStep[] | undefined {
       if (ready === undefined || voters.length < 2) return addLearner();
-      return [
-        { action: "add-voter", node: ready, address: `${ready}:8300` },
-        { action: "remove", node: rng.pick(voters) },
-      ];
+      const node = rng.pick(voters);
+      const isDemoting = rng.chance(0.3);
+      return [...promote(ready), isDemoting ? learn(node) : { action: "remove", node }];
     }
   };
+
+  const promote = (node: string): readonly ConfigStep[] => [{ action: "add-voter", node, address: `${node}:8300` }];
+
+  const learn = (node: string): ConfigStep => ({ action: "add-learner", node, address: `${node}:8300` });
 
   const addLearner = (): readonly ConfigStep[] | undefined => {
     if (world.servers.length >= maxServers || world.membership.learners.length >= 2) return undefined;
     const { id } = world.join();
-    return [{ action: "add-learner", node: id, address: `${id}:8300` }];
+    return [learn(id)];
   };
 
   const shrink = (voters: readonly string[], action: "remove" | "add-learner"): readonly ConfigStep[] | undefined => {
     if (voters.length <= target) return undefined;
     const node = rng.pick(voters);
-    return action === "remove" ? [{ action, node }] : [{ action, node, address: `${node}:8300` }];
+    return [action === "remove" ? { action, node } : learn(node)];
   };
 
   const isCaughtUp = (leader: SimServer, id: string): boolean => {

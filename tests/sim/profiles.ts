@@ -32,28 +32,31 @@ function reads(swarm: SimOptions, rng: Rng): SimOptions {
     thinkMeanUs: rng.pick([5_000, 20_000]),
     retryMeanUs: 3_000,
     loyalty: rng.pick([0.5, 0.9]),
-    callTimeoutsUs: [200_000, 600_000],
-    safetyUs: 6_000_000,
+    callTimeoutsUs: [100_000, 300_000],
+    safetyUs: 10_000_000,
     network: {
       ...swarm.network,
+      meanDelayUs: rng.pick([300, 2_000, 10_000]),
       lossChance: 0,
       straggleChance: rng.pick([0.01, 0.1]),
       duplicateChance: rng.pick([0, 0.1]),
-      canReorder: rng.chance(0.8),
+      // A link that keeps the order would stand still behind each straggler.
+      canReorder: true,
     },
     // Slow to commit, quick to answer: what waits for a commit and what only waits for an answer come apart.
-    disk: { ...swarm.disk, syncMeanUs: rng.pick([2_000, 30_000]), isLying: false },
+    disk: { ...swarm.disk, syncMeanUs: rng.pick([200, 2_000, 20_000]), isLying: false },
     core: { ...swarm.core, electionTicks: rng.pick([5, 10]) },
     faults: {
       "partition-leader": 2,
-      "freeze-leader": 2,
+      "freeze-leader": 3,
       "lose-at-answer": 3,
       "partition-in": 1,
       "partition-out": 1,
       clog: 1,
-      heal: 3,
+      heal: 1,
     },
-    faultMeanUs: rng.pick([200_000, 500_000]),
+    faultMeanUs: rng.pick([500_000, 1_000_000]),
+    isPilingUp: false,
     operatorMeanUs: 0,
   };
 }

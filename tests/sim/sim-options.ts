@@ -34,6 +34,8 @@ export interface SimOptions {
   /** Relative weights of what goes wrong; what has none never does. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
   readonly faultMeanUs: number;
+  /** A new partition comes on top of those before it; else it takes their place. */
+  readonly isPilingUp: boolean;
   /** Mean time between the operator's membership changes and transfers; 0 for none. */
   readonly operatorMeanUs: number;
   readonly transferShare: number;
@@ -148,6 +150,7 @@ export function drawSwarm(rng: Rng): SimOptions {
       wipe: isDiskLying ? 0 : some(0.3, [0.3]),
     },
     faultMeanUs: rng.pick([200_000, 500_000, 1_500_000]),
+    isPilingUp: rng.chance(0.5),
     operatorMeanUs: isDiskLying ? 0 : operatorMeanUs,
     transferShare: rng.pick([0, 0.3, 0.7]),
     isImpatient: rng.chance(0.3),
