@@ -75,14 +75,15 @@ function drawCore(world: World, rng: Rng, possible: readonly Membership[] | unde
   return core;
 }
 
-/** Down, deaf, mute, or alive, for good. Returns those alive. */
+/** Down, deaf, mute, with a disk that answers nothing any more, or alive, for good. Returns those alive. */
 function breakOthers(world: World, rng: Rng, core: readonly SimServer[]): SimServer[] {
   const alive: SimServer[] = [];
   for (const server of world.servers) {
     if (core.includes(server) || server.isGone) continue;
-    const fate = rng.pick(["down", "deaf", "deaf", "mute", "alive"]);
+    const fate = rng.pick(["down", "deaf", "deaf", "mute", "stuck", "alive"]);
     world.trace.note(server.slot, "*", () => `${server.id} stays ${fate}`);
     if (fate === "alive") alive.push(server);
+    if (fate === "stuck") server.disk.stall(Number.MAX_SAFE_INTEGER / 2);
     if (fate === "down") {
       if (server.isUp) server.crash();
       server.retire("stays down");

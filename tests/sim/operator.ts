@@ -39,7 +39,6 @@ const promotableLag = 20;
 export function createOperator(setup: { readonly world: World; readonly rng: Rng; readonly rpc: Rpc }): Operator {
   const { world, rng, rpc } = setup;
   const { heap, options } = world;
-  const target = Math.max(3, options.servers);
   let isStopped = false;
   let isTransferring = false;
   let changes = 0;
@@ -90,6 +89,14 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     });
   };
 
+  /** Nothing was heard yet of a change, and here is somebody else to ask. */
+  const askSuccessor = (leader: SimServer): void => {
+    const open = undecided.findLast(({ isAnswered }) => !isAnswered);
+    if (isStopped || !options.isImpatient || open === undefined || rng.chance(0.3)) return;
+    change(leader, rng.chance(0.7) ? open.steps : (plan(leader, world.membership) ?? open.steps));
+  };
+  world.onLeader(askSuccessor);
+
   const answered = (proposed: Proposed, reply: Reply): void => {
     world.trace.note(0, "o", () => `the operator got ${JSON.stringify(reply)}`);
     const isUnknown =
@@ -138,8 +145,8 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     if (ready !== undefined && rng.chance(0.7)) return rng.chance(0.5) ? promote(ready) : replace();
     return rng.pick([
       addLearner,
-      () => shrink(voters, "remove"),
-      () => shrink(voters, "add-learner"),
+      () => shrink(leader, voters, "remove"),
+      () => shrink(leader, voters, "add-learner"),
       replace,
       moved,
     ])();
@@ -166,9 +173,14 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     return [learn(id)];
   };
 
-  const shrink = (voters: readonly string[], action: "remove" | "add-learner"): readonly ConfigStep[] | undefined => {
-    if (voters.length <= target) return undefined;
-    const node = rng.pick(voters);
+  /** The leader itself is the most delicate to take away. */
+  const shrink = (
+    leader: SimServer,
+    voters: readonly string[],
+    action: "remove" | "add-learner",
+  ): readonly ConfigStep[] | undefined => {
+    if (voters.length <= options.fewestVoters) return undefined;
+    const node = rng.chance(0.4) ? leader.id : rng.pick(voters);
     return [action === "remove" ? { action, node } : learn(node)];
   };
 

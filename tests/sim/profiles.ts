@@ -6,7 +6,7 @@ import { drawSwarm, type ProfileName, type SimOptions } from "./sim-options.ts";
  * corner that needs five things at once is met by chance too rarely. Which one is up to the seed's number, so that any row of
  * seeds has them all.
  */
-const order: readonly ProfileName[] = ["swarm", "reads", "swarm", "membership", "swarm", "retries"];
+const order: readonly ProfileName[] = ["swarm", "reads", "membership", "swarm", "retries", "snapshots", "swarm"];
 
 export function drawOptions(seed: number, rng: Rng): SimOptions {
   const swarm = drawSwarm(rng);
@@ -19,6 +19,7 @@ const narrowed: Readonly<Record<ProfileName, (swarm: SimOptions, rng: Rng) => Si
   reads,
   membership,
   retries,
+  snapshots,
 };
 
 /** Eager readers who ask anybody, leaders that are cut off, and answers that come when somebody else has led for long. */
@@ -85,6 +86,7 @@ function membership(swarm: SimOptions, rng: Rng): SimOptions {
     faultMeanUs: rng.pick([300_000, 800_000]),
     operatorMeanUs: rng.pick([150_000, 500_000]),
     transferShare: rng.pick([0, 0.2]),
+    fewestVoters: rng.pick([1, 1, 2, 3, 4]),
     isImpatient: rng.chance(0.5),
     isEndingInChange: rng.chance(0.7),
   };
@@ -116,5 +118,44 @@ function retries(swarm: SimOptions, rng: Rng): SimOptions {
     operatorMeanUs: rng.pick([0, 0, 700_000]),
     // Snapshots carry the table of request ids, and restarts read it.
     limits: { ...swarm.limits, maxLogBytes: 3_000, trailingEntries: rng.pick([5, 30]) },
+  };
+}
+
+/** Logs that are cut as soon as they may be: who was away for a moment gets a snapshot, late, by an old leader or twice. */
+function snapshots(swarm: SimOptions, rng: Rng): SimOptions {
+  return {
+    ...swarm,
+    servers: rng.pick([3, 3, 5]),
+    clients: 4,
+    keys: 4,
+    readShare: 0.3,
+    thinkMeanUs: 5_000,
+    safetyUs: 8_000_000,
+    network: {
+      ...swarm.network,
+      meanDelayUs: rng.pick([300, 2_000, 10_000]),
+      straggleChance: rng.pick([0, 0.02, 0.1]),
+      lossChance: rng.pick([0, 0.03]),
+      canReorder: true,
+    },
+    disk: { ...swarm.disk, isLying: false },
+    core: { ...swarm.core, electionTicks: rng.pick([5, 10]) },
+    limits: { ...swarm.limits, maxLogBytes: rng.pick([1_000, 3_000]), trailingEntries: rng.pick([0, 5]) },
+    chunkRows: rng.pick([1, 3]),
+    faults: {
+      crash: 1,
+      pause: 1,
+      "partition-one": 2,
+      "partition-in": 1,
+      "partition-leader": 2,
+      "lose-at-answer": 1,
+      "disk-slow": 1,
+      "disk-stall": 1,
+      wipe: rng.pick([0, 0.3]),
+      heal: 2,
+    },
+    faultMeanUs: rng.pick([300_000, 700_000]),
+    isPilingUp: false,
+    operatorMeanUs: rng.pick([0, 400_000]),
   };
 }

@@ -35,6 +35,7 @@ export interface ServerWorld {
   noteStatus(status: ReplicaStatus): void;
   send(message: Message): void;
   sendSnapshot(from: SimServer, to: NodeId, term: number): void;
+  elected(server: SimServer): void;
   /** A write or a change is acknowledged. */
   answered(server: SimServer): void;
   /** A server stopped by itself. */
@@ -352,6 +353,7 @@ export class SimServer {
     if (before.role === after.role && before.term === after.term) return;
     const code = after.role === "leader" ? "L" : after.role === "follower" ? "F" : "C";
     this.#world.trace.note(this.slot, code, () => `${this.id} is ${after.role} in ${after.term}`);
+    if (after.role === "leader") this.#world.elected(this);
   }
 
   #guarded<T>(run: () => T): T {

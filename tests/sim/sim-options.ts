@@ -39,6 +39,8 @@ export interface SimOptions {
   /** Mean time between the operator's membership changes and transfers; 0 for none. */
   readonly operatorMeanUs: number;
   readonly transferShare: number;
+  /** More voters than this may be taken away again. */
+  readonly fewestVoters: number;
   /** The operator asks for the next change before it knows what became of the last. */
   readonly isImpatient: boolean;
   /** The safety phase ends in the middle of a membership change, with every server down. */
@@ -80,16 +82,17 @@ const tickUs = 50_000;
 export { tickUs };
 
 /** The swarm, or one of the profiles that look long and hard into one corner; see `profiles.ts`. */
-export type ProfileName = "swarm" | "reads" | "membership" | "retries";
+export type ProfileName = "swarm" | "reads" | "membership" | "retries" | "snapshots";
 
 export function drawSwarm(rng: Rng): SimOptions {
   const isDiskLying = rng.chance(0.05);
   const operatorMeanUs = rng.chance(0.5) ? rng.pick([700_000, 1_500_000, 4_000_000]) : 0;
   const some = (chance: number, weights: readonly number[]): number => (rng.chance(chance) ? rng.pick(weights) : 0);
   const lossChance = some(0.6, [0.005, 0.03, 0.12]);
+  const servers = rng.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5]);
   return {
     profile: "swarm",
-    servers: rng.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5]),
+    servers,
     machine: rng.chance(0.25) ? catalog : registers,
     clients: rng.between(2, 6),
     keys: rng.between(2, 4),
@@ -153,6 +156,7 @@ export function drawSwarm(rng: Rng): SimOptions {
     isPilingUp: rng.chance(0.5),
     operatorMeanUs: isDiskLying ? 0 : operatorMeanUs,
     transferShare: rng.pick([0, 0.3, 0.7]),
+    fewestVoters: Math.max(3, servers),
     isImpatient: rng.chance(0.3),
     isEndingInChange: rng.chance(0.4),
     clockSkew: rng.pick([0, 0.02, 0.2]),

@@ -44,6 +44,7 @@ export class World {
   readonly #serverWorld: ServerWorld;
   #newest = { appliedIndex: 0, membership: emptyMembership };
   #onAnswer: (server: SimServer) => void = () => {};
+  #onLeader: (server: SimServer) => void = () => {};
 
   constructor(setup: {
     readonly options: SimOptions;
@@ -86,6 +87,7 @@ export class World {
       sendSnapshot: (from, to, term) => streams.start(from, to, term),
       onHalt: (server, reason) => this.#halted(server, reason),
       answered: (server) => this.#onAnswer(server),
+      elected: (server) => this.#onLeader(server),
     };
   }
 
@@ -125,6 +127,11 @@ export class World {
   /** Called when a server has answered that something is done; the answer is on its way then. */
   onAnswer(listener: (server: SimServer) => void): void {
     this.#onAnswer = listener;
+  }
+
+  /** Called when a server has begun to lead, before anything that it does as leader has left it. */
+  onLeader(listener: (server: SimServer) => void): void {
+    this.#onLeader = listener;
   }
 
   /** Restarts what can be restarted; a damaged disk ends its server for good. */

@@ -111,6 +111,18 @@ export const mutants: readonly Mutant[] = [
     "const majority = (voters.length >> 1) + 1;",
     "const majority = (voters.length + 1) >> 1;",
   ),
+  mutant(
+    "helps to depose the leader it hears",
+    "core/voter.ts",
+    'if (message.isTransfer || state.leader === "" || state.leader === message.from) return false;',
+    "if (message.term >= 0) return false;",
+  ),
+  mutant(
+    "leads on with a disk that hangs",
+    "replica/replica.ts",
+    "const due = batches.isOutstanding ? stall.tick() : undefined;",
+    'const due = undefined as "hand-over" | "step-down" | undefined;',
+  ),
 
   // Replication (rules 7, 24)
   mutant(
@@ -206,9 +218,50 @@ export const mutants: readonly Mutant[] = [
     'appendEntry(state, leader, { index, term: state.term, kind: "config", change });',
     'appendEntry(state, leader, { index, term: state.term, kind: "config", change }); const early = applyChange(state.membership, change); if (early.ok) state.membership = early.membership;',
   ),
+  mutant(
+    "takes on a change before those it inherited",
+    "core/leader.ts",
+    "pendingConfigIndex: log.lastIndex,",
+    "pendingConfigIndex: 0,",
+  ),
+  // The leader refuses to go as one of two, and the arithmetic to let either go.
+  {
+    name: "removes one of two voters outright",
+    patches: [
+      {
+        file: "core/membership.ts",
+        find: "if (current.voters.length === 2 && gone.some(",
+        replace: "if (current.voters.length < 0 && gone.some(",
+      },
+      {
+        file: "core/changes.ts",
+        find: "if (state.membership.voters.length === 2 && !next",
+        replace: "if (state.membership.voters.length < 0 && !next",
+      },
+    ],
+  },
   mutant("keeps its membership over a snapshot", "core/follower.ts", "state.membership = snapshot.membership;", ""),
 
-  // Exactly once (rule 30)
+  // Snapshots (rule 26)
+  {
+    name: "takes any snapshot, whatever its log holds",
+    patches: [
+      { file: "core/follower.ts", find: "if (snapshot.index <= log.commit) {", replace: "if (snapshot.index < 0) {" },
+      {
+        file: "core/follower.ts",
+        find: "if (log.termAt(snapshot.index) === snapshot.term) {",
+        replace: "if (snapshot.index < 0) {",
+      },
+    ],
+  },
+
+  // Exactly once, and honest about it (rules 30, 31)
+  mutant(
+    "calls an open outcome none",
+    "replica/proposals.ts",
+    'reason: "unknown", message, leader: leader()',
+    'reason: "dropped", message, leader: leader()',
+  ),
   mutant(
     "forgets request ids in a restart",
     "replica/applying.ts",
