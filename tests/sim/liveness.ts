@@ -31,9 +31,10 @@ export function requireLiveness(setup: {
     world.start(server);
   }
   const core = drawCore(world, rng, possibleMemberships);
-  const alive = breakOthers(world, rng, core);
+  const { alive, stuck } = breakOthers(world, rng, core);
   world.trace.note(0, "*", () => `liveness of ${core.map(({ id }) => id).join(" ")}`);
-  clients.restrictTo(() => [...core, ...alive]);
+  // Nobody notices a hung disk before there is something to write.
+  clients.restrictTo(() => [...core, ...alive, ...stuck]);
   const quietFromUs = world.heap.nowUs() + maxStraggleUs;
   const acknowledged = clients.acknowledged();
   const deadlineUs = world.heap.nowUs() + convergeWithinUs;
@@ -75,15 +76,23 @@ function drawCore(world: World, rng: Rng, possible: readonly Membership[] | unde
   return core;
 }
 
-/** Down, deaf, mute, with a disk that answers nothing any more, or alive, for good. Returns those alive. */
-function breakOthers(world: World, rng: Rng, core: readonly SimServer[]): SimServer[] {
+/** Down, deaf, mute, with a disk that answers nothing any more, or alive, for good. Returns those who hear and speak. */
+function breakOthers(
+  world: World,
+  rng: Rng,
+  core: readonly SimServer[],
+): { readonly alive: readonly SimServer[]; readonly stuck: readonly SimServer[] } {
   const alive: SimServer[] = [];
+  const stuck: SimServer[] = [];
   for (const server of world.servers) {
     if (core.includes(server) || server.isGone) continue;
     const fate = rng.pick(["down", "deaf", "deaf", "mute", "stuck", "alive"]);
     world.trace.note(server.slot, "*", () => `${server.id} stays ${fate}`);
     if (fate === "alive") alive.push(server);
-    if (fate === "stuck") server.disk.stall(Number.MAX_SAFE_INTEGER / 2);
+    if (fate === "stuck") {
+      stuck.push(server);
+      server.disk.stall(Number.MAX_SAFE_INTEGER / 2);
+    }
     if (fate === "down") {
       if (server.isUp) server.crash();
       server.retire("stays down");
@@ -94,7 +103,7 @@ function breakOthers(world: World, rng: Rng, core: readonly SimServer[]): SimSer
       if (fate === "mute") world.network.block(server.id, other.id);
     }
   }
-  return alive;
+  return { alive, stuck };
 }
 
 /** Those who have to agree: servers that wait to be added, or do not know yet that they were removed, are none. */
