@@ -31,7 +31,7 @@ interface Proposed {
   readonly after: readonly Proposed[];
 }
 
-const timeoutUs = 4_000_000;
+const timeoutsUs = [1_000_000, 4_000_000];
 const maxServers = 9;
 /** A learner this close to the leader's commit index is promoted. */
 const promotableLag = 20;
@@ -78,7 +78,9 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     undecided = [...undecided, proposed];
     const ask: ConfigChange = { type: "change", steps };
     world.trace.note(leader.slot, "o", () => `${JSON.stringify(ask)} to ${leader.id}`);
-    rpc.call(leader, { type: "propose-change", change: ask }, { timeoutUs }, (reply) => answered(proposed, reply));
+    rpc.call(leader, { type: "propose-change", change: ask }, { timeoutUs: rng.pick(timeoutsUs) }, (reply) =>
+      answered(proposed, reply),
+    );
   };
 
   /** The same once more, or what seemed right before that was done; at once, or a moment later. */
@@ -108,6 +110,7 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     // Done: so is everything before it, which is in the log or lost for good. Else it is certainly without effect.
     const isDone = reply.type === "outcome" && reply.outcome.ok;
     undecided = undecided.filter((one) => one !== proposed && !(isDone && proposed.after.includes(one)));
+    if (isDone) retireRemoved();
   };
 
   const transfer = (leader: SimServer, { voters }: Membership): void => {
@@ -115,7 +118,7 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     if (to === leader.id) return;
     world.trace.note(leader.slot, "o", () => `transfer from ${leader.id} to ${to}`);
     isTransferring = true;
-    rpc.call(leader, { type: "transfer", to }, { timeoutUs }, () => {
+    rpc.call(leader, { type: "transfer", to }, { timeoutUs: rng.pick(timeoutsUs) }, () => {
       isTransferring = false;
     });
   };
@@ -142,6 +145,8 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
       return learners.some(isThere) ? undefined : addLearner();
     }
     if (options.operatorMeanUs === 0) return undefined;
+    // The step from two voters to one is the one that leaves somebody alone with what he has not heard.
+    if (voters.length === 2 && rng.chance(0.4)) return shrink(leader, voters, "remove");
     if (ready !== undefined && rng.chance(0.7)) return rng.chance(0.5) ? promote(ready) : replace();
     return rng.pick([
       addLearner,
@@ -202,6 +207,7 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
       );
       if (isLosing && !canGoOn(left, [world.membership])) continue;
       if (server.isUp) server.crash();
+      if (rng.chance(0.5)) world.network.dropFrom(server.id);
       server.retire("removed");
     }
   };
