@@ -8,6 +8,8 @@ import { drawSwarm, type ProfileName, type SimOptions } from "./sim-options.ts";
  */
 const order: readonly ProfileName[] = ["swarm", "reads", "membership", "swarm", "retries", "snapshots", "swarm"];
 
+export const profileNames: readonly ProfileName[] = [...new Set(order)];
+
 export function drawOptions(seed: number, rng: Rng): SimOptions {
   const swarm = drawSwarm(rng);
   const profile = order[seed % order.length] ?? "swarm";

@@ -1,5 +1,11 @@
 import type { Membership, NodeId } from "../../server/raft/core/types.ts";
-import type { SimServer } from "./server.ts";
+import type { DiskImage } from "./disk-image.ts";
+
+/** Of a server only what is on its disk counts. */
+interface Survivor {
+  readonly id: NodeId;
+  readonly disk: { readonly durable: DiskImage };
+}
 
 /** What one server would come back with after a crash. */
 interface Voter {
@@ -18,7 +24,7 @@ interface Voter {
  * lost in that moment, no Raft can go on, though a majority of the new voters is there. So an answered change makes the removed
  * server dispensable as long as nobody else fails; a failure more is survived once those who are left have heard of the change.
  */
-export function canGoOn(left: readonly SimServer[], memberships: readonly Membership[]): boolean {
+export function canGoOn(left: readonly Survivor[], memberships: readonly Membership[]): boolean {
   const isLeft = (id: NodeId): boolean => left.some((server) => server.id === id);
   if (!memberships.every((membership) => isQuorate(membership, isLeft))) return false;
   const voters = left.map(voterOf);
@@ -32,7 +38,7 @@ export function isQuorate(membership: Membership, isLeft: (id: NodeId) => boolea
   );
 }
 
-function voterOf({ id, disk: { durable } }: SimServer): Voter {
+function voterOf({ id, disk: { durable } }: Survivor): Voter {
   const { lastIndex, membership } = durable;
   return { id, lastIndex, lastTerm: durable.termAt(lastIndex) ?? 0, membership };
 }
