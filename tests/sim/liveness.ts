@@ -53,6 +53,7 @@ export function requireLiveness(setup: {
   runUntil(world, deadlineUs, isConverged, () => `${describe(core)}; open operations: ${clients.openOperations()}`);
   const members = membersOf(world, core);
   const term = members[0]?.status?.term;
+  if (rng.chance(0.5)) estrange(world, rng, core, alive);
   const untilUs = world.heap.nowUs() + stableForUs;
   while (world.heap.runNext(untilUs)) {}
   const isStable = members.every(({ status }) => status?.term === term);
@@ -61,6 +62,27 @@ export function requireLiveness(setup: {
     if (machine !== undefined && status !== undefined)
       world.check.applies.compareState(id, status.appliedIndex, machine);
   }
+}
+
+/**
+ * Cuts the link between the leader and one server that it can do without. The server still reaches everybody else, who hear
+ * their leader and therefore do not help it to another one, however often it asks (thesis 4.2.3).
+ */
+function estrange(world: World, rng: Rng, core: readonly SimServer[], alive: readonly SimServer[]): void {
+  const { leader } = world;
+  const dispensable = [...core, ...alive].filter(
+    (one) =>
+      one !== leader &&
+      canGoOn(
+        core.filter((other) => other !== one),
+        [world.membership],
+      ),
+  );
+  if (leader === undefined || dispensable.length === 0) return;
+  const one = rng.pick(dispensable);
+  world.trace.note(one.slot, "*", () => `${one.id} and its leader ${leader.id} no longer hear each other`);
+  world.network.block(one.id, leader.id);
+  world.network.block(leader.id, one.id);
 }
 
 /** As small a set as every possible membership allows; everybody while nobody can tell what the membership will be. */
