@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { createReplica } from "./engine.ts";
+import { knownKillers } from "./mutants/known-killers.ts";
 import { runMutants } from "./mutants/run-mutants.ts";
 import { profileNames } from "./profiles.ts";
 import { type RunResult, runSeed } from "./run-seed.ts";
@@ -36,7 +37,7 @@ async function main(): Promise<boolean> {
   if (values.mutants) return await runMutants({ print, only: values.only });
   if (values.sample) {
     const isGood = sample();
-    return (await runMutants({ print, only: undefined, isByKnownSeed: true })) && isGood;
+    return (await runMutants({ print, only: undefined, knownSeeds: knownKillers })) && isGood;
   }
   const count = numberOf("--seeds", values.seeds ?? "100");
   return runMany(numberOf("--start", values.start), count);
