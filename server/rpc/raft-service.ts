@@ -99,7 +99,7 @@ export function createRaftService(options: {
       );
     },
     close() {
-      for (const end of [...open]) end(new AtollError("UNAVAILABLE", "this server is stopping"));
+      for (const end of [...open]) end(new AtollError("UNAVAILABLE", `server ${inbox.nodeId} is stopping`));
     },
   };
 
