@@ -23,6 +23,7 @@ import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
+import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
 import { keepJoinToken } from "./rpc/join-token.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
 import { createRaftDialer } from "./rpc/raft-dialer.ts";
@@ -50,6 +51,8 @@ export interface ServerOptions {
   readonly join?: readonly string[];
   /** What the servers ask of a new one; empty or absent where they ask for none. */
   readonly joinToken?: string;
+  /** What it says to speak with other servers; given by tests of servers of different releases only. */
+  readonly protocols?: ProtocolRange;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -84,6 +87,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];
   const joinToken = options.joinToken ?? "";
+  const protocols = options.protocols ?? ownProtocols;
   const bootstrapExpect = options.bootstrapExpect ?? 1;
   const signal = options.signal ?? new AbortController().signal;
   const listen = { host: options.rpcHost, port: options.rpcPort };
@@ -97,6 +101,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     bootstrapExpect,
     join: servers,
     joinToken,
+    protocols,
     runtime,
     signal,
   });
@@ -104,6 +109,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   let identity: PeerIdentity | undefined;
   const wire = createRaftDialer({
     credentials: () => mustGet(identity, "peers are dialled with a certificate").credentials(),
+    protocols,
     clock: runtime.clock,
   });
   const log = openRaftLog({ disk, machine: state, wire, runtime, onFatal: options.onFatal });
@@ -148,6 +154,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       dataDir: options.dataDir,
       raft: {
         inbox: log.inbox,
+        protocols,
         greet: () => ({ clusterId: log.clusterId, nodeId, datacenter, leaderAddress: log.leadership().leaderAddress }),
         join: (request) => admit(request, { operator, authority, bootstrapExpect, signal: stopping.signal }),
       },
@@ -162,6 +169,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       datacenter,
       join: servers,
       joinToken,
+      protocols,
       credentials,
       runtime,
     });

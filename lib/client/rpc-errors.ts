@@ -23,6 +23,7 @@ const grpcStatus: Readonly<Partial<Record<ErrorCode, status>>> = {
   TIMEOUT: status.DEADLINE_EXCEEDED,
   DATA_CORRUPT: status.DATA_LOSS,
   WRONG_CLUSTER: status.FAILED_PRECONDITION,
+  PROTOCOL_MISMATCH: status.FAILED_PRECONDITION,
 };
 
 export interface RpcStatus {

@@ -18,7 +18,7 @@ export async function admit(
     readonly bootstrapExpect: number;
     readonly signal: AbortSignal;
   },
-): Promise<JoinResponse> {
+): Promise<Omit<JoinResponse, "protocols">> {
   const { operator, authority, bootstrapExpect, signal } = options;
   const { nodeId, address, csrPem } = request;
   const { clusterId, trustDomain, datacenter, rootPem } = authority;

@@ -10,6 +10,7 @@ import { migrateSingleServer } from "../raft/shell/migrate.ts";
 import type { ExpectedIdentity } from "../raft/shell/recover-log.ts";
 import { seedOfJoining, seedOfNewCluster, writeSeed } from "../raft/shell/seed-store.ts";
 import { checkTables } from "../raft/shell/table-check.ts";
+import type { ProtocolRange } from "../rpc/protocol-range.ts";
 import { createState } from "../state/state.ts";
 import { type EnrolledServer, enrolServer } from "./enrol-server.ts";
 import { decideFirstStart } from "./first-start.ts";
@@ -23,6 +24,7 @@ export interface OpenDiskOptions {
   readonly bootstrapExpect: number;
   readonly join: readonly string[];
   readonly joinToken: string;
+  readonly protocols: ProtocolRange;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
 }
@@ -98,6 +100,7 @@ async function makeDisk(store: RangedStore, options: OpenDiskOptions): Promise<O
     datacenter,
     join: [first.address, ...options.join],
     joinToken: options.joinToken,
+    protocols: options.protocols,
     runtime,
     signal,
   });
