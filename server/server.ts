@@ -22,6 +22,7 @@ import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
+import type { ReplicaLimits } from "./raft/replica/replica-api.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
 import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
 import { keepJoinToken } from "./rpc/join-token.ts";
@@ -53,6 +54,8 @@ export interface ServerOptions {
   readonly joinToken?: string;
   /** What it says to speak with other servers; given by tests of servers of different releases only. */
   readonly protocols?: ProtocolRange;
+  /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
+  readonly limits?: Partial<ReplicaLimits>;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -112,7 +115,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     protocols,
     clock: runtime.clock,
   });
-  const log = openRaftLog({ disk, machine: state, wire, runtime, onFatal: options.onFatal });
+  const log = openRaftLog({
+    disk,
+    machine: state,
+    wire,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    runtime,
+    onFatal: options.onFatal,
+  });
   try {
     const create = (root: CaRootFields): Authority =>
       createAuthority({ root, datacenter, nodeId, currentIndex: reader.appliedIndex, runtime });

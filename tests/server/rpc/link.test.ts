@@ -94,7 +94,8 @@ describe("calls", () => {
     cluster.onForward = (_request, signal) => {
       seen.resolve(signal);
       signal.addEventListener("abort", () => aborted.resolve());
-      return new Promise(() => undefined);
+      // As `inject` does with an aborted request.
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
     };
     const caller = new AbortController();
     const failure = failureOf(agent.link.forward(leaderRequest, caller.signal));
@@ -102,6 +103,8 @@ describe("calls", () => {
     caller.abort();
     await aborted.promise;
     expect((await failure).code).toBe("UNAVAILABLE");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(cluster.runtime.lines.filter((line) => line.includes("[ERROR]"))).toEqual([]);
   });
 
   test("end at their deadline", async () => {
