@@ -45,6 +45,9 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
     beforeStart: (server) => {
       if (needsDisks) disks.set(server, new SmallDisk(server.dataDir, diskMb));
     },
+    afterEnd: () => {
+      for (const disk of disks.values()) disk[Symbol.dispose]();
+    },
   });
   try {
     const ports = cluster.servers.map((server) => server.httpPort);
@@ -76,7 +79,6 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
     const { servers, seed } = options;
     return { servers, seed, injected, longestRecoveryMs, ...judge(record, found) };
   } finally {
-    for (const disk of disks.values()) disk[Symbol.dispose]();
     await cluster.stop();
   }
 }
