@@ -31,6 +31,8 @@ export interface WireServer extends AsyncDisposable {
 export async function startWireServer(options: {
   readonly nodeId: string;
   readonly protocols?: ProtocolRange;
+  /** What a receiver does with each chunk of a snapshot before it takes the next. */
+  readonly onChunk?: () => Promise<void>;
 }): Promise<WireServer> {
   const runtime = createTestRuntime();
   const authority = createTestAuthority({ runtime });
@@ -49,7 +51,10 @@ export async function startWireServer(options: {
         onMessages: (group) => groups.push(group),
         async onSnapshot(snapshot) {
           let bytes = 0;
-          for await (const chunk of snapshot.chunks) bytes += chunk.byteLength;
+          for await (const chunk of snapshot.chunks) {
+            bytes += chunk.byteLength;
+            await options.onChunk?.();
+          }
           if (refusal !== undefined) throw new AtollError("UNAVAILABLE", refusal);
           const { from, term, meta } = snapshot;
           snapshots.push({ from, term, meta, bytes, totals: snapshot.totals() });

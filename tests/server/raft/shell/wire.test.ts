@@ -155,3 +155,25 @@ test("servers without a common version refuse each other, and both are told whic
   expect(server.groups).toEqual([]);
   expect(server.snapshots).toEqual([]);
 });
+
+test("a snapshot is read no faster than its receiver takes it, so its size is no matter of memory", async () => {
+  const total = 200;
+  let sent = 0;
+  let taken = 0;
+  let mostUnderWay = 0;
+  await using server = await startWireServer({
+    nodeId: "n2",
+    async onChunk() {
+      taken++;
+      mostUnderWay = Math.max(mostUnderWay, sent - taken);
+      // A disk that needs some turns of the event loop, in which a sender that does not wait would read on.
+      for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    },
+  });
+  async function* chunks(): AsyncIterable<Uint8Array> {
+    for (; sent < total; sent++) yield Buffer.alloc(256 * 1024, sent);
+  }
+  await server.wireOf("n1").sendSnapshot(server.address, { ...outgoing, chunks: chunks() }, never);
+  expect(taken).toBe(total);
+  expect(mostUnderWay).toBeLessThan(16);
+});
