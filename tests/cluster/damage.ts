@@ -4,8 +4,9 @@ import { type DatabasePart, flipBits, largestBytes } from "./flip-bits.ts";
 import { removePeer, votersOf } from "./membership.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** A record of the database by its key, or a place in a file, as an operator needs it to look at the damage. */
-const namedPlace = /\bkey "(?:meta|log|entry|row|state)\/[^"]+"|\b(?:table \S+\.ldb|log \S+\.log): [^;]* at \d+/;
+/** A row by its key, or the part of a file by its place and keys, as an operator needs it to look at the damage. */
+const namedPlace =
+  /\bkey "(?:meta|log|entry|row|state)\/[^"]+"|\btable \S+\.ldb: [^;]* at \d+ [^;]*keys "[^"]*" and "[^"]+"|\blog \S+\.log: [^;]* at \d+ is wrong/;
 const minLogBytes = 6_000;
 const fillTimeoutMs = 20_000;
 const rejoinTimeoutMs = 40_000;

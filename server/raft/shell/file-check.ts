@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { crc32c } from "../../../lib/base/crc32c.ts";
 import { systemErrorCode } from "../../../lib/base/errors.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
-import { findDamage, readRecords, unmask } from "./leveldb-log.ts";
+import { findDamage, firstKeyOf, readRecords, unmask } from "./leveldb-log.ts";
 
 /** At the end of a table: the handles of two blocks, padding, and a magic number. */
 const footerBytes = 48;
@@ -44,9 +44,12 @@ async function checkLogs(directory: string): Promise<void> {
   const names = (await readdirOptional(directory)).filter((name) => /^\d+\.log$/.test(name));
   for (const name of names.toSorted()) {
     const path = join(directory, name);
-    const at = findDamage((await readOptional(path)) ?? Buffer.alloc(0));
+    const log = (await readOptional(path)) ?? Buffer.alloc(0);
+    const at = findDamage(log);
     if (at === undefined) continue;
-    throw damaged({ directory, place: `log ${path}`, problem: `the checksum of its record at ${at} is wrong` });
+    const key = firstKeyOf(log, at);
+    const rows = key === undefined ? "" : `, which begins with key "${key}"`;
+    throw damaged({ directory, place: `log ${path}`, problem: `the checksum of its record at ${at} is wrong${rows}` });
   }
 }
 
@@ -56,9 +59,14 @@ function findTableDamage(table: Buffer): string | undefined {
   if (footerAt < 0 || table.readBigUInt64LE(table.length - 8) !== magic) return "it does not end as a table does";
   try {
     const footer = { bytes: table, at: footerAt };
-    for (const { offset, size } of [readHandle(footer), readHandle(footer)]) {
-      for (const handle of readIndex(openBlock(table, { offset, size }))) openBlock(table, handle, { isRead: false });
+    const filters = readHandle(footer);
+    let previous = "";
+    for (const { handle, key } of readIndex(openBlock(table, readHandle(footer)))) {
+      openBlock(table, handle, { isRead: false, rows: `, which has the rows between keys "${previous}" and "${key}"` });
+      previous = key;
     }
+    for (const { handle } of readIndex(openBlock(table, filters)))
+      openBlock(table, handle, { isRead: false, rows: "" });
     return undefined;
   } catch (thrown) {
     // What a checksum does not cover is the footer: it points anywhere then.
@@ -80,34 +88,44 @@ interface Cursor {
 }
 
 /** The contents of a block whose checksum is right, uncompressed; nothing when they are not to be read. */
-function openBlock(table: Buffer, { offset, size }: Handle, { isRead } = { isRead: true }): Buffer {
+function openBlock(table: Buffer, { offset, size }: Handle, { isRead, rows } = { isRead: true, rows: "" }): Buffer {
   const end = offset + size;
   if (end + trailerBytes > table.length - footerBytes)
     throw new BlockDamage("its footer or index points outside of it");
   const kind = table.readUInt8(end);
   if (unmask(table.readUInt32LE(end + 1)) !== crc32c(table.subarray(offset, end + 1))) {
-    throw new BlockDamage(`the checksum of its block at ${offset} is wrong`);
+    throw new BlockDamage(`the checksum of its block at ${offset} is wrong${rows}`);
   }
   const block = table.subarray(offset, end);
   if (!isRead) return Buffer.alloc(0);
   return kind === 1 ? uncompress(block) : block;
 }
 
-/** The handles in an index block: keys that share prefixes with the one before, each with a handle; then restart points. */
-function readIndex(block: Buffer): Handle[] {
-  const handles: Handle[] = [];
+interface IndexEntry {
+  /** Not before the last key of the block and before the first of the next, though maybe none of either. */
+  readonly key: string;
+  readonly handle: Handle;
+}
+
+/** What an index block says: keys that share prefixes with the one before, each with a handle; then restart points. */
+function readIndex(block: Buffer): IndexEntry[] {
+  const entries: IndexEntry[] = [];
   const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4);
   const cursor = { bytes: block, at: 0 };
+  let stored = Buffer.alloc(0);
   while (cursor.at < end) {
-    readVarint(cursor);
+    const sharedBytes = readVarint(cursor);
     const keyBytes = readVarint(cursor);
     const valueBytes = readVarint(cursor);
+    stored = Buffer.concat([stored.subarray(0, sharedBytes), block.subarray(cursor.at, cursor.at + keyBytes)]);
     cursor.at += keyBytes;
     const next = cursor.at + valueBytes;
-    handles.push(readHandle(cursor));
+    // Behind each key are the number of its write and its kind.
+    const key = stored.subarray(0, Math.max(0, stored.length - 8)).toString();
+    entries.push({ key, handle: readHandle(cursor) });
     cursor.at = next;
   }
-  return handles;
+  return entries;
 }
 
 function readHandle(cursor: Cursor): Handle {

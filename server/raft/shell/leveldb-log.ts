@@ -45,6 +45,14 @@ export function findDamage(log: Buffer): number | undefined {
   return undefined;
 }
 
+/** The first row that a batch writes, where that can be read in spite of the damage: for people, not to be relied on. */
+export function firstKeyOf(log: Buffer, at: number): string | undefined {
+  // Number and count of the batch, the kind of its first operation, the length of the key in one byte: ours are short.
+  const keyAt = at + headerBytes + 14;
+  const key = log.subarray(keyAt, keyAt + (log[keyAt - 1] ?? 0)).toString();
+  return /^[\x20-\x7e]+$/.test(key) ? key : undefined;
+}
+
 /** At any place, since a damaged length says nothing. The parts of the record that a crash cut off do not count. */
 function hasBeginningBehind(log: Buffer, damagedAt: number): boolean {
   for (let at = damagedAt + 1; at + headerBytes <= log.length; at++) {

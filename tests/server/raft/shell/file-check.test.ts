@@ -43,6 +43,7 @@ test("a flipped bit anywhere in the blocks of a table is found and its file name
   using temp = createTempDir();
   const path = await makeTables(temp.path);
   const sound = readFileSync(path);
+  const named = new Set<string>();
   // The padding in the footer means nothing.
   for (let at = 0; at < sound.length - 48; at += 61) {
     const bytes = Buffer.from(sound);
@@ -51,7 +52,14 @@ test("a flipped bit anywhere in the blocks of a table is found and its file name
     const refused = checkFiles(temp.path);
     await expect(refused).rejects.toMatchObject({ code: "DATA_CORRUPT" });
     await expect(refused).rejects.toThrow(`is damaged in table ${path}: the checksum of its block at `);
+    const keys = /which has the rows between keys "(.*)" and "(.*)";/.exec(
+      String(await refused.catch((thrown: unknown) => thrown)),
+    );
+    if (keys !== null) named.add(keys[2] ?? "");
   }
+  // Every kind of row lies in a block of its own kind.
+  expect([...named].some((key) => key.startsWith("noise/"))).toBe(true);
+  expect([...named].some((key) => key.startsWith("text/"))).toBe(true);
   writeFileSync(path, sound);
   await checkFiles(temp.path);
 });
@@ -90,7 +98,9 @@ test("a flipped bit in a log is found and its file and place are named, though L
   writeFileSync(path, bytes);
   const refused = checkFiles(temp.path);
   await expect(refused).rejects.toMatchObject({ code: "DATA_CORRUPT" });
-  await expect(refused).rejects.toThrow(/is damaged in log \S+\.log: the checksum of its record at \d+ is wrong/);
+  await expect(refused).rejects.toThrow(
+    /is damaged in log \S+\.log: the checksum of its record at \d+ is wrong, which begins with key "key-10"/,
+  );
 
   const opened = await openLevelStore(temp.path);
   let found = 0;
