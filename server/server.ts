@@ -25,6 +25,7 @@ import { recoverAtStart } from "./raft/recover-peers.ts";
 import type { ReplicaLimits } from "./raft/replica/replica-api.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
 import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
+import { startScrub } from "./raft/shell/scrub.ts";
 import { keepJoinToken } from "./rpc/join-token.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
 import { createRaftDialer } from "./rpc/raft-dialer.ts";
@@ -183,6 +184,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       credentials,
       runtime,
     });
+    const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
     return {
       datacenter,
@@ -201,6 +203,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
         autopilot.close();
+        scrub.close();
         membership.close();
         stopping.abort();
         leaderLink.close();

@@ -2,8 +2,8 @@
  * Verifies the files of a LevelDB database before it is opened. LevelDB 1.20 does not check what it reads from a table
  * unless it is told to, which the addon does not offer, and flipped bits in one can end the whole process (SIGABRT), with
  * nothing said; of its log it drops what is damaged, silently: in a short log that is everything behind the damage, and a
- * log that only ends earlier looks sound to whoever reads the database. Which tables count comes from the manifest: a crash can leave half-written ones behind, which LevelDB
- * deletes. Formats: doc/table_format.md, db/version_edit.cc of LevelDB.
+ * log that only ends earlier looks sound to whoever reads the database. Which tables count comes from the manifest: a crash
+ * can leave half-written ones behind, which LevelDB deletes. Formats: doc/table_format.md and db/version_edit.cc of LevelDB.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -19,10 +19,12 @@ const magic = 0xdb4775248b80fb57n;
 const trailerBytes = 5;
 
 /**
- * Rejects with `DATA_CORRUPT`, naming the file, when a log or a table that belongs to the database is damaged. What is missing, and
- * a manifest that cannot be read, are left to LevelDB, which refuses them by itself.
+ * Rejects with `DATA_CORRUPT`, naming the file, when a log or a table that belongs to the database is damaged. What is
+ * missing, and a manifest that cannot be read, are left to LevelDB, which refuses them by itself. It may be done while the
+ * database is in use: tables never change, and those that are deleted meanwhile are passed over. `rest` comes before each
+ * file, for then nobody should have to wait for the check.
  */
-export async function checkFiles(directory: string): Promise<void> {
+export async function checkFiles(directory: string, rest = async (): Promise<void> => undefined): Promise<void> {
   await checkLogs(directory);
   const current = await readOptional(join(directory, "CURRENT"));
   if (current === undefined) return;
@@ -31,6 +33,7 @@ export async function checkFiles(directory: string): Promise<void> {
   for (const number of liveTables(manifest)) {
     const name = String(number).padStart(6, "0");
     for (const file of [`${name}.ldb`, `${name}.sst`]) {
+      await rest();
       const path = join(directory, file);
       const table = await readOptional(path);
       const problem = table === undefined ? undefined : findTableDamage(table);
