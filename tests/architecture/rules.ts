@@ -129,6 +129,11 @@ const loadRules: readonly PackageRule[] = [
     reason: "core and replica are run by the simulator: no I/O of any kind",
   },
   {
+    packages: /^(?:node:|bun)/,
+    allowedIn: ["proxy/http2"],
+    reason: "a codec is given bytes and the time and nothing else, so that every split and schedule can be tested",
+  },
+  {
     packages: /^(?:node:(?!assert|util)|bun)/,
     allowedIn: ["server/state"],
     reason: "state is synchronous and free of I/O, so that every server computes the same from the same log",

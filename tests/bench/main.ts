@@ -1,5 +1,6 @@
 import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
+import { benchHttp2Codec } from "./http2-codec.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyHttp1 } from "./proxy-http1.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
@@ -14,6 +15,7 @@ import { benchStartup } from "./startup.ts";
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
+  "http2-codec": benchHttp2Codec,
   "proxy-bulk": benchProxyBulk,
   "proxy-http1": benchProxyHttp1,
   "proxy-tcp": benchProxyTcp,

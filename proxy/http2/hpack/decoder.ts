@@ -2,6 +2,7 @@ import { FieldBlock } from "../field-block.ts";
 import { isFieldContent, isFieldName } from "../field-characters.ts";
 import { BlockCache } from "./block-cache.ts";
 import { DynamicTable, entryOverheadBytes, type TableEntry } from "./dynamic-table.ts";
+import { FieldCache } from "./field-cache.ts";
 import { decodeHuffman } from "./huffman.ts";
 import { staticCount, staticNames, staticValues } from "./static-table.ts";
 
@@ -29,23 +30,19 @@ const maxIntegerBytes = 5;
 /** Room for a Huffman string; grows to the longest seen, which the frame layer bounds. */
 let scratch = Buffer.allocUnsafe(4096);
 
-/**
- * Reads header blocks (RFC 7541 section 3). Strings are cut out of one string of the whole block, which costs 20 ns each
- * where a string made from the bytes costs 50. Blocks that repeat come from the {@link BlockCache}.
- */
+/** Reads header blocks (RFC 7541 section 3). Blocks that repeat come from the {@link BlockCache}, fields from the other. */
 export class HpackDecoder {
   readonly #options: HpackDecoderOptions;
   readonly #table: DynamicTable<TableEntry>;
   readonly #cache = new BlockCache();
+  #fieldCache: FieldCache | undefined;
   #tableLimit: number;
   #mustShrink = false;
 
   // The state of the block at hand.
   #bytes: Buffer = scratch;
-  #start = 0;
   #at = 0;
   #end = 0;
-  #text = "";
   #fields: string[] = [];
   #neverIndexed: number[] | undefined;
   #listBytes = 0;
@@ -90,7 +87,6 @@ export class HpackDecoder {
 
   #begin(bytes: Buffer, start: number, end: number): void {
     this.#bytes = bytes;
-    this.#start = start;
     this.#at = start;
     this.#end = end;
     this.#fields = [];
@@ -105,7 +101,6 @@ export class HpackDecoder {
   /** The decoder keeps nothing of a block alive. */
   #release(): void {
     this.#bytes = scratch;
-    this.#text = "";
     this.#fields = [];
     this.#neverIndexed = undefined;
   }
@@ -120,7 +115,46 @@ export class HpackDecoder {
     if (first >= 0x80) this.#readIndexed(this.#readInteger(0x7f));
     else if (first >= 0x40) this.#readLiteral(this.#readInteger(0x3f), true, false);
     else if (first >= 0x20) this.#readSizeUpdate(this.#readInteger(0x1f));
-    else this.#readLiteral(this.#readInteger(0x0f), false, first >= 0x10);
+    else this.#readUnindexed(first >= 0x10);
+  }
+
+  /** A literal that leaves the table alone: known, if its bytes have come before. */
+  #readUnindexed(isNeverIndexed: boolean): void {
+    const start = this.#at;
+    const nameIndex = this.#readInteger(0x0f);
+    const end = nameIndex <= staticCount ? this.#shortLiteralEnd(nameIndex) : -1;
+    if (end < 0) {
+      this.#readLiteral(nameIndex, false, isNeverIndexed);
+      return;
+    }
+    this.#fieldCache ??= new FieldCache();
+    const known = this.#fieldCache.find(this.#bytes, start, end);
+    if (known !== undefined) {
+      this.#at = end;
+      if (isNeverIndexed) this.#markNeverIndexed();
+      this.#push(known.name, known.value, known.isValid);
+      return;
+    }
+    const name = nameIndex === 0 ? this.#readString(isFieldName) : (staticNames[nameIndex] ?? "");
+    const isValidName = nameIndex > 0 || this.#isStringValid;
+    const value = this.#readString(isFieldContent);
+    if (this.#problem !== undefined) return;
+    const isValid = isValidName && this.#isStringValid;
+    this.#fieldCache.store(this.#bytes, start, end, { name, value, isValid });
+    if (isNeverIndexed) this.#markNeverIndexed();
+    this.#push(name, value, isValid);
+  }
+
+  /** Where the literal whose strings begin here ends, when both are under 127 bytes and inside the block; else -1. */
+  #shortLiteralEnd(nameIndex: number): number {
+    let at = this.#at;
+    for (let strings = nameIndex === 0 ? 2 : 1; strings > 0; strings--) {
+      if (at >= this.#end) return -1;
+      const length = (this.#bytes[at] ?? 0) & 0x7f;
+      if (length === 0x7f) return -1;
+      at += 1 + length;
+    }
+    return at <= this.#end ? at : -1;
   }
 
   #readIndexed(index: number): void {
@@ -137,7 +171,7 @@ export class HpackDecoder {
     let name: string;
     let isValidName = true;
     if (nameIndex === 0) {
-      name = this.#readString(isFieldName, isInserted);
+      name = this.#readString(isFieldName);
       isValidName = this.#isStringValid;
     } else if (nameIndex <= staticCount) {
       name = staticNames[nameIndex] ?? "";
@@ -148,15 +182,17 @@ export class HpackDecoder {
       isValidName = entry.isValidName;
     }
     if (this.#problem !== undefined) return;
-    const value = this.#readString(isFieldContent, isInserted);
+    const value = this.#readString(isFieldContent);
     if (this.#problem !== undefined) return;
     const isValidValue = this.#isStringValid;
     if (isInserted) this.#table.insert({ name, value, isValidName, isValidValue });
-    if (isNeverIndexed && !this.#isTooLarge) {
-      this.#neverIndexed ??= [];
-      this.#neverIndexed.push(this.#fields.length);
-    }
+    if (isNeverIndexed) this.#markNeverIndexed();
     this.#push(name, value, isValidName && isValidValue);
+  }
+
+  #markNeverIndexed(): void {
+    this.#neverIndexed ??= [];
+    if (!this.#isTooLarge) this.#neverIndexed.push(this.#fields.length);
   }
 
   /** Only before the first field of a block (RFC 7541 section 4.2). */
@@ -206,8 +242,8 @@ export class HpackDecoder {
     return this.#fail("bad_integer");
   }
 
-  /** RFC 7541 section 5.2. `isKept`: the string goes into the table and must not hold the whole block in memory. */
-  #readString(isValid: (bytes: Uint8Array, start: number, end: number) => boolean, isKept: boolean): string {
+  /** RFC 7541 section 5.2. */
+  #readString(isValid: (bytes: Uint8Array, start: number, end: number) => boolean): string {
     if (this.#at >= this.#end) {
       this.#fail("truncated");
       return "";
@@ -223,9 +259,7 @@ export class HpackDecoder {
     this.#at = end;
     if (isHuffman) return this.#readHuffman(start, end, isValid);
     this.#isStringValid = isValid(this.#bytes, start, end);
-    if (isKept) return this.#bytes.toString("latin1", start, end);
-    if (this.#text === "") this.#text = this.#bytes.toString("latin1", this.#start, this.#end);
-    return this.#text.substring(start - this.#start, end - this.#start);
+    return this.#bytes.toString("latin1", start, end);
   }
 
   #readHuffman(

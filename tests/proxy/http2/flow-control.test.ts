@@ -141,6 +141,18 @@ describe("a receiver", () => {
     expect(bench.connection.unreadBytes).toBe(70_000);
   });
 
+  test("leaves the others at least half of the connection's window, however much lies unread below the limit", () => {
+    const bench = createServer({ ...small, maxUnreadBytes: 1_000_000 });
+    for (let id = 1; id < 13; id += 2) bench.give(f.post(id));
+    let received = 0;
+    for (let i = 0; i < 42; i++) {
+      bench.give(f.data(1 + 2 * (i % 6), chunk));
+      received += chunk.length;
+    }
+    const granted = 200_000 + (updatesIn(bench)[0] ?? 0);
+    expect(granted - received).toBeGreaterThanOrEqual(100_000);
+  });
+
   test("holds the connection's window back when readers together leave too much unread", () => {
     const bench = createServer({ ...small, maxUnreadBytes: 200_000 });
     for (let id = 1; id < 9; id += 2) bench.give(f.post(id));

@@ -31,13 +31,13 @@ if (role === "server") {
     });
     stream.on("error", () => undefined);
   });
-  server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+  server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));
   process.stdin.on("end", () => process.exit()).resume();
 } else {
   const client = http2.connect(`http://127.0.0.1:${port}`);
   let left = Number(count);
   const fail = (text) => {
-    console.log(text);
+    process.stdout.write(`${text}\n`);
     process.exit(1);
   };
   client.on("error", (error) => fail(`connection: ${error.message}`));
@@ -58,7 +58,7 @@ if (role === "server") {
     stream.on("end", () => {
       if (got !== body) fail(`request ${i}: the body came back different`);
       if (--left === 0) {
-        console.log("ok");
+        process.stdout.write("ok\n");
         client.close();
       }
     });
