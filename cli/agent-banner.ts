@@ -8,9 +8,10 @@ export function agentBanner(parts: {
   readonly identity: AgentIdentity;
   readonly dataDir: string;
   readonly http: HostPort;
-  readonly rpc: HostPort | undefined;
+  /** Of the server in this process, if there is one: where it listens, and as whom list-peers and remove-peer know it. */
+  readonly server: { readonly rpcAddress: HostPort; readonly operator: { readonly nodeId: string } } | undefined;
 }): string {
-  const { options, identity, dataDir, http, rpc } = parts;
+  const { options, identity, dataDir, http, server } = parts;
   const rows: (readonly [string, string])[] = [
     ["Version", identity.version],
     ["Node name", identity.nodeName],
@@ -18,7 +19,12 @@ export function agentBanner(parts: {
     ["Datacenter", identity.datacenter],
     ["Role", options.isServer ? "server and agent" : `agent of ${options.servers.join(", ")}`],
     ["HTTP API", `http://${formatHostPort(http)}/v1`],
-    ...(rpc === undefined ? [] : [["For agents", formatHostPort(rpc)] as const]),
+    ...(server === undefined
+      ? []
+      : ([
+          ["Server ID", server.operator.nodeId],
+          ["For agents", formatHostPort(server.rpcAddress)],
+        ] as const)),
     ["Sidecar ports", `${options.sidecarPorts.min} to ${options.sidecarPorts.max}`],
     ["Data directory", options.dataDir === undefined ? `${dataDir} (removed at the end)` : dataDir],
   ];

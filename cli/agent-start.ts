@@ -75,7 +75,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   }
   const http = await openHttp({ start, agent, link, server, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, rpc: server?.rpcAddress });
+  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
   return { banner, failed: failure.promise, reload: (configured) => agent.reload(configured) };
 }
 

@@ -22,7 +22,10 @@ import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
+import type { ReplicaLimits } from "./raft/replica/replica-api.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
+import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
+import { startScrub } from "./raft/shell/scrub.ts";
 import { keepJoinToken } from "./rpc/join-token.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
 import { createRaftDialer } from "./rpc/raft-dialer.ts";
@@ -50,6 +53,10 @@ export interface ServerOptions {
   readonly join?: readonly string[];
   /** What the servers ask of a new one; empty or absent where they ask for none. */
   readonly joinToken?: string;
+  /** What it says to speak with other servers; given by tests of servers of different releases only. */
+  readonly protocols?: ProtocolRange;
+  /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
+  readonly limits?: Partial<ReplicaLimits>;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -84,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];
   const joinToken = options.joinToken ?? "";
+  const protocols = options.protocols ?? ownProtocols;
   const bootstrapExpect = options.bootstrapExpect ?? 1;
   const signal = options.signal ?? new AbortController().signal;
   const listen = { host: options.rpcHost, port: options.rpcPort };
@@ -97,6 +105,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     bootstrapExpect,
     join: servers,
     joinToken,
+    protocols,
     runtime,
     signal,
   });
@@ -104,9 +113,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   let identity: PeerIdentity | undefined;
   const wire = createRaftDialer({
     credentials: () => mustGet(identity, "peers are dialled with a certificate").credentials(),
+    protocols,
     clock: runtime.clock,
   });
-  const log = openRaftLog({ disk, machine: state, wire, runtime, onFatal: options.onFatal });
+  const log = openRaftLog({
+    disk,
+    machine: state,
+    wire,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    runtime,
+    onFatal: options.onFatal,
+  });
   try {
     const create = (root: CaRootFields): Authority =>
       createAuthority({ root, datacenter, nodeId, currentIndex: reader.appliedIndex, runtime });
@@ -148,6 +165,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       dataDir: options.dataDir,
       raft: {
         inbox: log.inbox,
+        protocols,
         greet: () => ({ clusterId: log.clusterId, nodeId, datacenter, leaderAddress: log.leadership().leaderAddress }),
         join: (request) => admit(request, { operator, authority, bootstrapExpect, signal: stopping.signal }),
       },
@@ -162,9 +180,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       datacenter,
       join: servers,
       joinToken,
+      protocols,
       credentials,
       runtime,
     });
+    const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
     return {
       datacenter,
@@ -183,6 +203,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
         autopilot.close();
+        scrub.close();
         membership.close();
         stopping.abort();
         leaderLink.close();

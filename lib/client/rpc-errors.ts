@@ -23,6 +23,7 @@ const grpcStatus: Readonly<Partial<Record<ErrorCode, status>>> = {
   TIMEOUT: status.DEADLINE_EXCEEDED,
   DATA_CORRUPT: status.DATA_LOSS,
   WRONG_CLUSTER: status.FAILED_PRECONDITION,
+  PROTOCOL_MISMATCH: status.FAILED_PRECONDITION,
 };
 
 export interface RpcStatus {
@@ -65,15 +66,11 @@ export function fromServiceError(error: ServiceError, context: CallContext): Ato
   const options = { cause: error };
   switch (error.code) {
     case status.CANCELLED:
-      return new AtollError(context.isWrite ? "UNKNOWN_OUTCOME" : "UNAVAILABLE", `${where} was cancelled`, options);
+      return lost("UNAVAILABLE", `${where} was cancelled`);
     case status.DEADLINE_EXCEEDED:
-      return new AtollError("TIMEOUT", `${where} got no answer in time`, options);
+      return lost("TIMEOUT", `${where} got no answer in time`);
     case status.UNAVAILABLE:
-      return new AtollError(
-        context.isWrite ? "UNKNOWN_OUTCOME" : "UNAVAILABLE",
-        `${where} failed: ${error.details}`,
-        options,
-      );
+      return lost("UNAVAILABLE", `${where} failed: ${error.details}`);
     case status.RESOURCE_EXHAUSTED:
       return new AtollError("TOO_LARGE", `${where} failed: ${error.details}`, options);
     case status.UNAUTHENTICATED:
@@ -81,5 +78,12 @@ export function fromServiceError(error: ServiceError, context: CallContext): Ato
       return new AtollError("PERMISSION_DENIED", `${where} was refused: ${error.details}`, options);
     default:
       return new AtollError("INTERNAL", `${where} failed: ${error.details}`, options);
+  }
+
+  /** The answer did not come. What that means for a write has to be said before how it came about. */
+  function lost(code: "UNAVAILABLE" | "TIMEOUT", how: string): AtollError {
+    if (!context.isWrite) return new AtollError(code, how, options);
+    const message = `the write may or may not have taken effect: its answer was lost (${how})`;
+    return new AtollError(code === "TIMEOUT" ? code : "UNKNOWN_OUTCOME", message, options);
   }
 }

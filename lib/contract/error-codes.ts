@@ -21,6 +21,7 @@ export const errorTable = {
   DATA_CORRUPT: { status: 500, retryable: "no", meaning: "stored data does not match its checksum" },
   DATA_VERSION: { status: 500, retryable: "no", meaning: "stored data were written by another version of Atoll" },
   WRONG_CLUSTER: { status: 500, retryable: "no", meaning: "the data or peer belongs to another cluster" },
+  PROTOCOL_MISMATCH: { status: 500, retryable: "no", meaning: "two servers know no common version of their protocol" },
   CERTIFICATE_INVALID: { status: 400, retryable: "no", meaning: "a certificate, key or request cannot be used" },
 } as const satisfies Record<string, ErrorSpec>;
 

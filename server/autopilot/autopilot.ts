@@ -3,6 +3,7 @@ import type { Timer } from "../../lib/base/clock.ts";
 import { errorMessage } from "../../lib/base/errors.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { type AutopilotConfig, defaultAutopilotConfig } from "../../lib/contract/autopilot.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { RaftOperator } from "../raft/operator-api.ts";
 import type { StateReader } from "../state/reader.ts";
 import { type AutopilotDecision, decide } from "./decide.ts";
@@ -72,7 +73,10 @@ export function startAutopilot(options: AutopilotOptions): Autopilot {
         await operator.remove(node, limit.signal);
       }
     } catch (thrown) {
-      logger.warn("autopilot could not do what it should", { step: decision.type, node, error: errorMessage(thrown) });
+      const why = { step: decision.type, node, error: errorMessage(thrown) };
+      // Nothing went wrong: the learner fell behind, or somebody else changes the membership. The next look decides anew.
+      if (thrown instanceof AtollError && thrown.code === "CONFLICT") logger.info("autopilot waits with a step", why);
+      else logger.warn("autopilot could not do what it should", why);
     } finally {
       deadline.cancel();
       stopping.signal.removeEventListener("abort", end);

@@ -13,15 +13,17 @@ const maxLagEntries = 64;
 export async function admit(
   request: JoinRequest,
   options: {
-    readonly operator: Pick<RaftOperator, "status" | "addLearner" | "promote">;
+    readonly operator: Pick<RaftOperator, "clusterId" | "status" | "addLearner" | "promote">;
     readonly authority: Authority;
     readonly bootstrapExpect: number;
     readonly signal: AbortSignal;
   },
-): Promise<JoinResponse> {
+): Promise<Omit<JoinResponse, "protocols">> {
   const { operator, authority, bootstrapExpect, signal } = options;
   const { nodeId, address, csrPem } = request;
-  const { clusterId, trustDomain, datacenter, rootPem } = authority;
+  // The authority keeps the id of the cluster that it began in, also where a recovery or a restored snapshot led to another.
+  const { clusterId } = operator;
+  const { trustDomain, datacenter, rootPem } = authority;
   if (request.datacenter !== datacenter) {
     throw new AtollError("WRONG_CLUSTER", `this cluster is in datacenter "${datacenter}", not "${request.datacenter}"`);
   }

@@ -11,6 +11,7 @@ import { rfc3339 } from "../../lib/x509/certificate.ts";
 import { probeServer } from "../../lib/x509/server-probe.ts";
 import type { ServerCertificate } from "../ca/authority.ts";
 import { joinAt } from "../rpc/join-call.ts";
+import type { ProtocolRange } from "../rpc/protocol-range.ts";
 
 const retryMs = 500;
 
@@ -28,6 +29,7 @@ export interface EnrolServerOptions {
   readonly join: readonly string[];
   /** Empty without one. */
   readonly joinToken: string;
+  readonly protocols: ProtocolRange;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
 }
@@ -53,7 +55,7 @@ export async function enrolServer(options: EnrolServerOptions): Promise<Enrolled
 
 async function enrolAt(address: string, options: EnrolServerOptions): Promise<EnrolledServer> {
   const { clock, logger } = options.runtime;
-  const { nodeId, datacenter, joinToken, signal } = options;
+  const { nodeId, datacenter, joinToken, protocols, signal } = options;
   const server = await probeServer({ address, clock, signal });
   const [pinned = ""] = joinToken.split(".");
   if (joinToken !== "" && server.rootHash !== pinned) {
@@ -81,6 +83,7 @@ async function enrolAt(address: string, options: EnrolServerOptions): Promise<En
     address,
     credentials: { rootsPem: rootPem, trustDomain, datacenter },
     request: { nodeId, address: "", joinToken, csrPem, datacenter },
+    protocols,
     clock,
     signal,
   });

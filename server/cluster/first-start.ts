@@ -7,6 +7,7 @@ import { sleep } from "../../lib/base/clock.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { HostPort } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { probeServer } from "../../lib/x509/server-probe.ts";
 import { lookAt, startBeacon, type WaitingServer } from "./beacon.ts";
 
 const retryMs = 500;
@@ -45,13 +46,15 @@ export async function decideFirstStart(options: FirstStartOptions): Promise<Firs
 }
 
 /** What is clear, or why it is not. */
-async function look({ self, join, runtime }: FirstStartOptions): Promise<FirstStart | string> {
+async function look({ self, join, runtime, signal }: FirstStartOptions): Promise<FirstStart | string> {
   const { clock } = runtime;
   const sightings = await Promise.all(
     join.map(async (address) => ({ address, sighting: await lookAt({ address, clock }) })),
   );
-  const running = sightings.find(({ sighting }) => sighting.kind === "running");
-  if (running !== undefined) return { kind: "join", address: running.address };
+  for (const { address, sighting } of sightings) {
+    if (sighting.kind !== "running") continue;
+    if (await isRunning({ address, clock, signal })) return { kind: "join", address };
+  }
   if (self.bootstrapExpect <= 1) return `none of ${join.join(", ")} answers`;
   const waiting = new Map([[self.nodeId, self]]);
   for (const { sighting } of sightings) {
@@ -67,4 +70,18 @@ async function look({ self, join, runtime }: FirstStartOptions): Promise<FirstSt
   if (servers.length < self.bootstrapExpect) return `${servers.length} of ${self.bootstrapExpect} servers are up`;
   const lowest = servers.reduce((a, b) => (b.address < a.address ? b : a));
   return lowest.nodeId === self.nodeId ? { kind: "seed" } : `${lowest.address} begins the cluster`;
+}
+
+/**
+ * Silence alone proves nothing: on a busy machine a server that waits may say so late. Whoever left the others because of
+ * that would never be counted among those that wait, and none of them would ever begin.
+ */
+async function isRunning(options: Parameters<typeof probeServer>[0]): Promise<boolean> {
+  try {
+    await probeServer(options);
+    return true;
+  } catch (thrown) {
+    // What does show a certificate, though a wrong one, is for the joining to report.
+    return thrown instanceof AtollError && thrown.code === "CERTIFICATE_INVALID";
+  }
 }

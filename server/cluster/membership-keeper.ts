@@ -10,6 +10,7 @@ import type { ChannelCredentials } from "../../lib/client/grpc-client.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { RaftOperator } from "../raft/operator-api.ts";
 import { joinAt } from "../rpc/join-call.ts";
+import type { ProtocolRange } from "../rpc/protocol-range.ts";
 
 const askAgainMs = 250;
 const lookAgainMs = 5_000;
@@ -20,6 +21,7 @@ export interface MembershipKeeperOptions {
   readonly datacenter: string;
   readonly join: readonly string[];
   readonly joinToken: string;
+  readonly protocols: ProtocolRange;
   readonly credentials: () => ChannelCredentials;
   readonly runtime: Runtime;
 }
@@ -80,6 +82,7 @@ export function keepMembership(options: MembershipKeeperOptions): { close(): voi
       address: server,
       credentials: options.credentials(),
       request: { nodeId, address, joinToken, csrPem: "", datacenter },
+      protocols: options.protocols,
       clock: runtime.clock,
       signal: stopping.signal,
     });

@@ -9,7 +9,8 @@ import { type LevelLog, openLevelLog } from "../raft/shell/level-log.ts";
 import { migrateSingleServer } from "../raft/shell/migrate.ts";
 import type { ExpectedIdentity } from "../raft/shell/recover-log.ts";
 import { seedOfJoining, seedOfNewCluster, writeSeed } from "../raft/shell/seed-store.ts";
-import { checkTables } from "../raft/shell/table-check.ts";
+import { checkFiles } from "../raft/shell/file-check.ts";
+import type { ProtocolRange } from "../rpc/protocol-range.ts";
 import { createState } from "../state/state.ts";
 import { type EnrolledServer, enrolServer } from "./enrol-server.ts";
 import { decideFirstStart } from "./first-start.ts";
@@ -23,6 +24,7 @@ export interface OpenDiskOptions {
   readonly bootstrapExpect: number;
   readonly join: readonly string[];
   readonly joinToken: string;
+  readonly protocols: ProtocolRange;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
 }
@@ -36,7 +38,7 @@ export interface OpenedDisk {
 /** Opens the disk; an empty one becomes that of a new cluster, or of a server that joins one. */
 export async function openDisk(options: OpenDiskOptions): Promise<OpenedDisk> {
   const { directory, expected, runtime } = options;
-  await checkTables(directory);
+  await checkFiles(directory);
   const store = await openLevelStore(directory);
   try {
     if (await takeOver(store, options)) {
@@ -98,6 +100,7 @@ async function makeDisk(store: RangedStore, options: OpenDiskOptions): Promise<O
     datacenter,
     join: [first.address, ...options.join],
     joinToken: options.joinToken,
+    protocols: options.protocols,
     runtime,
     signal,
   });

@@ -14,7 +14,7 @@ import { parseConsistency } from "../../lib/http/read-query.ts";
 import { rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { CatalogServer } from "../server-api.ts";
-import { nameRequest } from "./request-id.ts";
+import { nameRequest, withWayOut } from "./request-id.ts";
 
 /** How long a request waits for a leader, as Consul's rpc_hold_timeout. */
 export const defaultLeaderWaitMs = 7_000;
@@ -109,7 +109,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
           if (!isRefusal(answer)) return sendRelayed(reply, answer);
         }
       } catch (thrown) {
-        if (!isRetryable(thrown, request) || reply.sent) throw thrown;
+        if (!isRetryable(thrown, request) || reply.sent) throw withWayOut(thrown, request);
         refusal = thrown;
       }
       const leftMs = deadlineMs - clock.monotonicMs();

@@ -28,3 +28,12 @@ export function requestIdOf(request: FastifyRequest): string {
   const id = request.headers[headerKey];
   return typeof id === "string" ? id : "";
 }
+
+/** What was thrown; where it leaves the outcome of a write open, with the way to settle it. */
+export function withWayOut(thrown: unknown, request: FastifyRequest): unknown {
+  const id = requestIdOf(request);
+  if (!(thrown instanceof AtollError) || thrown.retryable !== "unknown" || id === "") return thrown;
+  const message = `${thrown.message}; send it again with the header "${requestIdHeader}: ${id}": together they take effect once`;
+  const { code, status, leader } = thrown;
+  return new AtollError(code, message, { status, leader, cause: thrown });
+}

@@ -7,7 +7,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { openLevelStore } from "../log/level-store.ts";
 import { parsePeersFile } from "./shell/peers-file.ts";
 import { type MembershipRewrite, rewriteMembership } from "./shell/rewrite-membership.ts";
-import { checkTables } from "./shell/table-check.ts";
+import { checkFiles } from "./shell/file-check.ts";
 
 export interface RecoverOptions {
   /** The agent's data directory; the server's database is in `server/` under it. */
@@ -26,7 +26,7 @@ export async function recoverFromPeers(options: RecoverOptions): Promise<Members
   if ((await readOptional(join(directory, "CURRENT"))) === undefined) {
     throw new AtollError("NOT_FOUND", `there is no server's data in ${directory}`);
   }
-  await checkTables(directory);
+  await checkFiles(directory);
   const store = await openLevelStore(directory);
   try {
     return await rewriteMembership({ store, directory, datacenter: options.datacenter, peers });

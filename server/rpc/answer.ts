@@ -65,7 +65,8 @@ export function createAnswerer(options: { readonly metrics: RpcMetrics; readonly
         },
         (thrown: unknown) => {
           options.metrics.countCall(method, thrown instanceof AtollError ? thrown.code : "INTERNAL");
-          if (!(thrown instanceof AtollError)) {
+          // Work that was broken off because its caller went away fails in many ways, none of which is a fault.
+          if (!(thrown instanceof AtollError) && !cancelled.signal.aborted) {
             options.logger.error("an RPC failed", { method, error: errorMessage(thrown) });
           }
           callback(toRpcStatus(thrown));

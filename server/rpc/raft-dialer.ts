@@ -1,19 +1,15 @@
 /** The sending end of what servers say to each other: one connection per stream, so that every dial looks the name up anew. */
-import { type Client, type ClientWritableStream, Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { Client, ClientWritableStream, ServiceError } from "@grpc/grpc-js";
 import { crc32c } from "../../lib/base/crc32c.ts";
 import type { Clock } from "../../lib/base/clock.ts";
 import { type ChannelCredentials, createGrpcClient, isReady } from "../../lib/client/grpc-client.ts";
 import { fromServiceError } from "../../lib/client/rpc-errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { OutgoingSnapshot, PeerStream, PeerWire } from "../raft/shell/peer-wire.ts";
-import {
-  type Empty,
-  protocolVersion,
-  raftMethods,
-  type WireMessageGroup,
-  type WireSnapshotPart,
-} from "./raft-methods.ts";
+import { ownProtocols, type ProtocolRange, protocolHeaders } from "./protocol-range.ts";
+import { type Empty, raftMethods, type WireMessageGroup, type WireSnapshotPart } from "./raft-methods.ts";
 import { toWire } from "./raft-wire.ts";
+import { agreedProtocol, type StreamOptions } from "./stream-handshake.ts";
 
 const connectTimeoutMs = 2_000;
 /** How long a receiver may take over one chunk, or to make the whole durable. */
@@ -22,9 +18,10 @@ const snapshotStallMs = 60_000;
 /** `credentials` is asked at every dial: certificates are renewed while streams stand. */
 export function createRaftDialer(options: {
   readonly credentials: () => ChannelCredentials;
+  readonly protocols?: ProtocolRange;
   readonly clock: Clock;
 }): PeerWire {
-  const { clock } = options;
+  const { clock, protocols = ownProtocols } = options;
   const connect = async (address: string, signal: AbortSignal): Promise<Client> => {
     const client = createGrpcClient(address, options.credentials());
     if (await isReady(client, { clock, timeoutMs: connectTimeoutMs, signal })) return client;
@@ -34,12 +31,17 @@ export function createRaftDialer(options: {
   return {
     async dial(address, signal) {
       const client = await connect(address, signal);
-      return openStream(client, address);
+      try {
+        return await openStream(client, address, { protocols, clock, signal });
+      } catch (thrown) {
+        client.close();
+        throw thrown;
+      }
     },
     async sendSnapshot(address, snapshot, signal) {
       const client = await connect(address, signal);
       try {
-        await streamSnapshot({ client, address, snapshot, signal, clock });
+        await streamSnapshot({ client, address, snapshot, signal, clock, protocols });
       } finally {
         client.close();
       }
@@ -47,7 +49,8 @@ export function createRaftDialer(options: {
   };
 }
 
-function openStream(client: Client, address: string): PeerStream {
+/** Resolves when the server has answered which protocol it speaks, with the newest version that both know. */
+async function openStream(client: Client, address: string, options: StreamOptions): Promise<PeerStream> {
   let onEnd: ((reason: string) => void) | undefined;
   let reason: string | undefined;
   let isClosed = false;
@@ -57,15 +60,23 @@ function openStream(client: Client, address: string): PeerStream {
     onEnd?.(why);
   };
   const { path, requestSerialize, responseDeserialize } = raftMethods.Messages;
+  const refusal = Promise.withResolvers<never>();
+  refusal.promise.catch(() => undefined);
   const call: ClientWritableStream<WireMessageGroup> = client.makeClientStreamRequest(
     path,
     requestSerialize,
     responseDeserialize,
-    new Metadata(),
+    protocolHeaders(options.protocols),
     {},
-    (error: ServiceError | null) => end(error === null ? "the server ended the stream" : error.details),
+    (error: ServiceError | null) => {
+      if (error !== null) {
+        refusal.reject(fromServiceError(error, { method: "Messages", address, isWrite: false }));
+      }
+      end(error === null ? "the server ended the stream" : error.details);
+    },
   );
   call.on("error", (error: Error) => end(error.message));
+  const protocolVersion = await Promise.race([agreedProtocol(call, address, options), refusal.promise]);
   return {
     write: ({ messages, ...envelope }) =>
       new Promise((resolve, reject) => {
@@ -92,13 +103,9 @@ function openStream(client: Client, address: string): PeerStream {
 }
 
 /** Header, chunks, end; each part is written when the one before has been taken by the network. */
-async function streamSnapshot(options: {
-  readonly client: Client;
-  readonly address: string;
-  readonly snapshot: OutgoingSnapshot;
-  readonly signal: AbortSignal;
-  readonly clock: Clock;
-}): Promise<void> {
+async function streamSnapshot(
+  options: StreamOptions & { readonly client: Client; readonly address: string; readonly snapshot: OutgoingSnapshot },
+): Promise<void> {
   const { client, address, snapshot, signal, clock } = options;
   const done = Promise.withResolvers<void>();
   // Nobody waits for it before the parts are written.
@@ -109,7 +116,7 @@ async function streamSnapshot(options: {
     path,
     requestSerialize,
     responseDeserialize,
-    new Metadata(),
+    protocolHeaders(options.protocols),
     {},
     (error: ServiceError | null, _answer?: Empty) => {
       if (error === null) done.resolve();
@@ -127,6 +134,7 @@ async function streamSnapshot(options: {
     stall = clock.after(snapshotStallMs, cancel);
   };
   try {
+    const protocolVersion = await Promise.race([agreedProtocol(call, address, options), refused(done.promise)]);
     const { clusterId, from, to, term, meta, rowCount, rowDigest } = snapshot;
     await write({ header: { protocolVersion, clusterId, from, to, term, snapshotJson: JSON.stringify(meta) } });
     let offset = 0;
@@ -144,4 +152,10 @@ async function streamSnapshot(options: {
     stall.cancel();
     signal.removeEventListener("abort", cancel);
   }
+}
+
+/** Only how a call fails: it cannot have succeeded before anything was sent. */
+async function refused(done: Promise<void>): Promise<never> {
+  await done;
+  throw new AtollError("INTERNAL", "a snapshot was answered before it was sent");
 }

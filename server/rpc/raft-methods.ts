@@ -3,10 +3,8 @@ import type { MethodDefinition } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 import { mustGet } from "../../lib/base/assert.ts";
+import type { ProtocolRange } from "./protocol-range.ts";
 import protoText from "../../lib/contract/raft.proto" with { type: "text" };
-
-/** Grows when an older server could misread a newer one's messages; such servers refuse each other. */
-export const protocolVersion = 1;
 
 export interface WireEntry {
   readonly term: number;
@@ -51,6 +49,7 @@ export interface Greeting {
   readonly nodeId: string;
   readonly datacenter: string;
   readonly leaderAddress: string;
+  readonly protocols: ProtocolRange | null;
 }
 export interface JoinRequest {
   readonly nodeId: string;
@@ -58,6 +57,7 @@ export interface JoinRequest {
   readonly joinToken: string;
   readonly csrPem: string;
   readonly datacenter: string;
+  readonly protocols: ProtocolRange | null;
 }
 export interface JoinResponse {
   readonly chainPem: string;
@@ -65,6 +65,7 @@ export interface JoinResponse {
   readonly clusterId: string;
   readonly trustDomain: string;
   readonly datacenter: string;
+  readonly protocols: ProtocolRange | null;
 }
 export type Empty = Readonly<Record<never, never>>;
 

@@ -5,6 +5,7 @@ import type { Authority } from "../ca/authority.ts";
 import type { PeerInbox } from "../raft/shell/peer-wire.ts";
 import type { createAnswerer } from "./answer.ts";
 import { isSameSecret } from "./join-token.ts";
+import { agreeOnProtocol, ownProtocols, type ProtocolRange, protocolsOf } from "./protocol-range.ts";
 import { type Empty, type Greeting, type JoinRequest, type JoinResponse, raftMethods } from "./raft-methods.ts";
 import { createRaftService } from "./raft-service.ts";
 import { createServerCheck } from "./server-caller.ts";
@@ -12,9 +13,11 @@ import { createServerCheck } from "./server-caller.ts";
 /** What a server with peers offers them. */
 export interface RaftPort {
   readonly inbox: PeerInbox;
-  greet(): Greeting;
+  /** What it speaks; absent: what this release does. */
+  readonly protocols?: ProtocolRange;
+  greet(): Omit<Greeting, "protocols">;
   /** Takes a server that may join into the cluster. Rejects with `NO_LEADER` that names the leader. */
-  join(request: JoinRequest): Promise<JoinResponse>;
+  join(request: JoinRequest): Promise<Omit<JoinResponse, "protocols">>;
 }
 
 /** Adds the service between servers to the listener; the result ends its streams. */
@@ -32,7 +35,8 @@ export function addRaftService(
   },
 ): { close(): void } {
   const { port, authority, runtime, answer } = options;
-  const service = createRaftService({ inbox: port.inbox, authority, runtime });
+  const { protocols = ownProtocols } = port;
+  const service = createRaftService({ inbox: port.inbox, authority, protocols, runtime });
   const check = createServerCheck({ authority, clock: runtime.clock });
 
   const isMember = (call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">, nodeId: string): boolean => {
@@ -45,7 +49,7 @@ export function addRaftService(
   server.addService(raftMethods, {
     Messages: service.messages,
     InstallSnapshot: service.installSnapshot,
-    Greet: answer<Empty, Greeting>("Greet", async () => port.greet()),
+    Greet: answer<Empty, Greeting>("Greet", async () => ({ ...port.greet(), protocols })),
     Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
       const { request } = call;
       const isTrusted =
@@ -57,7 +61,9 @@ export function addRaftService(
           "a server that joins needs this cluster's join token: take it from the file join-token in a server's data directory",
         );
       }
-      return port.join(request);
+      const joining = { name: `server ${request.nodeId}, which joins,`, protocols: protocolsOf(request.protocols) };
+      agreeOnProtocol(joining, { name: `server ${port.inbox.nodeId}`, protocols });
+      return { ...(await port.join(request)), protocols };
     }),
   });
   return service;

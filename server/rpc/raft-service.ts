@@ -10,13 +10,23 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Message } from "../raft/core/types.ts";
 import type { PeerInbox } from "../raft/shell/peer-wire.ts";
 import type { Authority } from "../ca/authority.ts";
-import { type Empty, protocolVersion, type WireMessageGroup, type WireSnapshotPart } from "./raft-methods.ts";
+import {
+  agreeOnProtocol,
+  format,
+  isSpoken,
+  ownProtocols,
+  type ProtocolRange,
+  protocolHeaders,
+  protocolsIn,
+} from "./protocol-range.ts";
+import type { Empty, WireMessageGroup, WireSnapshotPart } from "./raft-methods.ts";
 import { decodeSnapshotMeta, fromWire } from "./raft-wire.ts";
 import { createServerCheck, type ServerCaller } from "./server-caller.ts";
 
 /** The longest that timers can be set for. */
 const maxTimerMs = 2_000_000_000;
 
+type Stream = ServerReadableStream<unknown, Empty>;
 type Finish = (error: ReturnType<typeof toRpcStatus> | null, answer?: Empty) => void;
 
 export interface RaftService {
@@ -29,23 +39,30 @@ export interface RaftService {
 export function createRaftService(options: {
   readonly inbox: PeerInbox;
   readonly authority: Pick<Authority, "rootPem" | "trustDomain" | "datacenter">;
+  readonly protocols?: ProtocolRange;
   readonly runtime: Runtime;
 }): RaftService {
-  const { inbox, runtime } = options;
+  const { inbox, runtime, protocols = ownProtocols } = options;
   const check = createServerCheck({ authority: options.authority, clock: runtime.clock });
   const open = new Set<(error: AtollError) => void>();
 
   const checkEnvelope = (envelope: Envelope, caller: ServerCaller): void => {
-    if (envelope.protocolVersion !== protocolVersion) {
-      throw refused(
-        `this server speaks protocol ${protocolVersion}, not ${envelope.protocolVersion}: upgrade the older`,
-      );
+    if (!isSpoken(protocols, envelope.protocolVersion)) {
+      throw refused(`this server speaks protocol ${format(protocols)}, not ${envelope.protocolVersion}`);
     }
     if (envelope.clusterId !== inbox.clusterId) {
       throw new AtollError("WRONG_CLUSTER", `this server is of cluster ${inbox.clusterId}, not ${envelope.clusterId}`);
     }
     if (envelope.to !== inbox.nodeId) throw refused(`this is server ${inbox.nodeId}, not ${envelope.to}`);
     if (!caller.isNode(envelope.from)) throw refused(`the certificate is not that of server ${envelope.from}`);
+  };
+  /** Lets a server of the cluster in that speaks a version of ours; the answered headers tell it that the stream stands. */
+  const greet = (stream: Pick<Stream, "getAuthContext" | "metadata" | "sendMetadata">): ServerCaller => {
+    const caller = check(stream.getAuthContext());
+    const calling = { name: "the server that calls", protocols: protocolsIn(stream.metadata) };
+    agreeOnProtocol(calling, { name: `server ${inbox.nodeId}`, protocols });
+    stream.sendMetadata(protocolHeaders(protocols));
+    return caller;
   };
   /** Runs `finish` once, however the stream ends, and no later than the certificate that opened it. */
   const track = (caller: ServerCaller, finish: Finish): { end(error?: unknown): void; isOver(): boolean } => {
@@ -68,13 +85,11 @@ export function createRaftService(options: {
     messages(stream, finish) {
       let caller: ServerCaller;
       try {
-        caller = check(stream.getAuthContext());
+        caller = greet(stream);
       } catch (thrown) {
         finish(toRpcStatus(thrown));
         return;
       }
-      // The headers tell the caller that the stream stands.
-      stream.sendMetadata(stream.metadata.clone());
       const { end, isOver } = track(caller, finish);
       let known = "";
       stream.on("data", (group: WireMessageGroup) => {
@@ -99,12 +114,12 @@ export function createRaftService(options: {
       );
     },
     close() {
-      for (const end of [...open]) end(new AtollError("UNAVAILABLE", "this server is stopping"));
+      for (const end of [...open]) end(new AtollError("UNAVAILABLE", `server ${inbox.nodeId} is stopping`));
     },
   };
 
   async function receiveSnapshot(stream: ServerReadableStream<WireSnapshotPart, Empty>): Promise<void> {
-    const caller = check(stream.getAuthContext());
+    const caller = greet(stream);
     const parts: AsyncIterator<WireSnapshotPart> = stream[Symbol.asyncIterator]();
     const header = await parts.next().then((first) => (first.done === true ? undefined : first.value.header));
     const meta = decodeSnapshotMeta(header?.snapshotJson ?? "");

@@ -9,7 +9,7 @@ export type WriteOutcome =
   | { readonly kind: "unknown" };
 
 /** The API's own limit on waiting for a leader is longer; an unknown outcome is what a client makes of it. */
-const callTimeoutMs = 3_000;
+const callTimeoutMs = 2_000;
 const lastReadTimeoutMs = 10_000;
 
 /**

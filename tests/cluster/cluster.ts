@@ -16,8 +16,10 @@ export class Cluster {
   readonly servers: readonly ServerProcess[];
   readonly links: LinkProxies;
   readonly directory: string;
+  readonly #afterEnd: (() => void) | undefined;
 
-  private constructor(servers: readonly ServerProcess[], links: LinkProxies, directory: string) {
+  private constructor(servers: readonly ServerProcess[], links: LinkProxies, directory: string, afterEnd?: () => void) {
+    this.#afterEnd = afterEnd;
     this.servers = servers;
     this.links = links;
     this.directory = directory;
@@ -28,6 +30,8 @@ export class Cluster {
     readonly size: number;
     /** May put something at its data directory. */
     readonly beforeStart?: (server: ServerProcess) => void;
+    /** Takes it away again, when all servers have ended. */
+    readonly afterEnd?: () => void;
   }): Promise<Cluster> {
     const { size } = options;
     const directory = mkdtempSync(join(tmpdir(), "atoll-cluster-"));
@@ -41,7 +45,7 @@ export class Cluster {
         rpcPort: ports[n] ?? 0,
         httpPort: ports[size + n] ?? 0,
         dataDir: join(directory, `server-${n + 1}`),
-        args: [`-bootstrap-expect=${size}`, ...joins, "-log-level=warn"],
+        args: [`-bootstrap-expect=${size}`, ...joins, "-log-level=info"],
       });
     });
     const pids = (): Map<string, number> => {
@@ -51,7 +55,7 @@ export class Cluster {
     };
     const ends = servers.map(({ name, advertised, bound, rpcPort }) => ({ name, advertised, bound, port: rpcPort }));
     const links = await LinkProxies.start(ends, (port) => ownerOfPort(port, pids()));
-    const cluster = new Cluster(servers, links, directory);
+    const cluster = new Cluster(servers, links, directory, options.afterEnd);
     try {
       for (const server of servers) options.beforeStart?.(server);
       await Promise.all(servers.map((server) => server.start()));
@@ -106,6 +110,7 @@ export class Cluster {
   async stop(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.end("SIGKILL")));
     await this.links.close();
+    this.#afterEnd?.();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

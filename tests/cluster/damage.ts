@@ -1,15 +1,24 @@
 import { eventually } from "../fakes/eventually.ts";
 import type { Cluster } from "./cluster.ts";
-import { type DatabasePart, flipBits } from "./flip-bits.ts";
+import { type DatabasePart, flipBits, largestBytes } from "./flip-bits.ts";
 import { removePeer, votersOf } from "./membership.ts";
 import type { ServerProcess } from "./server-process.ts";
 
-/** A record of the database by its key or a table by its file, as an operator needs it to look at the damage. */
-const namedPlace = /\bkey "(?:meta|log|entry|row|state)\/[^"]+"|\btable \S+\.ldb: /;
+/** A row by its key, or the part of a file by its place and keys, as an operator needs it to look at the damage. */
+const namedPlace =
+  /\bkey "(?:meta|log|entry|row|state)\/[^"]+"|\btable \S+\.ldb: [^;]* at \d+ [^;]*keys "[^"]*" and "[^"]+"|\blog \S+\.log: [^;]* at \d+ is wrong/;
+const minLogBytes = 6_000;
+const fillTimeoutMs = 20_000;
 const rejoinTimeoutMs = 40_000;
 
 /** Kills the server, damages its database and tries to start it; what it says. */
 export async function startDamaged(server: ServerProcess, part: DatabasePart): Promise<string> {
+  // A server that was started a moment ago has nearly nothing in its log, and so nothing to damage.
+  await eventually(
+    "a log that can be damaged",
+    () => largestBytes(server.dataDir, "log") >= minLogBytes,
+    fillTimeoutMs,
+  );
   await server.end("SIGKILL");
   if (part === "table") {
     // LevelDB sorts its log into a table when it opens.

@@ -61,6 +61,9 @@ describe.skipIf(noDisk !== "")(`a full disk${because(noDisk)}`, () => {
       beforeStart: (server) => {
         disks.push(new SmallDisk(server.dataDir, 64));
       },
+      afterEnd: () => {
+        for (const disk of disks) disk[Symbol.dispose]();
+      },
     });
     try {
       const leader = await cluster.waitForLeader();
@@ -79,7 +82,6 @@ describe.skipIf(noDisk !== "")(`a full disk${because(noDisk)}`, () => {
       const judgement = judge(record, await new CatalogClient(leader.httpPort).readOnce(record.onceServices));
       expect(judgement).toMatchObject({ lost: [], staleReads: [], violation: "" });
     } finally {
-      for (const disk of disks) disk[Symbol.dispose]();
       await cluster.stop();
     }
   }, 90_000);

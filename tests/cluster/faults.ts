@@ -1,8 +1,10 @@
+import { defaultLimits } from "../../server/raft/shell/node.ts";
 import { eventually } from "../fakes/eventually.ts";
 import type { Cluster } from "./cluster.ts";
 import { objectionTo, replaceMember, startDamaged } from "./damage.ts";
 import type { DatabasePart } from "./flip-bits.ts";
 import { type SmallDisk, whyNoSmallDisk } from "./full-disk.ts";
+import { writeMany } from "./flood.ts";
 import type { ServerProcess } from "./server-process.ts";
 
 export const faultKinds = [
@@ -19,6 +21,7 @@ export const faultKinds = [
   "delay",
   "flip-log",
   "flip-table",
+  "fall-behind",
   "full-disk",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
@@ -39,6 +42,7 @@ interface FaultContext {
 
 /** A full disk must end its server as soon as it has to write. */
 const diskTimeoutMs = 20_000;
+const snapshotTimeoutMs = 30_000;
 
 /** What each fault does. Those that last are ended by the cluster's `heal`; none needs privileges. */
 const faults: Readonly<Record<FaultKind, (context: FaultContext) => Promise<void> | void>> = {
@@ -77,10 +81,23 @@ const faults: Readonly<Record<FaultKind, (context: FaultContext) => Promise<void
   delay({ cluster, random }) {
     cluster.links.delay(20 + Math.floor(random() * 100));
   },
+  /** A follower that is away until the log no longer reaches back to it, and dies once more while it catches up. */
+  async "fall-behind"({ cluster, leader, random }) {
+    const server = oneOf(others(cluster, [leader]), random);
+    await server.end("SIGKILL");
+    await writeMany(leader.httpPort, defaultLimits.trailingEntries + 2_000);
+    const before = server.output.length;
+    await server.start();
+    await Bun.sleep(random() * 1_000);
+    await server.end("SIGKILL");
+    await server.start();
+    const hasSnapshot = (): boolean => server.output.slice(before).includes("received a snapshot");
+    await eventually(`${server.name} to receive a snapshot`, hasSnapshot, snapshotTimeoutMs);
+  },
   "flip-log": (context) => flipAndReplace(context, "log"),
   "flip-table": (context) => flipAndReplace(context, "table"),
   async "full-disk"({ cluster, disks, random }) {
-    const server = oneOf(cluster, random);
+    const server = oneOf(cluster.servers, random);
     const disk = disks.get(server);
     if (disk === undefined) throw new Error(`${server.name} has no disk that can be filled`);
     disk.fill();
@@ -94,14 +111,14 @@ export async function injectFault(kind: FaultKind, context: FaultContext): Promi
 }
 
 async function flipAndReplace({ cluster, random }: FaultContext, part: DatabasePart): Promise<void> {
-  const server = oneOf(cluster, random);
+  const server = oneOf(cluster.servers, random);
   const objection = objectionTo(await startDamaged(server, part));
   if (objection !== "") throw new Error(objection);
   await replaceMember(cluster, server);
 }
 
-function oneOf(cluster: Cluster, random: () => number): ServerProcess {
-  const server = cluster.servers[Math.floor(random() * cluster.servers.length)];
+function oneOf(servers: readonly ServerProcess[], random: () => number): ServerProcess {
+  const server = servers[Math.floor(random() * servers.length)];
   if (server === undefined) throw new Error("a cluster without servers");
   return server;
 }

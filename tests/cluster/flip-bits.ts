@@ -24,6 +24,11 @@ export function flipBits(directory: string, part: DatabasePart): { readonly file
   return { file, bits: positions.length };
 }
 
+/** The size of the file that `flipBits` would take; 0 when there is none. */
+export function largestBytes(directory: string, part: DatabasePart): number {
+  return Math.max(0, ...databaseFiles(directory, suffixes[part]).map((file) => statSync(file).size));
+}
+
 /** From the middle on, so that there are sound rows before; the index at the end is left alone: LevelDB itself notices that. */
 function everyBlock(size: number): number[] {
   const first = Math.floor(size * 0.5);

@@ -1,3 +1,4 @@
+import { errorMessage } from "../../lib/base/errors.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { randomOf } from "../linearizability/random-history.ts";
 import { CatalogClient } from "./catalog-client.ts";
@@ -44,6 +45,9 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
     beforeStart: (server) => {
       if (needsDisks) disks.set(server, new SmallDisk(server.dataDir, diskMb));
     },
+    afterEnd: () => {
+      for (const disk of disks.values()) disk[Symbol.dispose]();
+    },
   });
   try {
     const ports = cluster.servers.map((server) => server.httpPort);
@@ -55,17 +59,19 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
       if (queue.length === 0) queue = shuffled(options.kinds, random);
       const kind = queue.pop();
       if (kind === undefined) break;
-      await Bun.sleep(calmMs);
-      const leader = await cluster.waitForLeader();
-      await injectFault(kind, { cluster, leader, random, disks });
-      injected[kind] = (injected[kind] ?? 0) + 1;
-      await Bun.sleep(200 + random() * (options.maxFaultMs ?? 3_000));
-      await cluster.heal();
-      const recoveryMs = await recover(workload);
+      const name = `fault ${count + 1}: ${kind}`;
+      const recoveryMs = await named(name, cluster, async () => {
+        await Bun.sleep(calmMs);
+        const leader = await cluster.waitForLeader();
+        await injectFault(kind, { cluster, leader, random, disks });
+        injected[kind] = (injected[kind] ?? 0) + 1;
+        await Bun.sleep(200 + random() * (options.maxFaultMs ?? 3_000));
+        await cluster.heal();
+        return await recover(workload);
+      });
       longestRecoveryMs = Math.max(longestRecoveryMs, recoveryMs);
       options.onFault?.(
-        `fault ${count + 1}: ${kind}, writing again ${Math.round(recoveryMs)} ms after healing, ` +
-          `${workload.acknowledged} acknowledged`,
+        `${name}, writing again ${Math.round(recoveryMs)} ms after healing, ${workload.acknowledged} acknowledged`,
       );
     }
     const record = await workload.finish();
@@ -73,8 +79,17 @@ export async function runRounds(options: RoundsOptions): Promise<RoundsReport> {
     const { servers, seed } = options;
     return { servers, seed, injected, longestRecoveryMs, ...judge(record, found) };
   } finally {
-    for (const disk of disks.values()) disk[Symbol.dispose]();
     await cluster.stop();
+  }
+}
+
+/** A failure that names the fault during which it came, with the last that each server said. */
+async function named<T>(fault: string, cluster: Cluster, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const outputs = cluster.servers.map(({ name, output }) => `--- ${name}:\n${output.slice(-3_000)}`);
+    throw new Error(`${fault}: ${errorMessage(thrown)}\n${outputs.join("\n")}`, { cause: thrown });
   }
 }
 

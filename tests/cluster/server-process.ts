@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { type AgentProcess, startAgentProcess } from "../mesh/agent-process.ts";
 
 /** One server of a test cluster over all its processes: its name, addresses and directory outlive them. */
@@ -107,7 +108,8 @@ export class ServerProcess {
   /** Everything that it stored is gone, as after the loss of a machine. */
   wipe(): void {
     if (this.isRunning) throw new Error(`${this.name} still runs`);
-    rmSync(this.dataDir, { recursive: true, force: true });
+    // Its contents: the directory itself may be a disk of its own.
+    for (const name of readdirSync(this.dataDir)) rmSync(join(this.dataDir, name), { recursive: true, force: true });
   }
 
   async api(method: "GET" | "PUT" | "DELETE", path: string, body?: unknown): Promise<unknown> {

@@ -24,10 +24,20 @@ const contestedKeys = 4;
 /** Then other keys are used: what is judged together must stay small. */
 const operationsPerGeneration = 1_200;
 const thinkMs = 4;
+/** How often a client turns to another server although its own answers. */
+const hopProbability = 0.03;
+
+interface Client {
+  readonly id: number;
+  readonly random: () => number;
+  /** The server that it asks until that fails it. */
+  port: number;
+}
 
 /**
- * Clients in closed loops, each call to any server: registrations of nodes that all of them change and that nobody else
- * does, compare-and-set of config entries, and `consistent` reads of both.
+ * Clients in closed loops: registrations of nodes that all of them change and that nobody else does, compare-and-set of
+ * config entries, and `consistent` reads of both. A client stays with a server that answers, or else all of them would
+ * hang at a paused server, a timeout each, and nobody would look at what the others do meanwhile.
  */
 export class Workload {
   readonly #operations: ClientOperation[] = [];
@@ -43,9 +53,10 @@ export class Workload {
 
   constructor(options: { readonly ports: readonly number[]; readonly clients: number; readonly seed: number }) {
     this.#ports = options.ports;
-    this.#loops = Array.from({ length: options.clients }, (_, client) =>
-      this.#loop(client, randomOf(options.seed * 1_000 + client)),
-    );
+    this.#loops = Array.from({ length: options.clients }, (_, id) => {
+      const random = randomOf(options.seed * 1_000 + id);
+      return this.#loop({ id, random, port: this.#port(id) });
+    });
   }
 
   get acknowledged(): number {
@@ -58,7 +69,11 @@ export class Workload {
     await Promise.all(this.#loops);
     const keys = new Set(this.#operations.map(({ input }) => input.key));
     let turn = 0;
-    for (const key of keys) await this.#call({ client: 0, port: this.#port(turn++), input: { type: "read", key } });
+    const client = { id: 0, random: () => 0, port: 0 };
+    for (const key of keys) {
+      client.port = this.#port(turn++);
+      await this.#call({ client, input: { type: "read", key } });
+    }
     return {
       operations: this.#operations,
       distinct: this.#distinct,
@@ -69,25 +84,31 @@ export class Workload {
     };
   }
 
-  async #loop(client: number, random: () => number): Promise<void> {
+  async #loop(client: Client): Promise<void> {
+    const { id, random } = client;
     while (!this.#isStopping) {
       const number = this.#issued++;
-      const port = this.#port(Math.floor(random() * this.#ports.length));
+      if (random() < hopProbability) this.#move(client);
       const generation = Math.floor(number / operationsPerGeneration);
       const key = `k${generation}-${Math.floor(random() * contestedKeys)}`;
-      const value = `${client}-${number}`;
+      const value = `${id}-${number}`;
       const kind = random();
       if (kind < 0.3) {
-        await this.#call({ client, port, input: { type: "write", key: `node-${key}`, value } });
+        await this.#call({ client, input: { type: "write", key: `node-${key}`, value } });
       } else if (kind < 0.6) {
-        await this.#call({ client, port, input: { type: "read", key: `node-${key}` } });
+        await this.#call({ client, input: { type: "read", key: `node-${key}` } });
       } else if (kind < 0.8) {
-        await this.#compareAndSet({ client, port, key: `entry-${key}`, value });
+        await this.#compareAndSet({ client, key: `entry-${key}`, value });
       } else {
-        await this.#registerOnce({ port, service: `once-${generation}`, value });
+        await this.#registerOnce({ client, service: `once-${generation}`, value });
       }
       await Bun.sleep(random() * 2 * thinkMs);
     }
+  }
+
+  /** To any server, the same one included. */
+  #move(client: Client): void {
+    client.port = this.#port(Math.floor(client.random() * this.#ports.length));
   }
 
   #port(turn: number): number {
@@ -95,29 +116,25 @@ export class Workload {
   }
 
   /** Reads the entry and replaces just that version. Values are unique, so a version's index stands for its value. */
-  async #compareAndSet(work: {
-    readonly client: number;
-    readonly port: number;
-    readonly key: string;
-    readonly value: string;
-  }): Promise<void> {
-    const { client, port, key, value } = work;
-    const seen = await this.#call({ client, port, input: { type: "read", key } });
+  async #compareAndSet(work: { readonly client: Client; readonly key: string; readonly value: string }): Promise<void> {
+    const { client, key, value } = work;
+    const seen = await this.#call({ client, input: { type: "read", key } });
     if (seen === undefined) return;
     const input: RegisterInput = { type: "cas", key, expected: seen.value, value };
-    await this.#call({ client, port, input, expectedIndex: seen.index });
+    await this.#call({ client, input, expectedIndex: seen.index });
   }
 
   async #registerOnce(work: {
-    readonly port: number;
+    readonly client: Client;
     readonly service: string;
     readonly value: string;
   }): Promise<void> {
-    const { service, value } = work;
+    const { client, service, value } = work;
     const node = `once-${value}`;
     this.#onceServices.add(service);
-    const outcome = await new CatalogClient(work.port).registerOnce({ node, service, value });
+    const outcome = await new CatalogClient(client.port).registerOnce({ node, service, value });
     this.#count(outcome.kind);
+    if (outcome.kind !== "done") this.#move(client);
     if (outcome.kind === "done") this.#distinct.set(node, value);
   }
 
@@ -129,19 +146,23 @@ export class Workload {
 
   /** Makes one call and adds it to the history; what a read saw. */
   async #call(work: {
-    readonly client: number;
-    readonly port: number;
+    readonly client: Client;
     readonly input: RegisterInput;
     readonly expectedIndex?: number;
   }): Promise<{ readonly value: string | null; readonly index: number } | undefined> {
-    const { client, input } = work;
-    const catalog = new CatalogClient(work.port);
+    const { input } = work;
+    const client = work.client.id;
+    const catalog = new CatalogClient(work.client.port);
     const call = performance.now();
     if (input.type === "read") {
       const seen = await catalog.read(input.key);
       const end = performance.now();
-      if (seen === undefined) this.#refused++;
-      else this.#operations.push({ client, call, return: end, input, output: { type: "value", value: seen.value } });
+      if (seen === undefined) {
+        this.#refused++;
+        this.#move(work.client);
+        return undefined;
+      }
+      this.#operations.push({ client, call, return: end, input, output: { type: "value", value: seen.value } });
       return seen;
     }
     const outcome =
@@ -150,6 +171,7 @@ export class Workload {
         : await catalog.compareAndSet(input.key, input.value ?? "", work.expectedIndex ?? 0);
     const end = performance.now();
     this.#count(outcome.kind);
+    if (outcome.kind !== "done") this.#move(work.client);
     if (outcome.kind === "unknown") this.#operations.push({ client, call, return: Infinity, input });
     if (outcome.kind === "done") {
       const output: RegisterOutput = { type: "done", isApplied: outcome.isApplied };

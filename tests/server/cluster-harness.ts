@@ -40,9 +40,9 @@ export async function createMembers(count: number): Promise<ServerCluster> {
 }
 
 /** All of them started together, every one a voter. */
-export async function startCluster(count: number): Promise<ServerCluster> {
+export async function startCluster(count: number, options: Partial<ServerOptions> = {}): Promise<ServerCluster> {
   const cluster = await createMembers(count);
-  await Promise.all(cluster.members.map((one) => one.start()));
+  await Promise.all(cluster.members.map((one) => one.start(options)));
   await votersOf(cluster, count);
   return cluster;
 }

@@ -54,6 +54,20 @@ test("the leader stops, another one takes over, and the old one comes back", asy
   expect(await second.server().log.readIndex()).toBeGreaterThan(0);
 }, 30_000);
 
+test("servers that are all told to stop at once stop without an alarm, and come back with everything", async () => {
+  await using cluster = await startCluster(3);
+  await write(await cluster.leader(), "web");
+  await everywhere(cluster, ["web"]);
+  const before = cluster.members.map((one) => one.runtime().lines.length);
+  await Promise.all(cluster.members.map((one) => one.stop()));
+  const said = cluster.members.flatMap((one, i) => one.runtime().lines.slice(before[i]));
+  const alarms = said.filter((line) => /\[(?:WARN|ERROR)\]/.test(line) && !line.includes("a server cannot be reached"));
+  expect(alarms).toEqual([]);
+  await Promise.all(cluster.members.map((one) => one.start()));
+  await write(await cluster.leader(), "api");
+  await everywhere(cluster, ["api", "web"]);
+}, 30_000);
+
 test("a wiped server joins under a new id, by a snapshot when the log no longer reaches back", async () => {
   await using cluster = await startCluster(3);
   const leader = await cluster.leader();

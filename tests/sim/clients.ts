@@ -41,9 +41,12 @@ export interface ClientsSetup {
 }
 
 const maxAttempts = 6;
-const timeoutsUs = [400_000, 1_200_000, 3_000_000];
+/** Long enough for a server to die and come back in between. */
+const echoMeanUs = 1_500_000;
 
 type Purpose = Extract<Ask, { type: "propose" | "read" | "stale-read" }>;
+
+type Acknowledged = Extract<Extract<Reply, { type: "outcome" }>["outcome"], { ok: true }>;
 
 interface Attempting {
   readonly client: { number: number; believedLeader: NodeId };
@@ -95,10 +98,10 @@ export function createClients(setup: ClientsSetup): Clients {
     one.attempts += 1;
     const all = servers();
     const believed = all.find(({ id }) => id === one.client.believedLeader);
-    const isFollowing = believed !== undefined && one.ask.type !== "stale-read" && rng.chance(0.9);
+    const isFollowing = believed !== undefined && one.ask.type !== "stale-read" && rng.chance(options.loyalty);
     const server = isFollowing ? believed : rng.pick(all);
     trace.note(0, "c", () => `client ${one.client.number} asks ${server.id}: ${one.opId} ${JSON.stringify(one.input)}`);
-    rpc.call(server, one.ask, { timeoutUs: rng.pick(timeoutsUs) }, (reply) => replied(one, server, reply));
+    rpc.call(server, one.ask, { timeoutUs: rng.pick(options.callTimeoutsUs) }, (reply) => replied(one, server, reply));
   };
 
   const replied = (one: Attempting, server: SimServer, reply: Reply): void => {
@@ -127,11 +130,24 @@ export function createClients(setup: ClientsSetup): Clients {
           "acknowledged is applied",
           () => `${one.opId} at ${effect}: ${JSON.stringify(outcome)}`,
         );
+        if (rng.chance(options.echoChance)) heap.schedule(rng.exponential(echoMeanUs), () => echo(one, outcome));
         const isApplied = machineKind.isApplied(outcome.result);
         finish(one, { return: heap.nowUs(), output: { type: "done", isApplied } });
         return;
       }
     }
+  };
+
+  /** The same request once more, to anybody: it has no second effect, and who answers it gives the first answer. */
+  const echo = (one: Attempting, first: Acknowledged): void => {
+    if (isStopped) return;
+    rpc.call(rng.pick(servers()), one.ask, { timeoutUs: rng.pick(options.callTimeoutsUs) }, (reply) => {
+      if (reply.type !== "outcome" || !reply.outcome.ok) return;
+      const { index, result } = reply.outcome;
+      const isSame = index === first.index && JSON.stringify(result) === JSON.stringify(first.result);
+      const show = (): string => `${one.opId}: ${JSON.stringify(reply.outcome)} after ${JSON.stringify(first)}`;
+      expectThat(isSame, "the same answer twice", show);
+    });
   };
 
   const valueRead = (one: Attempting, server: SimServer, reply: Extract<Reply, { type: "value" }>): void => {
@@ -153,9 +169,12 @@ export function createClients(setup: ClientsSetup): Clients {
     const isRead = one.ask.type !== "propose";
     // Without a request id the same write must not be sent twice, and a lost answer stays unknown.
     const mayRepeat = isRead || options.isRetrying || !one.mayHaveEffect;
-    const isGivingUp = one.attempts >= maxAttempts && (isStopped || rng.chance(0.5));
+    // Who asks for the same read until it is answered sees nothing stale: all writes meanwhile count as concurrent. A reader
+    // who gives up and begins anew does.
+    const isImpatient = isRead && isUnknown && rng.chance(0.7);
+    const isGivingUp = isImpatient || (one.attempts >= maxAttempts && (isStopped || rng.chance(0.5)));
     if (mayRepeat && !isGivingUp) {
-      heap.schedule(10_000 + rng.exponential(60_000), () => attempt(one));
+      heap.schedule(1_000 + rng.exponential(options.retryMeanUs), () => attempt(one));
       return;
     }
     if (isRead) {

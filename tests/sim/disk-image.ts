@@ -39,6 +39,8 @@ export class DiskImage {
   appliedIndex: LogIndex;
   membership: Membership;
   bounds = { lastIndex: 0, rowCount: 0, rowDigest: 0 };
+  /** Over everything that is neither entry nor row. */
+  #metaChecksum: number;
 
   constructor(seed: { readonly index: LogIndex; readonly term: Term; readonly membership: Membership }) {
     this.first = { index: seed.index, term: seed.term, chain: 0 };
@@ -46,6 +48,7 @@ export class DiskImage {
     this.appliedIndex = seed.index;
     this.membership = seed.membership;
     this.bounds.lastIndex = seed.index;
+    this.#metaChecksum = this.#sumMeta();
   }
 
   get lastIndex(): LogIndex {
@@ -60,10 +63,18 @@ export class DiskImage {
   apply(write: DiskWrite): void {
     if (write.kind === "batch") this.#applyBatch(write.batch);
     else this.#install(write);
+    this.#metaChecksum = this.#sumMeta();
+  }
+
+  /** Replaces term, vote and commit index by what another copy of them says. */
+  restoreHardState(hardState: HardState): void {
+    this.hardState = hardState;
+    this.#metaChecksum = this.#sumMeta();
   }
 
   /** What does not add up, or undefined. Nothing is repaired. */
   findDamage(): string | undefined {
+    if (this.#metaChecksum !== this.#sumMeta()) return "term, vote or bounds have a wrong checksum";
     let previous = { index: this.first.index, chain: this.first.chain };
     for (const entry of this.entries) {
       if (entry.index !== previous.index + 1) return `entry ${previous.index + 1} is missing`;
@@ -87,6 +98,11 @@ export class DiskImage {
 
   readRows(): Row[] {
     return [...this.rows.values()].map(({ table, key, json }) => ({ table, key, value: JSON.parse(json) }));
+  }
+
+  #sumMeta(): number {
+    const { first, hardState, appliedIndex, membership, bounds } = this;
+    return hashText(JSON.stringify([first, hardState, appliedIndex, membership, bounds]));
   }
 
   #applyBatch(batch: StoreBatch): void {

@@ -71,7 +71,7 @@ export function createDisk(setup: {
     durable = new DiskImage(seed);
     for (const write of history) durable.apply(write);
     // A second copy of term and vote, elsewhere and synced when they change, is what a server relies on here.
-    durable.hardState = { term, vote, commit: Math.min(durable.hardState.commit, durable.lastIndex) };
+    durable.restoreHardState({ term, vote, commit: Math.min(durable.hardState.commit, durable.lastIndex) });
   };
 
   return {
@@ -164,6 +164,11 @@ function dropWrite(image: DiskImage, recent: readonly DiskWrite[], rng: Rng): vo
 
 /** One bit of one value is another. */
 function flipValue(image: DiskImage, rng: Rng): void {
+  if (rng.chance(0.2)) {
+    const { term, vote, commit } = image.hardState;
+    image.hardState = { term: rng.chance(0.5) ? term ^ 1 : term, vote, commit: commit ^ (1 << rng.below(8)) };
+    return;
+  }
   const entryAt = image.entries.length === 0 ? -1 : rng.below(image.entries.length);
   const entry = image.entries[entryAt];
   if (entry !== undefined && rng.chance(0.6)) {

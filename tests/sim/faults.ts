@@ -1,6 +1,7 @@
 import type { Rng } from "./random.ts";
 import type { SimServer } from "./server.ts";
-import { type FaultKind, faultKinds, lossKinds } from "./sim-options.ts";
+import { type FaultKind, faultKinds, lossKinds, tickUs } from "./sim-options.ts";
+import { canGoOn } from "./survival.ts";
 import type { World } from "./world.ts";
 
 /** What goes wrong during the safety phase, by the weights of the seed's options. */
@@ -20,13 +21,14 @@ export function createFaults(setup: {
   const { world, rng, isMembershipSettled } = setup;
   const { heap, network, options, servers } = world;
   const counts = new Map<FaultKind, number>();
-  const total = faultKinds.reduce((sum, kind) => sum + options.faults[kind], 0);
+  const total = faultKinds.reduce((sum, kind) => sum + (options.faults[kind] ?? 0), 0);
   let isStopped = false;
+  let isArmed = false;
 
   const drawKind = (): FaultKind => {
     let left = rng.float() * total;
     for (const kind of faultKinds) {
-      left -= options.faults[kind];
+      left -= options.faults[kind] ?? 0;
       if (left < 0) return kind;
     }
     return "heal";
@@ -49,11 +51,11 @@ export function createFaults(setup: {
     actions[kind](victim);
   };
 
-  /** A majority of every voter set must keep its disks, or nobody could promise anything. */
+  /** Those who are left must be able to go on, or nobody could promise anything. */
   const mayLose = (victim: SimServer): boolean => {
     if (!isMembershipSettled()) return false;
-    const isLeft = (id: string): boolean => id !== victim.id && world.server(id)?.isGone === false;
-    return world.isQuorate(world.membership, isLeft);
+    const left = servers.filter((server) => server !== victim && !server.isGone);
+    return canGoOn(left, [world.membership]);
   };
 
   const crash = (victim: SimServer): void => {
@@ -68,8 +70,23 @@ export function createFaults(setup: {
   };
 
   const cut = (isCut: (from: SimServer, to: SimServer) => boolean): void => {
+    if (!options.isPilingUp) network.heal();
     for (const from of servers) for (const to of servers) if (isCut(from, to)) network.block(from.id, to.id);
   };
+
+  const loseAtAnswer = (leader: SimServer): void => {
+    if (!isArmed || isStopped || !leader.isUp) return;
+    isArmed = false;
+    world.trace.note(leader.slot, "*", () => `${leader.id} is lost with an answer`);
+    if (rng.chance(0.5)) {
+      network.dropFrom(leader.id);
+      crash(leader);
+    } else {
+      cut((from, to) => (from === leader) !== (to === leader));
+      if (rng.chance(0.5)) network.dropFrom(leader.id);
+    }
+  };
+  world.onAnswer(loseAtAnswer);
 
   const actions: Readonly<Record<FaultKind, (victim: SimServer) => void>> = {
     crash,
@@ -99,17 +116,21 @@ export function createFaults(setup: {
       const leader = world.leader ?? victim;
       cut((from, to) => (from === leader) !== (to === leader));
     },
-    // Cut off and stopped for longer than an election takes; when it runs again it still believes that it leads.
+    // Cut off and stopped for about as long as an election takes; when it runs again it still believes that it leads.
     "freeze-leader": (victim) => {
       const leader = world.leader ?? victim;
       cut((from, to) => (from === leader) !== (to === leader));
       leader.pause();
-      heap.schedule(rng.between(2, 5) * 1_000_000, () => leader.resume());
+      heap.schedule(rng.between(2, 6) * options.core.electionTicks * tickUs, () => leader.resume());
     },
     heal: () => network.heal(),
     clog(victim) {
       const other = rng.pick(servers);
       network.clog(victim.id, other.id, rng.exponential(1_000_000));
+    },
+    // Armed here, goes off with the next promise that a leader makes: nothing else may have to know of it for it to hold.
+    "lose-at-answer": () => {
+      isArmed = true;
     },
     "disk-stall": (victim) => victim.disk.stall(rng.exponential(1_500_000)),
     "disk-slow"(victim) {

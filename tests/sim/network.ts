@@ -8,6 +8,8 @@ export interface NetworkOptions {
   readonly meanDelayUs: number;
   readonly lossChance: number;
   readonly duplicateChance: number;
+  /** Of a packet, or its double, to come seconds later, when the world it speaks of may be gone. */
+  readonly straggleChance: number;
   /** False: a link delivers in the order of sending, as one TCP connection does. */
   readonly canReorder: boolean;
 }
@@ -27,9 +29,14 @@ export interface Network {
   heal(): void;
   /** From now on without loss, duplicates and long delays. */
   calm(): void;
+  /** What `from` has sent and has not arrived yet is lost, as with a machine that loses its power. */
+  dropFrom(from: string): void;
   /** Packets that are under way. */
   inFlight(): number;
 }
+
+/** A few election timeouts. */
+export const maxStraggleUs = 3_000_000;
 
 export interface NetworkSetup {
   readonly heap: EventHeap;
@@ -43,18 +50,22 @@ export function createNetwork(setup: NetworkSetup): Network {
   const blocked = new Set<string>();
   const clogged = new Map<string, number>();
   const lastArrival = new Map<string, number>();
+  const losses = new Map<string, number>();
   let options = setup.options;
   let inFlight = 0;
 
   const arriveLater = (link: string, from: string, to: string, packet: string): void => {
-    const delayUs = options.minDelayUs + rng.exponential(options.meanDelayUs);
+    const isStraggling = rng.chance(options.straggleChance);
+    const extraUs = isStraggling ? rng.below(maxStraggleUs) : rng.exponential(options.meanDelayUs);
+    const delayUs = options.minDelayUs + extraUs;
     let atUs = Math.max(heap.nowUs() + delayUs, clogged.get(link) ?? 0);
     if (!options.canReorder) atUs = Math.max(atUs, lastArrival.get(link) ?? 0);
     lastArrival.set(link, atUs);
     inFlight += 1;
+    const lossesBefore = losses.get(from) ?? 0;
     heap.schedule(atUs - heap.nowUs(), () => {
       inFlight -= 1;
-      deliver(from, to, packet);
+      if (lossesBefore === (losses.get(from) ?? 0)) deliver(from, to, packet);
     });
   };
 
@@ -75,8 +86,10 @@ export function createNetwork(setup: NetworkSetup): Network {
       clogged.clear();
     },
     calm() {
-      options = { ...options, lossChance: 0, duplicateChance: 0, meanDelayUs: Math.min(options.meanDelayUs, 2_000) };
+      const meanDelayUs = Math.min(options.meanDelayUs, 2_000);
+      options = { ...options, lossChance: 0, duplicateChance: 0, straggleChance: 0, meanDelayUs };
     },
+    dropFrom: (from) => void losses.set(from, (losses.get(from) ?? 0) + 1),
     inFlight: () => inFlight,
   };
 }

@@ -2,12 +2,14 @@ import type { ConfigChange, ConfigStep, Membership } from "../../server/raft/cor
 import type { Rng } from "./random.ts";
 import type { Reply, Rpc } from "./rpc.ts";
 import type { SimServer } from "./server.ts";
+import { canGoOn } from "./survival.ts";
 import type { World } from "./world.ts";
 
 /**
  * The person (or autopilot) who changes the membership under load: replaces lost servers by new ones under new ids, grows,
  * shrinks, demotes, moves addresses and leadership. Careful as a person must be: never leaves a voter set without a majority
- * of servers that can still come back, and settles one change before the next.
+ * of servers that can still come back, and after an unknown outcome settles it before going on. An impatient one asks for the
+ * next change before the last is answered, which the leader has to cope with.
  */
 export interface Operator {
   start(): void;
@@ -21,7 +23,15 @@ export interface Operator {
   possibleMemberships(): readonly Membership[] | undefined;
 }
 
-const timeoutUs = 4_000_000;
+interface Proposed {
+  readonly steps: readonly ConfigStep[];
+  /** By "unknown" or by nothing: all others are decided and no longer kept. */
+  isAnswered: boolean;
+  /** Were answered so when this one was asked for. */
+  readonly after: readonly Proposed[];
+}
+
+const timeoutsUs = [1_000_000, 4_000_000];
 const maxServers = 9;
 /** A learner this close to the leader's commit index is promoted. */
 const promotableLag = 20;
@@ -29,20 +39,19 @@ const promotableLag = 20;
 export function createOperator(setup: { readonly world: World; readonly rng: Rng; readonly rpc: Rpc }): Operator {
   const { world, rng, rpc } = setup;
   const { heap, options } = world;
-  const target = Math.max(3, options.servers);
   let isStopped = false;
-  let isAsking = false;
-  let isSettled = true;
+  let isTransferring = false;
   let changes = 0;
   let addressNumber = 0;
   let listener = (): void => {};
-  let lastSteps: readonly ConfigStep[] = [];
+  /** Changes that may still take effect. */
+  let undecided: readonly Proposed[] = [];
 
   const next = (): void => {
     const meanUs = options.operatorMeanUs === 0 ? 1_500_000 : options.operatorMeanUs;
     heap.schedule(100_000 + rng.exponential(meanUs), () => {
       if (isStopped) return;
-      if (!isAsking) act();
+      if (!isTransferring && undecided.every(({ isAnswered }) => isAnswered)) act();
       next();
     });
   };
@@ -51,46 +60,66 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     retireRemoved();
     const { leader, membership } = world;
     if (leader === undefined || leader.isGone) return;
+    const isSettled = undecided.length === 0;
     if (options.operatorMeanUs > 0 && isSettled && rng.chance(options.transferShare)) {
       transfer(leader, membership);
       return;
     }
     const steps = isSettled ? plan(leader, membership) : barrier(leader);
     if (steps === undefined) return;
-    lastSteps = steps;
-    change(leader, { type: "change", steps });
+    change(leader, steps);
     listener();
+    if (options.isImpatient && isSettled && rng.chance(0.5)) askAgain(leader, steps);
   };
 
-  const change = (leader: SimServer, proposed: ConfigChange): void => {
-    isAsking = true;
-    isSettled = false;
+  const change = (leader: SimServer, steps: readonly ConfigStep[]): void => {
     changes += 1;
-    world.trace.note(leader.slot, "o", () => `${JSON.stringify(proposed)} to ${leader.id}`);
-    rpc.call(leader, { type: "propose-change", change: proposed }, { timeoutUs }, (reply) => answered(reply));
+    const proposed: Proposed = { steps, isAnswered: false, after: undecided.filter(({ isAnswered }) => isAnswered) };
+    undecided = [...undecided, proposed];
+    const ask: ConfigChange = { type: "change", steps };
+    world.trace.note(leader.slot, "o", () => `${JSON.stringify(ask)} to ${leader.id}`);
+    rpc.call(leader, { type: "propose-change", change: ask }, { timeoutUs: rng.pick(timeoutsUs) }, (reply) =>
+      answered(proposed, reply),
+    );
   };
 
-  let wasSettledBefore = true;
-  const answered = (reply: Reply): void => {
-    isAsking = false;
+  /** The same once more, or what seemed right before that was done; at once, or a moment later. */
+  const askAgain = (leader: SimServer, before: readonly ConfigStep[]): void => {
+    const next = rng.chance(0.3) ? before : (plan(leader, world.membership) ?? before);
+    heap.schedule(rng.pick([0, 2_000, 20_000]), () => {
+      if (!isStopped && leader.isUp) change(leader, next);
+    });
+  };
+
+  /** Nothing was heard yet of a change, and here is somebody else to ask. */
+  const askSuccessor = (leader: SimServer): void => {
+    const open = undecided.findLast(({ isAnswered }) => !isAnswered);
+    if (isStopped || !options.isImpatient || open === undefined || rng.chance(0.3)) return;
+    change(leader, rng.chance(0.7) ? open.steps : (plan(leader, world.membership) ?? open.steps));
+  };
+  world.onLeader(askSuccessor);
+
+  const answered = (proposed: Proposed, reply: Reply): void => {
     world.trace.note(0, "o", () => `the operator got ${JSON.stringify(reply)}`);
-    if (reply.type === "outcome" && reply.outcome.ok) wasSettledBefore = true;
-    else if (
-      reply.type === "silence" ||
-      (reply.type === "outcome" && !reply.outcome.ok && reply.outcome.reason === "unknown")
-    )
-      wasSettledBefore = false;
-    // Certainly without effect: as settled as it was. Done: so is everything before, which is in the log or lost for good.
-    isSettled = wasSettledBefore;
+    const isUnknown =
+      reply.type === "silence" || (reply.type === "outcome" && !reply.outcome.ok && reply.outcome.reason === "unknown");
+    if (isUnknown) {
+      proposed.isAnswered = true;
+      return;
+    }
+    // Done: so is everything before it, which is in the log or lost for good. Else it is certainly without effect.
+    const isDone = reply.type === "outcome" && reply.outcome.ok;
+    undecided = undecided.filter((one) => one !== proposed && !(isDone && proposed.after.includes(one)));
+    if (isDone) retireRemoved();
   };
 
   const transfer = (leader: SimServer, { voters }: Membership): void => {
     const to = rng.pick(voters);
     if (to === leader.id) return;
     world.trace.note(leader.slot, "o", () => `transfer from ${leader.id} to ${to}`);
-    isAsking = true;
-    rpc.call(leader, { type: "transfer", to }, { timeoutUs }, () => {
-      isAsking = false;
+    isTransferring = true;
+    rpc.call(leader, { type: "transfer", to }, { timeoutUs: rng.pick(timeoutsUs) }, () => {
+      isTransferring = false;
     });
   };
 
@@ -112,15 +141,17 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     if (lostOne !== undefined) {
       const remove: ConfigStep = { action: "remove", node: lostOne };
       if (learners.includes(lostOne)) return [remove];
-      if (ready !== undefined) return [{ action: "add-voter", node: ready, address: `${ready}:8300` }, remove];
+      if (ready !== undefined) return [...promote(ready), remove];
       return learners.some(isThere) ? undefined : addLearner();
     }
     if (options.operatorMeanUs === 0) return undefined;
-    if (ready !== undefined && rng.chance(0.7)) return [{ action: "add-voter", node: ready, address: `${ready}:8300` }];
+    // The step from two voters to one is the one that leaves somebody alone with what he has not heard.
+    if (voters.length === 2 && rng.chance(0.4)) return shrink(leader, voters, "remove");
+    if (ready !== undefined && rng.chance(0.7)) return rng.chance(0.5) ? promote(ready) : replace();
     return rng.pick([
       addLearner,
-      () => shrink(voters, "remove"),
-      () => shrink(voters, "add-learner"),
+      () => shrink(leader, voters, "remove"),
+      () => shrink(leader, voters, "add-learner"),
       replace,
       moved,
     ])();
@@ -131,23 +162,31 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
 
     function replace(): readonly ConfigStep[] | undefined {
       if (ready === undefined || voters.length < 2) return addLearner();
-      return [
-        { action: "add-voter", node: ready, address: `${ready}:8300` },
-        { action: "remove", node: rng.pick(voters) },
-      ];
+      const node = rng.pick(voters);
+      const isDemoting = rng.chance(0.3);
+      return [...promote(ready), isDemoting ? learn(node) : { action: "remove", node }];
     }
   };
+
+  const promote = (node: string): readonly ConfigStep[] => [{ action: "add-voter", node, address: `${node}:8300` }];
+
+  const learn = (node: string): ConfigStep => ({ action: "add-learner", node, address: `${node}:8300` });
 
   const addLearner = (): readonly ConfigStep[] | undefined => {
     if (world.servers.length >= maxServers || world.membership.learners.length >= 2) return undefined;
     const { id } = world.join();
-    return [{ action: "add-learner", node: id, address: `${id}:8300` }];
+    return [learn(id)];
   };
 
-  const shrink = (voters: readonly string[], action: "remove" | "add-learner"): readonly ConfigStep[] | undefined => {
-    if (voters.length <= target) return undefined;
-    const node = rng.pick(voters);
-    return action === "remove" ? [{ action, node }] : [{ action, node, address: `${node}:8300` }];
+  /** The leader itself is the most delicate to take away. */
+  const shrink = (
+    leader: SimServer,
+    voters: readonly string[],
+    action: "remove" | "add-learner",
+  ): readonly ConfigStep[] | undefined => {
+    if (voters.length <= options.fewestVoters) return undefined;
+    const node = rng.chance(0.4) ? leader.id : rng.pick(voters);
+    return [action === "remove" ? { action, node } : learn(node)];
   };
 
   const isCaughtUp = (leader: SimServer, id: string): boolean => {
@@ -155,11 +194,20 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     return match > 0 && match + promotableLag >= (leader.status?.commitIndex ?? 0);
   };
 
-  /** A removed server is switched off some time later, and until then may not disturb anybody. */
+  /**
+   * A removed server is switched off some time later, and until then may not disturb anybody. The answer to its removal is
+   * enough for that; who has lost another server meanwhile first looks whether the rest can do without this one.
+   */
   const retireRemoved = (): void => {
     for (const server of world.servers) {
       if (server.isGone || !world.membership.removed.includes(server.id) || !rng.chance(0.3)) continue;
+      const left = world.servers.filter((other) => other !== server && !other.isGone);
+      const isLosing = [...world.membership.voters, ...world.membership.outgoing].some(
+        (id) => world.server(id)?.isGone !== false,
+      );
+      if (isLosing && !canGoOn(left, [world.membership])) continue;
       if (server.isUp) server.crash();
+      if (rng.chance(0.5)) world.network.dropFrom(server.id);
       server.retire("removed");
     }
   };
@@ -169,15 +217,16 @@ export function createOperator(setup: { readonly world: World; readonly rng: Rng
     stop() {
       isStopped = true;
     },
-    isSettled: () => isSettled && !isAsking,
+    isSettled: () => undecided.length === 0,
     changes: () => changes,
     onChange(one) {
       listener = one;
     },
     possibleMemberships() {
       const { membership } = world;
-      if (isSettled && !isAsking) return [membership];
-      return wasSettledBefore ? [membership, after(membership, lastSteps)] : undefined;
+      const [one, another] = undecided;
+      if (one === undefined) return [membership];
+      return another === undefined && !one.isAnswered ? [membership, after(membership, one.steps)] : undefined;
     },
   };
 }

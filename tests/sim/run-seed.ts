@@ -4,10 +4,11 @@ import { type Clients, createClients } from "./clients.ts";
 import { createFaults } from "./faults.ts";
 import { requireLiveness } from "./liveness.ts";
 import { createOperator, type Operator } from "./operator.ts";
+import { drawOptions } from "./profiles.ts";
 import { createRng, type Rng } from "./random.ts";
 import { createRpc } from "./rpc.ts";
 import type { CreateReplica } from "./server.ts";
-import { drawOptions, type SimOptions } from "./sim-options.ts";
+import type { SimOptions } from "./sim-options.ts";
 import { createTrace } from "./trace.ts";
 import { expectThat, Violation } from "./violation.ts";
 import { World } from "./world.ts";
@@ -35,7 +36,7 @@ export interface RunResult {
 /** One whole life of a cluster: faults, healing, and the verdict over what clients saw. Throws nothing. */
 export function runSeed({ seed, createReplica, print }: RunOptions): RunResult {
   const rng = createRng(`seed ${seed}`);
-  const options = drawOptions(rng.fork("options"));
+  const options = drawOptions(seed, rng.fork("options"));
   const keys = Array.from({ length: options.keys }, (_, at) => `k${at + 1}`);
   const world = new World({
     options,
@@ -45,7 +46,7 @@ export function runSeed({ seed, createReplica, print }: RunOptions): RunResult {
     createTrace: (nowUs) => createTrace(print === undefined ? { nowUs } : { nowUs, print }),
   });
   const { heap, trace, check } = world;
-  const rpc = createRpc({ heap, rng: rng.fork("rpc"), lossChance: options.network.lossChance / 2 });
+  const rpc = createRpc({ heap, rng: rng.fork("rpc"), lossChance: options.callLossChance });
   const operator = createOperator({ world, rng: rng.fork("operator"), rpc });
   const faults = createFaults({ world, rng: rng.fork("faults"), isMembershipSettled: operator.isSettled });
   const clients = createClients({

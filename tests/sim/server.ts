@@ -35,6 +35,9 @@ export interface ServerWorld {
   noteStatus(status: ReplicaStatus): void;
   send(message: Message): void;
   sendSnapshot(from: SimServer, to: NodeId, term: number): void;
+  elected(server: SimServer): void;
+  /** A write or a change is acknowledged. */
+  answered(server: SimServer): void;
   /** A server stopped by itself. */
   onHalt(server: SimServer, reason: string): void;
 }
@@ -343,12 +346,14 @@ export class SimServer {
     if (onAnswer === undefined) throw new Violation("one answer", `${this.id} answers ${id}, which nobody waits for`);
     this.#pending.delete(id);
     onAnswer(answer);
+    if (answer.type === "outcome" && answer.outcome.ok && this.#status?.role === "leader") this.#world.answered(this);
   }
 
   #noteRole(before: ReplicaStatus, after: ReplicaStatus): void {
     if (before.role === after.role && before.term === after.term) return;
     const code = after.role === "leader" ? "L" : after.role === "follower" ? "F" : "C";
     this.#world.trace.note(this.slot, code, () => `${this.id} is ${after.role} in ${after.term}`);
+    if (after.role === "leader") this.#world.elected(this);
   }
 
   #guarded<T>(run: () => T): T {

@@ -43,6 +43,8 @@ export class World {
   readonly #rng: Rng;
   readonly #serverWorld: ServerWorld;
   #newest = { appliedIndex: 0, membership: emptyMembership };
+  #onAnswer: (server: SimServer) => void = () => {};
+  #onLeader: (server: SimServer) => void = () => {};
 
   constructor(setup: {
     readonly options: SimOptions;
@@ -84,6 +86,8 @@ export class World {
       send: (message) => this.network.send(message.from, message.to, JSON.stringify({ kind: "message", message })),
       sendSnapshot: (from, to, term) => streams.start(from, to, term),
       onHalt: (server, reason) => this.#halted(server, reason),
+      answered: (server) => this.#onAnswer(server),
+      elected: (server) => this.#onLeader(server),
     };
   }
 
@@ -120,18 +124,21 @@ export class World {
     return this.servers.find((server) => server.id === id);
   }
 
+  /** Called when a server has answered that something is done; the answer is on its way then. */
+  onAnswer(listener: (server: SimServer) => void): void {
+    this.#onAnswer = listener;
+  }
+
+  /** Called when a server has begun to lead, before anything that it does as leader has left it. */
+  onLeader(listener: (server: SimServer) => void): void {
+    this.#onLeader = listener;
+  }
+
   /** Restarts what can be restarted; a damaged disk ends its server for good. */
   start(server: SimServer): void {
     if (server.isUp || server.isGone) return;
     const damage = server.start();
     if (damage !== undefined) server.retire(`refuses to start: ${damage}`);
-  }
-
-  /** Whether every voter set keeps a majority when exactly these servers are left. */
-  isQuorate(membership: Membership, isLeft: (id: NodeId) => boolean): boolean {
-    return [membership.voters, membership.outgoing].every(
-      (set) => set.length === 0 || set.filter(isLeft).length > set.length / 2,
-    );
   }
 
   #add(seed: { readonly index: number; readonly term: number; readonly membership: Membership }): SimServer {

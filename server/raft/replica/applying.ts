@@ -15,6 +15,11 @@ import {
 } from "./request-ids.ts";
 import { createStateHashes, stateHashTable } from "./state-hash.ts";
 
+/** The hash in the log is the leader's, so one wrong leader stops all the others, who then are right. */
+const divergenceAdvice =
+  "stop this server, wipe its data and let it join again; but when most of the servers say so, keep them: it is the leader " +
+  "that differs, so stop that one and make a cluster of the others with atoll operator raft recover";
+
 export type Applied =
   | { readonly ok: true; readonly index: LogIndex; readonly result: unknown; readonly rows: readonly Row[] }
   /** This server must not go on: why, and what to do about it. */
@@ -53,7 +58,7 @@ export function createApplier({ machine, limits }: ApplierOptions): Applier {
     if (envelope.type === "state-hash") {
       const difference = stateHashes.compare(envelope);
       if (difference === undefined) return { ok: true, index, result: null, rows: [] };
-      return { ok: false, reason: `${difference}; stop this server, wipe its data and let it join again` };
+      return { ok: false, reason: `${difference}; ${divergenceAdvice}` };
     }
     return { ok: false, reason: `entry ${index} cannot be read: ${envelope.reason}; upgrade this server` };
   };

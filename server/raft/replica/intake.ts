@@ -90,5 +90,6 @@ export function createIntake(options: IntakeOptions): Intake {
 /** Whether the caller should turn to the leader, try again, or take it as it is. */
 function refusalOf({ reason }: Extract<ProposeOutcome, { readonly ok: false }>): Refusal {
   if (reason === "not-leader") return "not-leader";
+  if (reason === "config-pending") return "pending";
   return reason === "transferring" ? "dropped" : "refused";
 }

@@ -104,7 +104,7 @@ export function createProposals({ patienceTicks, leader }: ProposalsOptions): Pr
     },
     tick() {
       if (ticksLeft === undefined || size === 0 || --ticksLeft > 0) return [];
-      const outcome = unknown("leadership was lost while the change was under way: it may or may not take effect");
+      const outcome = unknown("leadership was lost while the change was under way");
       return takeUpTo(Number.POSITIVE_INFINITY).flatMap((waiting) => answer(waiting, outcome));
     },
   };

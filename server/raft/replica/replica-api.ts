@@ -130,10 +130,13 @@ export interface StoreBatch {
 
 export type Outcome =
   | { readonly ok: true; readonly index: LogIndex; readonly result: unknown }
-  /** `dropped`: certainly no effect, ask the leader. `unknown`: it may still take effect. */
+  /**
+   * `dropped`: certainly no effect, ask the leader. `unknown`: it may still take effect. `pending`: no effect, another
+   * membership change has to be applied first, which comes by itself.
+   */
   | {
       readonly ok: false;
-      readonly reason: "not-leader" | "dropped" | "unknown" | "refused";
+      readonly reason: "not-leader" | "dropped" | "unknown" | "refused" | "pending";
       readonly message: string;
       readonly leader: NodeId;
     };

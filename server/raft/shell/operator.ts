@@ -15,8 +15,11 @@ export interface OperatorOptions {
   readonly clock: Clock;
 }
 
-/** Ticks that a change waits for the joint phase of another one to end, before the leader is left to refuse it. */
-const maxJointWaits = 40;
+/**
+ * Ticks that a change waits for an earlier one, or for what a new leader inherited, to be applied. Both follow by
+ * themselves, and soon: nobody should have to ask again because a leader was elected a moment ago.
+ */
+const maxPendingWaits = 60;
 /** Half ticks; the disk is stalled when it has not caught up by then. */
 const maxSnapshotWaits = 400;
 
@@ -26,10 +29,14 @@ export function createOperator(options: OperatorOptions): Omit<RaftOperator, "re
   const { nodeId, clusterId } = disk.identity;
 
   const change = async (steps: readonly ConfigStep[], signal?: AbortSignal): Promise<void> => {
-    // The end of a joint phase follows by itself, and soon.
-    for (let i = 0; i < maxJointWaits && node.status().membership.outgoing.length > 0; i++) await sleep(clock, tickMs);
-    const outcome = await node.request({ type: "propose-change", change: { type: "change", steps } }, signal);
-    if (!outcome.ok) throw errorOf(outcome, { leaderAddress: leaderAddress(), refusedAs: "CONFLICT" });
+    for (let waits = 0; ; waits++) {
+      const outcome = await node.request({ type: "propose-change", change: { type: "change", steps } }, signal);
+      if (outcome.ok) return;
+      if (outcome.reason !== "pending" || waits === maxPendingWaits || signal?.aborted === true) {
+        throw errorOf(outcome, { leaderAddress: leaderAddress(), refusedAs: "CONFLICT" });
+      }
+      await sleep(clock, tickMs, signal);
+    }
   };
   const transfer = async (to: NodeId, signal?: AbortSignal): Promise<void> => {
     const outcome = await node.request({ type: "transfer", to }, signal);

@@ -21,6 +21,7 @@ export function errorOf(
     case "unknown":
       return new AtollError("UNKNOWN_OUTCOME", `${failure.message}: the change may or may not take effect`, leader);
     case "refused":
+    case "pending":
       return new AtollError(options.refusedAs, failure.message);
     default:
       return unreachable(failure.reason, "reason of a failed request");

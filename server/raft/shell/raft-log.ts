@@ -3,6 +3,7 @@
  * a disk that is open already; without peers it is a cluster of one that elects itself at once.
  */
 import { mustGet } from "../../../lib/base/assert.ts";
+import { errorMessage } from "../../../lib/base/errors.ts";
 import type { Runtime } from "../../../lib/base/runtime.ts";
 import type { CommandResult } from "../../../lib/contract/commands.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
@@ -119,7 +120,13 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
     try {
       await operator.transferLeadership(undefined, giveUp.signal);
     } catch (thrown) {
-      runtime.logger.warn("stopping without handing leadership over", { error: String(thrown) });
+      // As when all servers are told to stop together: not worth a warning, since nothing depends on it.
+      runtime.logger.info(
+        "no other server took over leadership: those that go on running elect a leader by themselves",
+        {
+          reason: errorMessage(thrown),
+        },
+      );
     } finally {
       timer.cancel();
     }

@@ -1,7 +1,8 @@
 /**
  * The last resort when a quorum is gone for good: rewrites, on a stopped server, who takes part. The log stays as it is,
  * so the servers that are left elect the one with the most of it; what only the lost ones had is lost. Changes of the
- * membership in the log become empty entries, since applying one of them again would bring the lost servers back, and the
+ * membership in the log become empty entries, since applying one of them again would bring the lost servers back; so do
+ * hashes of the state, at which the servers that are left may have stopped because the lost leader's was wrong; and the
  * cluster gets another id, the same on every server that is given the same file, so that servers that were believed dead
  * can never take part in it.
  */
@@ -10,6 +11,7 @@ import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { RangedStore, StoreOperation } from "../../log/durable-store.ts";
 import { sealJson } from "../../log/sealed-value.ts";
 import type { Entry, Membership, NodeId } from "../core/types.ts";
+import { decodeEnvelope } from "../replica/envelope.ts";
 import { boundsKey, formatVersion, identityKey } from "./disk-layout.ts";
 import type { PeerEntry } from "./peers-file.ts";
 import { recoverLog } from "./recover-log.ts";
@@ -41,11 +43,8 @@ export async function rewriteMembership(options: RewriteOptions): Promise<Member
   const recovered = await recoverLog(store, { directory, expected: { datacenter: options.datacenter } });
   if (recovered === undefined) throw new AtollError("NOT_FOUND", `there is no server's data in ${directory}`);
   const { identity, bounds } = recovered;
-  if (!peers.some(({ id, isVoter }) => id === identity.nodeId && isVoter)) {
-    throw new AtollError(
-      "CONFIG_INVALID",
-      `the peers file does not name this server as a voter: its id is ${identity.nodeId}`,
-    );
+  if (!peers.some(({ id }) => id === identity.nodeId)) {
+    throw new AtollError("CONFIG_INVALID", `the peers file does not name this server: its id is ${identity.nodeId}`);
   }
   const revived = peers.find(({ id }) => bounds.membership.removed.includes(id));
   if (revived !== undefined) {
@@ -56,7 +55,8 @@ export async function rewriteMembership(options: RewriteOptions): Promise<Member
   const clusterIdAfter = nextClusterId(identity.clusterId, peers);
   const entries = recovered.entries.map((entry): Entry => {
     const { index, term } = entry;
-    return entry.kind === "config" ? { index, term, kind: "empty" } : entry;
+    const isKept = entry.kind !== "config" && !isStateHash(entry);
+    return isKept ? entry : { index, term, kind: "empty" };
   });
   const { operations, last } = replaceLog(recovered, entries);
   await store.write([
@@ -73,6 +73,10 @@ export async function rewriteMembership(options: RewriteOptions): Promise<Member
     lastIndex: last.index,
     commitIndex: bounds.hardState.commit,
   };
+}
+
+function isStateHash(entry: Entry): boolean {
+  return entry.kind === "command" && decodeEnvelope(entry.data).type === "state-hash";
 }
 
 function membershipOf(peers: readonly PeerEntry[], before: Membership): Membership {

@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { createSeededRandom } from "../../../lib/base/random.ts";
 import { openLevelStore } from "../../../server/log/level-store.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
-import { checkTables } from "../../../server/raft/shell/table-check.ts";
+import { checkFiles } from "../../../server/raft/shell/file-check.ts";
 import { type OneServer, startOneServer } from "../raft/shell/one-server.ts";
 import { numberedCommand } from "./numbered-command.ts";
 
 /** A server of its own on the database in `directory`. */
 async function openLog(directory: string): Promise<OneServer> {
-  await checkTables(directory);
+  await checkFiles(directory);
   return startOneServer({ store: await openLevelStore(directory), directory });
 }
 

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openLevelStore } from "../../../server/log/level-store.ts";
 import type { Entry, Membership } from "../../../server/raft/core/types.ts";
+import { encodeStateHash } from "../../../server/raft/replica/envelope.ts";
 import { recoverAtStart, recoverFromPeers } from "../../../server/raft/recover-peers.ts";
 import { type LevelLog, openLevelLog } from "../../../server/raft/shell/level-log.ts";
 import { writeSeed } from "../../../server/raft/shell/seed-store.ts";
@@ -34,6 +35,7 @@ const entries: readonly Entry[] = [
     change: { type: "change", steps: [{ action: "add-learner", node: "d", address: "d:1" }] },
   },
   { index: 5, term: 2, kind: "command", data: '{"command":{"type":"y"}}' },
+  { index: 6, term: 2, kind: "command", data: encodeStateHash({ index: 3, hash: "rows1:7" }) },
 ];
 
 /** A server of three, stopped, with a log of which two entries are committed. */
@@ -84,7 +86,7 @@ test("the membership becomes the file's, the log and the rows stay, and the lost
     { id: b, address: "10.0.0.2:8300", non_voter: true },
   ]);
   const done = await recoverFromPeers({ dataDir: dir.path, datacenter: "dc1", peersPath });
-  expect(done).toMatchObject({ nodeId: a, lastIndex: 5, commitIndex: 3, clusterIdBefore: clusterId });
+  expect(done).toMatchObject({ nodeId: a, lastIndex: 6, commitIndex: 3, clusterIdBefore: clusterId });
   expect(done.clusterIdAfter).not.toBe(clusterId);
 
   const log = await reopen(dir.path);
@@ -103,6 +105,8 @@ test("the membership becomes the file's, the log and the rows stay, and the lost
     [3, "command"],
     [4, "empty"],
     [5, "command"],
+    // The lost leader's opinion of the state must not stop those that are left.
+    [6, "empty"],
   ]);
   expect(log.rows).toHaveLength(1);
   await log.close();

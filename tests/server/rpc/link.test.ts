@@ -94,7 +94,8 @@ describe("calls", () => {
     cluster.onForward = (_request, signal) => {
       seen.resolve(signal);
       signal.addEventListener("abort", () => aborted.resolve());
-      return new Promise(() => undefined);
+      // As `inject` does with an aborted request.
+      return new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
     };
     const caller = new AbortController();
     const failure = failureOf(agent.link.forward(leaderRequest, caller.signal));
@@ -102,6 +103,8 @@ describe("calls", () => {
     caller.abort();
     await aborted.promise;
     expect((await failure).code).toBe("UNAVAILABLE");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(cluster.runtime.lines.filter((line) => line.includes("[ERROR]"))).toEqual([]);
   });
 
   test("end at their deadline", async () => {
@@ -134,7 +137,11 @@ describe("a server that dies", () => {
     const read = failureOf(agent.link.forward(leaderRequest, never));
     await arrived.promise;
     await cluster.rpc.stop(0);
-    expect((await write).code).toBe("UNKNOWN_OUTCOME");
+    const lost = await write;
+    expect(lost.code).toBe("UNKNOWN_OUTCOME");
+    expect(lost.message).toStartWith(
+      "the write may or may not have taken effect: its answer was lost (Write on server",
+    );
     expect((await read).code).toBe("UNAVAILABLE");
     const later = await failureOf(agent.link.write(deregister, never));
     expect(later.code).toBe("UNAVAILABLE");

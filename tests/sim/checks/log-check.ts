@@ -115,16 +115,32 @@ export class LogCheck {
     }
   }
 
-  /** Section 5.4.2: a leader commits by counting durable copies of an entry of its own term. */
+  /**
+   * Section 5.4.2: a leader commits by counting durable copies of an entry of its own term, among those who have a say then. A
+   * change takes effect when it is applied, so it is itself a matter of those before it, whatever it makes of them.
+   */
   #advanced(view: LogView, before: ReplicaStatus, after: ReplicaStatus): void {
-    const holders = (voters: readonly NodeId[]): number =>
-      voters.filter((id) => this.#views.get(id)?.holdsDurably(after.commitIndex, after.term) === true).length;
-    const isQuorum = ({ voters, outgoing }: Membership): boolean =>
-      [voters, outgoing].every((set) => set.length === 0 || holders(set) > set.length / 2);
+    const isHeldBy = ({ voters, outgoing }: Membership, index: LogIndex, term: Term): boolean =>
+      [voters, outgoing].every((set) => {
+        const holders = set.filter((id) => this.#views.get(id)?.holdsDurably(index, term) === true);
+        return set.length === 0 || holders.length > set.length / 2;
+      });
+    const { commitIndex, term } = after;
     expectThat(
-      isQuorum(before.membership) || isQuorum(after.membership),
+      isHeldBy(before.membership, commitIndex, term) || isHeldBy(after.membership, commitIndex, term),
       "commit rule",
-      () => `${view.id} commits ${after.commitIndex} in term ${after.term} without a durable quorum of that term`,
+      () => `${view.id} commits ${commitIndex} in term ${term} without a durable quorum of that term`,
     );
+    for (let index = before.commitIndex + 1; index <= after.appliedIndex; index++) {
+      const entry = view.at(index);
+      if (entry?.isConfig !== true) continue;
+      expectThat(
+        isHeldBy(before.membership, index, entry.term),
+        "commit rule",
+        () => `${view.id} commits the change ${index} without a durable quorum of ${JSON.stringify(before.membership)}`,
+      );
+      // What follows it in the same turn is the matter of the membership that it made.
+      return;
+    }
   }
 }

@@ -7,6 +7,7 @@ export interface SeenEntry {
   readonly index: LogIndex;
   readonly term: Term;
   readonly hash: number;
+  readonly isConfig: boolean;
 }
 
 /**
@@ -16,7 +17,7 @@ export interface SeenEntry {
 export class LogView {
   readonly id: NodeId;
   readonly slot: number;
-  first: SeenEntry = { index: 0, term: 0, hash: 0 };
+  first: SeenEntry = { index: 0, term: 0, hash: 0, isConfig: false };
   entries: SeenEntry[] = [];
   /** As of the last batch issued. */
   hardState: HardState = { term: 0, vote: "", commit: 0 };
@@ -50,7 +51,7 @@ export class LogView {
   }
 
   open(image: DiskImage): void {
-    this.first = { index: image.first.index, term: image.first.term, hash: 0 };
+    this.first = { index: image.first.index, term: image.first.term, hash: 0, isConfig: false };
     this.entries = image.readEntries().map(seen);
     this.hardState = image.hardState;
     this.appliedIndex = image.appliedIndex;
@@ -70,7 +71,7 @@ export class LogView {
   }
 
   install(snapshot: { readonly index: LogIndex; readonly term: Term }, hardState: HardState): void {
-    this.first = { index: snapshot.index, term: snapshot.term, hash: 0 };
+    this.first = { index: snapshot.index, term: snapshot.term, hash: 0, isConfig: false };
     this.entries = [];
     this.hardState = hardState;
     this.appliedIndex = snapshot.index;
@@ -88,5 +89,6 @@ export class LogView {
 }
 
 function seen(entry: Entry): SeenEntry {
-  return { index: entry.index, term: entry.term, hash: hashText(JSON.stringify(entry)) };
+  const { index, term, kind } = entry;
+  return { index, term, hash: hashText(JSON.stringify(entry)), isConfig: kind === "config" };
 }

@@ -111,6 +111,18 @@ export const mutants: readonly Mutant[] = [
     "const majority = (voters.length >> 1) + 1;",
     "const majority = (voters.length + 1) >> 1;",
   ),
+  mutant(
+    "helps to depose the leader it hears",
+    "core/voter.ts",
+    'if (message.isTransfer || state.leader === "" || state.leader === message.from) return false;',
+    "if (message.term >= 0) return false;",
+  ),
+  mutant(
+    "leads on with a disk that hangs",
+    "replica/replica.ts",
+    "const due = batches.isOutstanding ? stall.tick() : undefined;",
+    'const due = undefined as "hand-over" | "step-down" | undefined;',
+  ),
 
   // Replication (rules 7, 24)
   mutant(
@@ -151,7 +163,13 @@ export const mutants: readonly Mutant[] = [
     "state.reads.add(id, state.log.commit);",
     "state.outbox.reads.push({ id, index: state.log.commit });",
   ),
-  mutant("uses a read round's id again", "core/read-index.ts", "this.#round += 1;", "this.#round = 1;"),
+  // What names that are used again come to (etcd #20418): an answer to the old round counts for the new one.
+  mutant(
+    "confirms reads by answers to earlier rounds",
+    "core/leader.ts",
+    "progress.ackedRound = Math.max(progress.ackedRound, message.round);",
+    "progress.ackedRound = state.reads.round;",
+  ),
   mutant(
     "confirms reads by the round under way",
     "core/read-index.ts",
@@ -164,12 +182,22 @@ export const mutants: readonly Mutant[] = [
     "} else if (hasCommittedInTerm(state)) {",
     "} else if (id >= 0) {",
   ),
-  mutant(
-    "serves consistent reads as a follower",
-    "core/raft.ts",
-    "else state.outbox.rejectedReads.push(id);",
-    "else state.outbox.reads.push({ id, index: state.log.commit });",
-  ),
+  // Driver and core each refuse; only a server without both is wrong.
+  {
+    name: "serves consistent reads as a follower",
+    patches: [
+      {
+        file: "core/raft.ts",
+        find: "else state.outbox.rejectedReads.push(id);",
+        replace: "else state.outbox.reads.push({ id, index: state.log.commit });",
+      },
+      {
+        file: "replica/intake.ts",
+        find: "if (isLeader()) core.readIndex(reads.ask(id));",
+        replace: "if (id >= 0) core.readIndex(reads.ask(id));",
+      },
+    ],
+  },
 
   // Membership (rules 9, 10)
   mutant(
@@ -190,9 +218,50 @@ export const mutants: readonly Mutant[] = [
     'appendEntry(state, leader, { index, term: state.term, kind: "config", change });',
     'appendEntry(state, leader, { index, term: state.term, kind: "config", change }); const early = applyChange(state.membership, change); if (early.ok) state.membership = early.membership;',
   ),
+  mutant(
+    "takes on a change before those it inherited",
+    "core/leader.ts",
+    "pendingConfigIndex: log.lastIndex,",
+    "pendingConfigIndex: 0,",
+  ),
+  // The leader refuses to go as one of two, and the arithmetic to let either go.
+  {
+    name: "removes one of two voters outright",
+    patches: [
+      {
+        file: "core/membership.ts",
+        find: "if (current.voters.length === 2 && gone.some(",
+        replace: "if (current.voters.length < 0 && gone.some(",
+      },
+      {
+        file: "core/changes.ts",
+        find: "if (state.membership.voters.length === 2 && !next",
+        replace: "if (state.membership.voters.length < 0 && !next",
+      },
+    ],
+  },
   mutant("keeps its membership over a snapshot", "core/follower.ts", "state.membership = snapshot.membership;", ""),
 
-  // Exactly once (rule 30)
+  // Snapshots (rule 26)
+  {
+    name: "takes any snapshot, whatever its log holds",
+    patches: [
+      { file: "core/follower.ts", find: "if (snapshot.index <= log.commit) {", replace: "if (snapshot.index < 0) {" },
+      {
+        file: "core/follower.ts",
+        find: "if (log.termAt(snapshot.index) === snapshot.term) {",
+        replace: "if (snapshot.index < 0) {",
+      },
+    ],
+  },
+
+  // Exactly once, and honest about it (rules 30, 31)
+  mutant(
+    "calls an open outcome none",
+    "replica/proposals.ts",
+    'reason: "unknown", message, leader: leader()',
+    'reason: "dropped", message, leader: leader()',
+  ),
   mutant(
     "forgets request ids in a restart",
     "replica/applying.ts",

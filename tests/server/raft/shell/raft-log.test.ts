@@ -247,3 +247,30 @@ test("a read index covers every write that was acknowledged before", async () =>
   const { index } = await log.propose(numberedCommand(1));
   expect(await log.readIndex()).toBe(index);
 });
+
+test("a change of the membership waits for the one before it instead of being refused", async () => {
+  const store = createMemoryStore();
+  const { log, clock } = await start(store);
+  store.hold();
+  const first = log.operator.addLearner({ node: "n2", address: "h:2" });
+  const second = log.operator.addLearner({ node: "n3", address: "h:3" });
+  await turns();
+  store.release();
+  await first;
+  await pass(clock, 50);
+  await second;
+  expect(log.operator.status().membership.learners).toEqual(["n2", "n3"]);
+});
+
+test("a change that waits for another one in vain is refused, and says that nothing was changed", async () => {
+  const store = createMemoryStore();
+  const { log, clock } = await start(store, { diskStallTicks: 1_000 });
+  store.hold();
+  void log.operator.addLearner({ node: "n2", address: "h:2" });
+  const second = Promise.allSettled([log.operator.addLearner({ node: "n3", address: "h:3" })]);
+  for (let waits = 0; waits < 80; waits++) await pass(clock, 50);
+  expect(await second).toMatchObject([
+    { reason: { code: "CONFLICT", message: expect.stringContaining("not applied") } },
+  ]);
+  store.release();
+});

@@ -5,6 +5,7 @@ import { generateKey } from "../../../../lib/x509/keys.ts";
 import type { Authority } from "../../../../server/ca/authority.ts";
 import type { SnapshotMeta } from "../../../../server/raft/core/types.ts";
 import type { IncomingSnapshot, MessageGroup, PeerWire } from "../../../../server/raft/shell/peer-wire.ts";
+import { ownProtocols, type ProtocolRange } from "../../../../server/rpc/protocol-range.ts";
 import { createRaftDialer } from "../../../../server/rpc/raft-dialer.ts";
 import { startRpcServer } from "../../../../server/rpc/rpc-server.ts";
 import { createTestRuntime } from "../../../fakes/test-runtime.ts";
@@ -23,11 +24,16 @@ export interface WireServer extends AsyncDisposable {
   readonly snapshots: ReceivedSnapshot[];
   refuseSnapshots(message: string): void;
   /** The sending end of a server, or of an agent that tries. */
-  wireOf(nodeId: string): PeerWire;
+  wireOf(nodeId: string, protocols?: ProtocolRange): PeerWire;
   agentWire(node: string): PeerWire;
 }
 
-export async function startWireServer(options: { readonly nodeId: string }): Promise<WireServer> {
+export async function startWireServer(options: {
+  readonly nodeId: string;
+  readonly protocols?: ProtocolRange;
+  /** What a receiver does with each chunk of a snapshot before it takes the next. */
+  readonly onChunk?: () => Promise<void>;
+}): Promise<WireServer> {
   const runtime = createTestRuntime();
   const authority = createTestAuthority({ runtime });
   const groups: MessageGroup[] = [];
@@ -38,13 +44,17 @@ export async function startWireServer(options: { readonly nodeId: string }): Pro
     authority,
     link: { write: unused, nodeRegistrations: unused, forward: unused, subscribe: () => ({ close: () => undefined }) },
     raft: {
+      ...(options.protocols === undefined ? {} : { protocols: options.protocols }),
       inbox: {
         clusterId: "the-cluster",
         nodeId: options.nodeId,
         onMessages: (group) => groups.push(group),
         async onSnapshot(snapshot) {
           let bytes = 0;
-          for await (const chunk of snapshot.chunks) bytes += chunk.byteLength;
+          for await (const chunk of snapshot.chunks) {
+            bytes += chunk.byteLength;
+            await options.onChunk?.();
+          }
           if (refusal !== undefined) throw new AtollError("UNAVAILABLE", refusal);
           const { from, term, meta } = snapshot;
           snapshots.push({ from, term, meta, bytes, totals: snapshot.totals() });
@@ -55,10 +65,14 @@ export async function startWireServer(options: { readonly nodeId: string }): Pro
     },
     runtime,
   });
-  const wire = (certificate: { readonly certPem: string; readonly privateKeyPem: string }): PeerWire => {
+  const wire = (
+    certificate: { readonly certPem: string; readonly privateKeyPem: string },
+    protocols = ownProtocols,
+  ): PeerWire => {
     const { rootPem: rootsPem, trustDomain, datacenter } = authority;
     return createRaftDialer({
       credentials: () => ({ rootsPem, trustDomain, datacenter, certificate }),
+      protocols,
       clock: runtime.clock,
     });
   };
@@ -69,7 +83,7 @@ export async function startWireServer(options: { readonly nodeId: string }): Pro
     refuseSnapshots(message) {
       refusal = message;
     },
-    wireOf: (nodeId) => wire(serverCertificate(authority, nodeId)),
+    wireOf: (nodeId, protocols) => wire(serverCertificate(authority, nodeId), protocols),
     agentWire: (node) => wire(agentCertificate(authority, node)),
     [Symbol.asyncDispose]: () => rpc.stop(1_000),
   };

@@ -3,7 +3,7 @@ import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { createSeededRandom } from "../../../../lib/base/random.ts";
 import { openLevelStore } from "../../../../server/log/level-store.ts";
-import { checkTables } from "../../../../server/raft/shell/table-check.ts";
+import { checkFiles } from "../../../../server/raft/shell/file-check.ts";
 import { createTempDir } from "../../../fakes/temp-dir.ts";
 
 /** A database with one table or more, of rows that compress and rows that do not; where its largest table is. */
@@ -33,27 +33,35 @@ async function makeTables(directory: string): Promise<string> {
 
 test("sound tables pass, and so do a directory that is empty and one that does not exist", async () => {
   using temp = createTempDir();
-  await checkTables(join(temp.path, "nowhere"));
-  await checkTables(temp.path);
+  await checkFiles(join(temp.path, "nowhere"));
+  await checkFiles(temp.path);
   await makeTables(temp.path);
-  await checkTables(temp.path);
+  await checkFiles(temp.path);
 });
 
 test("a flipped bit anywhere in the blocks of a table is found and its file named", async () => {
   using temp = createTempDir();
   const path = await makeTables(temp.path);
   const sound = readFileSync(path);
+  const named = new Set<string>();
   // The padding in the footer means nothing.
   for (let at = 0; at < sound.length - 48; at += 61) {
     const bytes = Buffer.from(sound);
     bytes[at] = (bytes[at] ?? 0) ^ 0x10;
     writeFileSync(path, bytes);
-    const refused = checkTables(temp.path);
+    const refused = checkFiles(temp.path);
     await expect(refused).rejects.toMatchObject({ code: "DATA_CORRUPT" });
     await expect(refused).rejects.toThrow(`is damaged in table ${path}: the checksum of its block at `);
+    const keys = /which has the rows between keys "(.*)" and "(.*)";/.exec(
+      String(await refused.catch((thrown: unknown) => thrown)),
+    );
+    if (keys !== null) named.add(keys[2] ?? "");
   }
+  // Every kind of row lies in a block of its own kind.
+  expect([...named].some((key) => key.startsWith("noise/"))).toBe(true);
+  expect([...named].some((key) => key.startsWith("text/"))).toBe(true);
   writeFileSync(path, sound);
-  await checkTables(temp.path);
+  await checkFiles(temp.path);
 });
 
 test("a table that is cut off, and one whose footer points anywhere, are found", async () => {
@@ -64,7 +72,7 @@ test("a table that is cut off, and one whose footer points anywhere, are found",
   astray.fill(0xff, sound.length - 48, sound.length - 20);
   for (const bytes of [sound.subarray(0, 20), sound.subarray(0, sound.length - 100), astray]) {
     writeFileSync(path, bytes);
-    await expect(checkTables(temp.path)).rejects.toMatchObject({ code: "DATA_CORRUPT" });
+    await expect(checkFiles(temp.path)).rejects.toMatchObject({ code: "DATA_CORRUPT" });
   }
 });
 
@@ -74,5 +82,31 @@ test("a half-written table that a crash left behind does not count: LevelDB dele
   const orphan = join(temp.path, "999999.ldb");
   copyFileSync(path, orphan);
   writeFileSync(orphan, readFileSync(orphan).subarray(0, 500));
-  await checkTables(temp.path);
+  await checkFiles(temp.path);
+});
+
+test("a flipped bit in a log is found and its file and place are named, though LevelDB would open it", async () => {
+  using temp = createTempDir();
+  const store = await openLevelStore(temp.path);
+  for (let n = 0; n < 20; n++) await store.write([{ type: "put", key: `key-${n}`, value: Buffer.alloc(300, "v") }]);
+  const name = readdirSync(temp.path).find((file) => file.endsWith(".log")) ?? "";
+  const bytes = readFileSync(join(temp.path, name));
+  await store.close();
+  const path = join(temp.path, name);
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 0x10;
+  writeFileSync(path, bytes);
+  const refused = checkFiles(temp.path);
+  await expect(refused).rejects.toMatchObject({ code: "DATA_CORRUPT" });
+  await expect(refused).rejects.toThrow(
+    /is damaged in log \S+\.log: the checksum of its record at \d+ is wrong, which begins with key "key-10"/,
+  );
+
+  const opened = await openLevelStore(temp.path);
+  let found = 0;
+  await opened.scan(() => {
+    found++;
+  });
+  await opened.close();
+  expect(found).toBe(10);
 });

@@ -1,29 +1,31 @@
 /**
- * Verifies the tables of a LevelDB database before it is opened. LevelDB 1.20 does not check what it reads from a table
+ * Verifies the files of a LevelDB database before it is opened. LevelDB 1.20 does not check what it reads from a table
  * unless it is told to, which the addon does not offer, and flipped bits in one can end the whole process (SIGABRT), with
- * nothing said. Which tables count comes from the manifest: a crash can leave half-written ones behind, which LevelDB
- * deletes. Formats: doc/table_format.md, doc/log_format.md and db/version_edit.cc of LevelDB.
+ * nothing said; of its log it drops what is damaged, silently: in a short log that is everything behind the damage, and a
+ * log that only ends earlier looks sound to whoever reads the database. Which tables count comes from the manifest: a crash
+ * can leave half-written ones behind, which LevelDB deletes. Formats: doc/table_format.md and db/version_edit.cc of LevelDB.
  */
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32c } from "../../../lib/base/crc32c.ts";
 import { systemErrorCode } from "../../../lib/base/errors.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
+import { findDamage, firstKeyOf, readRecords, unmask } from "./leveldb-log.ts";
 
 /** At the end of a table: the handles of two blocks, padding, and a magic number. */
 const footerBytes = 48;
 const magic = 0xdb4775248b80fb57n;
 /** Behind each block: its compression, and the checksum over both. */
 const trailerBytes = 5;
-/** The manifest is written in blocks, each record behind checksum, length and kind; shorter rests are padding. */
-const logBlockBytes = 32_768;
-const logHeaderBytes = 7;
 
 /**
- * Rejects with `DATA_CORRUPT`, naming the file, when a table that belongs to the database is damaged. What is missing, and
- * a manifest that cannot be read, are left to LevelDB, which refuses them by itself.
+ * Rejects with `DATA_CORRUPT`, naming the file, when a log or a table that belongs to the database is damaged. What is
+ * missing, and a manifest that cannot be read, are left to LevelDB, which refuses them by itself. It may be done while the
+ * database is in use: tables never change, and those that are deleted meanwhile are passed over. `rest` comes before each
+ * file, for then nobody should have to wait for the check.
  */
-export async function checkTables(directory: string): Promise<void> {
+export async function checkFiles(directory: string, rest = async (): Promise<void> => undefined): Promise<void> {
+  await checkLogs(directory);
   const current = await readOptional(join(directory, "CURRENT"));
   if (current === undefined) return;
   const manifest = await readOptional(join(directory, current.toString().trim()));
@@ -31,23 +33,43 @@ export async function checkTables(directory: string): Promise<void> {
   for (const number of liveTables(manifest)) {
     const name = String(number).padStart(6, "0");
     for (const file of [`${name}.ldb`, `${name}.sst`]) {
+      await rest();
       const path = join(directory, file);
       const table = await readOptional(path);
-      const problem = table === undefined ? undefined : findDamage(table);
-      if (problem !== undefined) throw damaged({ directory, path, problem });
+      const problem = table === undefined ? undefined : findTableDamage(table);
+      if (problem !== undefined) throw damaged({ directory, place: `table ${path}`, problem });
     }
   }
 }
 
+/** Also of a log that LevelDB would not look at any more: it was sound when it was closed. */
+async function checkLogs(directory: string): Promise<void> {
+  const names = (await readdirOptional(directory)).filter((name) => /^\d+\.log$/.test(name));
+  for (const name of names.toSorted()) {
+    const path = join(directory, name);
+    const log = (await readOptional(path)) ?? Buffer.alloc(0);
+    const at = findDamage(log);
+    if (at === undefined) continue;
+    const key = firstKeyOf(log, at);
+    const rows = key === undefined ? "" : `, which begins with key "${key}"`;
+    throw damaged({ directory, place: `log ${path}`, problem: `the checksum of its record at ${at} is wrong${rows}` });
+  }
+}
+
 /** What is wrong with a table; undefined for a sound one. */
-function findDamage(table: Buffer): string | undefined {
+function findTableDamage(table: Buffer): string | undefined {
   const footerAt = table.length - footerBytes;
   if (footerAt < 0 || table.readBigUInt64LE(table.length - 8) !== magic) return "it does not end as a table does";
   try {
     const footer = { bytes: table, at: footerAt };
-    for (const { offset, size } of [readHandle(footer), readHandle(footer)]) {
-      for (const handle of readIndex(openBlock(table, { offset, size }))) openBlock(table, handle, { isRead: false });
+    const filters = readHandle(footer);
+    let previous = "";
+    for (const { handle, key } of readIndex(openBlock(table, readHandle(footer)))) {
+      openBlock(table, handle, { isRead: false, rows: `, which has the rows between keys "${previous}" and "${key}"` });
+      previous = key;
     }
+    for (const { handle } of readIndex(openBlock(table, filters)))
+      openBlock(table, handle, { isRead: false, rows: "" });
     return undefined;
   } catch (thrown) {
     // What a checksum does not cover is the footer: it points anywhere then.
@@ -69,34 +91,44 @@ interface Cursor {
 }
 
 /** The contents of a block whose checksum is right, uncompressed; nothing when they are not to be read. */
-function openBlock(table: Buffer, { offset, size }: Handle, { isRead } = { isRead: true }): Buffer {
+function openBlock(table: Buffer, { offset, size }: Handle, { isRead, rows } = { isRead: true, rows: "" }): Buffer {
   const end = offset + size;
   if (end + trailerBytes > table.length - footerBytes)
     throw new BlockDamage("its footer or index points outside of it");
   const kind = table.readUInt8(end);
   if (unmask(table.readUInt32LE(end + 1)) !== crc32c(table.subarray(offset, end + 1))) {
-    throw new BlockDamage(`the checksum of its block at ${offset} is wrong`);
+    throw new BlockDamage(`the checksum of its block at ${offset} is wrong${rows}`);
   }
   const block = table.subarray(offset, end);
   if (!isRead) return Buffer.alloc(0);
   return kind === 1 ? uncompress(block) : block;
 }
 
-/** The handles in an index block: keys that share prefixes with the one before, each with a handle; then restart points. */
-function readIndex(block: Buffer): Handle[] {
-  const handles: Handle[] = [];
+interface IndexEntry {
+  /** Not before the last key of the block and before the first of the next, though maybe none of either. */
+  readonly key: string;
+  readonly handle: Handle;
+}
+
+/** What an index block says: keys that share prefixes with the one before, each with a handle; then restart points. */
+function readIndex(block: Buffer): IndexEntry[] {
+  const entries: IndexEntry[] = [];
   const end = block.length - 4 - 4 * block.readUInt32LE(block.length - 4);
   const cursor = { bytes: block, at: 0 };
+  let stored = Buffer.alloc(0);
   while (cursor.at < end) {
-    readVarint(cursor);
+    const sharedBytes = readVarint(cursor);
     const keyBytes = readVarint(cursor);
     const valueBytes = readVarint(cursor);
+    stored = Buffer.concat([stored.subarray(0, sharedBytes), block.subarray(cursor.at, cursor.at + keyBytes)]);
     cursor.at += keyBytes;
     const next = cursor.at + valueBytes;
-    handles.push(readHandle(cursor));
+    // Behind each key are the number of its write and its kind.
+    const key = stored.subarray(0, Math.max(0, stored.length - 8)).toString();
+    entries.push({ key, handle: readHandle(cursor) });
     cursor.at = next;
   }
-  return handles;
+  return entries;
 }
 
 function readHandle(cursor: Cursor): Handle {
@@ -146,27 +178,6 @@ function liveTables(manifest: Buffer): ReadonlySet<number> {
   return live;
 }
 
-function* readRecords(log: Buffer): Generator<Buffer> {
-  let parts: Buffer[] = [];
-  for (let at = 0; at + logHeaderBytes <= log.length; ) {
-    const left = logBlockBytes - (at % logBlockBytes);
-    if (left < logHeaderBytes) {
-      at += left;
-      continue;
-    }
-    const size = log.readUInt16LE(at + 4);
-    const kind = log.readUInt8(at + 6);
-    const payload = log.subarray(at + logHeaderBytes, at + logHeaderBytes + size);
-    if (unmask(log.readUInt32LE(at)) !== crc32c(log.subarray(at + 6, at + logHeaderBytes + size))) return;
-    at += logHeaderBytes + size;
-    parts.push(payload);
-    // 1 is a whole record, 2 its beginning, 3 its middle, 4 its end.
-    if (kind === 2 || kind === 3) continue;
-    yield Buffer.concat(parts);
-    parts = [];
-  }
-}
-
 /** Each field of an edit begins with its tag; an unknown one ends the reading: LevelDB refuses it too. */
 function applyEdit(edit: Cursor, live: Set<number>): void {
   const skipText = (): void => {
@@ -205,12 +216,6 @@ function applyEdit(edit: Cursor, live: Set<number>): void {
   }
 }
 
-/** Checksums are stored masked, since sums over data that hold sums are weak. */
-function unmask(masked: number): number {
-  const rotated = (masked - 0xa282ead8) >>> 0;
-  return ((rotated >>> 17) | (rotated << 15)) >>> 0;
-}
-
 async function readOptional(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -220,11 +225,20 @@ async function readOptional(path: string): Promise<Buffer | undefined> {
   }
 }
 
-function damaged(found: { readonly directory: string; readonly path: string; readonly problem: string }): AtollError {
-  const { directory, path, problem } = found;
+async function readdirOptional(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path);
+  } catch (thrown) {
+    if (["ENOENT", "ENOTDIR"].includes(systemErrorCode(thrown) ?? "")) return [];
+    throw thrown;
+  }
+}
+
+function damaged(found: { readonly directory: string; readonly place: string; readonly problem: string }): AtollError {
+  const { directory, place, problem } = found;
   return new AtollError(
     "DATA_CORRUPT",
-    `data directory ${directory} is damaged in table ${path}: ${problem}; move the directory away and start this ` +
+    `data directory ${directory} is damaged in ${place}: ${problem}; move the directory away and start this ` +
       "server again with -join: it joins its cluster under a new id. Without other servers, restore it from a backup",
   );
 }
