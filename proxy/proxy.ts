@@ -138,6 +138,8 @@ export class MeshProxy {
     const { clock } = this.#options.runtime;
     const endMs = clock.monotonicMs() + deadlineMs;
     for (const listener of this.#listeners()) listener.serving.drain();
+    // What was answered in this turn, the request to drain among it, leaves at its end.
+    await new Promise<void>((resolve) => this.#options.transport.atEndOfTurn(resolve));
     while (this.#listeners().some((one) => one.serving.members.size > 0) && clock.monotonicMs() < endMs) {
       await sleep(clock, drainPollMs);
     }

@@ -12,6 +12,7 @@ export interface ServingOptions<T extends Member> {
   /** The settings as they are now; the address is read when listening only. */
   readonly settings: () => {
     readonly listen: string;
+    readonly service: string;
     readonly maxConnections: number;
     readonly idleTimeoutMs: number;
   };
@@ -44,6 +45,7 @@ export class Serving<T extends Member> {
       monotonicMs: options.context.clock.monotonicMs,
       turn: options.context.turn,
       buffers: options.context.buffers,
+      defaultAuthority: options.settings().service,
       isDraining: () => this.#isDraining,
     };
   }

@@ -10,6 +10,8 @@ export interface ServerContext extends ExchangeContext {
   readonly connections: ConnectionCounters;
   readonly turn: WriteTurn;
   readonly buffers: BufferPool;
+  /** Whom a request of HTTP/1.0 is for that does not say it. */
+  readonly defaultAuthority: string;
   /** While true every response is the last of its connection. */
   isDraining(): boolean;
 }

@@ -31,14 +31,14 @@ export interface Http1Response {
  * The canonical form of a request head. An upgrade becomes an extended CONNECT (RFC 8441), which is what it is: a tunnel for
  * another protocol.
  */
-export function canonicalRequest(parsed: MessageHead): Http1Request | HeadProblem {
+export function canonicalRequest(parsed: MessageHead, defaultAuthority: string): Http1Request | HeadProblem {
   const text = parsed.bytes.toString("latin1", parsed.start, parsed.end);
   const at = (offset: number): number => offset - parsed.start;
   const method = text.substring(0, at(parsed.methodEnd));
   const target = text.substring(at(parsed.targetStart), at(parsed.targetEnd));
   const isUpgrade = parsed.isUpgrade && method === "GET" && !parsed.isChunked && parsed.contentLength <= 0;
   const fields = ["", "", "", "", "", "", "", ""];
-  let host = "";
+  let host = defaultAuthority;
   let protocol = "";
   let cookieAt = -1;
   const { spans, ids } = parsed;

@@ -1,4 +1,5 @@
 import type { ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
+import { replyHead } from "../exchange/local-reply.ts";
 import type { FieldBlock } from "../http2/field-block.ts";
 import type { RequestHead } from "../http2/request-head.ts";
 import { Outbox, type WriteTurn } from "../transport/outbox.ts";
@@ -17,6 +18,8 @@ export interface ClientOwner {
   /** The connection must not be used again. Called once. */
   onGone(client: ClientConnection): void;
 }
+
+const notSwitched = replyHead({ action: "reply", status: 502, contentType: "text/plain", body: "" }).head;
 
 type Phase = "idle" | "head" | "body" | "gone";
 
@@ -185,9 +188,8 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
       this.#lose();
       return;
     }
-    // An upgrade that was answered otherwise is a plain response; for the tunnel's side it must not look like success.
     if (isConnect && request?.protocol !== "" && !isSwitching && head.status < 300) {
-      this.#lose();
+      this.#refuseTunnel();
       return;
     }
     this.#isKeptAlive = !response.hasClose && !isConnect;
@@ -208,6 +210,14 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     if (this.#receiver !== receiver) return;
     if (this.#isTunnel) receiver?.onUpstreamWritable();
     this.#readBody(bytes, headEnd);
+  }
+
+  /** The server overlooked the upgrade. Its plain answer would look like success to whoever waits for a tunnel. */
+  #refuseTunnel(): void {
+    const receiver = this.#receiver;
+    this.abort();
+    this.#hasResponseEnded = true;
+    receiver?.onResponse(notSwitched, true);
   }
 
   #readBody(bytes: Buffer, start: number): void {

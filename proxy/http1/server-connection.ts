@@ -220,7 +220,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     if (known !== undefined) return known;
     const outcome = parseRequestHead(bytes, start, parsed);
     if (outcome !== "complete") return outcome;
-    const request = canonicalRequest(parsed);
+    const request = canonicalRequest(parsed, this.#context.defaultAuthority);
     if (typeof request !== "string") this.#cache.store(bytes, start, end, request);
     return request;
   }

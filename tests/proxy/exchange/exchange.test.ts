@@ -1,40 +1,32 @@
 import { describe, expect, test } from "bun:test";
-import { calleeConfig, callerConfig, MemoryMesh, trustDomain, type Wire } from "../memory-mesh.ts";
-
-const get = "GET / HTTP/1.1\r\nHost: api\r\n\r\n";
-const ok = (body: string): string => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-const xfcc = `x-forwarded-client-cert: By=spiffe://${trustDomain}/ns/default/dc/dc1/svc/api;URI=spiffe://${trustDomain}/ns/default/dc/dc1/svc/web\r\n`;
-
-/** Sends a request through both proxies and returns what the app read. */
-function deliver(mesh: MemoryMesh, client: Wire, text: string): string {
-  client.send(text);
-  mesh.settle();
-  return mesh.app().take();
-}
-
-function answer(mesh: MemoryMesh, client: Wire, text: string): string {
-  mesh.app().send(text);
-  mesh.settle();
-  return client.take();
-}
+import { calleeConfig, callerConfig, MemoryMesh } from "../memory-mesh.ts";
+import { answer, deliver, get, ok, unchunked, xfcc } from "./talk.ts";
 
 describe("a request through both proxies", () => {
   test("reaches the app with the caller's identity and comes back as the app wrote it", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
-    expect(deliver(mesh, client, get)).toBe(`GET / HTTP/1.1\r\nHost: api\r\n${xfcc}\r\n`);
+    expect(deliver(mesh, client, get)).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
     expect(answer(mesh, client, ok("hi"))).toBe(ok("hi"));
   });
 
   test("is the same whatever the pieces in which its bytes arrive", () => {
-    const request = "POST /x HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-    const response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nt: 1\r\n\r\n";
+    const request = "POST /x HTTP/1.1\r\nhost: api\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    const response = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nt: 1\r\n\r\n";
     for (const pieceBytes of [1, 2, 3, 7, 64]) {
       const mesh = new MemoryMesh();
       mesh.network.maxPieceBytes = pieceBytes;
       const client = mesh.client();
-      expect(deliver(mesh, client, request)).toBe(request.replace("\r\n\r\n", `\r\n${xfcc}\r\n`));
-      expect(answer(mesh, client, response)).toBe(response);
+      expect(unchunked(deliver(mesh, client, request))).toEqual({
+        head: `POST /x HTTP/1.1\r\nhost: api\r\n${xfcc}transfer-encoding: chunked\r\n`,
+        body: "abc",
+        trailers: "",
+      });
+      expect(unchunked(answer(mesh, client, response))).toEqual({
+        head: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
+        body: "hi",
+        trailers: "t: 1\r\n",
+      });
     }
   });
 
@@ -74,7 +66,7 @@ describe("a request through both proxies", () => {
     const mesh = new MemoryMesh();
     const claimed = `Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-Forwarded-Client-Cert: URI=spiffe://evil\r\nX-End: 1\r\n`;
     const read = deliver(mesh, mesh.client(), `GET / HTTP/1.1\r\nHost: api\r\n${claimed}\r\n`);
-    expect(read).toBe(`GET / HTTP/1.1\r\nHost: api\r\nX-End: 1\r\n${xfcc}\r\n`);
+    expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx-end: 1\r\n${xfcc}\r\n`);
   });
 
   test("gets the interim response before the final one", () => {
@@ -89,22 +81,27 @@ describe("a request through both proxies", () => {
   test("by HEAD gets a response without a body and keeps the connection", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
-    const head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
+    const head = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n";
     deliver(mesh, client, get.replace("GET", "HEAD"));
     expect(answer(mesh, client, head)).toBe(head);
     deliver(mesh, client, get);
     expect(answer(mesh, client, ok("x"))).toBe(ok("x"));
   });
 
-  test("whose response ends with the connection closes the client's connection too", () => {
+  test("whose response ends with the app's connection is complete for the client, whose connection goes on", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
     deliver(mesh, client, get);
     mesh.app().send("HTTP/1.1 200 OK\r\n\r\nall");
     mesh.app().connection.end();
     mesh.settle();
-    expect(client.take()).toBe("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nall");
-    expect(client.hasEnded).toBe(true);
+    expect(unchunked(client.take())).toEqual({
+      head: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
+      body: "all",
+      trailers: "",
+    });
+    deliver(mesh, client, get);
+    expect(answer(mesh, client, ok("x"))).toBe(ok("x"));
   });
 
   test("whose response is cut short never looks complete", () => {
@@ -144,49 +141,12 @@ describe("a request through both proxies", () => {
     expect(mesh.apps.length).toBe(1);
   });
 
-  test("of HTTP/1.0 is passed on with close and answered with close", () => {
+  test("of HTTP/1.0 without a Host is one for the service, and its connection ends with the answer", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
-    expect(deliver(mesh, client, "GET / HTTP/1.0\r\n\r\n")).toContain("connection: close\r\n");
+    expect(deliver(mesh, client, "GET / HTTP/1.0\r\n\r\n")).toStartWith("GET / HTTP/1.1\r\nhost: api\r\n");
     expect(answer(mesh, client, ok("x"))).toContain("connection: close\r\n");
     expect(client.hasEnded).toBe(true);
-  });
-});
-
-describe("an upgrade", () => {
-  const upgrade = "GET /chat HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-  const switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-
-  test("becomes a tunnel both ways, early bytes included, and half-closes", () => {
-    const mesh = new MemoryMesh();
-    const client = mesh.client();
-    const read = deliver(mesh, client, `${upgrade}early`);
-    expect(read).toContain("Upgrade: websocket\r\n");
-    expect(read).toContain("connection: upgrade\r\n");
-    // Bytes of the other protocol reach the app only after it has agreed to it.
-    expect(read).not.toContain("early");
-    expect(answer(mesh, client, `${switched}hello`)).toMatch(/^HTTP\/1\.1 101 .*hello$/s);
-    expect(mesh.app().take()).toBe("early");
-    expect(deliver(mesh, client, "ping")).toBe("ping");
-    client.connection.end();
-    mesh.settle();
-    expect(mesh.app().hasEnded).toBe(true);
-    expect(answer(mesh, client, "bye")).toBe("bye");
-  });
-
-  test("that the app declines leaves an ordinary connection", () => {
-    const mesh = new MemoryMesh();
-    const client = mesh.client();
-    deliver(mesh, client, upgrade + get);
-    expect(answer(mesh, client, ok("no"))).toBe(ok("no"));
-    expect(mesh.app().take()).toStartWith("GET / ");
-  });
-
-  test("that nobody asked for is refused (CVE-2026-73548)", () => {
-    const mesh = new MemoryMesh();
-    const client = mesh.client();
-    deliver(mesh, client, get);
-    expect(answer(mesh, client, switched)).toStartWith("HTTP/1.1 503 ");
   });
 });
 

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+import { MemoryMesh } from "../memory-mesh.ts";
+import { answer, deliver, get, ok, xfcc } from "./talk.ts";
+
+describe("an upgrade", () => {
+  const upgrade = "GET /chat HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+  const switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+
+  test("becomes a tunnel both ways, early bytes included, and half-closes", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    const read = deliver(mesh, client, `${upgrade}early`);
+    expect(read).toContain("upgrade: websocket\r\n");
+    expect(read).toContain("connection: upgrade\r\n");
+    // Bytes of the other protocol reach the app only after it has agreed to it.
+    expect(read).not.toContain("early");
+    expect(answer(mesh, client, `${switched}hello`)).toMatch(/^HTTP\/1\.1 101 .*hello$/s);
+    expect(mesh.app().take()).toBe("early");
+    expect(deliver(mesh, client, "ping")).toBe("ping");
+    client.connection.end();
+    mesh.settle();
+    expect(mesh.app().hasEnded).toBe(true);
+    expect(answer(mesh, client, "bye")).toBe("bye");
+  });
+
+  test("that the app declines is an ordinary answer, and the connection's last one", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, upgrade);
+    const declined = "HTTP/1.1 426 Upgrade Required\r\ncontent-length: 2\r\n";
+    expect(answer(mesh, client, `${declined}\r\nno`)).toBe(`${declined}connection: close\r\n\r\nno`);
+    expect(client.hasEnded).toBe(true);
+  });
+
+  test("that the app overlooks is no success for whoever thinks that it has a tunnel", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, upgrade);
+    expect(answer(mesh, client, ok("page"))).toStartWith("HTTP/1.1 502 ");
+  });
+
+  test("to HTTP/2 in the middle of a connection is overlooked by us: the request is served as it is", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    const h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+    const read = deliver(mesh, client, `GET / HTTP/1.1\r\nHost: api\r\n${h2c}\r\n`);
+    expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
+    expect(answer(mesh, client, ok("x"))).toBe(ok("x"));
+  });
+
+  test("that nobody asked for is refused (CVE-2026-73548)", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, get);
+    expect(answer(mesh, client, switched)).toStartWith("HTTP/1.1 503 ");
+  });
+});
