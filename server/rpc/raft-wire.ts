@@ -12,7 +12,7 @@ export function toWire(message: Message): Partial<WireMessage> {
       return { type, term, index: message.lastIndex, logTerm: message.lastTerm, flag: message.isTransfer };
     case "pre-vote-response":
     case "vote-response":
-      return { type, term, flag: message.isGranted };
+      return { type, term, flag: message.isGranted, commit: message.commit, logTerm: message.commitTerm };
     case "append": {
       const { prevIndex, prevTerm, commit, entries } = message;
       return { type, term, index: prevIndex, logTerm: prevTerm, commit, entries: entries.map(toWireEntry) };
@@ -42,7 +42,7 @@ export function fromWire(wire: WireMessage, ends: { readonly from: string; reado
       return { ...base, type, lastIndex: index, lastTerm: logTerm, isTransfer: flag };
     case "pre-vote-response":
     case "vote-response":
-      return { ...base, type, isGranted: flag };
+      return { ...base, type, isGranted: flag, commit, commitTerm: logTerm };
     case "append": {
       const entries = fromWireEntries(wire.entries, index + 1);
       return entries === undefined

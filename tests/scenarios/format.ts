@@ -39,7 +39,9 @@ export function formatMessage(message: Message): string {
       return `${head} last=${message.lastIndex}/${message.lastTerm}${message.isTransfer ? " transfer" : ""}`;
     case "pre-vote-response":
     case "vote-response":
-      return `${head} ${message.isGranted ? "granted" : "refused"}`;
+      return message.isGranted
+        ? `${head} granted`
+        : `${head} refused${message.commit === 0 ? "" : ` commit=${message.commit}/${message.commitTerm}`}`;
     case "append":
       return `${head} prev=${message.prevIndex}/${message.prevTerm} ${formatEntries(message.entries)} commit=${message.commit}`;
     case "append-response":

@@ -135,12 +135,13 @@ export class Scenario {
     const entries = listOf(options.get("entries")).map(parseEntry);
     const prev = parsePosition(options.get("prev") ?? "0/0");
     const append = { ...base, entries, prevIndex: prev.index, prevTerm: prev.term, commit: number("commit") };
+    const granted = { ...base, isGranted: true, commit: 0, commitTerm: 0 };
     const made: Record<string, Message> = {
       append: { ...append, type: "append" },
       "pre-vote": { ...vote, type: "pre-vote" },
       vote: { ...vote, type: "vote" },
-      "pre-vote-response": { ...base, type: "pre-vote-response", isGranted: true },
-      "vote-response": { ...base, type: "vote-response", isGranted: true },
+      "pre-vote-response": { ...granted, type: "pre-vote-response" },
+      "vote-response": { ...granted, type: "vote-response" },
       heartbeat: { ...base, type: "heartbeat", commit: number("commit"), round: number("round") },
       "heartbeat-response": { ...base, type: "heartbeat-response", round: number("round") },
     };

@@ -1,7 +1,7 @@
 import { becomeFollower, type CandidateState, type CoreState, isPromotable, resetElectionTimer } from "./core-state.ts";
 import { becomeLeader } from "./leader.ts";
 import { allVoters, voteResult } from "./quorum.ts";
-import type { Message } from "./types.ts";
+import type { LogIndex, Message, Term } from "./types.ts";
 
 /** `ask-first` is the rule; a transfer's target was told by the leader itself that its time has come (thesis 3.10). */
 export type Campaign = "ask-first" | "transfer";
@@ -57,6 +57,20 @@ function requestVotes(state: CoreState, request: { type: "pre-vote" | "vote"; is
       lastTerm: log.lastTerm,
     });
   }
+}
+
+/**
+ * Takes over what a voter knows to be committed, if our log holds that very entry: then it holds all before it too. Without
+ * this a cluster can stand for ever: whoever led the end of a change that made it a learner has the longer log, refuses its
+ * vote and may not campaign, while the voters, who never heard of that commit, go on asking for it (raft-rs calls it
+ * `maybe_commit_by_vote`).
+ */
+export function learnCommit(state: CoreState, answer: Message & { readonly commit: LogIndex; commitTerm: Term }): void {
+  const { role, log } = state;
+  if (role.role === "leader" || log.termAt(answer.commit) !== answer.commitTerm) return;
+  log.commitTo(answer.commit);
+  // As in `campaign`: the votes that were asked for may not be those that count.
+  if (role.role !== "follower" && log.hasUnappliedConfig()) becomeFollower(state, state.term, "");
 }
 
 /** Answers to the other kind of request, or to an earlier one, are of another term and count for nothing (rule 1). */

@@ -1,4 +1,4 @@
-import { campaign, onVoteStored, stepCandidate } from "./candidate.ts";
+import { campaign, learnCommit, onVoteStored, stepCandidate } from "./candidate.ts";
 import { applyConfigs, maybeLeaveJoint, proposeChange } from "./changes.ts";
 import { becomeFollower, type CoreState, createCoreState, isPromotable, type LeaderState } from "./core-state.ts";
 import { restoreSnapshot, stepFollower } from "./follower.ts";
@@ -82,6 +82,7 @@ function step(state: CoreState, message: Message): void {
     answerVote(state, message);
     return;
   }
+  if (message.type === "pre-vote-response" || message.type === "vote-response") learnCommit(state, message);
   const { role } = state;
   switch (role.role) {
     case "leader":

@@ -1,7 +1,7 @@
 import { becomeFollower, type CoreState } from "./core-state.ts";
 import { isMember } from "./membership.ts";
 import type { Message } from "./types.ts";
-import { isHeldByLeader } from "./voter.ts";
+import { isHeldByLeader, knownCommit } from "./voter.ts";
 
 /**
  * The one place that judges a message by its term before any role sees it; returns whether a role should. Every rule about
@@ -59,7 +59,7 @@ function answerLowerTerm(state: CoreState, message: Message): void {
       hintTerm: 0,
     });
   } else if (message.type === "pre-vote") {
-    outbox.messagesAfterStore.push({ ...base, type: "pre-vote-response", isGranted: false });
+    outbox.messagesAfterStore.push({ ...base, type: "pre-vote-response", isGranted: false, ...knownCommit(state) });
   }
 }
 

@@ -64,7 +64,13 @@ export type Message =
       /** A transfer campaign: the voter's leader stickiness does not apply. */
       readonly isTransfer: boolean;
     })
-  | (MessageBase & { readonly type: "pre-vote-response" | "vote-response"; readonly isGranted: boolean })
+  | (MessageBase & {
+      readonly type: "pre-vote-response" | "vote-response";
+      readonly isGranted: boolean;
+      /** Refused: what the voter knows to be committed, and that entry's term; 0 from a server that does not say. */
+      readonly commit: LogIndex;
+      readonly commitTerm: Term;
+    })
   | (MessageBase & {
       readonly type: "append";
       readonly prevIndex: LogIndex;

@@ -1,5 +1,6 @@
+import { mustGet } from "../../../lib/base/assert.ts";
 import { type CoreState, resetElectionTimer } from "./core-state.ts";
-import type { Message } from "./types.ts";
+import type { LogIndex, Message, Term } from "./types.ts";
 
 type VoteRequest = Message & { readonly type: "pre-vote" | "vote" };
 
@@ -23,7 +24,13 @@ export function answerVote(state: CoreState, message: VoteRequest): void {
     // A granted pre-vote names the term it is for, a refusal the term that the candidate has to learn of.
     term: isGranted ? message.term : state.term,
     isGranted,
+    ...(isGranted ? { commit: 0, commitTerm: 0 } : knownCommit(state)),
   });
+}
+
+/** What a refusal tells the candidate besides: it may be behind on a change that decides whose votes count. */
+export function knownCommit({ log }: CoreState): { commit: LogIndex; commitTerm: Term } {
+  return { commit: log.commit, commitTerm: mustGet(log.termAt(log.commit), "the term of the commit") };
 }
 
 function mayVoteFor(state: CoreState, message: VoteRequest): boolean {

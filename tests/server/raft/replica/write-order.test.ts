@@ -69,7 +69,8 @@ describe("write before promise", () => {
   test("a candidate asks for votes only when its own is stored", () => {
     const { input, store } = loneFollower();
     input({ type: "campaign" });
-    const granted = input(messageInput({ type: "pre-vote-response", from: "r2", to: "r1", term: 2, isGranted: true }));
+    const toUs = { from: "r2", to: "r1", commit: 0, commitTerm: 0 };
+    const granted = input(messageInput({ ...toUs, type: "pre-vote-response", term: 2, isGranted: true }));
     expect(sent(granted, "vote")).toEqual([]);
     expect(batchesOf(granted)).toMatchObject([{ hardState: { term: 2, vote: "r1" }, mustSync: true }]);
     expect(sent(store(granted), "vote").map(({ to }) => to)).toEqual(["r2", "r3"]);

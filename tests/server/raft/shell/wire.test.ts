@@ -11,8 +11,8 @@ const base = { ...ends, term: 3 };
 const samples: readonly Message[] = [
   { ...base, type: "pre-vote", lastIndex: 7, lastTerm: 2, isTransfer: false },
   { ...base, type: "vote", lastIndex: 7, lastTerm: 2, isTransfer: true },
-  { ...base, type: "pre-vote-response", isGranted: true },
-  { ...base, type: "vote-response", isGranted: false },
+  { ...base, type: "pre-vote-response", isGranted: true, commit: 0, commitTerm: 0 },
+  { ...base, type: "vote-response", isGranted: false, commit: 7, commitTerm: 2 },
   {
     ...base,
     type: "append",
