@@ -252,6 +252,12 @@ export class ServerConnection implements ConnectionHandler, Exchange {
   #onRequest(bytes: Buffer): Buffer | undefined {
     const { counters } = this.#context;
     counters.requests++;
+    if (head.isConnect) {
+      // A tunnel that nobody opens: what follows may not be read as the next request.
+      counters.refusals.unsupported_method++;
+      this.#refuse(problemReply("unsupported_method"));
+      return undefined;
+    }
     this.#startedMs = this.#context.monotonicMs();
     this.#isHead = head.isMethod("HEAD");
     this.#closesAfter = head.hasClose || head.minorVersion === 0;
