@@ -22,6 +22,19 @@ export function readConnectionOptions(head: MessageHead, start: number, end: num
   return true;
 }
 
+/**
+ * `Proxy-Connection` means nothing (RFC 9112 appendix C.2.2), but llhttp takes it for `Connection`. So that it is the same
+ * either way: `close` closes, which is never wrong, and a request to switch protocols is refused by the false returned.
+ */
+export function readProxyConnection(head: MessageHead, start: number, end: number): boolean {
+  for (const part of head.bytes.toString("latin1", start, end).toLowerCase().split(",")) {
+    const option = withoutBlanks(part);
+    if (option === "close") head.hasClose = true;
+    else if (option === "upgrade") return false;
+  }
+  return true;
+}
+
 function readOption(head: MessageHead, option: string): boolean {
   if (option === "close") head.hasClose = true;
   else if (option === "keep-alive") head.hasKeepAlive = true;

@@ -1,6 +1,6 @@
 import { endOfHost } from "./authority.ts";
 import { COLON, CR, HTAB, LF, SP, isFieldValue, isTarget, isToken } from "./characters.ts";
-import { readConnectionOptions } from "./connection-options.ts";
+import { readConnectionOptions, readProxyConnection } from "./connection-options.ts";
 import { Field, fieldOf } from "./field-names.ts";
 
 /**
@@ -197,8 +197,8 @@ function parseStatusLine(bytes: Buffer, start: number, head: MessageHead): HeadP
   head.minorVersion = minorVersionAt(bytes, start);
   if (head.minorVersion < 0) return "unsupported_version";
   let at = start + 8;
-  const status = ((bytes[at + 1] ?? 0) - 48) * 100 + ((bytes[at + 2] ?? 0) - 48) * 10 + ((bytes[at + 3] ?? 0) - 48);
-  if (bytes[at] !== SP || !(status >= 100 && status <= 599)) return "malformed_status_line";
+  const status = decimalOf(bytes, at + 1, at + 4);
+  if (bytes[at] !== SP || status < 100 || status > 599) return "malformed_status_line";
   head.status = status;
   at += 4;
   if (bytes[at] !== SP && bytes[at] !== CR) return "malformed_status_line";
@@ -235,11 +235,18 @@ function parseFields(bytes: Buffer, head: MessageHead): HeadProblem | undefined 
     ids[count++] = id;
     head.fieldCount = count;
     if (id !== Field.other) {
+      if (hasTab(bytes, valueEnd, at - 2)) return "malformed_field";
       const problem = readKnownField(head, id, valueStart, valueEnd);
       if (problem !== undefined) return problem;
     }
   }
   return undefined;
+}
+
+/** A tab behind `chunked` makes it another coding for llhttp. Fields with a meaning to anybody on the way have spaces at most. */
+function hasTab(bytes: Buffer, valueEnd: number, lineEnd: number): boolean {
+  for (let i = valueEnd; i < lineEnd; i++) if (bytes[i] === HTAB) return true;
+  return false;
 }
 
 function readKnownField(head: MessageHead, id: number, start: number, end: number): HeadProblem | undefined {
@@ -259,8 +266,10 @@ function readKnownField(head: MessageHead, id: number, start: number, end: numbe
     case Field.expect:
       if (head.bytes.toString("latin1", start, end).toLowerCase() === "100-continue") head.expectsContinue = true;
       return undefined;
-    case Field.keepAlive:
     case Field.proxyConnection:
+      head.hasHopFields = true;
+      return readProxyConnection(head, start, end) ? undefined : "bad_connection";
+    case Field.keepAlive:
     case Field.te:
     case Field.upgrade:
     case Field.forwardedClientCert:
@@ -286,31 +295,34 @@ function decimalOf(bytes: Buffer, start: number, end: number): number {
 function checkFraming(head: MessageHead): HeadProblem | undefined {
   if (head.isChunked && head.contentLength >= 0) return "conflicting_framing";
   if (head.isChunked && head.minorVersion === 0) return "bad_transfer_encoding";
-  return head.isUpgrade ? checkUpgrade(head) : undefined;
+  if (head.isUpgrade) head.isUpgrade = indexOfField(head, Field.upgrade) >= 0;
+  return undefined;
 }
 
-/** One protocol field at most: of two, some readers take the first and some the last. HTTP/1.0 has none of this. */
-function checkUpgrade(head: MessageHead): HeadProblem | undefined {
+/** One protocol field that is not empty: of two, some readers take the first and some the last. HTTP/1.0 has none of this. */
+function isPlainUpgrade(head: MessageHead): boolean {
   const at = indexOfField(head, Field.upgrade);
-  head.isUpgrade = at >= 0;
-  if (!head.isUpgrade) return undefined;
-  return head.minorVersion === 0 || indexOfField(head, Field.upgrade, at + 1) >= 0 ? "bad_upgrade" : undefined;
+  if (at < 0 || head.spans[at * 4 + 2] === head.spans[at * 4 + 3]) return false;
+  return head.minorVersion === 1 && indexOfField(head, Field.upgrade, at + 1) < 0;
 }
 
 /**
  * 1xx and 204 have no body whatever their fields say (RFC 9112 section 6.3), and must not say that they have one (section
- * 6.1, RFC 9110 section 8.6): the reader that believes the fields would take the next response for a body.
+ * 6.1, RFC 9110 section 8.6): the reader that believes the fields would take the next response for a body. 101 without a
+ * protocol is a switch for some and an interim response for others.
  */
 function checkResponse(head: MessageHead): HeadProblem | undefined {
   const problem = checkFraming(head);
   if (problem !== undefined) return problem;
   if (head.status >= 200 && head.status !== 204) return undefined;
-  return head.isChunked || head.contentLength > 0 ? "conflicting_framing" : undefined;
+  if (head.isChunked || head.contentLength > 0) return "conflicting_framing";
+  return head.status === 101 && !(head.isUpgrade && isPlainUpgrade(head)) ? "bad_upgrade" : undefined;
 }
 
 function checkRequest(head: MessageHead): HeadProblem | undefined {
   const problem = checkFraming(head);
   if (problem !== undefined) return problem;
+  if (head.isUpgrade && !isPlainUpgrade(head)) return "bad_upgrade";
   // RFC 9110 section 10.1.1.
   if (head.minorVersion === 0) head.expectsContinue = false;
   const hostAt = indexOfField(head, Field.host);

@@ -148,6 +148,11 @@ describe("a request head", () => {
       "bad_transfer_encoding",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
     ],
+    [
+      "a tab behind its coding",
+      "malformed_field",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked \t \r\n\r\n",
+    ],
     ["a folded field (CVE-2022-32214)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"],
     ["a bare LF", "malformed_field", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n"],
     ["a bare CR (CVE-2022-35256)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n"],
@@ -190,6 +195,7 @@ describe("a request head", () => {
       "bad_upgrade",
       "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nUpgrade: y\r\n\r\n",
     ],
+    ["an upgrade to nothing", "bad_upgrade", "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade:\r\n\r\n"],
     ["an upgrade in HTTP/1.0", "bad_upgrade", "GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"],
     [
       "a connection option that is no token",
@@ -200,6 +206,11 @@ describe("a request head", () => {
       "a no-break space around a connection option",
       "bad_connection",
       "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\xa0\r\n\r\n",
+    ],
+    [
+      "an upgrade under another name",
+      "bad_connection",
+      "GET / HTTP/1.1\r\nHost: a\r\nProxy-Connection: upgrade\r\nUpgrade: x\r\n\r\n",
     ],
     [
       "too many nominated fields",
@@ -235,6 +246,8 @@ describe("a response head", () => {
 
   const refused: readonly (readonly [string, string, string])[] = [
     ["a status of two digits", "malformed_status_line", "HTTP/1.1 99 X\r\n\r\n"],
+    ["a status of two digits and nothing behind it", "malformed_status_line", "HTTP/1.1 20\r\n\r\n"],
+    ["a status with a sign", "malformed_status_line", "HTTP/1.1 2-0 X\r\n\r\n"],
     [
       "both framings",
       "conflicting_framing",
@@ -244,6 +257,9 @@ describe("a response head", () => {
     ["a length behind 204", "conflicting_framing", "HTTP/1.1 204 X\r\nContent-Length: 5\r\n\r\n"],
     ["a length behind 100", "conflicting_framing", "HTTP/1.1 100 X\r\nContent-Length: 5\r\n\r\n"],
     ["chunks behind 101", "conflicting_framing", "HTTP/1.1 101 X\r\nTransfer-Encoding: chunked\r\n\r\n"],
+    ["101 without a protocol", "bad_upgrade", "HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n"],
+    ["101 without the option", "bad_upgrade", "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n"],
+    ["101 in HTTP/1.0", "bad_upgrade", "HTTP/1.0 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"],
     ["an unknown version", "unsupported_version", "ICY 200 OK\r\n\r\n"],
     ["a bare LF behind the status", "malformed_status_line", "HTTP/1.1 200 OK\nX: 1\r\n\r\n"],
   ];
