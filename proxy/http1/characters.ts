@@ -11,8 +11,8 @@ export const isToken = tableOf((byte) => /[!#$%&'*+.^_`|~0-9A-Za-z-]/.test(Strin
 /** 1 for the bytes of a field value: visible ASCII, space, tab and obs-text; no other control byte, no DEL. */
 export const isFieldValue = tableOf((byte) => byte === HTAB || (byte >= SP && byte !== 127));
 
-/** 1 for the bytes of a request target: visible ASCII. Space and everything beyond ASCII must be percent-encoded. */
-export const isTarget = tableOf((byte) => byte > SP && byte < 127);
+/** 1 for the bytes of a request target: visible ASCII but `#`. Space and everything beyond ASCII must be percent-encoded. */
+export const isTarget = tableOf((byte) => byte > SP && byte < 127 && byte !== 35);
 
 /** The value of a hexadecimal digit, or 255. */
 export const hexValue = Uint8Array.from({ length: 256 }, (_, byte) => {

@@ -1,9 +1,12 @@
+import { endOfHost } from "./authority.ts";
 import { COLON, CR, HTAB, LF, SP, isFieldValue, isTarget, isToken } from "./characters.ts";
+import { readConnectionOptions, readProxyConnection } from "./connection-options.ts";
 import { Field, fieldOf } from "./field-names.ts";
 
 /**
  * One strict pass over the head of a message (RFC 9112). What two parsers could read differently is refused: bare CR or
- * LF, folded lines, space before a colon, more than one framing, anything but a plain `chunked`.
+ * LF, folded lines, space before a colon, more than one framing, anything but a plain `chunked`, a host or target with two
+ * readings. Every head that this accepts is one that llhttp reads in the same way (`tests/fuzz`).
  *
  * The result is a view of the bytes, not a copy: `MessageHead` is one object per parser, filled anew by every parse, and
  * valid until the next. Names and values become strings only where something asks for them.
@@ -22,6 +25,8 @@ export const headProblems = [
   "bad_content_length",
   "bad_transfer_encoding",
   "conflicting_framing",
+  "bad_connection",
+  "bad_upgrade",
   "bad_host",
   "bad_target",
   "unsupported_method",
@@ -41,6 +46,10 @@ export class MessageHead {
   methodEnd = 0;
   targetStart = 0;
   targetEnd = 0;
+  /** Where path and query begin in the target: behind the authority of an absolute form; `targetEnd` for CONNECT. */
+  pathStart = 0;
+  /** CONNECT: the target is `host:port`, there is no body, and what follows the head is the tunnel's if one is opened. */
+  isConnect = false;
   /** Responses only. */
   status = 0;
   minorVersion = 1;
@@ -58,7 +67,10 @@ export class MessageHead {
   expectsContinue = false;
   /** Whether some field belongs to this hop alone and must not be forwarded. */
   hasHopFields = false;
-  /** Lower-case names that `Connection` nominates besides the known ones; empty for nearly every message. */
+  /**
+   * Lower-case names that `Connection` nominates besides the known ones, without those that nobody may nominate; empty for
+   * nearly every message, and never longer than `maxNominated`.
+   */
   nominated: string[] = [];
 
   get method(): string {
@@ -67,6 +79,16 @@ export class MessageHead {
 
   get target(): string {
     return this.bytes.toString("latin1", this.targetStart, this.targetEnd);
+  }
+
+  /**
+   * Path and query (RFC 9112 section 3.3), whatever the form of the target: `/` or `*` (OPTIONS) stand for the empty path of
+   * an absolute form. Empty for CONNECT.
+   */
+  get path(): string {
+    const path = this.bytes.toString("latin1", this.pathStart, this.targetEnd);
+    if (path.startsWith("/") || path === "*" || this.isConnect) return path;
+    return path === "" && this.isMethod("OPTIONS") ? "*" : `/${path}`;
   }
 
   /** Whether the method is exactly `name`, without making a string. */
@@ -97,16 +119,21 @@ export class MessageHead {
     this.isUpgrade = false;
     this.expectsContinue = false;
     this.hasHopFields = false;
+    this.isConnect = false;
     if (this.nominated.length > 0) this.nominated = [];
   }
 }
 
+const SLASH = 47;
+const ASTERISK = 42;
+const QUERY = 63;
 const headEnd = Buffer.from("\r\n\r\n", "latin1");
 
 /** Parses the request head that begins at `start`; `complete` means `head` describes it and the body begins at `head.end`. */
 export function parseRequestHead(bytes: Buffer, start: number, head: MessageHead): ParseOutcome {
+  if (isNoStart(bytes, start)) return "malformed_request_line";
   const end = findHeadEnd(bytes, start);
-  if (end < 0) return incompleteOr(bytes, start, "malformed_request_line");
+  if (end < 0) return bytes.length - start > maxHeadBytes ? "head_too_large" : "incomplete";
   if (end - start > maxHeadBytes) return "head_too_large";
   head.reset(bytes, start, end);
   const problem = parseRequestLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkRequest(head);
@@ -115,11 +142,12 @@ export function parseRequestHead(bytes: Buffer, start: number, head: MessageHead
 
 /** Parses the response head that begins at `start`. */
 export function parseResponseHead(bytes: Buffer, start: number, head: MessageHead): ParseOutcome {
+  if (isNoStart(bytes, start)) return "malformed_status_line";
   const end = findHeadEnd(bytes, start);
-  if (end < 0) return incompleteOr(bytes, start, "malformed_status_line");
+  if (end < 0) return bytes.length - start > maxHeadBytes ? "head_too_large" : "incomplete";
   if (end - start > maxHeadBytes) return "head_too_large";
   head.reset(bytes, start, end);
-  const problem = parseStatusLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkFraming(head);
+  const problem = parseStatusLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkResponse(head);
   return problem ?? "complete";
 }
 
@@ -129,11 +157,9 @@ export function findHeadEnd(bytes: Buffer, start: number): number {
   return at < 0 ? -1 : at + 4;
 }
 
-/** Bytes that can never become HTTP (a TLS hello, a port scan) are refused at once instead of at the size limit. */
-function incompleteOr(bytes: Buffer, start: number, problem: HeadProblem): ParseOutcome {
-  if (bytes.length - start > maxHeadBytes) return "head_too_large";
-  if (bytes.length > start && isToken[bytes[start] ?? 0] !== 1) return problem;
-  return "incomplete";
+/** Bytes that can never become HTTP (a TLS hello, a port scan) are refused at once, not at the size limit. */
+function isNoStart(bytes: Buffer, start: number): boolean {
+  return bytes.length > start && isToken[bytes[start] ?? 0] !== 1;
 }
 
 /** `HTTP/1.` and one digit at `at`: the minor version, or -1. */
@@ -157,6 +183,8 @@ function parseRequestLine(bytes: Buffer, start: number, head: MessageHead): Head
   head.methodEnd = at;
   head.targetStart = ++at;
   while (isTarget[bytes[at] ?? 0] === 1) at++;
+  // A fragment (CVE-2021-39156).
+  if (bytes[at] === 35) return "bad_target";
   if (at === head.targetStart || bytes[at] !== SP) return "malformed_request_line";
   head.targetEnd = at;
   head.minorVersion = minorVersionAt(bytes, at + 1);
@@ -170,8 +198,8 @@ function parseStatusLine(bytes: Buffer, start: number, head: MessageHead): HeadP
   head.minorVersion = minorVersionAt(bytes, start);
   if (head.minorVersion < 0) return "unsupported_version";
   let at = start + 8;
-  const status = ((bytes[at + 1] ?? 0) - 48) * 100 + ((bytes[at + 2] ?? 0) - 48) * 10 + ((bytes[at + 3] ?? 0) - 48);
-  if (bytes[at] !== SP || !(status >= 100 && status <= 599)) return "malformed_status_line";
+  const status = decimalOf(bytes, at + 1, at + 4);
+  if (bytes[at] !== SP || status < 100 || status > 599) return "malformed_status_line";
   head.status = status;
   at += 4;
   if (bytes[at] !== SP && bytes[at] !== CR) return "malformed_status_line";
@@ -208,11 +236,18 @@ function parseFields(bytes: Buffer, head: MessageHead): HeadProblem | undefined 
     ids[count++] = id;
     head.fieldCount = count;
     if (id !== Field.other) {
+      if (hasTab(bytes, valueEnd, at - 2)) return "malformed_field";
       const problem = readKnownField(head, id, valueStart, valueEnd);
       if (problem !== undefined) return problem;
     }
   }
   return undefined;
+}
+
+/** A tab behind `chunked` makes it another coding for llhttp. Fields with a meaning to anybody on the way have spaces at most. */
+function hasTab(bytes: Buffer, valueEnd: number, lineEnd: number): boolean {
+  for (let i = valueEnd; i < lineEnd; i++) if (bytes[i] === HTAB) return true;
+  return false;
 }
 
 function readKnownField(head: MessageHead, id: number, start: number, end: number): HeadProblem | undefined {
@@ -228,13 +263,14 @@ function readKnownField(head: MessageHead, id: number, start: number, end: numbe
       return undefined;
     case Field.connection:
       head.hasHopFields = true;
-      readConnection(head, head.bytes.toString("latin1", start, end));
-      return undefined;
+      return readConnectionOptions(head, start, end) ? undefined : "bad_connection";
     case Field.expect:
-      head.expectsContinue = head.bytes.toString("latin1", start, end).toLowerCase() === "100-continue";
+      if (head.bytes.toString("latin1", start, end).toLowerCase() === "100-continue") head.expectsContinue = true;
       return undefined;
-    case Field.keepAlive:
     case Field.proxyConnection:
+      head.hasHopFields = true;
+      return readProxyConnection(head, start, end) ? undefined : "bad_connection";
+    case Field.keepAlive:
     case Field.te:
     case Field.upgrade:
     case Field.forwardedClientCert:
@@ -242,18 +278,6 @@ function readKnownField(head: MessageHead, id: number, start: number, end: numbe
       return undefined;
     default:
       return undefined;
-  }
-}
-
-const ownNominations = new Set(["close", "keep-alive", "upgrade", "te", "proxy-connection", ""]);
-
-function readConnection(head: MessageHead, value: string): void {
-  for (const part of value.split(",")) {
-    const option = part.trim().toLowerCase();
-    if (option === "close") head.hasClose = true;
-    else if (option === "keep-alive") head.hasKeepAlive = true;
-    else if (option === "upgrade") head.isUpgrade = true;
-    if (!ownNominations.has(option)) head.nominated.push(option);
   }
 }
 
@@ -276,48 +300,85 @@ function checkFraming(head: MessageHead): HeadProblem | undefined {
   return undefined;
 }
 
+/** One protocol field that is not empty: of two, some readers take the first and some the last. HTTP/1.0 has none of this. */
+function isPlainUpgrade(head: MessageHead): boolean {
+  const at = indexOfField(head, Field.upgrade);
+  if (at < 0 || head.spans[at * 4 + 2] === head.spans[at * 4 + 3]) return false;
+  return head.minorVersion === 1 && indexOfField(head, Field.upgrade, at + 1) < 0;
+}
+
+/**
+ * 1xx and 204 have no body whatever their fields say (RFC 9112 section 6.3), and must not say that they have one (section
+ * 6.1, RFC 9110 section 8.6): the reader that believes the fields would take the next response for a body. 101 without a
+ * protocol is a switch for some and an interim response for others.
+ */
+function checkResponse(head: MessageHead): HeadProblem | undefined {
+  const problem = checkFraming(head);
+  if (problem !== undefined) return problem;
+  if (head.status >= 200 && head.status !== 204) return undefined;
+  if (head.isChunked || head.contentLength > 0) return "conflicting_framing";
+  return head.status === 101 && !(head.isUpgrade && isPlainUpgrade(head)) ? "bad_upgrade" : undefined;
+}
+
 function checkRequest(head: MessageHead): HeadProblem | undefined {
   const problem = checkFraming(head);
   if (problem !== undefined) return problem;
-  if (head.isMethod("CONNECT")) return "unsupported_method";
-  return checkHost(head) ?? checkTarget(head);
-}
-
-/** Exactly one Host in HTTP/1.1 and never two (RFC 9112 section 3.2), without bytes that end an authority. */
-function checkHost(head: MessageHead): HeadProblem | undefined {
-  const at = indexOfField(head, Field.host);
-  if (at < 0) return head.minorVersion === 1 ? "bad_host" : undefined;
-  if (indexOfField(head, Field.host, at + 1) >= 0) return "bad_host";
-  const end = head.spans[at * 4 + 3] ?? 0;
-  for (let i = head.spans[at * 4 + 2] ?? 0; i < end; i++) {
-    const byte = head.bytes[i] ?? 0;
-    // "/", "?", "#", "@", "\", "," and blanks would let two readers find two different hosts.
-    if (
-      isTarget[byte] !== 1 ||
-      byte === 47 ||
-      byte === 63 ||
-      byte === 35 ||
-      byte === 64 ||
-      byte === 92 ||
-      byte === 44
-    ) {
-      return "bad_host";
-    }
+  if (head.isUpgrade && !isPlainUpgrade(head)) return "bad_upgrade";
+  // RFC 9110 section 10.1.1.
+  if (head.minorVersion === 0) head.expectsContinue = false;
+  const hostAt = indexOfField(head, Field.host);
+  if (!hasGoodHost(head, hostAt)) return "bad_host";
+  head.pathStart = head.targetStart;
+  if (head.bytes[head.targetStart] === SLASH) return checkOriginForm(head);
+  if (head.isMethod("CONNECT")) return checkConnect(head, hostAt);
+  if (head.targetEnd - head.targetStart === 1 && head.bytes[head.targetStart] === ASTERISK) {
+    return head.isMethod("OPTIONS") ? undefined : "bad_target";
   }
-  return undefined;
+  return checkAbsoluteForm(head, hostAt);
 }
 
-/** Origin form, `*` for OPTIONS, or absolute form whose authority is the Host; no fragment in any of them. */
-function checkTarget(head: MessageHead): HeadProblem | undefined {
+/** Exactly one Host in HTTP/1.1 and never two (RFC 9112 section 3.2), with one reading; an http URI has a host. */
+function hasGoodHost(head: MessageHead, at: number): boolean {
+  if (at < 0) return head.minorVersion === 0;
+  if (endOfHost(head.bytes, head.spans[at * 4 + 2] ?? 0, head.spans[at * 4 + 3] ?? 0) < 0) return false;
+  return indexOfField(head, Field.host, at + 1) < 0;
+}
+
+function checkOriginForm(head: MessageHead): HeadProblem | undefined {
+  if (head.isMethod("CONNECT")) return "bad_target";
+  // The first bytes of HTTP/2 (RFC 9113 section 3.4): other readers switch protocols here.
+  return head.isMethod("PRI") ? "unsupported_method" : undefined;
+}
+
+/** RFC 9112 section 3.2.3: `host:port` and nothing else, the same in Host; content has no meaning (RFC 9110 section 9.3.6). */
+function checkConnect(head: MessageHead, hostAt: number): HeadProblem | undefined {
+  head.isConnect = true;
+  head.pathStart = head.targetEnd;
+  const hostEnd = endOfHost(head.bytes, head.targetStart, head.targetEnd);
+  if (hostEnd < 0 || hostEnd === head.targetEnd) return "bad_target";
+  if (hostAt >= 0 && head.target.toLowerCase() !== head.fieldValue(hostAt).toLowerCase()) return "bad_target";
+  if (head.isUpgrade) return "bad_upgrade";
+  return head.isChunked || head.contentLength >= 0 ? "conflicting_framing" : undefined;
+}
+
+const absoluteStart = Buffer.from("http://", "latin1");
+
+/**
+ * RFC 9112 section 3.2.2, with the authority that Host has. The scheme is that of the connection as far as anybody behind it
+ * can tell, so any other, and any other way to write it (CVE-2023-35944), would be read in two ways.
+ */
+function checkAbsoluteForm(head: MessageHead, hostAt: number): HeadProblem | undefined {
   const { bytes, targetStart, targetEnd } = head;
-  for (let i = targetStart; i < targetEnd; i++) if (bytes[i] === 35) return "bad_target";
-  if (bytes[targetStart] === 47) return undefined;
-  const target = head.target;
-  if (target === "*") return head.isMethod("OPTIONS") ? undefined : "bad_target";
-  const authority = /^https?:\/\/([^/?#]+)(?:[/?]|$)/i.exec(target)?.[1];
-  const at = indexOfField(head, Field.host);
-  if (authority === undefined || at < 0) return "bad_target";
-  return authority.toLowerCase() === head.fieldValue(at).toLowerCase() ? undefined : "bad_target";
+  const authorityStart = targetStart + absoluteStart.length;
+  if (hostAt < 0 || bytes.compare(absoluteStart, 0, absoluteStart.length, targetStart, authorityStart) !== 0) {
+    return "bad_target";
+  }
+  let at = authorityStart;
+  while (at < targetEnd && bytes[at] !== SLASH && bytes[at] !== QUERY) at++;
+  head.pathStart = at;
+  const authority = bytes.toString("latin1", authorityStart, at);
+  if (authority.toLowerCase() !== head.fieldValue(hostAt).toLowerCase()) return "bad_target";
+  return head.isMethod("PRI") ? "unsupported_method" : undefined;
 }
 
 function indexOfField(head: MessageHead, id: number, from = 0): number {

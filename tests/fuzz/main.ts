@@ -1,12 +1,22 @@
-import { runCases, type FuzzCase } from "./fuzz-run.ts";
+import { type FuzzCase, type FuzzOptions, runCases } from "./fuzz-run.ts";
 import { fuzzHpack } from "./hpack-case.ts";
+import { fuzzHttp1 } from "./http1-case.ts";
 import { fuzzConnection } from "./http2-case.ts";
 
 /**
  * `bin/run-bun tests/fuzz/main.ts TARGET --cases N [--seed S] [--first I]`: fuzzes one codec and prints totals, or the case
  * that fails. A case is the same for the same seed and number.
  */
-const targets: Readonly<Record<string, FuzzCase>> = { hpack: fuzzHpack, http2: fuzzConnection };
+type Target = (options: FuzzOptions) => string | undefined;
+const oneByOne =
+  (run: FuzzCase): Target =>
+  (options) =>
+    runCases(run, options);
+const targets: Readonly<Record<string, Target>> = {
+  hpack: oneByOne(fuzzHpack),
+  http1: fuzzHttp1,
+  http2: oneByOne(fuzzConnection),
+};
 const [target = "", ...rest] = process.argv.slice(2);
 const run = targets[target];
 if (run === undefined) {
@@ -22,7 +32,7 @@ const count = Number(option("--cases", "10000"));
 const batch = 10_000;
 const started = performance.now();
 for (let done = 0; done < count; done += batch) {
-  const problem = runCases(run, { seed, first: first + done, count: Math.min(batch, count - done) });
+  const problem = run({ seed, first: first + done, count: Math.min(batch, count - done) });
   if (problem !== undefined) {
     process.stdout.write(`${target} ${problem}\n`);
     process.exit(1);

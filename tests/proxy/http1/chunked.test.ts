@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ChunkedScanner, maxChunkExtensionBytes, maxTrailerBytes } from "../../../proxy/http1/chunked.ts";
+import { ChunkedScanner, maxChunkExtensionBytes, maxTrailerBytes, maxTrailers } from "../../../proxy/http1/chunked.ts";
 
 /** Feeds `text` in pieces of `size`; the bytes consumed, or -1. */
 function scan(text: string, size: number): { consumed: number; isDone: boolean; dataBytes: number } {
@@ -23,6 +23,33 @@ describe("a chunked body", () => {
     }
   });
 
+  test("gives its data and its trailers, however it is cut", () => {
+    const text = '5;a;b=c;d="e\\"\\\\ f"\r\nhello\r\n1\r\n!\r\n000\r\nX-One: 1\r\ntwo:\r\n\r\n';
+    for (let size = 1; size <= text.length; size++) {
+      const scanner = new ChunkedScanner();
+      let data = "";
+      const sink = {
+        onChunkData: (bytes: Buffer, start: number, end: number): void => {
+          data += bytes.toString("latin1", start, end);
+        },
+      };
+      for (let at = 0; at < text.length; at += size) {
+        const piece = Buffer.from(text.slice(at, at + size), "latin1");
+        expect(scanner.advance(piece, 0, sink)).toBe(piece.length);
+      }
+      expect([scanner.isDone, data, scanner.trailerText]).toEqual([true, "hello!", "X-One: 1\r\ntwo:\r\n"]);
+    }
+  });
+
+  test("leaves nothing of the body before", () => {
+    const scanner = new ChunkedScanner();
+    scanner.advance(Buffer.from("0\r\na: b\r\n\r\n"), 0);
+    scanner.reset();
+    expect([scanner.isDone, scanner.trailerText, scanner.dataBytes]).toEqual([false, "", 0]);
+    scanner.advance(Buffer.from("0\r\nc: d\r\n\r\n"), 0);
+    expect([scanner.isDone, scanner.trailerText]).toEqual([true, "c: d\r\n"]);
+  });
+
   const refused = {
     "no size": "\r\nhello",
     "a size that is not hexadecimal": "5g\r\nhello\r\n",
@@ -31,6 +58,26 @@ describe("a chunked body", () => {
     "a size beyond exact numbers": "1000000000000\r\n",
     "a bare LF behind the size": "5\nhello\r\n",
     "data longer than its size": "5\r\nhello!\r\n0\r\n\r\n",
+    "a size of too many zeros": "0000000000005\r\nhello\r\n",
+    "a space in an extension": "5; a\r\nhello\r\n",
+    "an extension without a name": "5;\r\nhello\r\n",
+    "an extension without its value": "5;a=\r\nhello\r\n",
+    "an extension whose quotes are open": '5;a="b\r\nhello\r\n',
+    "more behind quotes": '5;a="b"c\r\nhello\r\n',
+    "no CR LF behind the data": "5\r\nhello0\r\n\r\n",
+    "a bare CR behind the data": "5\r\nhello\r0\r\n\r\n",
+    "a bare LF behind the data": "5\r\nhello\n0\r\n\r\n",
+    "a bare CR behind the size": "5\rhello\r\n",
+    "a bare LF at its end": "0\r\n\n",
+    "a space before a trailer's colon": "0\r\na : b\r\n\r\n",
+    "NUL in a trailer": "0\r\na: b\0\r\n\r\n",
+    "a length in its trailers": "0\r\nContent-Length: 5\r\n\r\n",
+    "a coding in its trailers": "0\r\nx: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+    "a host in its trailers": "0\r\nhost: a\r\n\r\n",
+    "credentials in its trailers": "0\r\nAuthorization: b\r\n\r\n",
+    "a caller in its trailers": "0\r\nX-Forwarded-Client-Cert: b\r\n\r\n",
+    "extensions and hardly any data (CVE-2024-22019)": `1;${"a".repeat(1000)}\r\nx\r\n`.repeat(20),
+    "too many trailers": `0\r\n${"a:\r\n".repeat(maxTrailers + 1)}\r\n`,
     "a control byte in an extension": "5;a\0\r\nhello\r\n",
     "a bare LF in an extension": "5;a\nX\r\nhello\r\n",
     "an endless extension (CVE-2024-22019)": `5;${"a".repeat(maxChunkExtensionBytes + 1)}`,
