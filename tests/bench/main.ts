@@ -1,7 +1,12 @@
 import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
+import { benchProxyGrpc } from "./proxy-grpc.ts";
+import { benchProxyHandshake } from "./proxy-handshake.ts";
 import { benchProxyHttp1 } from "./proxy-http1.ts";
+import { benchProxyHttp2 } from "./proxy-http2.ts";
+import { benchProxyLatency } from "./proxy-latency.ts";
+import { benchProxyMemory } from "./proxy-memory.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
@@ -15,7 +20,12 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
   "proxy-bulk": benchProxyBulk,
+  "proxy-grpc": benchProxyGrpc,
+  "proxy-handshake": benchProxyHandshake,
   "proxy-http1": benchProxyHttp1,
+  "proxy-http2": benchProxyHttp2,
+  "proxy-latency": benchProxyLatency,
+  "proxy-memory": benchProxyMemory,
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
