@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadCore, mustFind } from "./process.ts";
+import { grpcFrame, grpcHeaders, runH2load } from "./h2load.ts";
 import type { Load } from "./wrk.ts";
 
 /** `etcdserverpb.KV/Put` from h2load: one stream at a time on each connection, one key, 200 bytes. */
@@ -11,46 +11,20 @@ export async function h2loadPut(options: {
   readonly seconds: number;
   readonly warmUpSeconds: number;
 }): Promise<Load> {
-  const directory = mkdtempSync(join(tmpdir(), "atoll-h2load-"));
-  const body = join(directory, "put.bin");
-  const log = join(directory, "requests.tsv");
-  writeFileSync(body, grpcFrame(putRequest("node-000001", "v".repeat(200))));
-  const grpc = ["-H", "content-type: application/grpc", "-H", "te: trailers", "-d", body];
-  const child = Bun.spawn(
-    [
-      ...[mustFind("taskset"), "-c", `${loadCore}`, mustFind("h2load"), "-t1", `-c${options.connections}`, "-m1"],
-      ...["-D", `${options.seconds}`, `--warm-up-time=${options.warmUpSeconds}`, `--log-file=${log}`, ...grpc],
-      `http://127.0.0.1:${options.port}/etcdserverpb.KV/Put`,
-    ],
-    { stdout: "pipe", stderr: "pipe" },
-  );
-  const text = await new Response(child.stdout).text();
-  await child.exited;
-  const cpuSeconds = Number(child.resourceUsage()?.cpuTime.total ?? 0n) / 1e6;
-  const rate = Number(/finished in .*, ([\d.]+) req\/s/.exec(text)?.[1]);
-  const failed = Number(/(\d+) failed/.exec(text)?.[1]);
-  if (!(rate > 0) || failed > 0) throw new Error(`h2load saw errors: ${text}`);
-  const times = readTimes(log);
-  rmSync(directory, { recursive: true });
-  return {
-    requests: Math.round(rate * options.seconds),
-    requestsPerSecond: rate,
-    p50Ms: times[Math.floor(times.length * 0.5)] ?? Number.NaN,
-    p99Ms: times[Math.floor(times.length * 0.99)] ?? Number.NaN,
-    loadCpuShare: cpuSeconds / (options.seconds + options.warmUpSeconds),
-  };
-}
-
-/** Lines of start, HTTP status and microseconds. */
-function readTimes(log: string): number[] {
-  const lines = readFileSync(log, "utf8").trim().split("\n");
-  return lines.map((line) => Number(line.split("\t")[2]) / 1_000).sort((a, b) => a - b);
-}
-
-function grpcFrame(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
+  const directory = mkdtempSync(join(tmpdir(), "atoll-put-"));
+  const bodyFile = join(directory, "put.bin");
+  writeFileSync(bodyFile, grpcFrame(putRequest("node-000001", "v".repeat(200))));
+  try {
+    return await runH2load({
+      ...options,
+      path: "/etcdserverpb.KV/Put",
+      streams: 1,
+      bodyFile,
+      headers: grpcHeaders,
+    });
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }
 
 /** PutRequest { bytes key = 1; bytes value = 2; } */

@@ -2,7 +2,12 @@ import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
+import { benchProxyGrpc } from "./proxy-grpc.ts";
+import { benchProxyHandshake } from "./proxy-handshake.ts";
 import { benchProxyHttp1 } from "./proxy-http1.ts";
+import { benchProxyHttp2 } from "./proxy-http2.ts";
+import { benchProxyLatency } from "./proxy-latency.ts";
+import { benchProxyMemory } from "./proxy-memory.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
@@ -17,7 +22,12 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   failover: benchFailover,
   "http2-codec": benchHttp2Codec,
   "proxy-bulk": benchProxyBulk,
+  "proxy-grpc": benchProxyGrpc,
+  "proxy-handshake": benchProxyHandshake,
   "proxy-http1": benchProxyHttp1,
+  "proxy-http2": benchProxyHttp2,
+  "proxy-latency": benchProxyLatency,
+  "proxy-memory": benchProxyMemory,
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,

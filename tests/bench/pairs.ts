@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority, writeLeaf } from "../fakes/certificates.ts";
-import { mustFind, type Pinned, proxyCore, startPinned, versionOf } from "./process.ts";
+import { loadCore, mustFind, type Pinned, proxyCore, startPinned, versionOf } from "./process.ts";
 
 /**
  * The same sidecar pair in each proxy: a plain listener, an mTLS 1.3 hop on loopback, and the backend behind it, both
@@ -11,6 +11,7 @@ import { mustFind, type Pinned, proxyCore, startPinned, versionOf } from "./proc
 export interface PairPorts {
   readonly listen: number;
   readonly mesh: number;
+  readonly admin: number;
   readonly backend: number;
 }
 
@@ -30,6 +31,9 @@ export function createWorkspace(): Workspace {
 }
 
 const repository = join(import.meta.dir, "..", "..");
+const sources = join(repository, "bin", "atoll");
+/** What `npm run build` makes. */
+export const executable = join(repository, "dist", "atoll");
 
 export interface Pair {
   readonly name: string;
@@ -37,10 +41,11 @@ export interface Pair {
   readonly start: (workspace: Workspace, ports: PairPorts) => Promise<Pinned>;
 }
 
-export function atollPair(protocol: "http" | "tcp"): Pair {
+/** Ours with its intentions and metrics on; `program` is the launcher of the sources unless said otherwise. */
+export function atollPair(protocol: "http" | "http2" | "grpc" | "tcp", program = sources): Pair {
   return {
     name: "atoll",
-    version: () => versionOf([join(repository, "bin", "atoll"), "version"]),
+    version: () => versionOf([program, "version"]),
     start(workspace, ports) {
       const config = join(workspace.directory, `atoll-${protocol}.json`);
       const intentions = {
@@ -54,57 +59,14 @@ export function atollPair(protocol: "http" | "tcp"): Pair {
         protocol,
         endpoints: [{ address: local(ports.mesh) }],
       };
-      const admin = { listen: local(ports.mesh + 1000) };
+      const admin = { listen: local(ports.admin) };
       writeFileSync(
         config,
         JSON.stringify({ identity: workspace.files, inbound: [inbound], outbound: [outbound], admin }),
       );
-      const command = [join(repository, "bin", "atoll"), "proxy", "-config", config];
+      const command = [program, "proxy", "-config", config];
       return startPinned({
         name: "atoll",
-        command,
-        core: proxyCore,
-        readyPort: ports.listen,
-        cwd: workspace.directory,
-      });
-    },
-  };
-}
-
-export function haproxyPair(protocol: "http" | "tcp"): Pair {
-  return {
-    name: "haproxy",
-    version: () => versionOf([mustFind("haproxy"), "-v"]),
-    start(workspace, ports) {
-      const config = join(workspace.directory, `haproxy-${protocol}.cfg`);
-      const tls = `ssl crt ${workspace.bundle} ca-file ${workspace.files.caFile} verify required ssl-min-ver TLSv1.3`;
-      const isHttp = protocol === "http";
-      const lines = [
-        "global",
-        " nbthread 1",
-        " maxconn 8192",
-        "defaults",
-        ` mode ${protocol}`,
-        " timeout connect 5s",
-        " timeout client 60s",
-        " timeout server 60s",
-        ...(isHttp ? [" http-reuse always"] : []),
-        "frontend out",
-        ` bind ${local(ports.listen)}`,
-        " default_backend peer",
-        "backend peer",
-        ` server p ${local(ports.mesh)} ${tls}${isHttp ? " pool-max-conn 256" : ""}`,
-        "frontend in",
-        ` bind ${local(ports.mesh)} ${tls}`,
-        " default_backend be",
-        "backend be",
-        ` server b ${local(ports.backend)}${isHttp ? " pool-max-conn 256" : ""}`,
-        "",
-      ];
-      writeFileSync(config, lines.join("\n"));
-      const command = [mustFind("haproxy"), "-f", config];
-      return startPinned({
-        name: "haproxy",
         command,
         core: proxyCore,
         readyPort: ports.listen,
@@ -166,3 +128,19 @@ export function writeNginxConfig(workspace: Workspace, name: string, httpLines: 
 export function local(port: number): string {
   return `127.0.0.1:${port}`;
 }
+
+/** nginx as the app behind the pairs, with one server of these lines, on the load's core. */
+export function startNginxBackend(workspace: Workspace, port: number, lines: readonly string[]): Promise<Pinned> {
+  const config = writeNginxConfig(workspace, "backend", lines);
+  return startPinned({
+    name: "backend",
+    command: [mustFind("nginx"), "-p", workspace.directory, "-c", config],
+    core: loadCore,
+    readyPort: port,
+    cwd: workspace.directory,
+  });
+}
+
+/** 100 bytes, as nginx answers them from its configuration. */
+export const smallAnswer =
+  "hello from the backend service, one hundred bytes of body text padded to be about this long ok.......\\n";

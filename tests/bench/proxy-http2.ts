@@ -1,0 +1,54 @@
+import { speaksHttp2 } from "../judges/speaks-http2.ts";
+import { runContest, type Scenario, withCpu } from "./contest.ts";
+import { type H2loadOptions, runH2load } from "./h2load.ts";
+import { haproxyPair } from "./haproxy-pair.ts";
+import { atollPair, local, smallAnswer, startNginxBackend } from "./pairs.ts";
+
+const shapes = [
+  { connections: 16, streams: 1 },
+  { connections: 16, streams: 10 },
+] as const;
+const warmUpSeconds = 1;
+const measuredSeconds = 4;
+
+/** HTTP/2 all the way: h2load -> outbound -> mTLS -> inbound -> nginx, 100 bytes. */
+export async function benchProxyHttp2(): Promise<void> {
+  await runContest({
+    bench: "proxy-http2",
+    basePort: 27_600,
+    rounds: 5,
+    pairs: [atollPair("http2"), haproxyPair("http2")],
+    facts: { atoll_speaks_http2: await speaksHttp2("http2") },
+    scenarios: shapes.map((shape) => h2loadScenario(shape, { path: "/" })),
+    startBackend: (workspace, port) =>
+      startNginxBackend(workspace, port, [
+        ` http2_max_concurrent_streams 1024; server { listen ${local(port)} http2 backlog=4096;`,
+        `  location / { default_type text/plain; return 200 "${smallAnswer}"; } }`,
+      ]),
+  });
+}
+
+/** CPU per request under h2load; a second's warm-up goes before it. */
+export function h2loadScenario(
+  shape: { readonly connections: number; readonly streams: number },
+  request: Pick<H2loadOptions, "path" | "bodyFile" | "headers">,
+  labels: Readonly<Record<string, string>> = {},
+): Scenario {
+  return {
+    labels: { ...labels, ...shape },
+    compared: "cpu_us_per_request",
+    async run(target) {
+      const load = { port: target.ports.listen, ...shape, ...request };
+      await runH2load({ ...load, seconds: warmUpSeconds });
+      const { result, cpuSeconds } = await withCpu(target, () => runH2load({ ...load, seconds: measuredSeconds }));
+      return {
+        cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
+        requests_per_second: result.requestsPerSecond,
+        p50_ms: result.p50Ms,
+        p99_ms: result.p99Ms,
+        load_cpu_share: result.loadCpuShare,
+        resident_mb: target.pinned.residentMb(),
+      };
+    },
+  };
+}

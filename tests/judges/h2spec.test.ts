@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { findProgram, runProgram, type Server, startServer } from "./programs.ts";
+import { type ProxyPair, startProxyPair } from "./proxy-pair.ts";
+import { speaksHttp2 } from "./speaks-http2.ts";
+import { startTlsBridge, type TlsBridge } from "./tls-bridge.ts";
+
+/** h2spec against both listeners of real proxies: cleartext outbound, and mutual TLS inbound through a bridge. */
+const node = findProgram("node");
+const h2spec = findProgram("h2spec");
+const app = join(import.meta.dir, "http-app.mjs");
+const missing = `${node.note}${h2spec.note}`;
+const isReady = missing === "" && (await speaksHttp2("http2"));
+const note = missing !== "" || isReady ? missing : " (skipped: the proxy relays http2 listeners as plain TCP)";
+
+describe.skipIf(!isReady)(`h2spec${note}`, () => {
+  let server: Server;
+  let pair: ProxyPair;
+  let bridge: TlsBridge;
+  beforeAll(async () => {
+    server = await startServer([node.path, app, "http2"]);
+    pair = await startProxyPair("http2", server.port);
+    bridge = await startTlsBridge({ to: pair.mesh, files: pair.files, serverName: "api", alpn: "h2" });
+  });
+  afterAll(async () => {
+    await bridge.stop();
+    await pair.stop();
+    await server.stop();
+  });
+
+  const judge = async (port: number): Promise<string[]> => {
+    const command = [h2spec.path, "-h", "127.0.0.1", "-p", String(port), "-S", "-o", "3"];
+    const { stdout } = await runProgram(command, { timeoutMs: 120_000 });
+    expect(stdout).toMatch(/\d+ tests, \d+ passed/);
+    // The failures are told twice, the second time with what was expected and seen.
+    return (stdout.split("Failures:")[1] ?? "")
+      .split("\n")
+      .filter((line) => line.trim() !== "" && !line.includes("passed"));
+  };
+
+  test("passes the outbound listener in all of its cases, the strict ones too", async () => {
+    expect(await judge(pair.listen)).toEqual([]);
+  }, 130_000);
+
+  test("passes the inbound listener in all of its cases, the strict ones too", async () => {
+    expect(await judge(bridge.port)).toEqual([]);
+  }, 130_000);
+});
