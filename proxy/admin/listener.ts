@@ -2,7 +2,7 @@ import { textReply } from "../exchange/local-reply.ts";
 import type { LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import type { Member } from "../connection-set.ts";
 import { serveHttp } from "../http-door.ts";
-import type { RequestHead } from "../http2/request-head.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { Serving } from "../serving.ts";
 

@@ -1,4 +1,4 @@
-import type { FieldBlock } from "../http2/field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import type { BodySink } from "./ends.ts";
 
 const none: readonly Buffer[] = [];

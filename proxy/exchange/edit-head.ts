@@ -1,6 +1,6 @@
 import { mustGet } from "../../lib/base/assert.ts";
-import { FieldBlock } from "../http2/field-block.ts";
-import { checkRequest, RequestHead } from "../http2/request-head.ts";
+import { FieldBlock } from "../message/field-block.ts";
+import { checkRequest, RequestHead } from "../message/request-head.ts";
 
 /** How Envoy tells an application who calls. */
 const identityField = "x-forwarded-client-cert";

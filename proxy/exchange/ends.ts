@@ -6,9 +6,9 @@
  * there is room. `consume` goes the other way and tells a source that its bytes are gone, so that it may read on. So what
  * waits in memory for one slow reader is what its own source had sent before it was stopped.
  */
-import type { FieldBlock } from "../http2/field-block.ts";
-import type { RequestHead } from "../http2/request-head.ts";
-import type { ResponseHead } from "../http2/response-head.ts";
+import type { FieldBlock } from "../message/field-block.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
 
 /** Where the body of a message goes. */
 export interface BodySink {

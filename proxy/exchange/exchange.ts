@@ -1,6 +1,6 @@
-import type { FieldBlock } from "../http2/field-block.ts";
-import type { RequestHead } from "../http2/request-head.ts";
-import type { ResponseHead } from "../http2/response-head.ts";
+import type { FieldBlock } from "../message/field-block.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
 import type { HttpCounters } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
@@ -73,6 +73,12 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   start(head: RequestHead, isEnd: boolean, policy: RequestPolicy): void {
     this.#isBodyless = isEnd;
     this.#request.hasEnded = isEnd;
+    if (head.isConnect && head.protocol === "") {
+      // A tunnel to wherever the client says: a proxy of a mesh opens none (RFC 9110 section 9.3.6).
+      this.#context.counters.refusals.unsupported_method++;
+      this.#reply(noTunnels, false);
+      return;
+    }
     const decision = policy.decide(head);
     if (decision.action === "reply") {
       if (decision.status === 403) this.#context.counters.refusals.denied++;
@@ -213,4 +219,5 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   }
 }
 
+const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");

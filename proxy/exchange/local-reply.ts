@@ -1,5 +1,5 @@
-import { FieldBlock } from "../http2/field-block.ts";
-import { checkResponse, ResponseHead } from "../http2/response-head.ts";
+import { FieldBlock } from "../message/field-block.ts";
+import { checkResponse, ResponseHead } from "../message/response-head.ts";
 import { mustGet } from "../../lib/base/assert.ts";
 import type { UpstreamFailure } from "./ends.ts";
 import type { LocalReply } from "./policy.ts";

@@ -1,4 +1,4 @@
-import type { RequestHead } from "../http2/request-head.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { Upstream } from "./ends.ts";
 
 /** What happens to a request. */

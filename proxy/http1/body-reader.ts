@@ -1,5 +1,5 @@
-import { FieldBlock } from "../http2/field-block.ts";
-import { trailersProblem } from "../http2/field-rules.ts";
+import { FieldBlock } from "../message/field-block.ts";
+import { trailersProblem } from "../message/field-rules.ts";
 import { ChunkedScanner, type ChunkSink } from "./chunked.ts";
 
 /** Who gets the body of a message, without its framing. */

@@ -1,6 +1,6 @@
-import { FieldBlock } from "../http2/field-block.ts";
-import { checkRequest, RequestHead } from "../http2/request-head.ts";
-import { checkResponse, ResponseHead } from "../http2/response-head.ts";
+import { FieldBlock } from "../message/field-block.ts";
+import { checkRequest, RequestHead } from "../message/request-head.ts";
+import { checkResponse, ResponseHead } from "../message/response-head.ts";
 import { Field } from "./field-names.ts";
 import type { HeadProblem, MessageHead } from "./head.ts";
 
@@ -35,7 +35,7 @@ export function canonicalRequest(parsed: MessageHead, defaultAuthority: string):
   const text = parsed.bytes.toString("latin1", parsed.start, parsed.end);
   const at = (offset: number): number => offset - parsed.start;
   const method = text.substring(0, at(parsed.methodEnd));
-  const target = text.substring(at(parsed.targetStart), at(parsed.targetEnd));
+  if (parsed.isConnect) return connectRequest(parsed);
   const isUpgrade = parsed.isUpgrade && method === "GET" && !parsed.isChunked && parsed.contentLength <= 0;
   const fields = ["", "", "", "", "", "", "", ""];
   let host = defaultAuthority;
@@ -78,7 +78,7 @@ export function canonicalRequest(parsed: MessageHead, defaultAuthority: string):
   fields[4] = ":authority";
   fields[5] = host;
   fields[6] = ":path";
-  fields[7] = originForm(target);
+  fields[7] = parsed.path;
   if (isTunnel) fields.splice(2, 0, ":protocol", protocol.toLowerCase());
   const head = checkRequest(new FieldBlock(fields));
   if (!(head instanceof RequestHead)) return head === "bad_host" ? "bad_host" : "bad_target";
@@ -91,12 +91,11 @@ export function canonicalRequest(parsed: MessageHead, defaultAuthority: string):
   };
 }
 
-/** Path and query of a target in absolute form, whose authority has been found to be the Host (RFC 9112 section 3.2.2). */
-function originForm(target: string): string {
-  if (target.startsWith("/") || target === "*") return target;
-  const pathAt = target.search(/(?<=^https?:\/\/[^/?]+)[/?]/i);
-  if (pathAt < 0) return "/";
-  return target[pathAt] === "/" ? target.slice(pathAt) : `/${target.slice(pathAt)}`;
+/** A plain CONNECT: nothing of it but the target matters, since nobody opens such a tunnel here. */
+function connectRequest(parsed: MessageHead): Http1Request | HeadProblem {
+  const head = checkRequest(new FieldBlock([":method", "CONNECT", ":authority", parsed.target]));
+  if (!(head instanceof RequestHead)) return "bad_target";
+  return { head, bodyBytes: 0, isChunked: false, minorVersion: parsed.minorVersion, hasClose: true };
 }
 
 export function canonicalResponse(parsed: MessageHead): Http1Response | HeadProblem {

@@ -1,7 +1,7 @@
 import type { ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
 import { replyHead } from "../exchange/local-reply.ts";
-import type { FieldBlock } from "../http2/field-block.ts";
-import type { RequestHead } from "../http2/request-head.ts";
+import type { FieldBlock } from "../message/field-block.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import { Outbox, type WriteTurn } from "../transport/outbox.ts";
 import type { Connection, ConnectionHandler } from "../transport/transport.ts";
 import { BodyReader, type BodyReceiver } from "./body-reader.ts";

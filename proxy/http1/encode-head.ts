@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
-import type { FieldBlock } from "../http2/field-block.ts";
-import type { RequestHead } from "../http2/request-head.ts";
-import type { ResponseHead } from "../http2/response-head.ts";
+import type { FieldBlock } from "../message/field-block.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
 
 /** Forms in which one head can leave: they differ in the fields of this hop alone. */
 const Form = { plain: 1, chunked: 2, close: 4, upgrade: 8, empty: 16 } as const;

@@ -1,4 +1,4 @@
-import type { FieldBlock } from "../http2/field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 
 /** Longer heads are parsed every time. */
 const maxHeadBytes = 2048;

@@ -1,5 +1,5 @@
-import type { FieldBlock } from "../http2/field-block.ts";
-import type { ResponseHead } from "../http2/response-head.ts";
+import type { FieldBlock } from "../message/field-block.ts";
+import type { ResponseHead } from "../message/response-head.ts";
 import type { Downstream } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import { replyHead, textReply } from "../exchange/local-reply.ts";

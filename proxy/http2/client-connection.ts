@@ -1,11 +1,11 @@
 import { Http2Connection } from "./connection.ts";
 import type { ConnectionEvents, ConnectionOptions } from "./connection-core.ts";
 import { ErrorCode } from "./error-codes.ts";
-import type { FieldBlock } from "./field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import { clientPreface, maxStreamId } from "./frame-types.ts";
 import { writeSettings } from "./frame-writer.ts";
 import { localSettings } from "./local-settings.ts";
-import { checkResponse, type ResponseHead } from "./response-head.ts";
+import { checkResponse, type ResponseHead } from "../message/response-head.ts";
 import { trailerBlockProblem } from "./server-connection.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
 

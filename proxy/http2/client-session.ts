@@ -4,12 +4,12 @@ import type { Connection } from "../transport/transport.ts";
 import { Http2ClientConnection, type ResponseHandler } from "./client-connection.ts";
 import type { ConnectionEvents } from "./connection-core.ts";
 import { ErrorCode } from "./error-codes.ts";
-import type { FieldBlock } from "./field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import type { HpackEncoderOptions } from "./hpack/encoder.ts";
 import type { Http2Limits } from "./limits.ts";
 import type { BufferPool } from "./output-buffer.ts";
-import type { RequestHead } from "./request-head.ts";
-import type { ResponseHead } from "./response-head.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
 import { SocketGlue } from "./socket-glue.ts";
 import type { Http2Stream, StreamReset } from "./stream.ts";
 

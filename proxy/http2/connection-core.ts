@@ -1,5 +1,5 @@
 import { type ConnectionProblem, ErrorCode, type StreamProblem } from "./error-codes.ts";
-import type { FieldBlock } from "./field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { maxStreamId } from "./frame-types.ts";
 import { writeGoaway, writeRstStream } from "./frame-writer.ts";

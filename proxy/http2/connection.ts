@@ -1,6 +1,6 @@
 import { ConnectionCore, type ConnectionEvents, type ConnectionOptions, type Role } from "./connection-core.ts";
 import { ErrorCode } from "./error-codes.ts";
-import type { FieldBlock } from "./field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { maxStreamId } from "./frame-types.ts";
 import { writeGoaway, writePing, writeRstStream } from "./frame-writer.ts";

@@ -1,3 +1,5 @@
+import { messageProblems } from "../message/message-problem.ts";
+
 /** Error codes of RFC 9113 section 7. A peer may send others; they are passed on as the numbers they are. */
 export const ErrorCode = {
   noError: 0x0,
@@ -47,23 +49,11 @@ export type ConnectionProblem = (typeof connectionProblems)[number];
 
 /** Why a stream was reset by us, as a metric label. */
 export const streamProblems = [
+  ...messageProblems,
   "refused_stream",
   "stream_closed",
   "stream_flow_control",
   "stream_frame",
-  "malformed_field",
-  "header_list_too_large",
-  "bad_pseudo_field",
-  "connection_field",
-  "bad_te",
-  "bad_content_length",
-  "bad_host",
-  "bad_target",
-  "bad_method",
-  "bad_scheme",
-  "bad_status",
-  "bad_connect",
-  "bad_trailers",
   "content_length_mismatch",
   "unexpected_data",
   "stalled_window",

@@ -1,4 +1,4 @@
-import type { FieldBlock } from "./field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import type { FloodGuard } from "./flood-guard.ts";
 import { defaultWindowBytes, maxWindowBytes } from "./frame-types.ts";
 import { beginHeaders, endHeaders, writeData } from "./frame-writer.ts";

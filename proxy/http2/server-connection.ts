@@ -1,12 +1,12 @@
 import { Http2Connection } from "./connection.ts";
 import type { ConnectionEvents, ConnectionOptions } from "./connection-core.ts";
 import { ErrorCode, type StreamProblem } from "./error-codes.ts";
-import { FieldBlock } from "./field-block.ts";
-import { trailersProblem } from "./field-rules.ts";
+import { FieldBlock } from "../message/field-block.ts";
+import { trailersProblem } from "../message/field-rules.ts";
 import { clientPreface } from "./frame-types.ts";
 import { writeRstStream, writeSettings } from "./frame-writer.ts";
 import { localSettings } from "./local-settings.ts";
-import { checkRequest, type RequestHead } from "./request-head.ts";
+import { checkRequest, type RequestHead } from "../message/request-head.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
 
 export interface ServerEvents extends ConnectionEvents {

@@ -2,12 +2,12 @@ import type { Downstream } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import type { ServerConnectionOptions } from "../exchange/server-context.ts";
 import type { Member, SweepLimits } from "../connection-set.ts";
-import { ErrorCode } from "./error-codes.ts";
-import type { FieldBlock } from "./field-block.ts";
+import { type ConnectionProblem, ErrorCode, type StreamProblem } from "./error-codes.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 import type { HpackEncoderOptions } from "./hpack/encoder.ts";
 import type { Http2Limits } from "./limits.ts";
-import type { RequestHead } from "./request-head.ts";
-import type { ResponseHead } from "./response-head.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
 import { Http2ServerConnection, type ServerEvents } from "./server-connection.ts";
 import { SocketGlue } from "./socket-glue.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
@@ -72,7 +72,8 @@ export class ServerSession implements Member, ServerEvents {
     this.#glue.announce();
   }
 
-  onFailed(): void {
+  onFailed(_code: number, problem: ConnectionProblem): void {
+    this.#options.context.counters.protocolErrors[problem]++;
     this.#glue.end();
   }
 
@@ -84,8 +85,8 @@ export class ServerSession implements Member, ServerEvents {
     // We send no pings of our own.
   }
 
-  onStreamProblem(): void {
-    this.#options.context.counters.refusals.bad_stream++;
+  onStreamProblem(_streamId: number, problem: StreamProblem): void {
+    this.#options.context.counters.refusals[problem]++;
   }
 }
 

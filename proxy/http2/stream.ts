@@ -1,4 +1,4 @@
-import type { FieldBlock } from "./field-block.ts";
+import type { FieldBlock } from "../message/field-block.ts";
 
 /** How a stream came to an early end. */
 export interface StreamReset {

@@ -3,7 +3,7 @@ import { withIdentity } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
 import type { Decision, RequestPolicy } from "../exchange/policy.ts";
-import type { RequestHead } from "../http2/request-head.ts";
+import type { RequestHead } from "../message/request-head.ts";
 
 export interface CallerPolicyOptions {
   readonly callerUri: string;

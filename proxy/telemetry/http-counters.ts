@@ -1,4 +1,5 @@
 import { headProblems } from "../http1/head.ts";
+import { type ConnectionProblem, connectionProblems, streamProblems } from "../http2/error-codes.ts";
 import { zeroes } from "./zeroes.ts";
 
 /**
@@ -13,7 +14,7 @@ export const latencyBoundsMs = [
 export const requestRefusals = [
   ...headProblems,
   "malformed_body",
-  "bad_stream",
+  ...streamProblems,
   "head_timeout",
   "denied",
   "no_healthy_upstream",
@@ -32,6 +33,8 @@ export class HttpCounters {
   readonly latencyBuckets = new Float64Array(latencyBoundsMs.length + 1);
   latencySumMs = 0;
   readonly refusals: Record<RequestRefusal, number> = zeroes(requestRefusals);
+  /** Clients' HTTP/2 connections that were ended for what was sent on them. */
+  readonly protocolErrors: Record<ConnectionProblem, number> = zeroes(connectionProblems);
 
   countResponse(status: number, latencyMs: number): void {
     const statusClass = (status / 100) | 0;

@@ -43,6 +43,11 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       listeners.flatMap((l) => reasonSamples(l, l.serving.counters.refusals)),
     ),
     counter(
+      "atoll_proxy_http2_protocol_errors_total",
+      "Clients' HTTP/2 connections ended for what was sent on them.",
+      listeners.filter(isHttp).flatMap((l) => reasonSamples(l, l.serving.counters.protocolErrors)),
+    ),
+    counter(
       "atoll_proxy_retries_total",
       "Requests sent again on a fresh connection.",
       listeners.map((l) => sample(l, l.serving.counters.retries)),

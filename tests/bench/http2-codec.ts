@@ -1,8 +1,8 @@
-import { FieldBlock } from "../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../proxy/message/field-block.ts";
 import { HpackDecoder } from "../../proxy/http2/hpack/decoder.ts";
 import { HpackEncoder, type HpackEncoderOptions } from "../../proxy/http2/hpack/encoder.ts";
 import { BufferPool, OutputBuffer } from "../../proxy/http2/output-buffer.ts";
-import { checkRequest } from "../../proxy/http2/request-head.ts";
+import { checkRequest } from "../../proxy/message/request-head.ts";
 import { data, hello, post } from "../proxy/http2/frames.ts";
 import { createServer } from "../proxy/http2/recorder.ts";
 import { InMemoryPair } from "./http2-pair.ts";

@@ -1,6 +1,6 @@
 import { type ResponseHandler, Http2ClientConnection } from "../../proxy/http2/client-connection.ts";
 import type { ConnectionEvents } from "../../proxy/http2/connection-core.ts";
-import { FieldBlock } from "../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../proxy/message/field-block.ts";
 import { defaultHttp2Limits } from "../../proxy/http2/limits.ts";
 import { BufferPool } from "../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection } from "../../proxy/http2/server-connection.ts";

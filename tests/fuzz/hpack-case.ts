@@ -1,4 +1,4 @@
-import { FieldBlock } from "../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../proxy/message/field-block.ts";
 import { HpackDecoder } from "../../proxy/http2/hpack/decoder.ts";
 import { NaiveDecoder } from "../proxy/http2/hpack/naive-decoder.ts";
 import { BlockMaker, damaged } from "../proxy/http2/hpack/random-blocks.ts";

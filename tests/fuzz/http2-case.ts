@@ -1,5 +1,5 @@
 import { Http2ClientConnection } from "../../proxy/http2/client-connection.ts";
-import { FieldBlock } from "../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../proxy/message/field-block.ts";
 import { defaultHttp2Limits, type Http2Limits } from "../../proxy/http2/limits.ts";
 import { BufferPool } from "../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection } from "../../proxy/http2/server-connection.ts";

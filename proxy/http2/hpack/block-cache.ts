@@ -1,4 +1,4 @@
-import type { FieldBlock } from "../field-block.ts";
+import type { FieldBlock } from "../../message/field-block.ts";
 import { hashBytes, isSameBytes } from "./byte-hash.ts";
 import { Sightings } from "./sightings.ts";
 

@@ -1,5 +1,5 @@
-import { FieldBlock } from "../field-block.ts";
-import { isFieldContent, isFieldName } from "../field-characters.ts";
+import { FieldBlock } from "../../message/field-block.ts";
+import { isFieldContent, isFieldName } from "../../message/field-characters.ts";
 import { BlockCache } from "./block-cache.ts";
 import { DynamicTable, entryOverheadBytes, type TableEntry } from "./dynamic-table.ts";
 import { FieldCache } from "./field-cache.ts";

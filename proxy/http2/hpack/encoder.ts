@@ -1,4 +1,4 @@
-import type { FieldBlock } from "../field-block.ts";
+import type { FieldBlock } from "../../message/field-block.ts";
 import type { OutputBuffer } from "../output-buffer.ts";
 import { encodeHuffman, huffmanLength } from "./huffman.ts";
 import { IndexPlan } from "./index-plan.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FieldBlock } from "../../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { Flag, FrameType } from "../../../proxy/http2/frame-types.ts";
 import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
 import * as f from "./frames.ts";

@@ -1,7 +1,7 @@
 import type { Http2Connection } from "../../../proxy/http2/connection.ts";
 import type { ResponseHandler } from "../../../proxy/http2/client-connection.ts";
-import { FieldBlock } from "../../../proxy/http2/field-block.ts";
-import type { RequestHead } from "../../../proxy/http2/request-head.ts";
+import { FieldBlock } from "../../../proxy/message/field-block.ts";
+import type { RequestHead } from "../../../proxy/message/request-head.ts";
 import type { ServerEvents } from "../../../proxy/http2/server-connection.ts";
 import type { Http2Stream, StreamHandler, StreamReset } from "../../../proxy/http2/stream.ts";
 import type { Rng } from "../../sim/random.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { FieldBlock } from "../../../proxy/http2/field-block.ts";
-import { checkRequest, RequestHead } from "../../../proxy/http2/request-head.ts";
-import { checkResponse, type ResponseHead } from "../../../proxy/http2/response-head.ts";
+import { FieldBlock } from "../../../proxy/message/field-block.ts";
+import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
+import { checkResponse, type ResponseHead } from "../../../proxy/message/response-head.ts";
 
 const method = [":method", "GET"];
 const scheme = [":scheme", "https"];

@@ -1,12 +1,12 @@
 import { type ResponseHandler, Http2ClientConnection } from "../../../proxy/http2/client-connection.ts";
 import type { ConnectionEvents } from "../../../proxy/http2/connection-core.ts";
-import type { FieldBlock } from "../../../proxy/http2/field-block.ts";
+import type { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { FrameType } from "../../../proxy/http2/frame-types.ts";
 import type { HpackEncoderOptions } from "../../../proxy/http2/hpack/encoder.ts";
 import { defaultHttp2Limits, type Http2Limits } from "../../../proxy/http2/limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
-import type { RequestHead } from "../../../proxy/http2/request-head.ts";
-import type { ResponseHead } from "../../../proxy/http2/response-head.ts";
+import type { RequestHead } from "../../../proxy/message/request-head.ts";
+import type { ResponseHead } from "../../../proxy/message/response-head.ts";
 import { Http2ServerConnection, type ServerEvents } from "../../../proxy/http2/server-connection.ts";
 import type { Http2Stream, StreamHandler, StreamReset } from "../../../proxy/http2/stream.ts";
 import { framesIn, hello, type SentFrame, settings, settingsAck } from "./frames.ts";

@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { ConnectionOptions } from "../../../proxy/http2/connection-core.ts";
-import { FieldBlock } from "../../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
-import type { RequestHead } from "../../../proxy/http2/request-head.ts";
+import type { RequestHead } from "../../../proxy/message/request-head.ts";
 import { Http2ServerConnection, type ServerEvents } from "../../../proxy/http2/server-connection.ts";
 import type { Http2Stream, StreamHandler } from "../../../proxy/http2/stream.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FieldBlock } from "../../../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../../../proxy/message/field-block.ts";
 import { HpackDecoder, type HpackProblem } from "../../../../proxy/http2/hpack/decoder.ts";
 import { createRng } from "../../../sim/random.ts";
 import { testSeed, withSeed } from "../test-seed.ts";

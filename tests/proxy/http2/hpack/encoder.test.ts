@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FieldBlock } from "../../../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../../../proxy/message/field-block.ts";
 import { HpackDecoder } from "../../../../proxy/http2/hpack/decoder.ts";
 import { HpackEncoder, type HpackEncoderOptions } from "../../../../proxy/http2/hpack/encoder.ts";
 import { BufferPool, OutputBuffer } from "../../../../proxy/http2/output-buffer.ts";

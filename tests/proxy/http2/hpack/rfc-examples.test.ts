@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { FieldBlock } from "../../../../proxy/http2/field-block.ts";
+import { FieldBlock } from "../../../../proxy/message/field-block.ts";
 import { HpackDecoder } from "../../../../proxy/http2/hpack/decoder.ts";
 import { decodeHuffman, encodeHuffman, huffmanLength } from "../../../../proxy/http2/hpack/huffman.ts";
 

@@ -1,4 +1,5 @@
-import type { StreamProblem } from "./error-codes.ts";
+import type { MessageProblem } from "./message-problem.ts";
+import { isForbiddenTrailer } from "./trailers.ts";
 
 /** Rules of RFC 9113 section 8.2 that requests, responses and trailers share. Names are in lower case. */
 
@@ -9,7 +10,7 @@ export function isPseudoField(name: string): boolean {
 }
 
 /** Fields of an HTTP/1.1 connection (section 8.2.2), told apart by their length first since nearly all fields are others. */
-export function connectionFieldProblem(name: string, value: string): StreamProblem | undefined {
+export function connectionFieldProblem(name: string, value: string): MessageProblem | undefined {
   switch (name.length) {
     case 2:
       return name === "te" && value !== "trailers" ? "bad_te" : undefined;
@@ -38,11 +39,11 @@ export function parseContentLength(value: string): number {
   return length;
 }
 
-/** Trailers carry no pseudo-header field and nothing that frames or routes the message (RFC 9110 section 6.5.1). */
-export function trailersProblem(fields: readonly string[]): StreamProblem | undefined {
+/** Trailers carry no pseudo-header field and nothing of `isForbiddenTrailer`. */
+export function trailersProblem(fields: readonly string[]): MessageProblem | undefined {
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? "";
-    if (isPseudoField(name) || name === "content-length" || name === "host") return "bad_trailers";
+    if (isPseudoField(name) || isForbiddenTrailer(name)) return "bad_trailers";
     const problem = connectionFieldProblem(name, fields[i + 1] ?? "");
     if (problem !== undefined) return problem;
   }

@@ -1,4 +1,4 @@
-import type { StreamProblem } from "./error-codes.ts";
+import type { MessageProblem } from "./message-problem.ts";
 import type { FieldBlock } from "./field-block.ts";
 import { connectionFieldProblem, isPseudoField, parseContentLength } from "./field-rules.ts";
 
@@ -19,7 +19,7 @@ export class ResponseHead {
 }
 
 /** The head that a block is, or why it is none. */
-export function checkResponse(block: FieldBlock): ResponseHead | StreamProblem {
+export function checkResponse(block: FieldBlock): ResponseHead | MessageProblem {
   if (block.response !== undefined) return block.response;
   if (block.problem !== undefined) return block.problem;
   const head = new ResponseHead(block);
@@ -29,7 +29,7 @@ export function checkResponse(block: FieldBlock): ResponseHead | StreamProblem {
   return head;
 }
 
-function readFields(head: ResponseHead, fields: readonly string[]): StreamProblem | undefined {
+function readFields(head: ResponseHead, fields: readonly string[]): MessageProblem | undefined {
   if (fields[0] !== ":status") return "bad_pseudo_field";
   head.status = parseStatus(fields[1] ?? "");
   if (head.status < 0) return "bad_status";

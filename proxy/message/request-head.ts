@@ -1,4 +1,4 @@
-import type { StreamProblem } from "./error-codes.ts";
+import type { MessageProblem } from "./message-problem.ts";
 import { FieldBlock } from "./field-block.ts";
 import { connectionFieldProblem, isPseudoField, parseContentLength } from "./field-rules.ts";
 
@@ -36,7 +36,7 @@ const isAuthority = /^[!$&'()*+\-.0-9:;=A-Z[\]_a-z~%]+$/;
 const isOriginForm = /^\/[!"$-~]*$/;
 
 /** The head that a block is, or why it is none. */
-export function checkRequest(block: FieldBlock): RequestHead | StreamProblem {
+export function checkRequest(block: FieldBlock): RequestHead | MessageProblem {
   if (block.request !== undefined) return block.request;
   if (block.problem !== undefined) return block.problem;
   const head = new RequestHead(block);
@@ -46,7 +46,7 @@ export function checkRequest(block: FieldBlock): RequestHead | StreamProblem {
   return head;
 }
 
-function readFields(head: RequestHead, fields: readonly string[]): StreamProblem | undefined {
+function readFields(head: RequestHead, fields: readonly string[]): MessageProblem | undefined {
   let at = 0;
   for (; at < fields.length && isPseudoField(fields[at] ?? ""); at += 2) {
     if (!setPseudoField(head, fields[at] ?? "", fields[at + 1] ?? "")) return "bad_pseudo_field";
@@ -111,7 +111,7 @@ function setPseudoField(head: RequestHead, name: string, value: string): boolean
 }
 
 /** RFC 9113 sections 8.3.1 and 8.5, RFC 8441 section 4. */
-function checkTarget(head: RequestHead): StreamProblem | undefined {
+function checkTarget(head: RequestHead): MessageProblem | undefined {
   if (!isTokenText.test(head.method)) return head.method === "" ? "bad_pseudo_field" : "bad_method";
   if (!isAuthority.test(head.authority)) return "bad_host";
   if (head.isConnect && head.protocol === "") {
