@@ -1,5 +1,6 @@
 import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
+import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyGrpc } from "./proxy-grpc.ts";
@@ -20,6 +21,7 @@ import { benchStartup } from "./startup.ts";
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
+  framing: benchFraming,
   "http2-codec": benchHttp2Codec,
   "proxy-bulk": benchProxyBulk,
   "proxy-grpc": benchProxyGrpc,
