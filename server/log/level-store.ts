@@ -4,8 +4,9 @@ import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { KeyRange, RangedStore, StoreView } from "./durable-store.ts";
 
-/** Entries fetched at once while scanning. */
+/** Entries, and bytes of them, fetched at once while scanning: the addon stops at 16 KiB unless it is told otherwise. */
 const scanChunk = 1000;
+const scanBytes = 1024 * 1024;
 
 /**
  * Opens (or makes) a LevelDB database in `directory`, which is ours alone (0700: the authority's key is in there).
@@ -22,7 +23,7 @@ export async function openLevelStore(directory: string): Promise<RangedStore> {
   return {
     write: (operations) => db.batch([...operations], { sync: true }),
     async scan(onEntry) {
-      const iterator = db.iterator();
+      const iterator = db.iterator({ highWaterMarkBytes: scanBytes });
       try {
         for (;;) {
           const entries = await iterator.nextv(scanChunk);
@@ -46,7 +47,7 @@ function openView(db: Level<string, Uint8Array>, directory: string): StoreView {
   const snapshot = db.snapshot();
   return {
     async *read({ from, before }: KeyRange) {
-      const iterator = db.iterator({ gte: from, lt: before, snapshot });
+      const iterator = db.iterator({ gte: from, lt: before, snapshot, highWaterMarkBytes: scanBytes });
       try {
         for (;;) {
           const entries = await iterator.nextv(scanChunk);

@@ -1,7 +1,6 @@
 import { assert } from "../../lib/base/assert.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
-import { rowTables } from "./row-change.ts";
 import { autopilotKey } from "./settings-table.ts";
 import { stagingKey } from "./staging-table.ts";
 import type { Tables } from "./tables.ts";
@@ -36,7 +35,7 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
 };
 
 function isRowTable(name: string): name is RowTable {
-  return rowTables.some((table) => table === name);
+  return Object.hasOwn(loaders, name);
 }
 
 /** The decoder of rows: the checksum over key and value has just been verified, and we wrote them. */

@@ -21,5 +21,8 @@ export function unsealRow(
 ): { readonly row: Row; readonly checksum: number } | undefined {
   const opened = unseal(rowKey(name.table, name.key), bytes);
   if (!opened.ok) return undefined;
-  return { row: { table: name.table, key: name.key, value: opened.value }, checksum: opened.checksum };
+  const { checksum } = opened;
+  const row = { table: name.table, key: name.key, value: opened.value };
+  sealed.set(row, { bytes, checksum });
+  return { row, checksum };
 }
