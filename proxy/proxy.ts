@@ -58,7 +58,7 @@ export class MeshProxy {
       ...options.runtime,
       transport: options.transport,
       identity: () => this.#identity,
-      turn: new WriteTurn((callback) => options.transport.atEndOfTurn(callback)),
+      turn: new WriteTurn(options.transport),
       buffers: new BufferPool(),
     };
     const pages: AdminPages = {

@@ -5,3 +5,8 @@
 export function atEndOfTurn(callback: () => void): void {
   setImmediate(callback);
 }
+
+/** Calls `callback` when the event at hand has been handled, before the next one of this turn. It costs no turn of the loop. */
+export function atEndOfEvent(callback: () => void): void {
+  queueMicrotask(callback);
+}

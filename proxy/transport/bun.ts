@@ -1,6 +1,6 @@
 import type { Socket, TCPSocketListener } from "bun";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
-import { atEndOfTurn } from "../../lib/base/turn.ts";
+import { atEndOfEvent, atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { BunConnection, type CoarseClock } from "./bun-connection.ts";
@@ -40,6 +40,7 @@ export function createBunTransport(clock: Clock): Transport & { readonly coarse:
     listen: (options) =>
       options.identity === undefined ? listenPlain(options, coarse) : listenTls(options, coarse, handshakes),
     connect: (options) => connect(options, coarse, clock),
+    atEndOfEvent,
     atEndOfTurn,
     stop: () => timer.cancel(),
   };

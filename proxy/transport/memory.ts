@@ -64,6 +64,10 @@ export class MemoryNetwork implements Transport {
     });
   }
 
+  atEndOfEvent(callback: () => void): void {
+    this.schedule(callback);
+  }
+
   atEndOfTurn(callback: () => void): void {
     this.schedule(callback);
   }

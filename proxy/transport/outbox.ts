@@ -1,28 +1,57 @@
-import type { Connection } from "./transport.ts";
+import type { Connection, Transport } from "./transport.ts";
+
+type Schedules = Pick<Transport, "atEndOfTurn" | "atEndOfEvent">;
 
 interface Flushable {
   flush(): void;
 }
 
-/** Everything that one turn of the event loop writes leaves at its end: fewer system calls, fuller TLS records. */
+/** So many turns in a row that had one writer each show that there is nothing to gather. */
+const lonelyTurns = 32;
+/** Then so many flushes do not wait for the end of the turn, before it is looked at again. */
+const eagerFlushes = 256;
+
+/**
+ * Everything that one turn of the event loop writes leaves at its end: fewer system calls, fuller TLS records. Waiting for
+ * that end costs a turn, though, which a proxy with a single busy connection pays for nothing: it flushes after each event.
+ */
 export class WriteTurn {
-  readonly #atEndOfTurn: (callback: () => void) => void;
+  readonly #schedules: Schedules;
   #waiting: Flushable[] = [];
+  #lonely = 0;
+  #eager = 0;
+
+  constructor(schedules: Schedules) {
+    this.#schedules = schedules;
+  }
+
+  /** Calls `flush` once, at the end of this turn or event. */
+  add(one: Flushable): void {
+    this.#waiting.push(one);
+    if (this.#waiting.length > 1) return;
+    if (this.#eager > 0) {
+      this.#eager--;
+      this.#schedules.atEndOfEvent(this.#flushAll);
+    } else {
+      this.#schedules.atEndOfTurn(this.#flushTurn);
+    }
+  }
+
+  readonly #flushTurn = (): void => {
+    this.#lonely = this.#waiting.length === 1 ? this.#lonely + 1 : 0;
+    if (this.#lonely >= lonelyTurns) {
+      // One more such turn and it goes on like this.
+      this.#lonely = lonelyTurns - 1;
+      this.#eager = eagerFlushes;
+    }
+    this.#flushAll();
+  };
+
   readonly #flushAll = (): void => {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const one of waiting) one.flush();
   };
-
-  constructor(atEndOfTurn: (callback: () => void) => void) {
-    this.#atEndOfTurn = atEndOfTurn;
-  }
-
-  /** Calls `flush` once, at the end of this turn. */
-  add(one: Flushable): void {
-    if (this.#waiting.length === 0) this.#atEndOfTurn(this.#flushAll);
-    this.#waiting.push(one);
-  }
 }
 
 /** Beyond this a part leaves at once: copying it together with others would cost more than a system call. */

@@ -117,6 +117,8 @@ export interface Transport {
   /** Throws an `AtollError` (`ADDRESS_IN_USE`, `CONFIG_INVALID`) when the address cannot be bound. */
   listen(options: ListenOptions): Listener;
   connect(options: ConnectOptions): void;
+  /** Calls back when the event at hand has been handled. */
+  atEndOfEvent(callback: () => void): void;
   /** Calls back when all events at hand have been handled. */
   atEndOfTurn(callback: () => void): void;
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { systemClock } from "../../../lib/base/clock.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
 import { loadIdentity } from "../../../proxy/transport/identity.ts";
+import { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import type { Connection } from "../../../proxy/transport/transport.ts";
 import { http2Client, serveHttp2 } from "./http2-hop.ts";
 import type { HopOptions } from "./hop.ts";
@@ -21,10 +22,11 @@ const identity = loadIdentity(
   Date.now(),
 );
 const transport = createBunTransport(systemClock);
+const turn = new WriteTurn(transport);
 const bodies: Record<string, Buffer> = { "/small": Buffer.alloc(100, "b"), "/big": Buffer.alloc(1024 * 1024, "b") };
 const optionsOf = (connection: Connection): HopOptions => ({
   connection,
-  flushAtEndOfTurn: transport.atEndOfTurn,
+  turn,
   bodyOf: (asked) => bodies[asked] ?? Buffer.alloc(1),
 });
 

@@ -1,3 +1,4 @@
+import type { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import type { Connection } from "../../../proxy/transport/transport.ts";
 
 /** One request on its way, for whichever framing: how much of the body may be sent, and what comes back. */
@@ -8,7 +9,7 @@ export interface HopClient {
 
 export interface HopOptions {
   readonly connection: Connection;
-  readonly flushAtEndOfTurn: (flush: () => void) => void;
+  readonly turn: WriteTurn;
   /** The body for a path. */
   readonly bodyOf: (path: string) => Buffer;
 }

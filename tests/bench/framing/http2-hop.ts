@@ -7,17 +7,16 @@ import { SocketGlue } from "../../../proxy/http2/socket-glue.ts";
 import type { Http2Stream, StreamHandler } from "../../../proxy/http2/stream.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
-import { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import { type HopClient, type HopOptions, requestFields, responseFields } from "./hop.ts";
 
 const limits = { ...defaultHttp2Limits, maxConcurrentStreams: 1_000 };
 const hpack = { tableBytes: 0, usesHuffman: false } as const;
 const buffers = new BufferPool();
 
-export function http2Client({ connection, flushAtEndOfTurn }: HopOptions): HopClient {
+export function http2Client({ connection, turn }: HopOptions): HopClient {
   const session = new ClientSession({
     connection,
-    turn: new WriteTurn(flushAtEndOfTurn),
+    turn,
     buffers,
     monotonicMs: () => connection.lastActivityMs,
     limits,
@@ -57,10 +56,10 @@ function sharedRequest(path: string): RequestHead {
   throw new Error(`no request: ${head}`);
 }
 
-export function serveHttp2({ connection, flushAtEndOfTurn, bodyOf }: HopOptions): void {
+export function serveHttp2({ connection, turn, bodyOf }: HopOptions): void {
   const glue = new SocketGlue({
     connection,
-    turn: new WriteTurn(flushAtEndOfTurn),
+    turn,
     monotonicMs: () => connection.lastActivityMs,
     onClosed: () => undefined,
     onBytes: () => undefined,

@@ -12,11 +12,6 @@ abstract class OwnEnd implements ConnectionHandler, FrameReceiver {
   readonly #connection: Connection;
   readonly #options: HopOptions;
   #isAnnounced = false;
-  readonly #flush = (): void => {
-    this.#isAnnounced = false;
-    this.fill();
-    if (this.writer.length > 0) this.#connection.write(Buffer.from(this.writer.take()));
-  };
 
   constructor(options: HopOptions) {
     this.#options = options;
@@ -35,7 +30,13 @@ abstract class OwnEnd implements ConnectionHandler, FrameReceiver {
   announce(): void {
     if (this.#isAnnounced || this.#connection.isBlocked) return;
     this.#isAnnounced = true;
-    this.#options.flushAtEndOfTurn(this.#flush);
+    this.#options.turn.add(this);
+  }
+
+  flush(): void {
+    this.#isAnnounced = false;
+    this.fill();
+    if (this.writer.length > 0) this.#connection.write(Buffer.from(this.writer.take()));
   }
 
   onData(chunk: Buffer): void;
