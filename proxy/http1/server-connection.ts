@@ -1,5 +1,6 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { SweepLimits } from "../connection-set.ts";
 import type { Downstream } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import { replyHead, textReply } from "../exchange/local-reply.ts";
@@ -71,7 +72,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#connection.destroy();
   }
 
-  sweep({ nowMs, idleTimeoutMs }: { readonly nowMs: number; readonly idleTimeoutMs: number }): void {
+  sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
+    this.#exchange?.sweep(nowMs, streamIdleTimeoutMs);
     if (nowMs - this.#connection.lastActivityMs > idleTimeoutMs) this.destroy();
     else if (this.#phase === "closing" && nowMs - this.#closingSinceMs > lingerMs) this.destroy();
     else if (this.#phase === "head" && this.#pending !== undefined && nowMs - this.#headSinceMs > headTimeoutMs) {
@@ -183,6 +185,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   }
 
   abort(): void {
+    // What has come of the response is the client's; the reset behind it tells that it is not all.
+    this.#out.flush();
     this.destroy();
   }
 

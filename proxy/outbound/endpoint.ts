@@ -7,14 +7,14 @@ import { EndpointPool } from "../upstream/endpoint-pool.ts";
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
 const suspectMs = 1_000;
 const maxIdleConnections = 1_024;
-/** Below the keep-alive times of common servers, so that we close first. */
-const idleTimeoutMs = 55_000;
 
 export interface EndpointOptions {
   readonly address: string;
   readonly weight: number;
   readonly maxConnections: number;
   readonly context: ProxyContext;
+  readonly idleTimeoutMs: () => number;
+  readonly onRoom: (pool: EndpointPool) => void;
   /** Opens a verified mTLS connection to `address`. */
   readonly connect: (address: string, onResult: (result: ConnectResult) => void) => void;
 }
@@ -38,12 +38,14 @@ export class Endpoint implements Candidate {
       connect: (onResult) => this.connect(onResult),
       protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
       hpack: plainHpack,
+      isKeptAlive: true,
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,
       maxIdle: maxIdleConnections,
       maxConnections: options.maxConnections,
-      idleTimeoutMs,
+      idleTimeoutMs: options.idleTimeoutMs,
+      onRoom: options.onRoom,
     });
   }
 

@@ -22,6 +22,8 @@ export function http2Client({ connection, flushAtEndOfTurn }: HopOptions): HopCl
     monotonicMs: () => connection.lastActivityMs,
     limits,
     hpack,
+    isKeptAlive: false,
+    onRoom: () => undefined,
     onGone: () => undefined,
     onClosed: () => undefined,
   });
@@ -64,6 +66,7 @@ export function serveHttp2({ connection, flushAtEndOfTurn, bodyOf }: HopOptions)
     monotonicMs: () => connection.lastActivityMs,
     onClosed: () => undefined,
     onBytes: () => undefined,
+    onReceived: () => undefined,
   });
   const heads = new Map<number, FieldBlock>();
   const http2: Http2ServerConnection = new Http2ServerConnection(

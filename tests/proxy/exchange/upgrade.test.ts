@@ -52,6 +52,6 @@ describe("an upgrade", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
     deliver(mesh, client, get);
-    expect(answer(mesh, client, switched)).toStartWith("HTTP/1.1 503 ");
+    expect(answer(mesh, client, switched)).toStartWith("HTTP/1.1 502 ");
   });
 });
