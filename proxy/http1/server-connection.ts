@@ -46,6 +46,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   #closesAfter = false;
   #isChunked = false;
   #isTunnel = false;
+  /** The response says by itself where it ends. */
+  #isFramed = false;
   #isReading = false;
   #hasClientEnded = false;
   /** Body bytes passed on and not yet taken by the upstream: while there are any, no more are read. */
@@ -149,6 +151,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#isTunnel = isConnect && head.status < 300;
     const hasLength = head.contentLength >= 0 || isEnd;
     this.#isChunked = !hasLength && !this.#isTunnel && request.minorVersion > 0;
+    this.#isFramed = (hasLength || this.#isChunked) && !this.#isTunnel;
     // A client of HTTP/1.0 reads to the end; what is left of a request's body cannot be told from the next request.
     if ((!hasLength && request.minorVersion === 0) || !this.#body.isDone || this.#context.isDraining()) {
       this.#closesAfter = true;
@@ -185,9 +188,11 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   }
 
   abort(): void {
-    // What has come of the response is the client's; the reset behind it tells that it is not all.
-    this.#out.flush();
-    this.destroy();
+    this.#exchange = undefined;
+    // What has come of the response is the client's. Where nothing but the connection's end would tell that it is not all,
+    // that has to be a reset.
+    if (this.#isFramed) this.#close();
+    else this.destroy();
   }
 
   /** Reads one request after another until one is under way, bytes run out or the client cannot take more. */

@@ -21,6 +21,8 @@ export class MemoryNetwork implements Transport {
   /** Largest piece a reader gets at once; 1 tests every boundary. */
   maxPieceBytes = 64 * 1024;
   nowMs = 0;
+  /** Ends of connections that are not closed. */
+  openEnds = 0;
   readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
   readonly #events: (() => void)[] = [];
   #nextPort = 40_000;
@@ -119,6 +121,7 @@ export class MemoryConnection implements Connection {
 
   constructor(network: MemoryNetwork) {
     this.#network = network;
+    network.openEnds++;
   }
 
   get isBlocked(): boolean {
@@ -210,6 +213,7 @@ export class MemoryConnection implements Connection {
   #closeLater(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#network.openEnds--;
     this.#waiting = [];
     this.#network.schedule(() => this.handler.onClose());
   }
