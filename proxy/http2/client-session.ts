@@ -96,7 +96,8 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
 
   /** Another connection would help: it can take no more requests for now, or it may be dead. */
   get isSaturated(): boolean {
-    return this.isDoubtful || (this.#http2.hasPeerSettings && this.openStreams > 0 && this.freeStreams === 0);
+    const { hasPeerSettings, peerSettings } = this.#http2;
+    return this.isDoubtful || (hasPeerSettings && peerSettings.maxConcurrentStreams > 0 && this.freeStreams === 0);
   }
 
   /** It has not answered for a while. */

@@ -32,6 +32,7 @@ type OnOpened = (opened: Opened) => void;
 
 /** HTTP/2 connections to one endpoint at most: more are opened only when those there are full or congested. */
 const maxSessions = 8;
+const failingMs = 1_000;
 
 /**
  * Connections to one endpoint, of either protocol. HTTP/1.1 carries one exchange each, and the one used last is taken first,
@@ -50,6 +51,7 @@ export class EndpointPool implements ClientOwner {
   #speaks: "unknown" | "http1" | "http2" = "unknown";
   #connectionCount = 0;
   #isClosed = false;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: EndpointPoolOptions) {
     this.#options = options;
@@ -79,6 +81,11 @@ export class EndpointPool implements ClientOwner {
     if (this.#connectionCount >= this.#options.maxConnections) return false;
     // One that has not yet said how much it takes, or takes nothing now, is waited for.
     return this.#sessions.length < maxSessions && this.#sessions.every((session) => session.isSaturated);
+  }
+
+  /** An attempt has failed a moment ago: who can wait should not make the next one at once. */
+  get isFailing(): boolean {
+    return this.#options.monotonicMs() - this.#failedAtMs < failingMs;
   }
 
   /** A connection that takes a request now; with `wantsFresh` not one that its server may just have given up. */
@@ -130,6 +137,7 @@ export class EndpointPool implements ClientOwner {
       if (session.openStreams === 0 && nowMs - session.lastUsedMs > idleTimeoutMs) session.close();
     }
     for (const session of [...this.#leaving]) session.sweep(nowMs);
+    this.#options.onRoom(this);
   }
 
   /** Closes idle connections now and busy ones when their exchanges are over. */
@@ -177,7 +185,7 @@ export class EndpointPool implements ClientOwner {
         else one("full");
       }
       if (waiting.length === 0 && opened instanceof ClientConnection) this.giveBack(opened);
-      this.#options.onRoom(this);
+      if (opened !== "failed") this.#options.onRoom(this);
     });
   }
 
@@ -187,10 +195,11 @@ export class EndpointPool implements ClientOwner {
     connect((result) => {
       if (!result.ok) {
         this.#connectionCount--;
+        this.#failedAtMs = this.#options.monotonicMs();
         onOpened("failed");
-        this.#options.onRoom(this);
         return;
       }
+      this.#failedAtMs = Number.NEGATIVE_INFINITY;
       this.#speaks = protocolOf(result.connection);
       if (this.#speaks === "http1") onOpened(new ClientConnection(result.connection, this, turn));
       else onOpened(this.#startSession(result.connection));

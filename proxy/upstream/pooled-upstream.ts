@@ -26,8 +26,8 @@ const nothingTried: readonly EndpointPool[] = [];
  */
 export class PooledUpstream implements Upstream {
   readonly #options: PooledUpstreamOptions;
-  /** Those for whom a connection is being opened. */
-  readonly #opening = new Set<UpstreamWaiter>();
+  /** Those for whom a connection is being opened, and since when they wait. */
+  readonly #opening = new Map<UpstreamWaiter, number>();
   /** Those who wait for room, in order, and since when. */
   readonly #waiting = new Map<UpstreamWaiter, number>();
   #isServing = false;
@@ -54,7 +54,7 @@ export class PooledUpstream implements Upstream {
       waiter.onUpstream(connection);
       return;
     }
-    this.#opening.add(waiter);
+    this.#opening.set(waiter, this.#options.monotonicMs());
     this.#open(waiter, pool, [], "connect_failure");
   }
 
@@ -87,21 +87,21 @@ export class PooledUpstream implements Upstream {
   /** Turns away who has waited too long; called about once a second. */
   sweep(nowMs: number): void {
     for (const [waiter, sinceMs] of this.#waiting) {
-      if (nowMs - sinceMs < this.#options.waitTimeoutMs()) return;
+      if (nowMs - sinceMs < this.#options.waitTimeoutMs()) continue;
       this.#waiting.delete(waiter);
       waiter.onNoUpstream("overflow");
     }
   }
 
   #serveFrom(pool: EndpointPool): void {
-    for (const waiter of this.#waiting.keys()) {
+    for (const [waiter, sinceMs] of this.#waiting) {
       const connection = pool.take(false);
-      if (connection === undefined && !pool.hasRoom) return;
+      if (connection === undefined && (!pool.hasRoom || pool.isFailing)) return;
       this.#waiting.delete(waiter);
       if (connection !== undefined) {
         waiter.onUpstream(connection);
       } else {
-        this.#opening.add(waiter);
+        this.#opening.set(waiter, sinceMs);
         this.#open(waiter, pool, [], "connect_failure");
       }
     }
@@ -142,12 +142,13 @@ export class PooledUpstream implements Upstream {
       waiter.onUpstream(ready);
       return;
     }
+    const sinceMs = this.#opening.get(waiter) ?? this.#options.monotonicMs();
     this.#opening.delete(waiter);
     if (failure !== "overflow") waiter.onNoUpstream(failure);
-    else this.#wait(waiter, tried);
+    else this.#wait(waiter, tried, sinceMs);
   }
 
-  #wait(waiter: UpstreamWaiter, full: readonly EndpointPool[]): void {
+  #wait(waiter: UpstreamWaiter, full: readonly EndpointPool[], sinceMs: number): void {
     // Who wanted a fresh one takes what there is.
     for (const pool of full) {
       const connection = pool.take(false);
@@ -155,7 +156,8 @@ export class PooledUpstream implements Upstream {
       waiter.onUpstream(connection);
       return;
     }
-    if (this.#waiting.size < maxWaiting) this.#waiting.set(waiter, this.#options.monotonicMs());
+    const isLate = this.#options.monotonicMs() - sinceMs >= this.#options.waitTimeoutMs();
+    if (this.#waiting.size < maxWaiting && !isLate) this.#waiting.set(waiter, sinceMs);
     else waiter.onNoUpstream("overflow");
   }
 }

@@ -48,8 +48,8 @@ export class Http1Client implements FaultClient {
   }
 
   seen(): string {
-    const text = this.#text.replace(/^(HTTP\/1\.1 1\d\d [^]*?\r\n\r\n)+/, "");
-    const [, status, head, rest] = /^HTTP\/1\.1 (\d{3}) ([^]*?\r\n)\r\n([^]*)$/.exec(text) ?? [];
+    const text = this.#text.replace(/^(HTTP\/1\.1 1\d\d .*?\r\n\r\n)+/s, "");
+    const [, status, head, rest] = /^HTTP\/1\.1 (\d{3}) (.*?\r\n)\r\n(.*)$/s.exec(text) ?? [];
     if (status === undefined || head === undefined || rest === undefined) return this.isOpen ? nothingYet : "cut";
     if (/\r\nconnection: close\r\n/i.test(head)) this.isOpen = false;
     const body = readBody(status, head, rest, !this.isOpen);
