@@ -1,4 +1,4 @@
-import type { Downstream, UpstreamConnection } from "../../../proxy/exchange/ends.ts";
+import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Exchange } from "../../../proxy/exchange/exchange.ts";
 import { HpackDecoder } from "../../../proxy/http2/hpack/decoder.ts";
 import { clientPreface, FrameType } from "../../../proxy/http2/frame-types.ts";
@@ -223,6 +223,13 @@ export class ServerEnd {
     return text;
   }
 
+  /** The bytes that came since the last time. */
+  takeRaw(): Buffer {
+    const bytes = this.#received;
+    this.#received = Buffer.alloc(0);
+    return bytes;
+  }
+
   /** The frames that came since the last time. */
   frames(): SentFrame[] {
     let bytes = this.#received;
@@ -253,5 +260,3 @@ export class ServerEnd {
     this.say(`HTTP/1.1 200 OK\r\n${lines}\r\n${text}`);
   }
 }
-
-export type { UpstreamConnection };
