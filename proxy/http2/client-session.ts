@@ -89,6 +89,11 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
     return this.#isGone ? 0 : this.#http2.freeStreams;
   }
 
+  /** The server's SETTINGS have come. */
+  get isGreeted(): boolean {
+    return this.#http2.hasPeerSettings;
+  }
+
   /** More would be sent if the peer, or the network, took it. */
   get isCongested(): boolean {
     return this.#glue.connection.isBlocked || this.#http2.sendWindow <= 0;

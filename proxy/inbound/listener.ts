@@ -147,6 +147,8 @@ export class InboundListener {
       connect: (onResult) => this.#dialApp(onResult),
       protocolOf: () => speaks,
       hpack: plainHpack,
+      greetingTimeoutMs: undefined,
+      onUngreeted: () => undefined,
       isKeptAlive: false,
       turn,
       buffers,

@@ -14,6 +14,9 @@ export interface EndpointOptions {
   readonly maxConnections: number;
   readonly context: ProxyContext;
   readonly idleTimeoutMs: () => number;
+  readonly connectTimeoutMs: () => number;
+  /** A connection to `address` stood and was ended before a word of the other side. */
+  readonly onUngreeted: (address: string) => void;
   readonly onRoom: (pool: EndpointPool) => void;
   /** Opens a verified mTLS connection to `address`. */
   readonly connect: (address: string, onResult: (result: ConnectResult) => void) => void;
@@ -38,6 +41,8 @@ export class Endpoint implements Candidate {
       connect: (onResult) => this.connect(onResult),
       protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
       hpack: plainHpack,
+      greetingTimeoutMs: options.connectTimeoutMs,
+      onUngreeted: () => options.onUngreeted(this.address),
       isKeptAlive: true,
       turn,
       buffers,
@@ -54,7 +59,7 @@ export class Endpoint implements Candidate {
   }
 
   get isSuspect(): boolean {
-    return this.#options.context.clock.monotonicMs() - this.#failedAtMs < suspectMs;
+    return this.pool.isFailing || this.#options.context.clock.monotonicMs() - this.#failedAtMs < suspectMs;
   }
 
   connect(onResult: (result: ConnectResult) => void): void {

@@ -38,6 +38,9 @@ export class OutboundListener {
       {
         context,
         idleTimeoutMs: () => this.#config.upstreamIdleTimeoutMs,
+        connectTimeoutMs: () => this.#config.connectTimeoutMs,
+        onUngreeted: (address) =>
+          this.#countFailure(address, { ok: false, reason: "closed_early", message: "ended before its first words" }),
         onRoom: (pool) => this.#upstream.serve(pool),
         connect: (address, onResult) => this.#connect(address, onResult),
       },

@@ -13,6 +13,14 @@ export interface EndpointPoolOptions {
   /** What a connection speaks, once it stands. */
   readonly protocolOf: (connection: Connection) => "http1" | "http2";
   readonly hpack: HpackEncoderOptions;
+  /**
+   * How long the server of a new HTTP/2 connection may take for its SETTINGS, before which it gets no request; undefined
+   * where requests need not wait for them. In TLS 1.3 a server judges our certificate when the handshake is over for us (RFC
+   * 8446 section 4.4.2.4): what it sends first shows that it has accepted it, and until then nothing is lost with it.
+   */
+  readonly greetingTimeoutMs: (() => number) | undefined;
+  /** A connection was lost before that. */
+  readonly onUngreeted: () => void;
   /** Whether silent HTTP/2 connections are asked for signs of life. */
   readonly isKeptAlive: boolean;
   readonly turn: WriteTurn;
@@ -29,6 +37,11 @@ export interface EndpointPoolOptions {
 /** What comes of an attempt: a connection; none; or one that others have filled already. */
 export type Opened = UpstreamConnection | "failed" | "full";
 type OnOpened = (opened: Opened) => void;
+/** Who waits for a session's greeting, and since when. */
+interface Expectation {
+  readonly onOpened: OnOpened;
+  readonly sinceMs: number;
+}
 
 /** HTTP/2 connections to one endpoint at most: more are opened only when those there are full or congested. */
 const maxSessions = 8;
@@ -43,6 +56,8 @@ export class EndpointPool implements ClientOwner {
   readonly #options: EndpointPoolOptions;
   readonly #idle: ClientConnection[] = [];
   readonly #sessions: ClientSession[] = [];
+  /** Sessions whose server has not said anything yet. */
+  readonly #ungreeted = new Map<ClientSession, Expectation>();
   /** Sessions that take no more requests: they do not count against the limit, or a long stream would starve the rest. */
   readonly #leaving = new Set<ClientSession>();
   /** Those who wait for the attempt that serves them all. */
@@ -137,6 +152,10 @@ export class EndpointPool implements ClientOwner {
       if (session.openStreams === 0 && nowMs - session.lastUsedMs > idleTimeoutMs) session.close();
     }
     for (const session of [...this.#leaving]) session.sweep(nowMs);
+    const greetingTimeoutMs = this.#options.greetingTimeoutMs?.() ?? Number.POSITIVE_INFINITY;
+    for (const [session, { sinceMs }] of [...this.#ungreeted]) {
+      if (nowMs - sinceMs >= greetingTimeoutMs) session.destroy();
+    }
     this.#options.onRoom(this);
   }
 
@@ -144,7 +163,7 @@ export class EndpointPool implements ClientOwner {
   close(): void {
     this.#isClosed = true;
     for (const client of [...this.#idle]) client.abort();
-    for (const session of [...this.#sessions]) session.close();
+    for (const session of [...this.#sessions, ...this.#ungreeted.keys()]) session.close();
   }
 
   #takeIdle(): ClientConnection | undefined {
@@ -199,16 +218,53 @@ export class EndpointPool implements ClientOwner {
         onOpened("failed");
         return;
       }
-      this.#failedAtMs = Number.NEGATIVE_INFINITY;
       this.#speaks = protocolOf(result.connection);
-      if (this.#speaks === "http1") onOpened(new ClientConnection(result.connection, this, turn));
-      else onOpened(this.#startSession(result.connection));
+      if (this.#speaks === "http1") {
+        this.#failedAtMs = Number.NEGATIVE_INFINITY;
+        onOpened(new ClientConnection(result.connection, this, turn));
+        return;
+      }
+      const session = this.#startSession(result.connection);
+      if (this.#isClosed) {
+        // It takes nothing, so who waits for it looks elsewhere.
+        session.close();
+        onOpened(session);
+      } else if (this.#options.greetingTimeoutMs === undefined) this.#admit(session, onOpened);
+      else this.#ungreeted.set(session, { onOpened, sinceMs: this.#options.monotonicMs() });
     });
   }
 
+  #admit(session: ClientSession, onOpened: OnOpened): void {
+    this.#ungreeted.delete(session);
+    this.#failedAtMs = Number.NEGATIVE_INFINITY;
+    this.#sessions.push(session);
+    onOpened(session);
+  }
+
+  #onReceived(session: ClientSession): void {
+    const expected = this.#ungreeted.get(session);
+    if (expected !== undefined && session.isGreeted) this.#admit(session, expected.onOpened);
+    this.#options.onRoom(this);
+  }
+
+  #onSessionGone(session: ClientSession): void {
+    this.#connectionCount--;
+    this.#leaving.add(session);
+    const at = this.#sessions.indexOf(session);
+    if (at >= 0) this.#sessions.splice(at, 1);
+    const expected = this.#ungreeted.get(session);
+    if (expected !== undefined) {
+      this.#ungreeted.delete(session);
+      this.#failedAtMs = this.#options.monotonicMs();
+      if (!this.#isClosed) this.#options.onUngreeted();
+      expected.onOpened("failed");
+    }
+    this.#options.onRoom(this);
+  }
+
   #startSession(connection: Connection): ClientSession {
-    const { turn, buffers, monotonicMs, hpack, isKeptAlive, onRoom } = this.#options;
-    const session = new ClientSession({
+    const { turn, buffers, monotonicMs, hpack, isKeptAlive } = this.#options;
+    const session: ClientSession = new ClientSession({
       connection,
       turn,
       buffers,
@@ -216,18 +272,10 @@ export class EndpointPool implements ClientOwner {
       hpack,
       isKeptAlive,
       limits: defaultHttp2Limits,
-      onRoom: () => onRoom(this),
-      onGone: (gone) => {
-        this.#connectionCount--;
-        const at = this.#sessions.indexOf(gone);
-        if (at >= 0) this.#sessions.splice(at, 1);
-        this.#leaving.add(gone);
-        onRoom(this);
-      },
+      onRoom: () => this.#onReceived(session),
+      onGone: (gone) => this.#onSessionGone(gone),
       onClosed: (closed) => this.#leaving.delete(closed),
     });
-    this.#sessions.push(session);
-    if (this.#isClosed) session.close();
     return session;
   }
 }

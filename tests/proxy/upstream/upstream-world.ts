@@ -19,6 +19,8 @@ export interface UpstreamWorldOptions {
   readonly maxConnections?: number;
   /** What HTTP/2 servers say first; nothing at all when empty. */
   readonly serverSettings?: readonly number[] | "silent";
+  /** Requests wait for them. */
+  readonly awaitsGreeting?: boolean;
 }
 
 /** Exchanges on one side, servers written by hand on the other, pools in between; time and network move when told. */
@@ -36,6 +38,7 @@ export class UpstreamWorld {
   choice: EndpointPool[];
   readonly upstream: PooledUpstream;
   readonly attempts: number[] = [];
+  ungreeted = 0;
   readonly #options: UpstreamWorldOptions;
 
   constructor(options: UpstreamWorldOptions) {
@@ -104,6 +107,10 @@ export class UpstreamWorld {
       },
       protocolOf: () => protocol,
       hpack: { tableBytes: 0, usesHuffman: false },
+      greetingTimeoutMs: this.#options.awaitsGreeting === true ? () => 5_000 : undefined,
+      onUngreeted: () => {
+        this.ungreeted++;
+      },
       isKeptAlive: true,
       turn: this.turn,
       buffers: this.buffers,
