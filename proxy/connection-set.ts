@@ -10,6 +10,8 @@ export interface Member {
 export interface SweepLimits {
   readonly nowMs: number;
   readonly idleTimeoutMs: number;
+  /** The same for one exchange. */
+  readonly streamIdleTimeoutMs: number;
 }
 
 /** The open connections of one listener. */

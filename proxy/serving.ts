@@ -15,6 +15,7 @@ export interface ServingOptions<T extends Member> {
     readonly service: string;
     readonly maxConnections: number;
     readonly idleTimeoutMs: number;
+    readonly streamIdleTimeoutMs: number;
   };
   /** Whether callers must show a certificate that our identity trusts. */
   readonly isMutualTls: boolean;
@@ -89,7 +90,8 @@ export class Serving<T extends Member> {
   }
 
   sweep(nowMs: number): void {
-    this.members.sweep({ nowMs, idleTimeoutMs: this.#options.settings().idleTimeoutMs });
+    const { idleTimeoutMs, streamIdleTimeoutMs } = this.#options.settings();
+    this.members.sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs });
     if (this.#isDraining && this.members.size === 0) this.#options.onIdle();
   }
 

@@ -18,6 +18,13 @@ const Milliseconds = (fallback: number) => Type.Integer({ minimum: 1, maximum: 8
 const ProtocolSchema = Type.Enum([...protocols], { default: "tcp" });
 const Action = Type.Enum(["allow", "deny"]);
 
+const requestTimeouts = {
+  /** An HTTP exchange in which nothing moves for this long is ended, as Envoy's stream_idle_timeout does; tunnels are not. */
+  streamIdleTimeoutMs: Milliseconds(300_000),
+  /** An upstream connection that carries nothing for this long is closed: below what common servers allow, so that we go first. */
+  upstreamIdleTimeoutMs: Milliseconds(55_000),
+};
+
 const IntentionRule = Type.Object({ source: Type.String({ minLength: 1 }), action: Action }, closed);
 
 const Inbound = Type.Object(
@@ -34,6 +41,7 @@ const Inbound = Type.Object(
     connectTimeoutMs: Milliseconds(5_000),
     /** A connection without a byte in either direction for this long is closed. */
     idleTimeoutMs: Milliseconds(3_600_000),
+    ...requestTimeouts,
     maxConnections: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 65_536 }),
   },
   closed,
@@ -56,6 +64,7 @@ const Outbound = Type.Object(
     serverName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
     connectTimeoutMs: Milliseconds(5_000),
     idleTimeoutMs: Milliseconds(3_600_000),
+    ...requestTimeouts,
     maxConnections: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 65_536 }),
   },
   closed,

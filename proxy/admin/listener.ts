@@ -25,7 +25,13 @@ export function createAdminListener(
   const policy: RequestPolicy = { decide: (head) => answer(head, options.pages) };
   const admin: Serving<Member> = new Serving({
     context,
-    settings: () => ({ listen: options.listen, service: "admin", maxConnections, idleTimeoutMs }),
+    settings: () => ({
+      listen: options.listen,
+      service: "admin",
+      maxConnections,
+      idleTimeoutMs,
+      streamIdleTimeoutMs: idleTimeoutMs,
+    }),
     isMutualTls: false,
     serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
     onRefused: () => undefined,

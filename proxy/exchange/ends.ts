@@ -64,9 +64,20 @@ export interface ResponseReceiver {
 export interface UpstreamLoss {
   /** The server has certainly not acted on the request: it may be sent again, whatever it is. */
   readonly isUnprocessed: boolean;
-  /** The connection had carried requests before and was found closed, as one that its server had given up. */
+  /**
+   * The connection ended before a byte of the response, and that says nothing about this request: it had carried others
+   * before, as one that its server had given up, or carried others beside it.
+   */
   readonly wasReused: boolean;
+  /** What came is no response, or not a whole one. */
+  readonly isMalformed: boolean;
 }
+
+/** The accidents of connections. */
+export const unprocessedLoss: UpstreamLoss = { isUnprocessed: true, wasReused: false, isMalformed: false };
+export const reusedLoss: UpstreamLoss = { isUnprocessed: false, wasReused: true, isMalformed: false };
+export const plainLoss: UpstreamLoss = { isUnprocessed: false, wasReused: false, isMalformed: false };
+export const malformedLoss: UpstreamLoss = { isUnprocessed: false, wasReused: false, isMalformed: true };
 
 /** Why no connection could be had, with Envoy's response flags: UH, UF and UO. */
 export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow";
@@ -81,7 +92,7 @@ export interface UpstreamWaiter {
 export interface Upstream {
   /**
    * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. `wantsFresh` asks for a connection
-   * that has carried nothing yet, after one that had turned out to be closed.
+   * that has carried nothing yet, if there may be one, after one that had turned out to be closed.
    */
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void;
   cancel(waiter: UpstreamWaiter): void;

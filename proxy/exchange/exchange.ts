@@ -15,6 +15,7 @@ import type {
 } from "./ends.ts";
 import { failureReply, replyHead, textReply } from "./local-reply.ts";
 import type { LocalReply, RequestPolicy } from "./policy.ts";
+import { Resends } from "./resends.ts";
 
 /** What the exchanges of one listener share. */
 export interface ExchangeContext {
@@ -22,10 +23,8 @@ export interface ExchangeContext {
   readonly monotonicMs: () => number;
 }
 
-/** Methods whose second execution changes nothing (RFC 9110 section 9.2.2): these may be sent again. */
-const idempotentMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"]);
-/** Sending again is for accidents of connections, not for servers that fail. */
-const maxResends = 2;
+/** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
+const maxInterims = 100;
 
 /**
  * One request and its response: asks the policy, gets a connection, passes both bodies on as fast as their receivers take
@@ -38,14 +37,18 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
-  readonly #request = new BodyPipe();
-  readonly #response = new BodyPipe();
+  readonly #request = new BodyPipe(true);
+  readonly #response = new BodyPipe(false);
   #isBodyless = false;
   /** Both directions end by themselves (RFC 9110 section 9.3.6, RFC 8441). */
   #isTunnel = false;
   #hasResponse = false;
   #isOver = false;
-  #resends = 0;
+  #resends: Resends | undefined;
+  #interims = 0;
+  /** Something has moved since the last sweep, which says when: so that looking for idle exchanges costs the busy nothing. */
+  #hasMoved = true;
+  #idleSinceMs = 0;
 
   constructor(downstream: Downstream, context: ExchangeContext) {
     this.#downstream = downstream;
@@ -98,6 +101,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
       if (end > start) this.#downstream.consumeRequest(end - start);
       return;
     }
+    this.#hasMoved = true;
     const taken = this.#request.data(this.#stream, bytes, start, end, isEnd);
     if (taken > 0) this.#downstream.consumeRequest(taken);
     this.#endTunnel();
@@ -110,6 +114,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
 
   /** The client takes bytes again. */
   onDownstreamWritable(): void {
+    this.#hasMoved = true;
     const taken = this.#response.resume(this.#downstream);
     if (taken > 0) this.#stream?.consumeResponse(taken);
     if (this.#response.isDone) this.#finish();
@@ -128,9 +133,10 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     if (this.#isOver || head === undefined) return;
     const stream = connection.send(head, this.#isBodyless, this);
     if (stream === undefined) {
-      this.#upstream?.acquire(this, true);
+      this.#upstream?.acquire(this, false);
       return;
     }
+    this.#hasMoved = true;
     this.#stream = stream;
     if (!this.#isBodyless) this.onUpstreamWritable();
   }
@@ -141,7 +147,9 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   }
 
   onInform(head: ResponseHead): void {
-    this.#downstream.inform(head);
+    this.#hasMoved = true;
+    if (++this.#interims > maxInterims) this.#giveUp("malformed_response", badGateway);
+    else this.#downstream.inform(head);
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
@@ -150,6 +158,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   }
 
   onResponseData(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
+    this.#hasMoved = true;
     const taken = this.#response.data(this.#downstream, bytes, start, end, isEnd);
     if (taken > 0) this.#stream?.consumeResponse(taken);
     if (this.#response.isDone) this.#finish();
@@ -163,35 +172,65 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   onUpstreamLost(loss: UpstreamLoss): void {
     if (this.#isOver) return;
     this.#stream = undefined;
+    // All of the response is here: what is left of the request would only have been dropped.
+    if (this.#response.hasEnded && !this.#isTunnel) return;
     if (this.#hasResponse) {
       this.#isOver = true;
       this.#downstream.abort();
     } else if (this.#canResend(loss)) {
-      this.#resends++;
       this.#context.counters.retries++;
+      this.#request.rewind();
       this.#upstream?.acquire(this, loss.wasReused);
+    } else if (loss.isMalformed) {
+      this.#giveUp("malformed_response", badGateway);
     } else {
-      this.#context.counters.refusals.upstream_lost++;
-      this.#reply(upstreamLost, this.#head?.method === "HEAD");
+      this.#giveUp("upstream_lost", upstreamLost);
     }
   }
 
   onUpstreamWritable(): void {
     if (this.#stream === undefined) return;
+    this.#hasMoved = true;
     const taken = this.#request.resume(this.#stream);
     if (taken > 0) this.#downstream.consumeRequest(taken);
     this.#endTunnel();
+  }
+
+  /** Called about once a second: ends what has not moved for too long. Tunnels may be silent as long as their connections. */
+  sweep(nowMs: number, idleTimeoutMs: number): void {
+    if (this.#isOver) return;
+    if (this.#hasMoved) {
+      this.#hasMoved = false;
+      this.#idleSinceMs = nowMs;
+    } else if (!this.#isTunnel && nowMs - this.#idleSinceMs >= idleTimeoutMs) {
+      const isClientSlow = !this.#request.hasEnded && !this.#request.isHeldUp;
+      this.#giveUp("stream_idle_timeout", isClientSlow ? requestTimeout : gatewayTimeout);
+    }
   }
 
   #endTunnel(): void {
     if (this.#isTunnel && this.#response.isDone) this.#finish();
   }
 
-  /** Only a request without a body is still whole here, and only an accident of reuse says nothing about the server. */
   #canResend(loss: UpstreamLoss): boolean {
-    const head = this.#head;
-    if (!this.#isBodyless || this.#resends >= maxResends || head === undefined) return false;
-    return loss.isUnprocessed || (loss.wasReused && idempotentMethods.has(head.method));
+    if (loss.isMalformed || !this.#request.canRewind || this.#head === undefined) return false;
+    this.#resends ??= new Resends();
+    return this.#resends.take(loss, this.#head.method);
+  }
+
+  /** Ends the exchange from our side: with an answer, or, after one has begun, by cutting it short. */
+  #giveUp(reason: "upstream_lost" | "malformed_response" | "stream_idle_timeout", reply: LocalReply): void {
+    this.#context.counters.refusals[reason]++;
+    const stream = this.#stream;
+    this.#stream = undefined;
+    if (stream === undefined) this.#upstream?.cancel(this);
+    if (this.#hasResponse) {
+      this.#isOver = true;
+      this.#downstream.abort();
+    } else {
+      this.#reply(reply, this.#head?.method === "HEAD");
+    }
+    stream?.abort();
   }
 
   #reply(reply: LocalReply, isHead: boolean): void {
@@ -204,6 +243,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
 
   #begin(head: ResponseHead, isEnd: boolean): void {
     this.#hasResponse = true;
+    this.#hasMoved = true;
+    this.#request.forget();
     this.#context.counters.countResponse(head.status, this.#context.monotonicMs() - this.#startedMs);
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     if (isEnd) this.#isOver = true;
@@ -214,10 +255,14 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   #finish(): void {
     if (this.#isTunnel && !this.#request.isDone) return;
     this.#isOver = true;
-    if (!this.#request.hasEnded || !(this.#isBodyless || this.#request.isDone)) this.#stream?.abort();
+    const stream = this.#stream;
     this.#stream = undefined;
+    if (!this.#request.hasEnded || !(this.#isBodyless || this.#request.isDone)) stream?.abort();
   }
 }
 
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");
+const badGateway = textReply(502, "upstream response could not be read");
+const gatewayTimeout = textReply(504, "upstream response took too long");
+const requestTimeout = textReply(408, "request took too long");

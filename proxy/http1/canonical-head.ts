@@ -23,6 +23,8 @@ export interface Http1Response {
   readonly isChunked: boolean;
   /** The connection cannot carry another exchange. */
   readonly hasClose: boolean;
+  /** How long the server says that it keeps the connection when idle (Keep-Alive: timeout=5); infinite when it does not. */
+  readonly keepAliveMs: number;
   /** 101: the connection is a tunnel from here on; `head` says 200, as for any CONNECT. */
   readonly isSwitching: boolean;
 }
@@ -104,11 +106,14 @@ export function canonicalResponse(parsed: MessageHead): Http1Response | HeadProb
   const isSwitching = parsed.status === 101;
   const fields = [":status", isSwitching ? "200" : `${parsed.status}`];
   const { spans, ids } = parsed;
+  let keepAliveMs = Number.POSITIVE_INFINITY;
   for (let i = 0; i < parsed.fieldCount; i++) {
     switch (ids[i]) {
+      case Field.keepAlive:
+        keepAliveMs = parseKeepAlive(text.substring(at(spans[i * 4 + 2] ?? 0), at(spans[i * 4 + 3] ?? 0)));
+        continue;
       case Field.upgrade:
       case Field.connection:
-      case Field.keepAlive:
       case Field.proxyConnection:
       case Field.transferEncoding:
       case Field.te:
@@ -129,6 +134,13 @@ export function canonicalResponse(parsed: MessageHead): Http1Response | HeadProb
     contentLength: parsed.isChunked ? -1 : parsed.contentLength,
     isChunked: parsed.isChunked,
     hasClose: parsed.hasClose || (parsed.minorVersion === 0 && !parsed.hasKeepAlive),
+    keepAliveMs,
     isSwitching,
   };
+}
+
+/** RFC 2068 section 19.7.1.1, as Node.js and Apache still write it. */
+function parseKeepAlive(value: string): number {
+  const seconds = /(?:^|[\s,])timeout=(\d{1,6})(?:$|[\s,])/i.exec(value)?.[1];
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
 }

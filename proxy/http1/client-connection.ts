@@ -1,4 +1,13 @@
-import type { ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
+import {
+  malformedLoss,
+  plainLoss,
+  type ResponseReceiver,
+  reusedLoss,
+  type UpstreamConnection,
+  type UpstreamLoss,
+  type UpstreamStream,
+  unprocessedLoss,
+} from "../exchange/ends.ts";
 import { replyHead } from "../exchange/local-reply.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
@@ -18,6 +27,9 @@ export interface ClientOwner {
   /** The connection must not be used again. Called once. */
   onGone(client: ClientConnection): void;
 }
+
+/** A connection is not used any more so long before its server's announced end: about a coarse tick and a way there. */
+const keepAliveMarginMs = 1_000;
 
 const notSwitched = replyHead({ action: "reply", status: 502, contentType: "text/plain", body: "" }).head;
 
@@ -46,6 +58,9 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   #isKeptAlive = true;
   #isTunnel = false;
   #exchanges = 0;
+  /** The outbox's count when the request was given: as long as it is the same, nothing of it has left. */
+  #flushesBefore = 0;
+  #keepAliveMs = Number.POSITIVE_INFINITY;
   /** Body bytes passed on and not yet taken: while there are any, no more are read. */
   #unread = 0;
   #isReading = false;
@@ -56,6 +71,16 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     this.#owner = owner;
     this.#out = new Outbox(connection, turn);
     connection.handler = this;
+  }
+
+  /** The server has announced to close it about now: a request would cross with that. */
+  isExpiring(nowMs: number): boolean {
+    return nowMs - this.connection.lastActivityMs > this.#keepAliveMs - keepAliveMarginMs;
+  }
+
+  /** Whether `isExpiring` can ever be true. */
+  get hasExpiry(): boolean {
+    return this.#keepAliveMs !== Number.POSITIVE_INFINITY;
   }
 
   send(head: RequestHead, isEnd: boolean, receiver: ResponseReceiver): UpstreamStream | undefined {
@@ -69,6 +94,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     this.#unread = 0;
     this.#exchanges++;
     this.#isChunked = !isEnd && head.contentLength < 0 && !head.isConnect;
+    this.#flushesBefore = this.#out.flushes;
     this.#out.write(encodeRequestHead(head, this.#isChunked));
     return this;
   }
@@ -106,8 +132,11 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   }
 
   onData(chunk: Buffer): void {
-    if (this.#phase === "head") this.#readHead(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]));
-    else if (this.#phase === "body") this.#readBody(chunk, 0);
+    if (this.#phase === "head") {
+      // An answer to a request that has not left yet is none: it must not reach whoever sent that (response splitting).
+      if (this.#out.flushes === this.#flushesBefore) this.#lose(unprocessedLoss);
+      else this.#readHead(this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]));
+    } else if (this.#phase === "body") this.#readBody(chunk, 0);
     // Bytes that answer no request: whoever sent them does not speak HTTP/1.1.
     else this.abort();
   }
@@ -118,7 +147,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
 
   onEnd(): void {
     if (this.#phase !== "body" || !this.#body.isUntilEnd) {
-      this.#lose();
+      this.#lose(this.#lossByClose());
       return;
     }
     this.#isKeptAlive = false;
@@ -127,7 +156,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   }
 
   onClose(): void {
-    this.#lose();
+    this.#lose(this.#lossByClose());
   }
 
   onBody(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
@@ -152,7 +181,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
         return;
       }
       if (response === undefined) {
-        this.#lose();
+        this.#lose(malformedLoss);
         return;
       }
       if (response.head.status >= 200) {
@@ -185,7 +214,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     const isConnect = request?.isConnect === true;
     // A switch nobody asked for would let the response poison the next one (CVE-2026-73548).
     if (isSwitching && (!isConnect || request?.protocol === "")) {
-      this.#lose();
+      this.#lose(malformedLoss);
       return;
     }
     if (isConnect && request?.protocol !== "" && !isSwitching && head.status < 300) {
@@ -193,6 +222,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
       return;
     }
     this.#isKeptAlive = !response.hasClose && !isConnect;
+    this.#keepAliveMs = response.keepAliveMs;
     this.#isTunnel = isConnect && head.status < 300;
     this.#phase = "body";
     if (this.#isTunnel) this.#body.beginUntilEnd();
@@ -208,7 +238,11 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     const receiver = this.#receiver;
     receiver?.onResponse(head, isEnd);
     if (this.#receiver !== receiver) return;
-    if (this.#isTunnel) receiver?.onUpstreamWritable();
+    if (this.#isTunnel) {
+      receiver?.onUpstreamWritable();
+      // The client's direction had ended before there was a tunnel.
+      if (this.#hasRequestEnded) this.#out.end();
+    }
     this.#readBody(bytes, headEnd);
   }
 
@@ -226,7 +260,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     this.#isReading = false;
     if (this.#phase !== "body") return;
     if (end < 0) {
-      this.#lose();
+      this.#lose(malformedLoss);
       return;
     }
     if (!this.#hasResponseEnded) {
@@ -259,13 +293,19 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     }
   }
 
-  #lose(): void {
+  #lossByClose(): UpstreamLoss {
+    if (this.#phase !== "head") return plainLoss;
+    if (this.#rest !== undefined) return malformedLoss;
+    if (this.#out.flushes === this.#flushesBefore) return unprocessedLoss;
+    return this.#exchanges > 1 ? reusedLoss : plainLoss;
+  }
+
+  #lose(loss: UpstreamLoss): void {
     const receiver = this.#receiver;
-    const wasReused = this.#exchanges > 1 && this.#phase === "head" && this.#rest === undefined;
     this.#receiver = undefined;
     this.#leave();
     this.connection.destroy();
-    if (!this.#hasResponseEnded) receiver?.onUpstreamLost({ isUnprocessed: false, wasReused });
+    if (!this.#hasResponseEnded) receiver?.onUpstreamLost(loss);
   }
 
   #leave(): void {

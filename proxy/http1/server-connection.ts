@@ -1,5 +1,6 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { SweepLimits } from "../connection-set.ts";
 import type { Downstream } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import { replyHead, textReply } from "../exchange/local-reply.ts";
@@ -45,6 +46,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   #closesAfter = false;
   #isChunked = false;
   #isTunnel = false;
+  /** The response says by itself where it ends. */
+  #isFramed = false;
   #isReading = false;
   #hasClientEnded = false;
   /** Body bytes passed on and not yet taken by the upstream: while there are any, no more are read. */
@@ -71,7 +74,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#connection.destroy();
   }
 
-  sweep({ nowMs, idleTimeoutMs }: { readonly nowMs: number; readonly idleTimeoutMs: number }): void {
+  sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
+    this.#exchange?.sweep(nowMs, streamIdleTimeoutMs);
     if (nowMs - this.#connection.lastActivityMs > idleTimeoutMs) this.destroy();
     else if (this.#phase === "closing" && nowMs - this.#closingSinceMs > lingerMs) this.destroy();
     else if (this.#phase === "head" && this.#pending !== undefined && nowMs - this.#headSinceMs > headTimeoutMs) {
@@ -147,6 +151,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#isTunnel = isConnect && head.status < 300;
     const hasLength = head.contentLength >= 0 || isEnd;
     this.#isChunked = !hasLength && !this.#isTunnel && request.minorVersion > 0;
+    this.#isFramed = (hasLength || this.#isChunked) && !this.#isTunnel;
     // A client of HTTP/1.0 reads to the end; what is left of a request's body cannot be told from the next request.
     if ((!hasLength && request.minorVersion === 0) || !this.#body.isDone || this.#context.isDraining()) {
       this.#closesAfter = true;
@@ -183,7 +188,11 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   }
 
   abort(): void {
-    this.destroy();
+    this.#exchange = undefined;
+    // What has come of the response is the client's. Where nothing but the connection's end would tell that it is not all,
+    // that has to be a reset.
+    if (this.#isFramed) this.#close();
+    else this.destroy();
   }
 
   /** Reads one request after another until one is under way, bytes run out or the client cannot take more. */

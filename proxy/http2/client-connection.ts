@@ -17,6 +17,9 @@ export interface ResponseHandler extends StreamHandler {
   onResponse(stream: Http2Stream<ResponseHandler>, head: ResponseHead, isEnd: boolean): void;
 }
 
+/** What a peer is taken to allow until it says: no peer should allow fewer (RFC 9113 section 6.5.2). */
+const streamsBeforeSettings = 100;
+
 /** The client's side: requests out, responses in. */
 export class Http2ClientConnection extends Http2Connection<ResponseHandler> {
   readonly isServer = false;
@@ -41,7 +44,18 @@ export class Http2ClientConnection extends Http2Connection<ResponseHandler> {
     const { core } = this;
     if (core.hasFailed || core.isShuttingDown || this.#peerGoawayLimit < maxStreamId || this.#nextId > maxStreamId)
       return 0;
-    return Math.max(0, core.peer.maxConcurrentStreams - this.openStreams);
+    const allowed = core.peer.hasSettings ? core.peer.maxConcurrentStreams : streamsBeforeSettings;
+    return Math.max(0, allowed - this.openStreams);
+  }
+
+  /** The peer has said what it allows. */
+  get hasPeerSettings(): boolean {
+    return this.core.peer.hasSettings;
+  }
+
+  /** More than one request has been sent. */
+  get hasCarriedOthers(): boolean {
+    return this.#nextId > 3;
   }
 
   /** Sends a request head; `isEnd` when it has no body. Undefined, and nothing sent, when `freeStreams` is 0. */

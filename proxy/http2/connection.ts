@@ -37,6 +37,11 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     return this.core.streams.open.size;
   }
 
+  /** Who hears of the streams that are open. */
+  handlers(): Handler[] {
+    return Array.from(this.core.streams.open.values(), ({ handler }) => handler).filter((one) => one !== undefined);
+  }
+
   /** Broken, or shut down and nothing left to do. */
   get isDrained(): boolean {
     return this.core.hasFailed || (this.core.goawayLimit < maxStreamId && this.openStreams === 0);

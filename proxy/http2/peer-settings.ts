@@ -9,9 +9,12 @@ export class PeerSettings {
   maxFrameBytes = defaultFrameBytes;
   maxHeaderListBytes = Number.POSITIVE_INFINITY;
   allowsExtendedConnect = false;
+  /** It has told us something. */
+  hasSettings = false;
 
   /** Takes over the six-byte settings in order; returns an error code, 0 for none. Unknown settings are ignored. */
   apply(bytes: Buffer, start: number, end: number, isFromServer: boolean): number {
+    this.hasSettings = true;
     for (let at = start; at < end; at += 6) {
       const code = this.#set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2), isFromServer);
       if (code !== ErrorCode.noError) return code;

@@ -35,6 +35,7 @@ export class ServerSession implements Member, ServerEvents {
         context.connections.readBytes += read;
         context.connections.writeBytes += written;
       },
+      onReceived: () => undefined,
     });
     this.#http2 = new Http2ServerConnection(
       { limits: options.limits, pool: context.buffers, hpack: options.hpack },
@@ -57,9 +58,15 @@ export class ServerSession implements Member, ServerEvents {
     this.#glue.connection.destroy();
   }
 
-  sweep({ nowMs, idleTimeoutMs }: SweepLimits): void {
-    if (nowMs - this.#glue.connection.lastActivityMs > idleTimeoutMs) this.destroy();
-    else this.#glue.sweep(nowMs);
+  sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
+    if (nowMs - this.#glue.connection.lastActivityMs > idleTimeoutMs) {
+      this.destroy();
+      return;
+    }
+    for (const exchange of this.#http2.handlers()) {
+      if (exchange instanceof StreamExchange) exchange.sweep(nowMs, streamIdleTimeoutMs);
+    }
+    this.#glue.sweep(nowMs);
   }
 
   onRequest(stream: Http2Stream, head: RequestHead, isEnd: boolean): StreamHandler {
@@ -97,6 +104,7 @@ class StreamExchange implements Downstream, StreamHandler {
   readonly #exchange: Exchange;
   readonly #options: ServerSessionOptions;
   #isRequestOpen = true;
+  #isTunnel = false;
 
   constructor(http2: Http2ServerConnection, stream: Http2Stream, options: ServerSessionOptions) {
     this.#http2 = http2;
@@ -108,6 +116,10 @@ class StreamExchange implements Downstream, StreamHandler {
   start(head: RequestHead, isEnd: boolean): void {
     this.#isRequestOpen = !isEnd;
     this.#exchange.start(head, isEnd, this.#options.policy);
+  }
+
+  sweep(nowMs: number, idleTimeoutMs: number): void {
+    this.#exchange.sweep(nowMs, idleTimeoutMs);
   }
 
   onData(_stream: Http2Stream, bytes: Buffer, start: number, end: number, isEnd: boolean): void {
@@ -133,6 +145,7 @@ class StreamExchange implements Downstream, StreamHandler {
   }
 
   respond(head: ResponseHead, isEnd: boolean): void {
+    this.#isTunnel = this.#stream.isTunnel && head.status < 300;
     this.#http2.respond(this.#stream, head.block, isEnd);
     if (isEnd) this.#closeRequest();
   }
@@ -158,6 +171,6 @@ class StreamExchange implements Downstream, StreamHandler {
 
   /** A complete response to an incomplete request: the client may stop sending it (RFC 9113 section 8.1). */
   #closeRequest(): void {
-    if (this.#isRequestOpen && !this.#stream.isTunnel) this.#http2.reset(this.#stream, ErrorCode.noError);
+    if (this.#isRequestOpen && !this.#isTunnel) this.#http2.reset(this.#stream, ErrorCode.noError);
   }
 }

@@ -15,6 +15,9 @@ export class SocketGlue implements ConnectionHandler {
   readonly #monotonicMs: () => number;
   readonly #onClosed: () => void;
   readonly #onBytes: (read: number, written: number) => void;
+  readonly #onReceived: () => void;
+  /** When a byte last came. */
+  lastReceivedMs: number;
   #http2: Outgoing | undefined;
   #isAdded = false;
   #isEnding = false;
@@ -28,12 +31,16 @@ export class SocketGlue implements ConnectionHandler {
     /** Called once, when the socket is gone and every stream has been told. */
     readonly onClosed: () => void;
     readonly onBytes: (read: number, written: number) => void;
+    /** Called when what came has been acted on. */
+    readonly onReceived: () => void;
   }) {
     this.connection = options.connection;
     this.#turn = options.turn;
     this.#monotonicMs = options.monotonicMs;
     this.#onClosed = options.onClosed;
     this.#onBytes = options.onBytes;
+    this.#onReceived = options.onReceived;
+    this.lastReceivedMs = options.monotonicMs();
     this.connection.handler = this;
   }
 
@@ -67,7 +74,7 @@ export class SocketGlue implements ConnectionHandler {
       return;
     }
     this.#http2?.sweep(nowMs);
-    // The last stream of a connection that is shut down may end without a word to write.
+    // Or by a reset of our own.
     if (!this.#isEnding && this.#http2?.isDrained === true) this.end();
   }
 
@@ -87,8 +94,14 @@ export class SocketGlue implements ConnectionHandler {
   }
 
   onData(chunk: Buffer): void {
+    const http2 = this.#http2;
+    if (http2 === undefined) return;
     this.#onBytes(chunk.length, 0);
-    this.#http2?.receive(chunk, this.#monotonicMs());
+    this.lastReceivedMs = this.#monotonicMs();
+    http2.receive(chunk, this.lastReceivedMs);
+    // The last stream of a connection that is shut down may end without a word to write.
+    if (http2.isDrained) this.announce();
+    this.#onReceived();
   }
 
   onDrain(): void {

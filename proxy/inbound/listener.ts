@@ -16,7 +16,6 @@ import { CallerPolicy } from "./caller-policy.ts";
 const meshProtocols = ["h2", "http/1.1"] as const;
 const maxIdleConnections = 1_024;
 const maxCallerSeries = 256;
-const appIdleTimeoutMs = 55_000;
 
 /** Where other proxies reach one local service: mTLS and intentions on the mesh side, plain to the application. */
 export class InboundListener {
@@ -28,14 +27,20 @@ export class InboundListener {
   #config: InboundConfig;
   #authorizer: Authorizer;
   #pool: EndpointPool;
-  #upstream: PooledUpstream;
+  readonly #upstream: PooledUpstream;
+  /** Pools of a former address, until their last exchange is over. */
+  readonly #leaving = new Set<EndpointPool>();
 
   constructor(context: ProxyContext, config: InboundConfig) {
     this.#context = context;
     this.#config = config;
     this.#authorizer = compileIntentions(config.intentions);
     this.#pool = this.#createPool();
-    this.#upstream = this.#createUpstream();
+    this.#upstream = new PooledUpstream({
+      picker: { pick: (tried) => (tried.includes(this.#pool) ? undefined : this.#pool) },
+      monotonicMs: context.clock.monotonicMs,
+      waitTimeoutMs: () => this.#config.connectTimeoutMs,
+    });
     this.serving = new Serving({
       context,
       settings: () => this.#config,
@@ -59,8 +64,9 @@ export class InboundListener {
     this.serving.refreshIdentity();
     if (hasMoved) {
       this.#pool.close();
+      this.#leaving.add(this.#pool);
       this.#pool = this.#createPool();
-      this.#upstream = this.#createUpstream();
+      this.#upstream.refresh();
     }
     for (const member of this.serving.members) {
       if (member instanceof TcpSession && !this.#authorizer(member.peerUri).isAllowed) {
@@ -73,6 +79,11 @@ export class InboundListener {
   sweep(nowMs: number): void {
     this.serving.sweep(nowMs);
     this.#pool.sweep(nowMs);
+    this.#upstream.sweep(nowMs);
+    for (const pool of this.#leaving) {
+      pool.sweep(nowMs);
+      if (pool.isEmpty) this.#leaving.delete(pool);
+    }
   }
 
   #serve(connection: Connection, onClosed: () => void): Member | undefined {
@@ -136,18 +147,17 @@ export class InboundListener {
       connect: (onResult) => this.#dialApp(onResult),
       protocolOf: () => speaks,
       hpack: plainHpack,
+      greetingTimeoutMs: undefined,
+      onUngreeted: () => undefined,
+      isKeptAlive: false,
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,
       maxIdle: maxIdleConnections,
       maxConnections: this.#config.maxConnections,
-      idleTimeoutMs: appIdleTimeoutMs,
+      idleTimeoutMs: () => this.#config.upstreamIdleTimeoutMs,
+      onRoom: (pool) => this.#upstream.serve(pool),
     });
-  }
-
-  #createUpstream(): PooledUpstream {
-    const pool = this.#pool;
-    return new PooledUpstream({ pick: (tried) => (tried.includes(pool) ? undefined : pool) });
   }
 
   #dialApp(onResult: Parameters<ProxyContext["transport"]["connect"]>[0]["onResult"]): void {

@@ -7,14 +7,17 @@ import { EndpointPool } from "../upstream/endpoint-pool.ts";
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
 const suspectMs = 1_000;
 const maxIdleConnections = 1_024;
-/** Below the keep-alive times of common servers, so that we close first. */
-const idleTimeoutMs = 55_000;
 
 export interface EndpointOptions {
   readonly address: string;
   readonly weight: number;
   readonly maxConnections: number;
   readonly context: ProxyContext;
+  readonly idleTimeoutMs: () => number;
+  readonly connectTimeoutMs: () => number;
+  /** A connection to `address` stood and was ended before a word of the other side. */
+  readonly onUngreeted: (address: string) => void;
+  readonly onRoom: (pool: EndpointPool) => void;
   /** Opens a verified mTLS connection to `address`. */
   readonly connect: (address: string, onResult: (result: ConnectResult) => void) => void;
 }
@@ -38,12 +41,16 @@ export class Endpoint implements Candidate {
       connect: (onResult) => this.connect(onResult),
       protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
       hpack: plainHpack,
+      greetingTimeoutMs: options.connectTimeoutMs,
+      onUngreeted: () => options.onUngreeted(this.address),
+      isKeptAlive: true,
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,
       maxIdle: maxIdleConnections,
       maxConnections: options.maxConnections,
-      idleTimeoutMs,
+      idleTimeoutMs: options.idleTimeoutMs,
+      onRoom: options.onRoom,
     });
   }
 
@@ -52,7 +59,7 @@ export class Endpoint implements Candidate {
   }
 
   get isSuspect(): boolean {
-    return this.#options.context.clock.monotonicMs() - this.#failedAtMs < suspectMs;
+    return this.pool.isFailing || this.#options.context.clock.monotonicMs() - this.#failedAtMs < suspectMs;
   }
 
   connect(onResult: (result: ConnectResult) => void): void {

@@ -9,6 +9,8 @@ const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 /** The endpoints of one destination. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
+  /** Pools of endpoints that were removed, until their last exchange is over. */
+  readonly #leaving = new Set<EndpointPool>();
   readonly #random: () => number;
   readonly #options: Omit<EndpointOptions, "address" | "weight" | "maxConnections">;
 
@@ -32,7 +34,10 @@ export class Endpoints implements PoolPicker {
       kept.weight = weight;
       return kept;
     });
-    for (const removed of current.values()) removed.pool.close();
+    for (const { pool } of current.values()) {
+      pool.close();
+      this.#leaving.add(pool);
+    }
   }
 
   pick(tried: readonly EndpointPool[]): EndpointPool | undefined {
@@ -47,6 +52,10 @@ export class Endpoints implements PoolPicker {
 
   sweep(nowMs: number): void {
     for (const endpoint of this.#list) endpoint.pool.sweep(nowMs);
+    for (const pool of this.#leaving) {
+      pool.sweep(nowMs);
+      if (pool.isEmpty) this.#leaving.delete(pool);
+    }
   }
 
   close(): void {

@@ -26,6 +26,7 @@ export class OutboundListener {
   readonly connectFailures = new Map<string, number>();
   readonly #context: ProxyContext;
   readonly #endpoints: Endpoints;
+  readonly #upstream: PooledUpstream;
   readonly #policy: RequestPolicy;
   #config: OutboundConfig;
   #isExpectedPeer: (uri: string) => boolean = () => false;
@@ -33,10 +34,24 @@ export class OutboundListener {
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
     this.#config = config;
-    this.#endpoints = new Endpoints({ context, connect: (address, onResult) => this.#connect(address, onResult) }, () =>
-      context.random.float(),
+    this.#endpoints = new Endpoints(
+      {
+        context,
+        idleTimeoutMs: () => this.#config.upstreamIdleTimeoutMs,
+        connectTimeoutMs: () => this.#config.connectTimeoutMs,
+        onUngreeted: (address) =>
+          this.#countFailure(address, { ok: false, reason: "closed_early", message: "ended before its first words" }),
+        onRoom: (pool) => this.#upstream.serve(pool),
+        connect: (address, onResult) => this.#connect(address, onResult),
+      },
+      () => context.random.float(),
     );
-    const upstream = new PooledUpstream(this.#endpoints);
+    const upstream = new PooledUpstream({
+      picker: this.#endpoints,
+      monotonicMs: context.clock.monotonicMs,
+      waitTimeoutMs: () => this.#config.connectTimeoutMs,
+    });
+    this.#upstream = upstream;
     // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
     this.#policy = {
       decide: (head) => ({ action: "forward", upstream, head: withIdentity(head, "", upstream) }),
@@ -70,11 +85,13 @@ export class OutboundListener {
     const pattern = config.peerIdentity ?? `spiffe://${trustDomain}/ns/default/dc/*/svc/${config.service}`;
     this.#isExpectedPeer = mustGet(compileSpiffePattern(pattern), "peer patterns are checked when parsed");
     this.#endpoints.update(config);
+    this.#upstream.refresh();
   }
 
   sweep(nowMs: number): void {
     this.serving.sweep(nowMs);
     this.#endpoints.sweep(nowMs);
+    this.#upstream.sweep(nowMs);
   }
 
   #serveTcp(client: Connection, onClosed: () => void): Member {

@@ -17,6 +17,8 @@ export interface RelayOptions {
 export class Relay {
   readonly #options: RelayOptions;
   #open = 2;
+  /** Directions that have not ended. */
+  #running = 2;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -48,19 +50,19 @@ export class Relay {
   }
 
   #half(from: Connection, to: Connection, count: (bytes: number) => void): ConnectionHandler {
-    let hasEnded = false;
     return {
       onData(chunk) {
         count(chunk.length);
         if (!to.write(chunk)) from.pause();
       },
       onDrain: () => to.resume(),
-      onEnd() {
-        hasEnded = true;
+      onEnd: () => {
+        this.#running--;
         to.end();
       },
       onClose: () => {
-        if (!hasEnded) to.destroy();
+        // What one side still sends has nowhere to go; after both have ended, what still waits for the other may leave.
+        if (this.#running > 0) to.destroy();
         if (--this.#open === 0) this.#options.onClosed();
       },
     };

@@ -21,6 +21,8 @@ export const requestRefusals = [
   "connect_failure",
   "overflow",
   "upstream_lost",
+  "malformed_response",
+  "stream_idle_timeout",
 ] as const;
 export type RequestRefusal = (typeof requestRefusals)[number];
 

@@ -6,6 +6,9 @@ export interface CoarseClock {
   nowMs: number;
 }
 
+/** An idle connection whose peer's machine is gone is found out by the kernel, which asks after so long (RFC 9293 3.8.4). */
+const keepAliveAfterMs = 30_000;
+
 /**
  * One Bun socket behind the {@link Connection} interface. Bun's `write` may take a part only; the rest waits here, and
  * the caller is told to stop, so at most what one read brought is ever held.
@@ -28,6 +31,7 @@ export class BunConnection implements Connection {
     this.#socket = socket;
     this.#coarse = coarse;
     this.lastActivityMs = coarse.nowMs;
+    socket.setKeepAlive(true, keepAliveAfterMs);
   }
 
   get remoteAddress(): string {

@@ -21,6 +21,8 @@ export class MemoryNetwork implements Transport {
   /** Largest piece a reader gets at once; 1 tests every boundary. */
   maxPieceBytes = 64 * 1024;
   nowMs = 0;
+  /** Ends of connections that are not closed. */
+  openEnds = 0;
   readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
   readonly #events: (() => void)[] = [];
   #nextPort = 40_000;
@@ -123,6 +125,7 @@ export class MemoryConnection implements Connection {
 
   constructor(network: MemoryNetwork) {
     this.#network = network;
+    network.openEnds++;
   }
 
   get isBlocked(): boolean {
@@ -214,6 +217,7 @@ export class MemoryConnection implements Connection {
   #closeLater(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#network.openEnds--;
     this.#waiting = [];
     this.#network.schedule(() => this.handler.onClose());
   }

@@ -59,6 +59,8 @@ const maxHeldBytes = 32 * 1024;
 
 /** What one connection has written in this turn. */
 export class Outbox implements Flushable {
+  /** Times that something has left. */
+  flushes = 0;
   readonly #connection: Connection;
   readonly #turn: WriteTurn;
   #parts: Uint8Array[] = [];
@@ -94,6 +96,7 @@ export class Outbox implements Flushable {
     this.#isAdded = false;
     const [first] = this.#parts;
     if (first !== undefined) {
+      this.flushes++;
       this.#connection.write(this.#parts.length === 1 ? first : Buffer.concat(this.#parts, this.#heldBytes));
       this.#parts = [];
       this.#heldBytes = 0;

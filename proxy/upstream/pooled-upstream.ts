@@ -1,72 +1,163 @@
-import type { Upstream, UpstreamConnection, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
-import type { EndpointPool } from "./endpoint-pool.ts";
+import type { Upstream, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
+import type { EndpointPool, Opened } from "./endpoint-pool.ts";
 
-/** Chooses the pool for a request; `tried` are those whose connection attempt has just failed for it. */
+/** Chooses the pool for a request; `tried` are those that have just failed to serve it. */
 export interface PoolPicker {
   pick(tried: readonly EndpointPool[]): EndpointPool | undefined;
 }
 
+export interface PooledUpstreamOptions {
+  readonly picker: PoolPicker;
+  readonly monotonicMs: () => number;
+  /** How long a request waits for room among connections that may not become more. */
+  readonly waitTimeoutMs: () => number;
+}
+
 /** Endpoints tried for one request before it is given up. */
 const maxConnectAttempts = 3;
+/** Requests that wait for room; Envoy's max_pending_requests. */
+export const maxWaiting = 1_024;
 const nothingTried: readonly EndpointPool[] = [];
 
 /**
  * Finds a connection for each request: one of the picked pool at once, else a new one. A failed attempt has sent nothing, so
- * the next endpoint may be tried whatever the request is.
+ * the next endpoint may be tried whatever the request is. Where every endpoint has as many connections as it may, requests
+ * wait, and the first to come is the first to be served, by whichever endpoint has room first.
  */
 export class PooledUpstream implements Upstream {
-  readonly #picker: PoolPicker;
-  readonly #waiting = new Set<UpstreamWaiter>();
+  readonly #options: PooledUpstreamOptions;
+  /** Those for whom a connection is being opened, and since when they wait. */
+  readonly #opening = new Map<UpstreamWaiter, number>();
+  /** Those who wait for room, in order, and since when. */
+  readonly #waiting = new Map<UpstreamWaiter, number>();
+  #isServing = false;
+  /** Pools that got room while others were served. */
+  #unserved: EndpointPool[] = [];
 
-  constructor(picker: PoolPicker) {
-    this.#picker = picker;
+  constructor(options: PooledUpstreamOptions) {
+    this.#options = options;
+  }
+
+  /** Requests that wait for room. */
+  get waitingCount(): number {
+    return this.#waiting.size;
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {
-    const pool = this.#picker.pick(nothingTried);
+    const pool = this.#options.picker.pick(nothingTried);
     if (pool === undefined) {
       waiter.onNoUpstream("no_healthy_upstream");
       return;
     }
-    const connection = wantsFresh ? undefined : pool.take();
+    const connection = pool.take(wantsFresh);
     if (connection !== undefined) {
       waiter.onUpstream(connection);
       return;
     }
-    this.#waiting.add(waiter);
-    this.#open(waiter, pool, []);
+    this.#opening.set(waiter, this.#options.monotonicMs());
+    this.#open(waiter, pool, [], "connect_failure");
   }
 
   cancel(waiter: UpstreamWaiter): void {
+    this.#opening.delete(waiter);
     this.#waiting.delete(waiter);
   }
 
-  #open(waiter: UpstreamWaiter, pool: EndpointPool, tried: readonly EndpointPool[]): void {
+  /** To be called when `pool` may serve more than a moment ago. */
+  serve(pool: EndpointPool): void {
+    if (this.#waiting.size === 0) return;
+    if (this.#isServing) {
+      this.#unserved.push(pool);
+      return;
+    }
+    this.#isServing = true;
+    for (let next: EndpointPool | undefined = pool; next !== undefined; next = this.#unserved.pop()) {
+      this.#serveFrom(next);
+    }
+    this.#isServing = false;
+  }
+
+  /** The choice of endpoints has changed: everyone who waits chooses again. */
+  refresh(): void {
+    const waiting = [...this.#waiting.keys()];
+    this.#waiting.clear();
+    for (const waiter of waiting) this.acquire(waiter, false);
+  }
+
+  /** Turns away who has waited too long; called about once a second. */
+  sweep(nowMs: number): void {
+    for (const [waiter, sinceMs] of this.#waiting) {
+      if (nowMs - sinceMs < this.#options.waitTimeoutMs()) continue;
+      this.#waiting.delete(waiter);
+      waiter.onNoUpstream("overflow");
+    }
+  }
+
+  #serveFrom(pool: EndpointPool): void {
+    for (const [waiter, sinceMs] of this.#waiting) {
+      const connection = pool.take(false);
+      if (connection === undefined && (!pool.hasRoom || pool.isFailing)) return;
+      this.#waiting.delete(waiter);
+      if (connection !== undefined) {
+        waiter.onUpstream(connection);
+      } else {
+        this.#opening.set(waiter, sinceMs);
+        this.#open(waiter, pool, [], "connect_failure");
+      }
+    }
+  }
+
+  /** `failure` is why the waiter would be turned away if nothing else can be found: a lack of room is worth waiting. */
+  #open(waiter: UpstreamWaiter, pool: EndpointPool, tried: readonly EndpointPool[], failure: UpstreamFailure): void {
     if (!pool.hasRoom) {
       this.#tryNext(waiter, [...tried, pool], "overflow");
       return;
     }
-    pool.open((connection) => {
-      if (connection === undefined) this.#tryNext(waiter, [...tried, pool], "connect_failure");
-      else this.#deliver(waiter, pool, connection);
-    });
+    pool.open((opened) => this.#onOpened(opened, waiter, pool, [...tried, pool], failure));
+  }
+
+  #onOpened(
+    opened: Opened,
+    waiter: UpstreamWaiter,
+    pool: EndpointPool,
+    tried: readonly EndpointPool[],
+    failure: UpstreamFailure,
+  ): void {
+    if (opened === "failed") this.#tryNext(waiter, tried, failure);
+    else if (opened === "full") this.#tryNext(waiter, tried, "overflow");
+    else if (this.#opening.delete(waiter)) waiter.onUpstream(opened);
+    else pool.giveBack(opened);
   }
 
   #tryNext(waiter: UpstreamWaiter, tried: readonly EndpointPool[], failure: UpstreamFailure): void {
-    if (!this.#waiting.has(waiter)) return;
-    const next = tried.length < maxConnectAttempts ? this.#picker.pick(tried) : undefined;
-    if (next === undefined) {
-      this.#waiting.delete(waiter);
-      waiter.onNoUpstream(failure);
+    if (!this.#opening.has(waiter)) return;
+    const next = tried.length < maxConnectAttempts ? this.#options.picker.pick(tried) : undefined;
+    if (next !== undefined) {
+      const ready = next.take(false);
+      if (ready === undefined) {
+        this.#open(waiter, next, tried, failure);
+        return;
+      }
+      this.#opening.delete(waiter);
+      waiter.onUpstream(ready);
       return;
     }
-    const ready = next.take();
-    if (ready !== undefined) this.#deliver(waiter, next, ready);
-    else this.#open(waiter, next, tried);
+    const sinceMs = this.#opening.get(waiter) ?? this.#options.monotonicMs();
+    this.#opening.delete(waiter);
+    if (failure !== "overflow") waiter.onNoUpstream(failure);
+    else this.#wait(waiter, tried, sinceMs);
   }
 
-  #deliver(waiter: UpstreamWaiter, pool: EndpointPool, connection: UpstreamConnection): void {
-    if (this.#waiting.delete(waiter)) waiter.onUpstream(connection);
-    else pool.giveBack(connection);
+  #wait(waiter: UpstreamWaiter, full: readonly EndpointPool[], sinceMs: number): void {
+    // Who wanted a fresh one takes what there is.
+    for (const pool of full) {
+      const connection = pool.take(false);
+      if (connection === undefined) continue;
+      waiter.onUpstream(connection);
+      return;
+    }
+    const isLate = this.#options.monotonicMs() - sinceMs >= this.#options.waitTimeoutMs();
+    if (this.#waiting.size < maxWaiting && !isLate) this.#waiting.set(waiter, sinceMs);
+    else waiter.onNoUpstream("overflow");
   }
 }

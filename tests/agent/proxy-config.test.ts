@@ -49,6 +49,8 @@ describe("inbound", () => {
         intentions: { default: "deny", rules: [] },
         connectTimeoutMs: 1_500,
         idleTimeoutMs: 3_600_000,
+        streamIdleTimeoutMs: 300_000,
+        upstreamIdleTimeoutMs: 55_000,
         maxConnections: 7,
       },
     ]);
@@ -148,6 +150,8 @@ describe("outbound", () => {
         serverName: `api.default.dc1.internal.${trustDomain}`,
         connectTimeoutMs: 250,
         idleTimeoutMs: 3_600_000,
+        streamIdleTimeoutMs: 300_000,
+        upstreamIdleTimeoutMs: 55_000,
         maxConnections: 65_536,
       },
     ]);

@@ -11,7 +11,8 @@ export type HaproxyKind = "tcp" | "http" | "http-over-h2" | "http2";
 
 const names = { tcp: "haproxy", http: "haproxy", "http-over-h2": "haproxy-h2-hop", http2: "haproxy" } as const;
 
-export function haproxyPair(kind: HaproxyKind): Pair {
+/** `idleTimeoutMs` is how long client and server may be silent. */
+export function haproxyPair(kind: HaproxyKind, { idleTimeoutMs } = { idleTimeoutMs: 60_000 }): Pair {
   return {
     name: names[kind],
     version: () => versionOf([mustFind("haproxy"), "-v"]),
@@ -30,8 +31,8 @@ export function haproxyPair(kind: HaproxyKind): Pair {
         "defaults",
         ` mode ${kind === "tcp" ? "tcp" : "http"}`,
         " timeout connect 5s",
-        " timeout client 60s",
-        " timeout server 60s",
+        ` timeout client ${idleTimeoutMs}ms`,
+        ` timeout server ${idleTimeoutMs}ms`,
         ...(kind === "tcp" ? [] : [" http-reuse always"]),
         "frontend out",
         ` bind ${local(ports.listen)}${clear}`,

@@ -3,6 +3,7 @@ import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
+import { benchProxyFaults } from "./proxy-faults.ts";
 import { benchProxyGrpc } from "./proxy-grpc.ts";
 import { benchProxyHandshake } from "./proxy-handshake.ts";
 import { benchProxyHttp1 } from "./proxy-http1.ts";
@@ -21,6 +22,7 @@ import { benchStartup } from "./startup.ts";
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
+  faults: benchProxyFaults,
   framing: benchFraming,
   "http2-codec": benchHttp2Codec,
   "proxy-bulk": benchProxyBulk,

@@ -41,8 +41,15 @@ export interface Pair {
   readonly start: (workspace: Workspace, ports: PairPorts) => Promise<Pinned>;
 }
 
-/** Ours with its intentions and metrics on; `program` is the launcher of the sources unless said otherwise. */
-export function atollPair(protocol: "http" | "http2" | "grpc" | "tcp", program = sources): Pair {
+/**
+ * Ours with its intentions and metrics on; `program` is the launcher of the sources unless said otherwise, `settings` are more
+ * of both listeners.
+ */
+export function atollPair(
+  protocol: "http" | "http2" | "grpc" | "tcp",
+  program = sources,
+  settings: Readonly<Record<string, number>> = {},
+): Pair {
   return {
     name: "atoll",
     version: () => versionOf([program, "version"]),
@@ -52,13 +59,9 @@ export function atollPair(protocol: "http" | "http2" | "grpc" | "tcp", program =
         default: "deny",
         rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }],
       };
-      const inbound = { service: "web", listen: local(ports.mesh), app: local(ports.backend), protocol, intentions };
-      const outbound = {
-        service: "web",
-        listen: local(ports.listen),
-        protocol,
-        endpoints: [{ address: local(ports.mesh) }],
-      };
+      const common = { service: "web", protocol, ...settings };
+      const inbound = { ...common, listen: local(ports.mesh), app: local(ports.backend), intentions };
+      const outbound = { ...common, listen: local(ports.listen), endpoints: [{ address: local(ports.mesh) }] };
       const admin = { listen: local(ports.admin) };
       writeFileSync(
         config,

@@ -3,7 +3,7 @@ import { silentLogger } from "../../lib/base/logger.ts";
 import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
-import type { TlsIdentity } from "../../proxy/transport/transport.ts";
+import type { Listener, TlsIdentity } from "../../proxy/transport/transport.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 export const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
@@ -50,20 +50,39 @@ export class MemoryMesh {
   readonly network = new MemoryNetwork();
   readonly clock = createVirtualClock(0);
   readonly apps: Wire[] = [];
+  /** Called with each connection that an app gets. */
+  onApp: (app: Wire) => void = () => undefined;
+  #appListener: Listener;
   readonly caller: MeshProxy;
   readonly callee: MeshProxy;
 
   constructor() {
-    this.network.listen({
-      host: "127.0.0.1",
-      port: 8080,
-      onRefused: () => undefined,
-      onConnection: (connection) => {
-        if (connection instanceof MemoryConnection) this.apps.push(new Wire(connection));
-      },
-    });
+    this.#appListener = this.listenApp();
     this.callee = this.#start("api", calleeConfig("allow"));
     this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"]));
+  }
+
+  listenApp(port = 8080): Listener {
+    return this.network.listen({
+      host: "127.0.0.1",
+      port,
+      onRefused: () => undefined,
+      onConnection: (connection) => {
+        if (!(connection instanceof MemoryConnection)) return;
+        const app = new Wire(connection);
+        this.apps.push(app);
+        this.onApp(app);
+      },
+    });
+  }
+
+  /** The app takes no more connections. */
+  stopApp(): void {
+    this.#appListener.close();
+  }
+
+  startApp(): void {
+    this.#appListener = this.listenApp();
   }
 
   client(port = 15001): Wire {
@@ -90,6 +109,15 @@ export class MemoryMesh {
 
   settle(): void {
     this.network.settle();
+  }
+
+  /** Lets time go by, a second at a time, with everything that happens in it. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      this.network.nowMs += 1_000;
+      await this.clock.advance(1_000);
+      this.settle();
+    }
   }
 
   /** The metrics page of the caller's proxy. */

@@ -21,6 +21,8 @@ export function http2Client({ connection, turn }: HopOptions): HopClient {
     monotonicMs: () => connection.lastActivityMs,
     limits,
     hpack,
+    isKeptAlive: false,
+    onRoom: () => undefined,
     onGone: () => undefined,
     onClosed: () => undefined,
   });
@@ -63,6 +65,7 @@ export function serveHttp2({ connection, turn, bodyOf }: HopOptions): void {
     monotonicMs: () => connection.lastActivityMs,
     onClosed: () => undefined,
     onBytes: () => undefined,
+    onReceived: () => undefined,
   });
   const heads = new Map<number, FieldBlock>();
   const http2: Http2ServerConnection = new Http2ServerConnection(

@@ -112,6 +112,18 @@ describe("a request through both proxies", () => {
     mesh.settle();
     mesh.app().connection.destroy();
     mesh.settle();
+    expect(client.take()).toBe("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart");
+    expect(client.hasEnded).toBe(true);
+  });
+
+  test("of HTTP/1.0 whose response is cut short ends with a reset, since an end would make it complete", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, "GET / HTTP/1.0\r\n\r\n");
+    mesh.app().send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npart\r\n");
+    mesh.settle();
+    mesh.app().connection.destroy();
+    mesh.settle();
     expect(client.connection.isClosed).toBe(true);
     expect(client.hasEnded).toBe(false);
   });

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "bun:test";
+import { frame, get as getFrame, settings } from "./http2/frames.ts";
+import { clientPreface, FrameType } from "../../proxy/http2/frame-types.ts";
+import { MemoryMesh } from "./memory-mesh.ts";
+import { answer, deliver, get, ok } from "./exchange/talk.ts";
+
+const preface = clientPreface.toString("latin1");
+const hello = preface + settings().toString("latin1");
+
+describe("a client of an HTTP listener", () => {
+  test("that says nothing is waited for, and closed with the idle ones", async () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    await mesh.pass(3_599_000);
+    expect([client.connection.isClosed, client.take()]).toEqual([false, ""]);
+    await mesh.pass(3_000);
+    expect(client.connection.isClosed).toBe(true);
+  });
+
+  test("that says nothing costs no more than a small object", () => {
+    const mesh = new MemoryMesh();
+    mesh.client();
+    Bun.gc(true);
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < 2_000; i++) mesh.client();
+    Bun.gc(true);
+    // Both ends on the memory network and the test's own object are in it too.
+    expect((process.memoryUsage().heapUsed - before) / 2_000).toBeLessThan(6_000);
+  });
+
+  test("speaks HTTP/2 when it begins like that, in whatever pieces, else HTTP/1.1", () => {
+    for (const size of [1, 3, 23, 24, 25, 1_000]) {
+      const mesh = new MemoryMesh();
+      mesh.network.maxPieceBytes = size;
+      const client = mesh.client();
+      client.send(hello + getFrame(1).toString("latin1"));
+      mesh.settle();
+      // Our SETTINGS come first.
+      expect(client.take().charCodeAt(3)).toBe(FrameType.settings);
+      expect(mesh.app().take()).toStartWith("GET / HTTP/1.1\r\n");
+
+      const plain = mesh.client();
+      expect(deliver(mesh, plain, get)).toStartWith("GET / HTTP/1.1\r\n");
+      expect(answer(mesh, plain, ok("x"))).toBe(ok("x"));
+    }
+  });
+
+  test("that begins like HTTP/2 and goes on otherwise is refused as HTTP/1.1", () => {
+    for (const text of ["PRI * HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", "PRI /\r\n\r\n"]) {
+      const mesh = new MemoryMesh();
+      const client = mesh.client();
+      client.send(text);
+      mesh.settle();
+      expect(client.take()).toMatch(/^HTTP\/1\.1 [45]/);
+      expect([client.hasEnded, mesh.apps.length]).toEqual([true, 0]);
+    }
+  });
+
+  test("that ends, or breaks, before it is decided leaves nothing", () => {
+    for (const text of ["", "PRI * HT"]) {
+      const mesh = new MemoryMesh();
+      const before = mesh.network.openEnds;
+      for (const leave of ["end", "destroy"] as const) {
+        const client = mesh.client();
+        client.send(text);
+        client.connection[leave]();
+        mesh.settle();
+      }
+      expect(mesh.network.openEnds).toBe(before);
+      expect(mesh.metrics()).toMatch(/tcp_open_connections\{[^}]*15001"\} 0\n/);
+    }
+  });
+
+  test("that is not decided yet is let go at once when the listener drains", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    void mesh.caller.drain(10_000);
+    mesh.settle();
+    expect(client.connection.isClosed).toBe(true);
+  });
+
+  test("may send frames together with its preface", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    client.send(hello + frame(FrameType.ping, 0, 0, Buffer.from("12345678")).toString("latin1"));
+    mesh.settle();
+    expect(client.take()).toContain("12345678");
+  });
+});

@@ -1,0 +1,269 @@
+import type { Downstream } from "../../../proxy/exchange/ends.ts";
+import { Exchange } from "../../../proxy/exchange/exchange.ts";
+import { HpackDecoder } from "../../../proxy/http2/hpack/decoder.ts";
+import { clientPreface, FrameType } from "../../../proxy/http2/frame-types.ts";
+import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
+import { FieldBlock } from "../../../proxy/message/field-block.ts";
+import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
+import type { ResponseHead } from "../../../proxy/message/response-head.ts";
+import { HttpCounters } from "../../../proxy/telemetry/http-counters.ts";
+import { type MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
+import { WriteTurn } from "../../../proxy/transport/outbox.ts";
+import { EndpointPool } from "../../../proxy/upstream/endpoint-pool.ts";
+import { PooledUpstream } from "../../../proxy/upstream/pooled-upstream.ts";
+import { data, framesIn, headers, type SentFrame, settings, settingsAck } from "../http2/frames.ts";
+
+export interface UpstreamWorldOptions {
+  readonly protocol: "http1" | "http2";
+  readonly endpoints?: number;
+  readonly maxConnections?: number;
+  /** What HTTP/2 servers say first; nothing at all when empty. */
+  readonly serverSettings?: readonly number[] | "silent";
+  /** Requests wait for them. */
+  readonly awaitsGreeting?: boolean;
+}
+
+/** Exchanges on one side, servers written by hand on the other, pools in between; time and network move when told. */
+export class UpstreamWorld {
+  readonly network = new MemoryNetwork();
+  readonly counters = new HttpCounters();
+  readonly turn = new WriteTurn((callback) => this.network.atEndOfTurn(callback));
+  readonly buffers = new BufferPool();
+  /** The server's end of every connection, in the order in which they were opened. */
+  readonly servers: ServerEnd[] = [];
+  /** Endpoints that refuse connections, and those that do not answer the attempt. */
+  readonly refusing = new Set<number>();
+  readonly pools: EndpointPool[];
+  /** The endpoints that requests may go to, in the order in which they are preferred. */
+  choice: EndpointPool[];
+  readonly upstream: PooledUpstream;
+  readonly attempts: number[] = [];
+  ungreeted = 0;
+  readonly #options: UpstreamWorldOptions;
+
+  constructor(options: UpstreamWorldOptions) {
+    this.#options = options;
+    this.upstream = new PooledUpstream({
+      picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
+      monotonicMs: () => this.network.nowMs,
+      waitTimeoutMs: () => 5_000,
+    });
+    this.pools = Array.from({ length: options.endpoints ?? 1 }, (_, i) => this.#createPool(i));
+    this.choice = [...this.pools];
+  }
+
+  get pool(): EndpointPool {
+    return this.#must(this.pools[0]);
+  }
+
+  server(index = this.servers.length - 1): ServerEnd {
+    return this.#must(this.servers[index]);
+  }
+
+  /** Starts a request; `body` is sent at once, as a whole. */
+  ask(method = "GET", path = "/", body?: string | Buffer): Asked {
+    const asked = new Asked(this, method, path, body);
+    this.network.settle();
+    return asked;
+  }
+
+  settle(): void {
+    this.network.settle();
+  }
+
+  /** Lets time go by, a second and its sweep at a time. */
+  pass(ms: number): void {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      this.network.nowMs += 1_000;
+      for (const pool of this.pools) pool.sweep(this.network.nowMs);
+      this.upstream.sweep(this.network.nowMs);
+      this.network.settle();
+    }
+  }
+
+  #must<T>(value: T | undefined): T {
+    if (value === undefined) throw new Error("there is none yet");
+    return value;
+  }
+
+  #createPool(endpoint: number): EndpointPool {
+    const { protocol, maxConnections, serverSettings } = this.#options;
+    return new EndpointPool({
+      connect: (onResult) => {
+        this.attempts.push(endpoint);
+        this.network.schedule(() => {
+          if (this.refusing.has(endpoint)) {
+            onResult({ ok: false, reason: "refused", message: "refused" });
+            return;
+          }
+          const [client, server] = this.network.pair();
+          const end = new ServerEnd(this, server, endpoint);
+          this.servers.push(end);
+          if (protocol === "http2" && serverSettings !== "silent") {
+            end.send(settings(...(serverSettings ?? [])), settingsAck());
+          }
+          onResult({ ok: true, connection: client });
+        });
+      },
+      protocolOf: () => protocol,
+      hpack: { tableBytes: 0, usesHuffman: false },
+      greetingTimeoutMs: this.#options.awaitsGreeting === true ? () => 5_000 : undefined,
+      onUngreeted: () => {
+        this.ungreeted++;
+      },
+      isKeptAlive: true,
+      turn: this.turn,
+      buffers: this.buffers,
+      monotonicMs: () => this.network.nowMs,
+      maxIdle: 16,
+      maxConnections: maxConnections ?? 1_000,
+      idleTimeoutMs: () => 55_000,
+      onRoom: (pool) => this.upstream.serve(pool),
+    });
+  }
+}
+
+/** A request under way, and what came of it as a line: `200 text`, `503`, `cut`; empty while it waits. */
+export class Asked implements Downstream {
+  seen = "";
+  consumed = 0;
+  interims = 0;
+  trailersSeen: readonly string[] = [];
+  readonly exchange: Exchange;
+  #status = 0;
+  #text = "";
+
+  constructor(world: UpstreamWorld, method: string, path: string, body: string | Buffer | undefined) {
+    const context = { counters: world.counters, monotonicMs: () => world.network.nowMs };
+    this.exchange = new Exchange(this, context);
+    const fields = [":method", method, ":scheme", "http", ":authority", "api", ":path", path];
+    if (body !== undefined) fields.push("content-length", `${body.length}`);
+    const head = checkRequest(new FieldBlock(fields));
+    if (!(head instanceof RequestHead)) throw new Error(head);
+    this.exchange.start(head, body === undefined, {
+      decide: () => ({ action: "forward", upstream: world.upstream, head }),
+    });
+    if (body === undefined) return;
+    const bytes = Buffer.from(body);
+    this.exchange.onRequestData(bytes, 0, bytes.length, true);
+  }
+
+  giveUp(): void {
+    this.exchange.onDownstreamLost();
+  }
+
+  inform(): void {
+    this.interims++;
+  }
+
+  respond(head: ResponseHead, isEnd: boolean): void {
+    this.#status = head.status;
+    if (isEnd) this.#end();
+  }
+
+  data(bytes: Buffer, start: number, end: number, isEnd: boolean): number {
+    this.#text += bytes.toString("latin1", start, end);
+    if (isEnd) this.#end();
+    return end - start;
+  }
+
+  trailers(block: FieldBlock): void {
+    this.trailersSeen = block.fields;
+    this.#end();
+  }
+
+  consumeRequest(count: number): void {
+    this.consumed += count;
+  }
+
+  abort(): void {
+    this.seen = "cut";
+  }
+
+  #end(): void {
+    this.seen = this.#status === 200 ? `200 ${this.#text}` : `${this.#status}`;
+  }
+}
+
+/** The server's end of one connection: what it got, and what a test lets it say. */
+export class ServerEnd {
+  readonly endpoint: number;
+  readonly connection: MemoryConnection;
+  readonly #world: UpstreamWorld;
+  readonly #decoder = new HpackDecoder({ tableBytes: 4096, maxListBytes: 65_536, maxFields: 100 });
+  #received: Buffer = Buffer.alloc(0);
+  hasEnded = false;
+
+  constructor(world: UpstreamWorld, connection: MemoryConnection, endpoint: number) {
+    this.#world = world;
+    this.connection = connection;
+    this.endpoint = endpoint;
+    connection.handler = {
+      onData: (chunk) => {
+        this.#received = Buffer.concat([this.#received, chunk]);
+      },
+      onDrain: () => undefined,
+      onEnd: () => {
+        this.hasEnded = true;
+        connection.end();
+      },
+      onClose: () => {
+        this.hasEnded = true;
+      },
+    };
+  }
+
+  /** Says something and lets it arrive. */
+  say(...parts: readonly (Buffer | string)[]): void {
+    this.send(...parts);
+    this.#world.settle();
+  }
+
+  send(...parts: readonly (Buffer | string)[]): void {
+    for (const part of parts) this.connection.write(Buffer.from(part));
+  }
+
+  /** The text that came since the last time. */
+  text(): string {
+    const text = this.#received.toString("latin1");
+    this.#received = Buffer.alloc(0);
+    return text;
+  }
+
+  /** The bytes that came since the last time. */
+  takeRaw(): Buffer {
+    const bytes = this.#received;
+    this.#received = Buffer.alloc(0);
+    return bytes;
+  }
+
+  /** The frames that came since the last time. */
+  frames(): SentFrame[] {
+    let bytes = this.#received;
+    this.#received = Buffer.alloc(0);
+    if (bytes.indexOf(clientPreface) === 0) bytes = bytes.subarray(clientPreface.length);
+    return framesIn(bytes);
+  }
+
+  /** The requests that came since the last time, as `1 GET /path`, and their bodies as `1 body`. */
+  requests(): string[] {
+    return this.frames().flatMap(({ type, streamId, payload }) => {
+      if (type === FrameType.data) return payload.length === 0 ? [] : [`${streamId} ${payload.toString("latin1")}`];
+      if (type !== FrameType.headers) return [];
+      const block = this.#decoder.decode(payload, 0, payload.length);
+      if (!(block instanceof FieldBlock)) throw new Error(block);
+      return [`${streamId} ${block.get(":method")} ${block.get(":path")}`];
+    });
+  }
+
+  /** Answers a request of HTTP/2. */
+  answer(streamId: number, text: string): void {
+    this.say(headers(streamId, [":status", "200"], false), data(streamId, text, true));
+  }
+
+  /** Answers the request of HTTP/1.1. */
+  ok(text: string, ...fields: readonly string[]): void {
+    const lines = [`content-length: ${text.length}`, ...fields].map((line) => `${line}\r\n`).join("");
+    this.say(`HTTP/1.1 200 OK\r\n${lines}\r\n${text}`);
+  }
+}
