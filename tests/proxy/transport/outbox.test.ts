@@ -15,7 +15,7 @@ function setUp() {
     },
     onClose: () => undefined,
   };
-  const turn = new WriteTurn((callback) => network.atEndOfTurn(callback));
+  const turn = new WriteTurn(network);
   const outbox = new Outbox(near, turn);
   return { network, near, far, chunks, turn, outbox, hasEnded: () => hasEnded };
 }
@@ -75,5 +75,49 @@ describe("an outbox", () => {
     outbox.end();
     network.settle();
     expect(chunks).toEqual([]);
+  });
+});
+
+describe("a turn's writes", () => {
+  /** Which end each flush waited for. */
+  function observe() {
+    const waits: string[] = [];
+    let run: () => void = () => undefined;
+    const wait = (name: string) => (callback: () => void) => {
+      waits.push(name);
+      run = callback;
+    };
+    const turn = new WriteTurn({ atEndOfTurn: wait("turn"), atEndOfEvent: wait("event") });
+    const writers = (count: number): void => {
+      for (let i = 0; i < count; i++) turn.add({ flush: () => undefined });
+      run();
+    };
+    return { waits, writers };
+  }
+
+  test("stop waiting for the turn's end when it never brings a second writer", () => {
+    const { waits, writers } = observe();
+    for (let i = 0; i < 32; i++) writers(1);
+    expect(waits).toEqual(Array(32).fill("turn"));
+    for (let i = 0; i < 256; i++) writers(1);
+    expect(waits.slice(32)).toEqual(Array(256).fill("event"));
+  });
+
+  test("are looked at again now and then, and gathered again when there is something to gather", () => {
+    const { waits, writers } = observe();
+    for (let i = 0; i < 32 + 256; i++) writers(1);
+    writers(1);
+    expect(waits.at(-1)).toBe("turn");
+    for (let i = 0; i < 256; i++) writers(1);
+    writers(2);
+    expect(waits.at(-1)).toBe("turn");
+    for (let i = 0; i < 31; i++) writers(1);
+    expect(waits.slice(-31)).toEqual(Array(31).fill("turn"));
+  });
+
+  test("of several connections in every turn always wait for its end", () => {
+    const { waits, writers } = observe();
+    for (let i = 0; i < 1_000; i++) writers(1 + (i % 2));
+    expect(new Set(waits)).toEqual(new Set(["turn"]));
   });
 });

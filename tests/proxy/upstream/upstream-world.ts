@@ -27,7 +27,7 @@ export interface UpstreamWorldOptions {
 export class UpstreamWorld {
   readonly network = new MemoryNetwork();
   readonly counters = new HttpCounters();
-  readonly turn = new WriteTurn((callback) => this.network.atEndOfTurn(callback));
+  readonly turn = new WriteTurn(this.network);
   readonly buffers = new BufferPool();
   /** The server's end of every connection, in the order in which they were opened. */
   readonly servers: ServerEnd[] = [];
