@@ -265,7 +265,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     this.#receiver = undefined;
     this.#leave();
     this.connection.destroy();
-    if (!this.#hasResponseEnded) receiver?.onUpstreamLost({ isUnprocessed: false, wasReused });
+    if (!this.#hasResponseEnded) receiver?.onUpstreamLost({ reason: "failed", isUnprocessed: false, wasReused });
   }
 
   #leave(): void {

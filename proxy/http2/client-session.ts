@@ -1,4 +1,4 @@
-import type { ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
+import type { LossReason, ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
 import type { WriteTurn } from "../transport/outbox.ts";
 import type { Connection } from "../transport/transport.ts";
 import { Http2ClientConnection, type ResponseHandler } from "./client-connection.ts";
@@ -118,6 +118,11 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
   }
 }
 
+const reasons: ReadonlyMap<number, LossReason> = new Map([
+  [ErrorCode.cancel, "cancelled"],
+  [ErrorCode.enhanceYourCalm, "overloaded"],
+]);
+
 /** One request. */
 class ClientStream implements UpstreamStream, ResponseHandler {
   readonly #http2: Http2ClientConnection;
@@ -167,8 +172,9 @@ class ClientStream implements UpstreamStream, ResponseHandler {
   }
 
   onReset(_stream: Http2Stream, reset: StreamReset): void {
-    // A server that has answered and asks for no more of the request has not failed (RFC 9113 section 8.1).
-    this.#receiver.onUpstreamLost({ isUnprocessed: reset.isUnprocessed, wasReused: false });
+    const { origin, code, isUnprocessed } = reset;
+    const reason = (origin === "peer" ? reasons.get(code) : undefined) ?? "failed";
+    this.#receiver.onUpstreamLost({ reason, isUnprocessed, wasReused: false });
   }
 
   onWritable(): void {

@@ -1,4 +1,5 @@
 import { headProblems } from "../http1/head.ts";
+import { requestRuleProblems } from "../message/request-rules.ts";
 import { type ConnectionProblem, connectionProblems, streamProblems } from "../http2/error-codes.ts";
 import { zeroes } from "./zeroes.ts";
 
@@ -15,12 +16,16 @@ export const requestRefusals = [
   ...headProblems,
   "malformed_body",
   ...streamProblems,
+  ...requestRuleProblems,
+  "path_redirect",
+  "max_forwards",
   "head_timeout",
   "denied",
   "no_healthy_upstream",
   "connect_failure",
   "overflow",
   "upstream_lost",
+  "grpc_deadline",
 ] as const;
 export type RequestRefusal = (typeof requestRefusals)[number];
 

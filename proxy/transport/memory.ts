@@ -102,6 +102,7 @@ function handshake(
 export class MemoryConnection implements Connection {
   handler: ConnectionHandler = idleHandler;
   peerUri = "";
+  readonly peerCertificate = undefined;
   alpn = "";
   readonly remoteAddress = "memory:0";
   lastActivityMs = 0;

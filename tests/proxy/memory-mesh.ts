@@ -45,6 +45,15 @@ export class Wire {
   }
 }
 
+export interface MemoryMeshOptions {
+  readonly protocol?: "http" | "http2" | "grpc";
+  /** More settings of the HTTP listeners. */
+  readonly inbound?: Readonly<Record<string, unknown>>;
+  readonly outbound?: Readonly<Record<string, unknown>>;
+  /** Takes the connections that reach the app, instead of `apps`. */
+  readonly onApp?: (connection: MemoryConnection) => void;
+}
+
 /** web calls api (HTTP) and db (TCP) through two proxies on a memory network; `apps` are the connections the apps got. */
 export class MemoryMesh {
   readonly network = new MemoryNetwork();
@@ -53,32 +62,39 @@ export class MemoryMesh {
   readonly caller: MeshProxy;
   readonly callee: MeshProxy;
 
-  constructor() {
+  constructor({ protocol = "http", inbound = {}, outbound = {}, onApp }: MemoryMeshOptions = {}) {
     this.network.listen({
       host: "127.0.0.1",
       port: 8080,
       onRefused: () => undefined,
       onConnection: (connection) => {
-        if (connection instanceof MemoryConnection) this.apps.push(new Wire(connection));
+        if (!(connection instanceof MemoryConnection)) return;
+        if (onApp === undefined) this.apps.push(new Wire(connection));
+        else onApp(connection);
       },
     });
-    this.callee = this.#start("api", calleeConfig("allow"));
-    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"]));
+    this.callee = this.#start("api", calleeConfig("allow", protocol, inbound));
+    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], protocol, outbound));
   }
 
   client(port = 15001): Wire {
-    let wire: Wire | undefined;
+    return new Wire(this.dial(port));
+  }
+
+  /** A connection to one of the caller's listeners, for a client of another kind. */
+  dial(port = 15001): MemoryConnection {
+    let dialled: MemoryConnection | undefined;
     this.network.connect({
       host: "127.0.0.1",
       port,
       timeoutMs: 1_000,
       onResult: (result) => {
-        if (result.ok && result.connection instanceof MemoryConnection) wire = new Wire(result.connection);
+        if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
       },
     });
     this.network.settle();
-    if (wire === undefined) throw new Error(`nothing listens on ${port}`);
-    return wire;
+    if (dialled === undefined) throw new Error(`nothing listens on ${port}`);
+    return dialled;
   }
 
   /** The newest connection an app got. */
@@ -116,7 +132,7 @@ export class MemoryMesh {
 
 const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
 
-export function calleeConfig(action: "allow" | "deny"): ProxyConfig {
+export function calleeConfig(action: "allow" | "deny", protocol = "http", more: object = {}): ProxyConfig {
   const intentions = {
     default: "deny",
     rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action }],
@@ -124,22 +140,23 @@ export function calleeConfig(action: "allow" | "deny"): ProxyConfig {
   return mustParse({
     identity,
     inbound: [
-      { service: "api", listen: "127.0.0.1:20000", app: "127.0.0.1:8080", protocol: "http", intentions },
+      { service: "api", listen: "127.0.0.1:20000", app: "127.0.0.1:8080", protocol, intentions, ...more },
       { service: "api", listen: "127.0.0.1:20001", app: "127.0.0.1:8080", protocol: "tcp", intentions },
     ],
     admin: { listen: "127.0.0.1:19000" },
   });
 }
 
-export function callerConfig(endpoints: readonly string[]): ProxyConfig {
+export function callerConfig(endpoints: readonly string[], protocol = "http", more: object = {}): ProxyConfig {
   return mustParse({
     identity,
     outbound: [
       {
         service: "api",
         listen: "127.0.0.1:15001",
-        protocol: "http",
+        protocol,
         endpoints: endpoints.map((address) => ({ address })),
+        ...more,
       },
       { service: "api", listen: "127.0.0.1:15002", protocol: "tcp", endpoints: [{ address: "127.0.0.1:20001" }] },
     ],
