@@ -30,15 +30,10 @@ function attach<Handler extends StreamHandler>(connection: MemoryConnection, htt
   return flush;
 }
 
-/** Gives its bytes back at once, so that windows stay open. */
-function recorderFor(http2: () => { consume(stream: Http2Stream, count: number): void }): Recorder {
-  const recorder = new Recorder();
-  recorder.onBytes = (stream, count) => http2().consume(stream, count);
-  return recorder;
-}
-
 export class Http2Client {
-  readonly recorder: Recorder;
+  readonly recorder = new Recorder();
+  /** Bytes are given back at once, so that windows stay open. */
+  isReading = true;
   readonly http2: Http2ClientConnection;
   readonly #mesh: MemoryMesh;
   readonly #flush: () => void;
@@ -46,8 +41,11 @@ export class Http2Client {
 
   constructor(mesh: MemoryMesh) {
     this.#mesh = mesh;
-    this.recorder = recorderFor(() => this.http2);
     this.http2 = new Http2ClientConnection(options, this.recorder);
+    const consumer: { consume(stream: Http2Stream, count: number): void } = this.http2;
+    this.recorder.onBytes = (stream, count) => {
+      if (this.isReading) consumer.consume(stream, count);
+    };
     this.#flush = attach(mesh.dial(), this.http2);
     this.http2.start();
     this.settle();
@@ -124,18 +122,24 @@ export class Http2App {
     this.#on(mesh, streamId, (http2, stream) => http2.data(stream, bytes, 0, bytes.length, isEnd));
   }
 
-  /** Returns how much was taken. */
-  send(mesh: MemoryMesh, streamId: number, bytes: Buffer): number {
-    let taken = 0;
+  /** Sends as the peer takes it, then calls `then`. Returns how many bytes have been taken so far. */
+  sendAll(
+    mesh: MemoryMesh,
+    streamId: number,
+    bytes: Buffer,
+    then: (http2: Http2ServerConnection, stream: Http2Stream) => void,
+  ): () => number {
+    let sent = 0;
     this.#on(mesh, streamId, (http2, stream) => {
-      taken = http2.data(stream, bytes, 0, bytes.length, false);
+      const go = (): void => {
+        if (sent === bytes.length) return;
+        sent += http2.data(stream, bytes, sent, bytes.length, false);
+        if (sent === bytes.length) then(http2, stream);
+      };
+      this.recorder.onRoom = go;
+      go();
     });
-    return taken;
-  }
-
-  flush(mesh: MemoryMesh): void {
-    this.#flush();
-    mesh.settle();
+    return () => sent;
   }
 
   inform(mesh: MemoryMesh, streamId: number, fields: readonly string[]): void {

@@ -3,7 +3,7 @@ import { silentLogger } from "../../lib/base/logger.ts";
 import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
-import type { TlsIdentity } from "../../proxy/transport/transport.ts";
+import type { ClientTls, TlsIdentity } from "../../proxy/transport/transport.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 export const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
@@ -82,12 +82,13 @@ export class MemoryMesh {
   }
 
   /** A connection to one of the caller's listeners, for a client of another kind. */
-  dial(port = 15001): MemoryConnection {
+  dial(port = 15001, tls?: ClientTls): MemoryConnection {
     let dialled: MemoryConnection | undefined;
     this.network.connect({
       host: "127.0.0.1",
       port,
       timeoutMs: 1_000,
+      ...(tls === undefined ? {} : { tls }),
       onResult: (result) => {
         if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
       },
@@ -95,6 +96,12 @@ export class MemoryMesh {
     this.network.settle();
     if (dialled === undefined) throw new Error(`nothing listens on ${port}`);
     return dialled;
+  }
+
+  /** A caller with a leaf of the mesh and without a proxy of ours: it may write whatever it likes. */
+  bareCaller(service: string): Wire {
+    const identity = identityOf(service);
+    return new Wire(this.dial(20000, { identity, serverName: "api", isExpectedPeer: () => true }));
   }
 
   /** The newest connection an app got. */
