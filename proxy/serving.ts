@@ -5,6 +5,7 @@ import type { Protocol } from "../lib/contract/config-entries.ts";
 import { Deadlines } from "./exchange/deadlines.ts";
 import type { RequestRules } from "./message/request-rules.ts";
 import type { ServerContext } from "./exchange/server-context.ts";
+import { GrpcWebUpstream } from "./grpc-web/upstream.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
@@ -51,7 +52,10 @@ export class Serving<T extends Member> {
       counters: this.counters,
       deadlines: this.#deadlines,
       rules: () => options.settings().requestRules,
-      translatesGrpcWeb: () => options.settings().protocol === "grpc" && options.settings().grpcWeb,
+      forGrpcWeb: (upstream) => {
+        const { protocol, grpcWeb } = options.settings();
+        return protocol === "grpc" && grpcWeb ? new GrpcWebUpstream(upstream) : upstream;
+      },
       connections: this.connections,
       monotonicMs: options.context.clock.monotonicMs,
       turn: options.context.turn,

@@ -20,7 +20,6 @@ import type {
   UpstreamStream,
   UpstreamWaiter,
 } from "./ends.ts";
-import { GrpcWebUpstream } from "../grpc-web/upstream.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
 import type { LocalReply, RequestPolicy } from "./policy.ts";
@@ -32,7 +31,8 @@ export interface ExchangeContext {
   readonly monotonicMs: () => number;
   /** The rules as they are now; the same object until they change. */
   readonly rules: () => RequestRules;
-  readonly translatesGrpcWeb: () => boolean;
+  /** Where a call of gRPC-Web goes: what it is given, or that behind a translation to gRPC. */
+  readonly forGrpcWeb: (upstream: Upstream) => Upstream;
 }
 
 /** Methods whose second execution changes nothing (RFC 9110 section 9.2.2): these may be sent again. */
@@ -114,8 +114,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead): void {
-    const isWeb = (grpc === "grpc-web" || grpc === "grpc-web-text") && this.#context.translatesGrpcWeb();
-    this.#upstream = isWeb ? new GrpcWebUpstream(upstream) : upstream;
+    const isWeb = grpc === "grpc-web" || grpc === "grpc-web-text";
+    this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
     if (grpc !== "" && grpcTimeoutMs > 0) this.#deadlineSlot = this.#context.deadlines.add(grpcTimeoutMs, this);
     this.#upstream.acquire(this, false);
   }

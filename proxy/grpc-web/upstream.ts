@@ -28,6 +28,8 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
   #decoder: Base64Stream | undefined;
   #held: Buffer | undefined;
   #holdsEnd = false;
+  /** Of the request, behind what is held. */
+  #heldTrailers: FieldBlock | undefined;
   #isText = false;
   /** The response is one of gRPC. */
   #translates = false;
@@ -67,14 +69,16 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
 
   data(bytes: Buffer, start: number, end: number, isEnd: boolean): number {
     const stream = this.#stream;
-    if (stream === undefined || this.#held !== undefined) return 0;
+    if (stream === undefined) return 0;
+    if (this.#held !== undefined && end > start) return 0;
     if (this.#decoder === undefined) return stream.data(bytes, start, end, isEnd);
     const decoded = this.#decoder.decode(bytes, start, end);
     if (decoded === undefined || (isEnd && this.#decoder.isOpen)) {
       this.#refuse();
       return end - start;
     }
-    if (decoded.length > 0 || isEnd) {
+    if (this.#held !== undefined) this.#holdsEnd = isEnd;
+    else if (decoded.length > 0 || isEnd) {
       const taken = stream.data(decoded, 0, decoded.length, isEnd);
       if (taken < decoded.length) {
         this.#held = decoded.subarray(taken);
@@ -85,7 +89,9 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
   }
 
   trailers(block: FieldBlock): void {
-    this.#stream?.trailers(block);
+    if (this.#decoder?.isOpen === true) this.#refuse();
+    else if (this.#held === undefined) this.#stream?.trailers(block);
+    else this.#heldTrailers = block;
   }
 
   consumeResponse(count: number): void {
@@ -141,6 +147,10 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
       const taken = this.#stream?.data(held, 0, held.length, this.#holdsEnd) ?? 0;
       this.#held = taken < held.length ? held.subarray(taken) : undefined;
       if (this.#held !== undefined || this.#holdsEnd) return;
+      if (this.#heldTrailers !== undefined) {
+        this.#stream?.trailers(this.#heldTrailers);
+        return;
+      }
     }
     this.#receiver?.onUpstreamWritable();
   }
