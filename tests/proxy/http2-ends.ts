@@ -37,7 +37,6 @@ export class Http2Client {
   readonly http2: Http2ClientConnection;
   readonly #mesh: MemoryMesh;
   readonly #flush: () => void;
-  #read = 0;
 
   constructor(mesh: MemoryMesh) {
     this.#mesh = mesh;
@@ -91,9 +90,7 @@ export class Http2Client {
 
   /** Events since the last time. */
   take(): string[] {
-    const lines = this.recorder.lines.slice(this.#read);
-    this.#read = this.recorder.lines.length;
-    return lines;
+    return this.recorder.take();
   }
 }
 
@@ -102,7 +99,6 @@ export class Http2App {
   recorder = new Recorder();
   #http2: Http2ServerConnection | undefined;
   #flush: () => void = () => undefined;
-  #read = 0;
 
   readonly accept = (connection: MemoryConnection): void => {
     const http2 = new Http2ServerConnection(options, this.recorder);
@@ -155,9 +151,7 @@ export class Http2App {
   }
 
   take(): string[] {
-    const lines = this.recorder.lines.slice(this.#read);
-    this.#read = this.recorder.lines.length;
-    return lines;
+    return this.recorder.take();
   }
 
   #on(mesh: MemoryMesh, streamId: number, act: (http2: Http2ServerConnection, stream: Http2Stream) => unknown): void {
