@@ -215,6 +215,10 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     if (this.#hasResponse) {
       this.#end();
       this.#downstream.abort(loss.reason);
+    } else if (this.#isPastDeadline) {
+      // The server keeps the time as well, more finely than we do: what it cut off is late, not unavailable.
+      this.#context.counters.refusals.grpc_deadline++;
+      this.#reply(deadlineExceeded);
     } else if (this.#canResend(loss)) {
       this.#resends++;
       this.#context.counters.retries++;
@@ -230,6 +234,11 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     const taken = this.#request.resume(this.#stream);
     if (taken > 0) this.#downstream.consumeRequest(taken);
     this.#endTunnel();
+  }
+
+  get #isPastDeadline(): boolean {
+    if (this.#deadlineSlot < 0) return false;
+    return this.#context.monotonicMs() - this.#startedMs >= (this.#head?.grpcTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
 
   #endTunnel(): void {

@@ -162,6 +162,27 @@ describe("grpc-timeout", () => {
     expect(app.take()).toEqual(["1 reset 8 by peer"]);
   });
 
+  test("that the server finds passed before we do is a deadline, not a server that cannot be reached", async () => {
+    const { mesh, app } = http2Mesh("grpc");
+    const client = new Http2Client(mesh);
+    client.request("POST /E/S", timed("1S"));
+    await mesh.clock.advance(1_001);
+    mesh.settle();
+    expect(client.take()).toEqual([]);
+    app.reset(mesh, 1, ErrorCode.cancel);
+    expect(client.take()).toEqual([trailersOnly(4, "deadline exceeded")]);
+  });
+
+  test("that has not passed makes no deadline of a server's reset", async () => {
+    const { mesh, app } = http2Mesh("grpc");
+    const client = new Http2Client(mesh);
+    client.request("POST /E/S", timed("1S"), { isEnd: false });
+    await mesh.clock.advance(999);
+    mesh.settle();
+    app.reset(mesh, 1, ErrorCode.cancel);
+    expect(client.take()[0]).toBe(trailersOnly(14, "upstream connection was lost before the response"));
+  });
+
   test("ends a call for which no connection could be had yet", async () => {
     const { mesh, app } = http2Mesh("grpc");
     const client = new Http2Client(mesh);
