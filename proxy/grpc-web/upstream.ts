@@ -117,6 +117,7 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
     this.#translates = translated !== undefined;
     this.#isText &&= this.#translates;
     this.#receiver?.onResponse(translated ?? head, isEnd);
+    if (isEnd) this.#dropHeld();
   }
 
   onResponseData(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
@@ -125,12 +126,15 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
     else {
       this.#waitingOut += end - start;
       this.#receiver?.onResponseData(bytes, start, end, isEnd);
+      if (isEnd) this.#dropHeld();
     }
   }
 
   onResponseTrailers(block: FieldBlock): void {
-    if (!this.#translates) this.#receiver?.onResponseTrailers(block);
-    else {
+    if (!this.#translates) {
+      this.#receiver?.onResponseTrailers(block);
+      this.#dropHeld();
+    } else {
       const frame = trailersFrame(block);
       this.#deliver(this.#isText ? base64(frame) : frame, true);
     }
@@ -158,6 +162,12 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
   #deliver(bytes: Buffer, isEnd: boolean): void {
     this.#waitingOut += bytes.length;
     this.#receiver?.onResponseData(bytes, 0, bytes.length, isEnd);
+    if (isEnd) this.#dropHeld();
+  }
+
+  /** The exchange thinks that the server has what waits here: a server that has answered without it would keep the stream. */
+  #dropHeld(): void {
+    if (this.#held !== undefined) this.abort();
   }
 
   /** What the server has had of the request is not all of it, and nobody could tell what the rest means. */

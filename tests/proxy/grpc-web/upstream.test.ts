@@ -3,9 +3,16 @@ import type { ResponseReceiver, UpstreamStream } from "../../../proxy/exchange/e
 import { GrpcWebUpstream } from "../../../proxy/grpc-web/upstream.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
+import { checkResponse, ResponseHead } from "../../../proxy/message/response-head.ts";
 
 const fields = [":method", "POST", ":scheme", "http", ":authority", "api", ":path", "/E/S"];
 const contentType = ["content-type", "application/grpc-web-text"];
+
+function mustBeResponse(all: readonly string[]): ResponseHead {
+  const head = checkResponse(new FieldBlock(all));
+  if (!(head instanceof ResponseHead)) throw new Error(head);
+  return head;
+}
 
 /** A server's stream with room for so many bytes. */
 class Server implements UpstreamStream {
@@ -32,6 +39,8 @@ class Server implements UpstreamStream {
     this.seen.push("abort");
   }
 }
+
+const answerHead = [":status", "200", "content-type", "application/grpc"];
 
 describe("a request in base64 for which the server has no room", () => {
   let server: Server;
@@ -89,6 +98,30 @@ describe("a request in base64 for which the server has no room", () => {
     makeRoom();
     expect(server.seen).toEqual(["abc", "trailers x-sum|1"]);
   });
+
+  test.each([
+    ["by its head", (): void => upstream.onResponse(mustBeResponse([...answerHead, "grpc-status", "5"]), true)],
+    ["by trailers", (): void => answerWithTrailers(answerHead)],
+    ["in another language", (): void => answerWithTrailers([":status", "503"])],
+  ])("is cancelled when the server has answered without it, %s", (_name, answer) => {
+    give(btoa("abc"), true);
+    answer();
+    expect(server.seen).toEqual(["abort"]);
+    makeRoom();
+    expect(server.seen).toEqual(["abort"]);
+  });
+
+  test("is not cancelled by an answer when all of it has gone", () => {
+    server.room = 3;
+    give(btoa("abc"), true);
+    answerWithTrailers(answerHead);
+    expect(server.seen).toEqual(["abc end"]);
+  });
+
+  function answerWithTrailers(fieldsOfHead: readonly string[]): void {
+    upstream.onResponse(mustBeResponse(fieldsOfHead), false);
+    upstream.onResponseTrailers(new FieldBlock(["grpc-status", "5"]));
+  }
 
   test.each([
     ["ends", () => give("", true)],
