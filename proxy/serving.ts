@@ -1,7 +1,11 @@
 import { mustGet } from "../lib/base/assert.ts";
 import { parseHostPort } from "../lib/contract/address.ts";
 import { ConnectionSet, type Member } from "./connection-set.ts";
+import type { Protocol } from "../lib/contract/config-entries.ts";
+import { Deadlines } from "./exchange/deadlines.ts";
+import type { RequestRules } from "./message/request-rules.ts";
 import type { ServerContext } from "./exchange/server-context.ts";
+import { GrpcWebUpstream } from "./grpc-web/upstream.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
@@ -16,6 +20,9 @@ export interface ServingOptions<T extends Member> {
     readonly maxConnections: number;
     readonly idleTimeoutMs: number;
     readonly streamIdleTimeoutMs: number;
+    readonly requestRules: RequestRules;
+    readonly protocol: Protocol;
+    readonly grpcWeb: boolean;
   };
   /** Whether callers must show a certificate that our identity trusts. */
   readonly isMutualTls: boolean;
@@ -36,12 +43,20 @@ export class Serving<T extends Member> {
   readonly http: ServerContext;
   readonly #options: ServingOptions<T>;
   #listener: Listener | undefined;
+  readonly #deadlines: Deadlines;
   #isDraining = false;
 
   constructor(options: ServingOptions<T>) {
     this.#options = options;
+    this.#deadlines = new Deadlines(options.context.clock);
     this.http = {
       counters: this.counters,
+      deadlines: this.#deadlines,
+      rules: () => options.settings().requestRules,
+      forGrpcWeb: (upstream) => {
+        const { protocol, grpcWeb } = options.settings();
+        return protocol === "grpc" && grpcWeb ? new GrpcWebUpstream(upstream) : upstream;
+      },
       connections: this.connections,
       monotonicMs: options.context.clock.monotonicMs,
       turn: options.context.turn,
@@ -86,6 +101,7 @@ export class Serving<T extends Member> {
   destroy(): void {
     this.drain();
     this.members.destroy();
+    this.#deadlines.stop();
     this.#options.onIdle();
   }
 

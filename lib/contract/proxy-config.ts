@@ -24,6 +24,23 @@ const requestTimeouts = {
   /** An upstream connection that carries nothing for this long is closed: below what common servers allow, so that we go first. */
   upstreamIdleTimeoutMs: Milliseconds(55_000),
 };
+/** What happens to requests that can be read in more than one way; names and defaults as of Consul's `mesh` entry. */
+const RequestRules = Type.Object(
+  {
+    /** `RequestNormalization.InsecureDisablePathNormalization` turns it off. */
+    normalise: Type.Boolean({ default: true }),
+    /** `RequestNormalization.MergeSlashes`. */
+    mergeSlashes: Type.Boolean({ default: false }),
+    /** `RequestNormalization.PathWithEscapedSlashesAction`. */
+    escapedSlashes: Type.Enum(["keep", "reject", "unescape-and-redirect", "unescape-and-forward"], { default: "keep" }),
+    backslashes: Type.Enum(["slash", "reject", "keep"], { default: "slash" }),
+    /** `;x` at the end of a path's segment. */
+    parameters: Type.Enum(["keep", "reject", "drop"], { default: "keep" }),
+    /** In field names: `RequestNormalization.HeadersWithUnderscoresAction`. */
+    underscores: Type.Enum(["allow", "reject", "drop"], { default: "allow" }),
+  },
+  { ...closed, default: {} },
+);
 
 const IntentionRule = Type.Object({ source: Type.String({ minLength: 1 }), action: Action }, closed);
 
@@ -38,6 +55,11 @@ const Inbound = Type.Object(
       { default: Action, rules: Type.Array(IntentionRule, { maxItems: 10_000, default: [] }) },
       closed,
     ),
+    requestRules: RequestRules,
+    /** X-Forwarded-Client-Cert for the application; Consul's `SanitizeXForwardedClientCert` is `sanitize`. */
+    clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], { default: "sanitize-set" }),
+    /** Whether gRPC-Web becomes gRPC, on a listener of protocol `grpc`. */
+    grpcWeb: Type.Boolean({ default: true }),
     connectTimeoutMs: Milliseconds(5_000),
     /** A connection without a byte in either direction for this long is closed. */
     idleTimeoutMs: Milliseconds(3_600_000),
@@ -62,6 +84,8 @@ const Outbound = Type.Object(
     peerIdentity: Type.Optional(Type.String({ minLength: 1 })),
     /** TLS server name sent to the endpoints and checked against their DNS names; by default the service's name. */
     serverName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+    requestRules: RequestRules,
+    grpcWeb: Type.Boolean({ default: true }),
     connectTimeoutMs: Milliseconds(5_000),
     idleTimeoutMs: Milliseconds(3_600_000),
     ...requestTimeouts,

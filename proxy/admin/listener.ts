@@ -2,6 +2,7 @@ import { textReply } from "../exchange/local-reply.ts";
 import type { LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import type { Member } from "../connection-set.ts";
 import { serveHttp } from "../http-door.ts";
+import { defaultRequestRules } from "../message/request-rules.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { Serving } from "../serving.ts";
@@ -23,15 +24,19 @@ export function createAdminListener(
   options: { readonly listen: string; readonly pages: AdminPages },
 ): Serving<Member> {
   const policy: RequestPolicy = { decide: (head) => answer(head, options.pages) };
+  const settings = {
+    listen: options.listen,
+    service: "admin",
+    protocol: "http",
+    maxConnections,
+    idleTimeoutMs,
+    streamIdleTimeoutMs: idleTimeoutMs,
+    requestRules: defaultRequestRules,
+    grpcWeb: false,
+  } as const;
   const admin: Serving<Member> = new Serving({
     context,
-    settings: () => ({
-      listen: options.listen,
-      service: "admin",
-      maxConnections,
-      idleTimeoutMs,
-      streamIdleTimeoutMs: idleTimeoutMs,
-    }),
+    settings: () => settings,
     isMutualTls: false,
     serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
     onRefused: () => undefined,

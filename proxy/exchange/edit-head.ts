@@ -1,39 +1,35 @@
-import { mustGet } from "../../lib/base/assert.ts";
-import { FieldBlock } from "../message/field-block.ts";
-import { checkRequest, RequestHead } from "../message/request-head.ts";
+import { FieldEdit } from "../message/field-edit.ts";
+import { clientCertField, type ClientCertRule } from "../message/forwarded.ts";
+import type { RequestHead } from "../message/request-head.ts";
 
-/** How Envoy tells an application who calls. */
-const identityField = "x-forwarded-client-cert";
+/** What a hop does with X-Forwarded-Client-Cert; the same object for the same caller, so that a repeated head is edited once. */
+export interface ClientCertEdit {
+  readonly rule: ClientCertRule;
+  /** The element that this hop has verified; empty when it has verified nobody. */
+  readonly element: string;
+}
 
-/**
- * The head that a hop sends on: what a client claims about a caller's identity is never passed on; `identity` is what this
- * hop has verified, or empty. `editor` is the same object for the same identity, so that a repeated head is edited once.
- */
-export function withIdentity(head: RequestHead, identity: string, editor: object): RequestHead {
+/** The canonical head that a hop sends on. What a client claims about a caller's identity is only passed on where `edit` says so. */
+export function withClientCert(head: RequestHead, edit: ClientCertEdit): RequestHead {
   const { block } = head;
-  if (block.editedBy === editor && block.edited !== undefined) return block.edited;
-  const edited = identity === "" && block.get(identityField) === undefined ? head : edit(head, identity);
+  if (block.editedBy === edit && block.edited !== undefined) return block.edited;
+  const edited = applyEdit(head, edit);
   if (block.isShared) {
     edited.block.isShared = true;
     block.edited = edited;
-    block.editedBy = editor;
+    block.editedBy = edit;
   }
   return edited;
 }
 
-function edit({ block }: RequestHead, identity: string): RequestHead {
-  const fields: string[] = [];
-  const neverIndexed: number[] = [];
-  for (let i = 0; i < block.fields.length; i += 2) {
-    const name = block.fields[i] ?? "";
-    if (name === identityField) continue;
-    if (block.neverIndexed.includes(i)) neverIndexed.push(fields.length);
-    fields.push(name, block.fields[i + 1] ?? "");
-  }
-  if (identity !== "") fields.push(identityField, identity);
-  const head = checkRequest(new FieldBlock(fields, neverIndexed));
-  return mustGet(
-    head instanceof RequestHead ? head : undefined,
-    "a valid head without a field, or with ours, is valid",
-  );
+function applyEdit(head: RequestHead, { rule, element }: ClientCertEdit): RequestHead {
+  const { block } = head;
+  const claimed = block.get(clientCertField);
+  const appended = rule === "append-forward" && claimed !== undefined ? `${claimed},${element}` : element;
+  const value = rule === "sanitize" ? "" : appended;
+  if (claimed === undefined && value === "") return head;
+  const edit = new FieldEdit(block);
+  for (let i = 0; i < block.fields.length; i += 2) if (block.fields[i] === clientCertField) edit.drop(i);
+  if (value !== "") edit.add(clientCertField, value);
+  return edit.request();
 }

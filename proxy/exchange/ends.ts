@@ -29,8 +29,8 @@ export interface Downstream extends BodySink {
   respond(head: ResponseHead, isEnd: boolean): void;
   /** So many bytes of the request's body have been taken. */
   consumeRequest(count: number): void;
-  /** There will be no response, or no more of it: the client must see that it is incomplete. */
-  abort(): void;
+  /** There will be no response, or no more of it: the client must see that it is incomplete, and why if it can be told. */
+  abort(reason: LossReason): void;
 }
 
 /** One request on its way to a server. */
@@ -61,7 +61,11 @@ export interface ResponseReceiver {
   onUpstreamWritable(): void;
 }
 
+/** `cancelled`: nobody wants it any more; `overloaded`: the server asks for calm; `failed`: anything else. */
+export type LossReason = "cancelled" | "overloaded" | "failed";
+
 export interface UpstreamLoss {
+  readonly reason: LossReason;
   /** The server has certainly not acted on the request: it may be sent again, whatever it is. */
   readonly isUnprocessed: boolean;
   /**
@@ -74,10 +78,20 @@ export interface UpstreamLoss {
 }
 
 /** The accidents of connections. */
-export const unprocessedLoss: UpstreamLoss = { isUnprocessed: true, wasReused: false, isMalformed: false };
-export const reusedLoss: UpstreamLoss = { isUnprocessed: false, wasReused: true, isMalformed: false };
-export const plainLoss: UpstreamLoss = { isUnprocessed: false, wasReused: false, isMalformed: false };
-export const malformedLoss: UpstreamLoss = { isUnprocessed: false, wasReused: false, isMalformed: true };
+export const unprocessedLoss: UpstreamLoss = {
+  reason: "failed",
+  isUnprocessed: true,
+  wasReused: false,
+  isMalformed: false,
+};
+export const reusedLoss: UpstreamLoss = { reason: "failed", isUnprocessed: false, wasReused: true, isMalformed: false };
+export const plainLoss: UpstreamLoss = { reason: "failed", isUnprocessed: false, wasReused: false, isMalformed: false };
+export const malformedLoss: UpstreamLoss = {
+  reason: "failed",
+  isUnprocessed: false,
+  wasReused: false,
+  isMalformed: true,
+};
 
 /** Why no connection could be had, with Envoy's response flags: UH, UF and UO. */
 export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow";

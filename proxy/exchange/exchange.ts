@@ -1,7 +1,14 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
-import type { HttpCounters } from "../telemetry/http-counters.ts";
+import { GrpcStatus } from "../message/grpc.ts";
+import {
+  canonicalRequest,
+  canonicalTrailers,
+  type RequestRuleOutcome,
+  type RequestRules,
+} from "../message/request-rules.ts";
+import type { HttpCounters, RequestRefusal } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
   Downstream,
@@ -13,14 +20,20 @@ import type {
   UpstreamStream,
   UpstreamWaiter,
 } from "./ends.ts";
-import { failureReply, replyHead, textReply } from "./local-reply.ts";
+import type { Deadlines, Expiring } from "./deadlines.ts";
+import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
 import type { LocalReply, RequestPolicy } from "./policy.ts";
 import { Resends } from "./resends.ts";
 
 /** What the exchanges of one listener share. */
 export interface ExchangeContext {
   readonly counters: HttpCounters;
+  readonly deadlines: Deadlines;
   readonly monotonicMs: () => number;
+  /** The rules as they are now; the same object until they change. */
+  readonly rules: () => RequestRules;
+  /** Where a call of gRPC-Web goes: what it is given, or that behind a translation to gRPC. */
+  readonly forGrpcWeb: (upstream: Upstream) => Upstream;
 }
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
@@ -30,7 +43,7 @@ const maxInterims = 100;
  * One request and its response: asks the policy, gets a connection, passes both bodies on as fast as their receivers take
  * them, sends a request again when that is certainly safe, and answers itself when nobody else does.
  */
-export class Exchange implements ResponseReceiver, UpstreamWaiter {
+export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   readonly #downstream: Downstream;
   readonly #context: ExchangeContext;
   readonly #startedMs: number;
@@ -46,6 +59,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   #isOver = false;
   #resends: Resends | undefined;
   #interims = 0;
+  /** Of `Deadlines`, or -1. */
+  #deadlineSlot = -1;
   /** Something has moved since the last sweep, which says when: so that looking for idle exchanges costs the busy nothing. */
   #hasMoved = true;
   #idleSinceMs = 0;
@@ -79,18 +94,33 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     if (head.isConnect && head.protocol === "") {
       // A tunnel to wherever the client says: a proxy of a mesh opens none (RFC 9110 section 9.3.6).
       this.#context.counters.refusals.unsupported_method++;
-      this.#reply(noTunnels, false);
+      this.#reply(noTunnels);
       return;
     }
-    const decision = policy.decide(head);
+    const canonical = canonicalRequest(head, this.#context.rules());
+    if (!("block" in canonical)) {
+      const { reason, reply } = ruleReply(canonical);
+      this.#head = head;
+      this.#context.counters.refusals[reason]++;
+      this.#reply(reply);
+      return;
+    }
+    this.#head = canonical;
+    const decision = policy.decide(canonical);
     if (decision.action === "reply") {
       if (decision.status === 403) this.#context.counters.refusals.denied++;
-      this.#reply(decision, head.method === "HEAD");
+      this.#reply(decision);
       return;
     }
     this.#head = decision.head;
-    this.#upstream = decision.upstream;
-    decision.upstream.acquire(this, false);
+    this.#forward(decision.upstream, decision.head);
+  }
+
+  #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead): void {
+    const isWeb = grpc === "grpc-web" || grpc === "grpc-web-text";
+    this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
+    if (grpc !== "" && grpcTimeoutMs > 0) this.#deadlineSlot = this.#context.deadlines.add(grpcTimeoutMs, this);
+    this.#upstream.acquire(this, false);
   }
 
   /** From the downstream: more of the request's body. */
@@ -109,7 +139,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
 
   onRequestTrailers(block: FieldBlock): void {
     if (this.#isOver) this.#request.hasEnded = true;
-    else this.#request.trailers(this.#stream, block);
+    else this.#request.trailers(this.#stream, canonicalTrailers(block, this.#context.rules()));
   }
 
   /** The client takes bytes again. */
@@ -123,9 +153,25 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   /** The client is gone, or gave the request up. */
   onDownstreamLost(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#end();
     this.#upstream?.cancel(this);
     this.#stream?.abort();
+  }
+
+  /** The client of a gRPC call has given it so much time and no more. */
+  onDeadline(): void {
+    this.#deadlineSlot = -1;
+    if (this.#isOver) return;
+    this.#context.counters.refusals.grpc_deadline++;
+    this.#upstream?.cancel(this);
+    this.#stream?.abort();
+    this.#stream = undefined;
+    if (!this.#hasResponse) {
+      this.#reply(deadlineExceeded);
+      return;
+    }
+    this.#end();
+    this.#downstream.abort("cancelled");
   }
 
   onUpstream(connection: UpstreamConnection): void {
@@ -143,7 +189,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
 
   onNoUpstream(failure: UpstreamFailure): void {
     this.#context.counters.refusals[failure]++;
-    this.#reply(failureReply(failure), this.#head?.method === "HEAD");
+    this.#reply(failureReply(failure));
   }
 
   onInform(head: ResponseHead): void {
@@ -153,6 +199,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
+    this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     this.#begin(head, isEnd);
     if (isEnd) this.#finish();
   }
@@ -172,11 +219,15 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   onUpstreamLost(loss: UpstreamLoss): void {
     if (this.#isOver) return;
     this.#stream = undefined;
-    // All of the response is here: what is left of the request would only have been dropped.
+    // A server that has answered and wants no more of the request has not failed (RFC 9113 section 8.1).
     if (this.#response.hasEnded && !this.#isTunnel) return;
     if (this.#hasResponse) {
-      this.#isOver = true;
-      this.#downstream.abort();
+      this.#end();
+      this.#downstream.abort(loss.reason);
+    } else if (this.#isPastDeadline) {
+      // The server keeps the time as well, more finely than we do: what it cut off is late, not unavailable.
+      this.#context.counters.refusals.grpc_deadline++;
+      this.#reply(deadlineExceeded);
     } else if (this.#canResend(loss)) {
       this.#context.counters.retries++;
       this.#request.rewind();
@@ -194,6 +245,11 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     const taken = this.#request.resume(this.#stream);
     if (taken > 0) this.#downstream.consumeRequest(taken);
     this.#endTunnel();
+  }
+
+  get #isPastDeadline(): boolean {
+    if (this.#deadlineSlot < 0) return false;
+    return this.#context.monotonicMs() - this.#startedMs >= (this.#head?.grpcTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Called about once a second: ends what has not moved for too long. Tunnels may be silent as long as their connections. */
@@ -225,17 +281,23 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     this.#stream = undefined;
     if (stream === undefined) this.#upstream?.cancel(this);
     if (this.#hasResponse) {
-      this.#isOver = true;
-      this.#downstream.abort();
+      this.#end();
+      this.#downstream.abort("failed");
     } else {
-      this.#reply(reply, this.#head?.method === "HEAD");
+      this.#reply(reply);
     }
     stream?.abort();
   }
 
-  #reply(reply: LocalReply, isHead: boolean): void {
+  #reply(reply: LocalReply): void {
+    const grpc = this.#head?.grpc ?? "";
+    if (grpc !== "") {
+      this.#begin(grpcReplyHead(reply, grpc), true);
+      this.#finish();
+      return;
+    }
     const { head, body } = replyHead(reply);
-    const isEnd = isHead || body.length === 0;
+    const isEnd = this.#head?.method === "HEAD" || body.length === 0;
     this.#begin(head, isEnd);
     if (!isEnd) this.#response.data(this.#downstream, body, 0, body.length, true);
     if (isEnd || this.#response.isDone) this.#finish();
@@ -246,21 +308,45 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     this.#hasMoved = true;
     this.#request.forget();
     this.#context.counters.countResponse(head.status, this.#context.monotonicMs() - this.#startedMs);
-    this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
-    if (isEnd) this.#isOver = true;
+    if (isEnd) this.#end();
     this.#downstream.respond(head, isEnd);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    if (this.#deadlineSlot < 0) return;
+    this.#context.deadlines.remove(this.#deadlineSlot, this);
+    this.#deadlineSlot = -1;
   }
 
   /** The response has gone out completely; the rest of the request, if any, has nobody to go to. */
   #finish(): void {
     if (this.#isTunnel && !this.#request.isDone) return;
-    this.#isOver = true;
+    this.#end();
     const stream = this.#stream;
     this.#stream = undefined;
     if (!this.#request.hasEnded || !(this.#isBodyless || this.#request.isDone)) stream?.abort();
   }
 }
 
+/** What the rules for requests answer, and as what it is counted. */
+function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): { reason: RequestRefusal; reply: LocalReply } {
+  switch (outcome.answer) {
+    case "reject":
+      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
+    case "redirect":
+      return {
+        reason: "path_redirect",
+        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
+      };
+    case "last-hop":
+      return { reason: "max_forwards", reply: lastHop };
+  }
+}
+
+const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
+/** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
+const lastHop = textReply(501, "max-forwards reached");
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");
 const badGateway = textReply(502, "upstream response could not be read");

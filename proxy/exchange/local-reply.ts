@@ -1,6 +1,7 @@
 import { FieldBlock } from "../message/field-block.ts";
 import { checkResponse, ResponseHead } from "../message/response-head.ts";
 import { mustGet } from "../../lib/base/assert.ts";
+import { encodeGrpcMessage, type GrpcKind, grpcStatusOf } from "../message/grpc.ts";
 import type { UpstreamFailure } from "./ends.ts";
 import type { LocalReply } from "./policy.ts";
 
@@ -27,6 +28,25 @@ interface EncodedReply {
 /** Made once for the answers that do not change: a denied caller may ask as often as it likes. */
 const encoded = new WeakMap<LocalReply, EncodedReply>();
 
+/**
+ * The same to a gRPC client: a response of trailers only (gRPC's "PROTOCOL-HTTP2"), status 200, the reason in `grpc-status`
+ * and `grpc-message`. One of gRPC-Web is the same but for its content type.
+ */
+export function grpcReplyHead(reply: LocalReply, kind: Exclude<GrpcKind, "">): ResponseHead {
+  const fields = [
+    ":status",
+    "200",
+    "content-type",
+    kind === "grpc" ? "application/grpc" : `application/${kind}+proto`,
+    "grpc-status",
+    `${reply.grpcStatus ?? grpcStatusOf(reply.status)}`,
+    "grpc-message",
+    encodeGrpcMessage(reply.body.trimEnd()),
+  ];
+  const checked = checkResponse(new FieldBlock(fields));
+  return mustGet(checked instanceof ResponseHead ? checked : undefined, "a reply of our own is a response");
+}
+
 export function replyHead(reply: LocalReply): EncodedReply {
   const known = encoded.get(reply);
   if (known !== undefined) return known;
@@ -38,6 +58,7 @@ export function replyHead(reply: LocalReply): EncodedReply {
     reply.contentType,
     "content-length",
     `${body.length}`,
+    ...(reply.fields ?? []),
   ]);
   block.isShared = true;
   const checked = checkResponse(block);

@@ -12,6 +12,10 @@ export interface LocalReply {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** More of its fields: names in lower case and values, alternating. */
+  readonly fields?: readonly string[];
+  /** For a gRPC call, when the status of HTTP does not say it well enough. */
+  readonly grpcStatus?: number;
 }
 
 /** Decides for the requests of one downstream connection. */

@@ -1,4 +1,5 @@
 import {
+  type LossReason,
   malformedLoss,
   plainLoss,
   type ResponseReceiver,
@@ -187,6 +188,11 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
   }
 }
 
+const reasons: ReadonlyMap<number, LossReason> = new Map([
+  [ErrorCode.cancel, "cancelled"],
+  [ErrorCode.enhanceYourCalm, "overloaded"],
+]);
+
 /** One request. */
 class ClientStream implements UpstreamStream, ResponseHandler {
   readonly #http2: Http2ClientConnection;
@@ -250,7 +256,8 @@ class ClientStream implements UpstreamStream, ResponseHandler {
 
   #lossOf({ isUnprocessed, origin, code }: StreamReset): UpstreamLoss {
     if (isUnprocessed) return unprocessedLoss;
-    if (origin === "peer" || code === ErrorCode.settingsTimeout) return plainLoss;
+    if (origin === "peer") return { ...plainLoss, reason: reasons.get(code) ?? "failed" };
+    if (code === ErrorCode.settingsTimeout) return plainLoss;
     if (origin === "rule" || code !== ErrorCode.internalError) return malformedLoss;
     return this.#http2.hasCarriedOthers ? reusedLoss : plainLoss;
   }

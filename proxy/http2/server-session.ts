@@ -1,4 +1,4 @@
-import type { Downstream } from "../exchange/ends.ts";
+import type { Downstream, LossReason } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import type { ServerConnectionOptions } from "../exchange/server-context.ts";
 import type { Member, SweepLimits } from "../connection-set.ts";
@@ -97,6 +97,12 @@ export class ServerSession implements Member, ServerEvents {
   }
 }
 
+const codes = {
+  cancelled: ErrorCode.cancel,
+  overloaded: ErrorCode.enhanceYourCalm,
+  failed: ErrorCode.internalError,
+} as const;
+
 /** One stream and its exchange. */
 class StreamExchange implements Downstream, StreamHandler {
   readonly #http2: Http2ServerConnection;
@@ -165,8 +171,8 @@ class StreamExchange implements Downstream, StreamHandler {
     this.#http2.consume(this.#stream, count);
   }
 
-  abort(): void {
-    this.#http2.reset(this.#stream, ErrorCode.internalError);
+  abort(reason: LossReason): void {
+    this.#http2.reset(this.#stream, codes[reason]);
   }
 
   /** A complete response to an incomplete request: the client may stop sending it (RFC 9113 section 8.1). */

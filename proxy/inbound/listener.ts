@@ -108,9 +108,13 @@ export class InboundListener {
 
   #serveHttp(connection: Connection, onClosed: () => void): Member {
     const policy = new CallerPolicy({
-      callerUri: connection.peerUri,
-      ownUri: this.#context.identity().spiffeUri,
+      caller: {
+        ownUri: this.#context.identity().spiffeUri,
+        callerUri: connection.peerUri,
+        certificate: connection.peerCertificate,
+      },
       authorizer: () => this.#authorizer,
+      clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
     });
     return serveHttp({ connection, policy, context: this.serving.http, onClosed });

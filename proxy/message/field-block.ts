@@ -1,4 +1,5 @@
 import type { RequestHead } from "./request-head.ts";
+import type { RequestRuleOutcome, RequestRules } from "./request-rules.ts";
 import type { ResponseHead } from "./response-head.ts";
 
 /** Why a block that HPACK could read is no message: the stream is reset, the connection goes on. */
@@ -29,6 +30,9 @@ export class FieldBlock {
   /** Memo of HTTP/1.1: the head's bytes and in which form. */
   http1: Buffer | undefined;
   http1Form = 0;
+  /** Memo of `canonicalRequest`, and the rules that it holds for. */
+  ruled: RequestRuleOutcome | undefined;
+  ruledBy: RequestRules | undefined;
   /** Memo of a policy: the head that it makes of this one, and what it was made for. */
   edited: RequestHead | undefined;
   editedBy: object | undefined;

@@ -1,5 +1,6 @@
 import type { MessageProblem } from "./message-problem.ts";
 import { FieldBlock } from "./field-block.ts";
+import { type GrpcKind, grpcKindOf, parseGrpcTimeout } from "./grpc.ts";
 import { connectionFieldProblem, isPseudoField, parseContentLength } from "./field-rules.ts";
 
 /**
@@ -17,6 +18,9 @@ export class RequestHead {
   /** -1 when there is none. */
   contentLength = -1;
   expectsContinue = false;
+  grpc: GrpcKind = "";
+  /** What `grpc-timeout` says, or -1. */
+  grpcTimeoutMs = -1;
   block: FieldBlock;
 
   constructor(block: FieldBlock) {
@@ -66,6 +70,10 @@ function readFields(head: RequestHead, fields: readonly string[]): MessageProble
       if (head.contentLength >= 0) return "bad_content_length";
       head.contentLength = parseContentLength(value);
       if (head.contentLength < 0) return "bad_content_length";
+    } else if (name === "content-type") {
+      head.grpc = grpcKindOf(value);
+    } else if (name === "grpc-timeout") {
+      head.grpcTimeoutMs = parseGrpcTimeout(value);
     } else if (name === "expect") {
       head.expectsContinue = value.toLowerCase() === "100-continue";
     } else {

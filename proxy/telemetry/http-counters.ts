@@ -1,4 +1,5 @@
 import { headProblems } from "../http1/head.ts";
+import { requestRuleProblems } from "../message/request-rules.ts";
 import { type ConnectionProblem, connectionProblems, streamProblems } from "../http2/error-codes.ts";
 import { zeroes } from "./zeroes.ts";
 
@@ -15,6 +16,9 @@ export const requestRefusals = [
   ...headProblems,
   "malformed_body",
   ...streamProblems,
+  ...requestRuleProblems,
+  "path_redirect",
+  "max_forwards",
   "head_timeout",
   "denied",
   "no_healthy_upstream",
@@ -23,6 +27,7 @@ export const requestRefusals = [
   "upstream_lost",
   "malformed_response",
   "stream_idle_timeout",
+  "grpc_deadline",
 ] as const;
 export type RequestRefusal = (typeof requestRefusals)[number];
 

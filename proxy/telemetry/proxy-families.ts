@@ -114,7 +114,7 @@ function labelsOf(listener: AnyListener): Record<string, string> {
 }
 
 function isHttp(listener: AnyListener): boolean {
-  return listener.config.protocol === "http";
+  return listener.config.protocol !== "tcp";
 }
 
 function sample(listener: AnyListener, value: number): Sample {

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { type Connection, type ConnectionHandler, idleHandler } from "./transport.ts";
+import { type Connection, type ConnectionHandler, idleHandler, type PeerCertificate } from "./transport.ts";
 
 /** Milliseconds that advance about once per second: reading the real clock for every chunk would cost more than it tells. */
 export interface CoarseClock {
@@ -16,6 +16,7 @@ const keepAliveAfterMs = 30_000;
 export class BunConnection implements Connection {
   handler: ConnectionHandler = idleHandler;
   peerUri = "";
+  peerCertificate: PeerCertificate | undefined;
   alpn = "";
   lastActivityMs: number;
   readonly #socket: Socket<unknown>;

@@ -4,7 +4,7 @@ import { atEndOfEvent, atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { BunConnection, type CoarseClock } from "./bun-connection.ts";
-import { spiffeUriOfNames } from "./peer-identity.ts";
+import { peerCertificateOf, spiffeUriOfNames } from "./peer-identity.ts";
 import type {
   ConnectFailure,
   ConnectOptions,
@@ -107,9 +107,11 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
       if (!handshakes.delete(socket)) return;
       if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
       if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
-      const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
+      const certificate = socket.getPeerX509Certificate();
+      const uri = spiffeUriOfNames(certificate?.subjectAltName);
       if (uri === undefined) return refuse(socket, "bad_spiffe_id");
       socket.data.peerUri = uri;
+      socket.data.peerCertificate = peerCertificateOf(certificate);
       socket.data.alpn = negotiated(socket);
       options.onConnection(socket.data);
     },

@@ -25,6 +25,7 @@ export class MemoryNetwork implements Transport {
   openEnds = 0;
   readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
   readonly #events: (() => void)[] = [];
+  #heldAttempts: (() => void)[] | undefined;
   #nextPort = 40_000;
 
   listen(options: ListenOptions): Listener {
@@ -44,26 +45,20 @@ export class MemoryNetwork implements Transport {
     };
   }
 
+  /** Attempts to connect wait, as for a host that does not answer, until `release`. */
+  hold(): void {
+    this.#heldAttempts ??= [];
+  }
+
+  release(): void {
+    for (const attempt of this.#heldAttempts ?? []) this.schedule(attempt);
+    this.#heldAttempts = undefined;
+  }
+
   connect(options: ConnectOptions): void {
-    this.schedule(() => {
-      const listener = this.#listeners.get(`${options.host}:${options.port}`);
-      const fail = (reason: ConnectFailure): void => options.onResult({ ok: false, reason, message: reason });
-      if (listener === undefined) return fail("refused");
-      const [client, server] = this.pair();
-      if (listener.identity !== undefined) {
-        const refusal = handshake(options, listener.identity);
-        if (refusal !== undefined) {
-          listener.onRefused(refusal);
-          return fail(refusal);
-        }
-        server.peerUri = options.tls?.identity.spiffeUri ?? "";
-        client.peerUri = listener.identity.spiffeUri;
-        client.alpn = listener.alpn?.find((protocol) => options.tls?.alpn?.includes(protocol)) ?? "";
-        server.alpn = client.alpn;
-      }
-      listener.onConnection(server);
-      options.onResult({ ok: true, connection: client });
-    });
+    const attempt = (): void => this.#attempt(options);
+    if (this.#heldAttempts === undefined) this.schedule(attempt);
+    else this.#heldAttempts.push(attempt);
   }
 
   atEndOfEvent(callback: () => void): void {
@@ -94,6 +89,30 @@ export class MemoryNetwork implements Transport {
       this.#events.shift()?.();
     }
   }
+
+  #attempt(options: ConnectOptions): void {
+    const listener = this.#listeners.get(`${options.host}:${options.port}`);
+    const fail = (reason: ConnectFailure): void => options.onResult({ ok: false, reason, message: reason });
+    if (listener === undefined) {
+      fail("refused");
+      return;
+    }
+    const [client, server] = this.pair();
+    if (listener.identity !== undefined) {
+      const refusal = handshake(options, listener.identity);
+      if (refusal !== undefined) {
+        listener.onRefused(refusal);
+        fail(refusal);
+        return;
+      }
+      server.peerUri = options.tls?.identity.spiffeUri ?? "";
+      client.peerUri = listener.identity.spiffeUri;
+      client.alpn = listener.alpn?.find((protocol) => options.tls?.alpn?.includes(protocol)) ?? "";
+      server.alpn = client.alpn;
+    }
+    listener.onConnection(server);
+    options.onResult({ ok: true, connection: client });
+  }
 }
 
 function handshake(
@@ -108,6 +127,7 @@ function handshake(
 export class MemoryConnection implements Connection {
   handler: ConnectionHandler = idleHandler;
   peerUri = "";
+  readonly peerCertificate = undefined;
   alpn = "";
   readonly remoteAddress = "memory:0";
   lastActivityMs = 0;

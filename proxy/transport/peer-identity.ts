@@ -1,4 +1,6 @@
+import type { X509Certificate } from "node:crypto";
 import { parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import type { PeerCertificate } from "./transport.ts";
 
 /**
  * The SPIFFE URI of a certificate from its subject alternative names as `node:crypto` prints them
@@ -11,4 +13,13 @@ export function spiffeUriOfNames(subjectAltName: string | undefined): string | u
   const uri = uris[0]?.slice("URI:".length);
   if (uri === undefined || uris.length !== 1) return undefined;
   return parseSpiffeId(uri)?.kind === "service" ? uri : undefined;
+}
+
+/** What is told about a certificate. `node:crypto` prints a subject a line per part, the most general first. */
+export function peerCertificateOf(certificate: X509Certificate | undefined): PeerCertificate | undefined {
+  if (certificate === undefined) return undefined;
+  return {
+    hash: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
+    subject: (certificate.subject ?? "").split("\n").reverse().join(","),
+  };
 }

@@ -10,6 +10,8 @@ export interface Connection {
   handler: ConnectionHandler;
   /** Peer's SPIFFE URI once a TLS handshake has verified it; empty on a plain connection. */
   readonly peerUri: string;
+  /** The certificate that it showed. */
+  readonly peerCertificate: PeerCertificate | undefined;
   /** The protocol that a TLS handshake agreed on (RFC 7301), or empty. */
   readonly alpn: string;
   /** `host:port` of the other side, for logs. */
@@ -30,6 +32,13 @@ export interface Connection {
   readonly isBlocked: boolean;
   /** Milliseconds on the transport's coarse clock when a byte last moved in either direction. */
   readonly lastActivityMs: number;
+}
+
+export interface PeerCertificate {
+  /** SHA-256 of its DER form, in lower-case hex. */
+  readonly hash: string;
+  /** RFC 2253. */
+  readonly subject: string;
 }
 
 /** Calls come one at a time; after `onClose` there are none. */

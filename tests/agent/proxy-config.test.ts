@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
 import type { ServiceInstance } from "../../lib/contract/catalog.ts";
 import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
+import { defaultRequestRules } from "../../proxy/message/request-rules.ts";
 
 const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
 
@@ -47,6 +48,9 @@ describe("inbound", () => {
         app: "127.0.0.1:8080",
         protocol: "http",
         intentions: { default: "deny", rules: [] },
+        requestRules: defaultRequestRules,
+        clientCert: "sanitize-set",
+        grpcWeb: true,
         connectTimeoutMs: 1_500,
         idleTimeoutMs: 3_600_000,
         streamIdleTimeoutMs: 300_000,
@@ -148,6 +152,8 @@ describe("outbound", () => {
         endpoints: [{ address: "10.0.0.1:21000", weight: 1 }],
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
+        requestRules: defaultRequestRules,
+        grpcWeb: true,
         connectTimeoutMs: 250,
         idleTimeoutMs: 3_600_000,
         streamIdleTimeoutMs: 300_000,

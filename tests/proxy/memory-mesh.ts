@@ -3,7 +3,7 @@ import { silentLogger } from "../../lib/base/logger.ts";
 import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
-import type { Listener, TlsIdentity } from "../../proxy/transport/transport.ts";
+import type { ClientTls, Listener, TlsIdentity } from "../../proxy/transport/transport.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 export const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
@@ -45,6 +45,15 @@ export class Wire {
   }
 }
 
+export interface MemoryMeshOptions {
+  readonly protocol?: "http" | "http2" | "grpc";
+  /** More settings of the HTTP listeners. */
+  readonly inbound?: Readonly<Record<string, unknown>>;
+  readonly outbound?: Readonly<Record<string, unknown>>;
+  /** Takes the connections that reach the app, instead of `apps`. */
+  readonly onApp?: (connection: MemoryConnection) => void;
+}
+
 /** web calls api (HTTP) and db (TCP) through two proxies on a memory network; `apps` are the connections the apps got. */
 export class MemoryMesh {
   readonly network = new MemoryNetwork();
@@ -55,11 +64,13 @@ export class MemoryMesh {
   #appListener: Listener;
   readonly caller: MeshProxy;
   readonly callee: MeshProxy;
+  readonly #onAppConnection: ((connection: MemoryConnection) => void) | undefined;
 
-  constructor() {
+  constructor({ protocol = "http", inbound = {}, outbound = {}, onApp }: MemoryMeshOptions = {}) {
+    this.#onAppConnection = onApp;
     this.#appListener = this.listenApp();
-    this.callee = this.#start("api", calleeConfig("allow"));
-    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"]));
+    this.callee = this.#start("api", calleeConfig("allow", protocol, inbound));
+    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], protocol, outbound));
   }
 
   listenApp(port = 8080): Listener {
@@ -69,6 +80,10 @@ export class MemoryMesh {
       onRefused: () => undefined,
       onConnection: (connection) => {
         if (!(connection instanceof MemoryConnection)) return;
+        if (this.#onAppConnection !== undefined) {
+          this.#onAppConnection(connection);
+          return;
+        }
         const app = new Wire(connection);
         this.apps.push(app);
         this.onApp(app);
@@ -86,18 +101,30 @@ export class MemoryMesh {
   }
 
   client(port = 15001): Wire {
-    let wire: Wire | undefined;
+    return new Wire(this.dial(port));
+  }
+
+  /** A connection to one of the caller's listeners, for a client of another kind. */
+  dial(port = 15001, tls?: ClientTls): MemoryConnection {
+    let dialled: MemoryConnection | undefined;
     this.network.connect({
       host: "127.0.0.1",
       port,
       timeoutMs: 1_000,
+      ...(tls === undefined ? {} : { tls }),
       onResult: (result) => {
-        if (result.ok && result.connection instanceof MemoryConnection) wire = new Wire(result.connection);
+        if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
       },
     });
     this.network.settle();
-    if (wire === undefined) throw new Error(`nothing listens on ${port}`);
-    return wire;
+    if (dialled === undefined) throw new Error(`nothing listens on ${port}`);
+    return dialled;
+  }
+
+  /** A caller with a leaf of the mesh and without a proxy of ours: it may write whatever it likes. */
+  bareCaller(service: string): Wire {
+    const identity = identityOf(service);
+    return new Wire(this.dial(20000, { identity, serverName: "api", isExpectedPeer: () => true }));
   }
 
   /** The newest connection an app got. */
@@ -144,7 +171,7 @@ export class MemoryMesh {
 
 const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
 
-export function calleeConfig(action: "allow" | "deny"): ProxyConfig {
+export function calleeConfig(action: "allow" | "deny", protocol = "http", more: object = {}): ProxyConfig {
   const intentions = {
     default: "deny",
     rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action }],
@@ -152,22 +179,23 @@ export function calleeConfig(action: "allow" | "deny"): ProxyConfig {
   return mustParse({
     identity,
     inbound: [
-      { service: "api", listen: "127.0.0.1:20000", app: "127.0.0.1:8080", protocol: "http", intentions },
+      { service: "api", listen: "127.0.0.1:20000", app: "127.0.0.1:8080", protocol, intentions, ...more },
       { service: "api", listen: "127.0.0.1:20001", app: "127.0.0.1:8080", protocol: "tcp", intentions },
     ],
     admin: { listen: "127.0.0.1:19000" },
   });
 }
 
-export function callerConfig(endpoints: readonly string[]): ProxyConfig {
+export function callerConfig(endpoints: readonly string[], protocol = "http", more: object = {}): ProxyConfig {
   return mustParse({
     identity,
     outbound: [
       {
         service: "api",
         listen: "127.0.0.1:15001",
-        protocol: "http",
+        protocol,
         endpoints: endpoints.map((address) => ({ address })),
+        ...more,
       },
       { service: "api", listen: "127.0.0.1:15002", protocol: "tcp", endpoints: [{ address: "127.0.0.1:20001" }] },
     ],

@@ -24,6 +24,12 @@ export class Recorder implements ServerEvents, ResponseHandler {
   onRoom: (stream: Http2Stream) => void = () => undefined;
   #dataOf = 0;
 
+  /** The lines since the last time; data that follows begins a new one. */
+  take(): string[] {
+    this.#dataOf = 0;
+    return this.lines.splice(0);
+  }
+
   #add(line: string): void {
     this.#dataOf = 0;
     this.lines.push(line);

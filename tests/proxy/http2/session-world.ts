@@ -105,7 +105,7 @@ export class SessionWorld {
   isSessionClosed = false;
 
   constructor() {
-    const { network, turn, buffers, counters } = this.upstream;
+    const { network, turn, buffers } = this.upstream;
     const [near, far] = network.pair();
     this.clientSide = near;
     let glue: SocketGlue | undefined;
@@ -117,9 +117,8 @@ export class SessionWorld {
       connection: far,
       policy: { decide: (head) => ({ action: "forward", upstream: this.upstream.upstream, head }) },
       context: {
-        counters,
+        ...this.upstream.exchangeContext,
         connections: new ConnectionCounters(),
-        monotonicMs: () => network.nowMs,
         turn,
         buffers,
         defaultAuthority: "api",

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -16,6 +17,7 @@ const web = authority.leaf("web");
 const apiFiles = writeNewLeaf(authority.leaf("api"));
 const stops: (() => void)[] = [];
 let appConnections = 0;
+let lastRequest = "";
 let appPort = 0;
 
 function calleeDocument(files = apiFiles, source = "web") {
@@ -37,8 +39,12 @@ beforeAll(async () => {
   const app = await listenTcp((socket) => {
     appConnections++;
     socket.on("data", (chunk) => {
-      if (chunk.toString("latin1").startsWith("GET ")) socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-      else socket.write(chunk);
+      const text = chunk.toString("latin1");
+      if (!text.startsWith("GET ")) socket.write(chunk);
+      else {
+        lastRequest = text;
+        socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      }
     });
     socket.on("end", () => socket.end());
     socket.on("error", () => undefined);
@@ -153,6 +159,19 @@ describe("an inbound listener", () => {
       async () => (await metric(adminPort, pattern("closed_early"))) === closed + 1,
     );
     expect(await metric(adminPort, pattern("not_tls"))).toBe(plaintext);
+  });
+
+  test("tells the app who calls, by hash, subject and SPIFFE id of the certificate that it verified", async () => {
+    const { proxy, stop } = startProxy(calleeDocument());
+    stops.push(stop);
+    const claim = "X-Forwarded-Client-Cert: URI=spiffe://evil\r\n";
+    await ask(proxy.portOf("localhost:0") ?? 0, web, `GET / HTTP/1.1\r\nHost: api\r\n${claim}\r\n`);
+    const der = Buffer.from(web.certPem.replaceAll(/-----[A-Z ]+-----|\s/g, ""), "base64");
+    const hash = createHash("sha256").update(der).digest("hex");
+    expect(/x-forwarded-client-cert: (.*)\r/.exec(lastRequest)?.[1]).toBe(
+      `By=${uri("api")};Hash=${hash};Subject="CN=web";URI=${uri("web")}`,
+    );
+    expect(lastRequest).not.toContain("evil");
   });
 
   test("answers a denied HTTP caller 403, naming no rule", async () => {

@@ -1,16 +1,19 @@
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
-import { Exchange } from "../../../proxy/exchange/exchange.ts";
+import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
+import { Exchange, type ExchangeContext } from "../../../proxy/exchange/exchange.ts";
 import { HpackDecoder } from "../../../proxy/http2/hpack/decoder.ts";
 import { clientPreface, FrameType } from "../../../proxy/http2/frame-types.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
+import { defaultRequestRules } from "../../../proxy/message/request-rules.ts";
 import type { ResponseHead } from "../../../proxy/message/response-head.ts";
 import { HttpCounters } from "../../../proxy/telemetry/http-counters.ts";
 import { type MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
 import { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import { EndpointPool } from "../../../proxy/upstream/endpoint-pool.ts";
 import { PooledUpstream } from "../../../proxy/upstream/pooled-upstream.ts";
+import { createVirtualClock } from "../../fakes/virtual-clock.ts";
 import { data, framesIn, headers, type SentFrame, settings, settingsAck } from "../http2/frames.ts";
 
 export interface UpstreamWorldOptions {
@@ -29,6 +32,13 @@ export class UpstreamWorld {
   readonly counters = new HttpCounters();
   readonly turn = new WriteTurn(this.network);
   readonly buffers = new BufferPool();
+  readonly exchangeContext: ExchangeContext = {
+    counters: this.counters,
+    monotonicMs: () => this.network.nowMs,
+    deadlines: new Deadlines(createVirtualClock(0)),
+    rules: () => defaultRequestRules,
+    forGrpcWeb: (upstream) => upstream,
+  };
   /** The server's end of every connection, in the order in which they were opened. */
   readonly servers: ServerEnd[] = [];
   /** Endpoints that refuse connections, and those that do not answer the attempt. */
@@ -134,8 +144,7 @@ export class Asked implements Downstream {
   #text = "";
 
   constructor(world: UpstreamWorld, method: string, path: string, body: string | Buffer | undefined) {
-    const context = { counters: world.counters, monotonicMs: () => world.network.nowMs };
-    this.exchange = new Exchange(this, context);
+    this.exchange = new Exchange(this, world.exchangeContext);
     const fields = [":method", method, ":scheme", "http", ":authority", "api", ":path", path];
     if (body !== undefined) fields.push("content-length", `${body.length}`);
     const head = checkRequest(new FieldBlock(fields));

@@ -1,0 +1,58 @@
+import { mustGet } from "../../lib/base/assert.ts";
+import { FieldBlock } from "./field-block.ts";
+import { checkRequest, RequestHead } from "./request-head.ts";
+
+/** A block with some of its fields changed: the original stays as it is, since it may stand for many messages. */
+export class FieldEdit {
+  readonly #fields: string[];
+  readonly #neverIndexed: readonly number[];
+
+  constructor(block: FieldBlock) {
+    this.#fields = [...block.fields];
+    this.#neverIndexed = block.neverIndexed;
+  }
+
+  /** `at` is the index of the field's name. */
+  value(at: number): string {
+    return this.#fields[at + 1] ?? "";
+  }
+
+  set(at: number, value: string): void {
+    this.#fields[at + 1] = value;
+  }
+
+  /** Of the first field of this name. */
+  setFirst(name: string, value: string): void {
+    for (let i = 0; i < this.#fields.length; i += 2) {
+      if (this.#fields[i] !== name) continue;
+      this.set(i, value);
+      return;
+    }
+  }
+
+  drop(at: number): void {
+    this.#fields[at] = "";
+  }
+
+  add(name: string, value: string): void {
+    this.#fields.push(name, value);
+  }
+
+  block(): FieldBlock {
+    const fields: string[] = [];
+    const neverIndexed: number[] = [];
+    for (let i = 0; i < this.#fields.length; i += 2) {
+      const name = this.#fields[i] ?? "";
+      if (name === "") continue;
+      if (this.#neverIndexed.includes(i)) neverIndexed.push(fields.length);
+      fields.push(name, this.#fields[i + 1] ?? "");
+    }
+    return new FieldBlock(fields, neverIndexed);
+  }
+
+  /** For edits that leave a valid request valid. */
+  request(): RequestHead {
+    const head = checkRequest(this.block());
+    return mustGet(head instanceof RequestHead ? head : undefined, "an edited request is a valid one");
+  }
+}
