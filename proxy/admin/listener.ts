@@ -27,6 +27,7 @@ export function createAdminListener(
     context,
     settings: () => ({ listen: options.listen, service: "admin", maxConnections, idleTimeoutMs }),
     isMutualTls: false,
+    isAlwaysServed: true,
     serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
     onRefused: () => undefined,
     onIdle: () => undefined,

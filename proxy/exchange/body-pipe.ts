@@ -1,4 +1,5 @@
 import type { FieldBlock } from "../message/field-block.ts";
+import type { HeldBytes } from "../buffered-memory.ts";
 import type { BodySink } from "./ends.ts";
 
 const none: readonly Buffer[] = [];
@@ -10,10 +11,15 @@ const none: readonly Buffer[] = [];
 export class BodyPipe {
   /** The message is complete as far as its source goes. */
   hasEnded = false;
+  readonly #memory: HeldBytes;
   #held: readonly Buffer[] = none;
   #trailers: FieldBlock | undefined;
   /** The end has been passed on too. */
   #isDone = false;
+
+  constructor(memory: HeldBytes) {
+    this.#memory = memory;
+  }
 
   /** Nothing waits, and the end has been passed on if it has come. */
   get isDone(): boolean {
@@ -31,6 +37,7 @@ export class BodyPipe {
         return taken;
       }
     }
+    this.#memory.heldBytes += end - start - taken;
     this.#held = [...this.#held, bytes.subarray(start + taken, end)];
     return taken;
   }
@@ -53,6 +60,7 @@ export class BodyPipe {
       const isEnd = rest.length === 0 && this.hasEnded && this.#trailers === undefined;
       const taken = sink.data(bytes, 0, bytes.length, isEnd);
       total += taken;
+      this.#memory.heldBytes -= taken;
       if (taken < bytes.length) {
         this.#held = [bytes.subarray(taken), ...rest];
         return total;
@@ -65,5 +73,11 @@ export class BodyPipe {
       this.#isDone = true;
     }
     return total;
+  }
+
+  /** Nobody wants it any more. */
+  drop(): void {
+    for (const bytes of this.#held) this.#memory.heldBytes -= bytes.length;
+    this.#held = none;
   }
 }

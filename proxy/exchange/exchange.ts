@@ -1,6 +1,7 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { BufferedMemory } from "../buffered-memory.ts";
 import type { HttpCounters } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
@@ -20,6 +21,7 @@ import type { LocalReply, RequestPolicy } from "./policy.ts";
 export interface ExchangeContext {
   readonly counters: HttpCounters;
   readonly monotonicMs: () => number;
+  readonly memory: BufferedMemory;
 }
 
 /** Methods whose second execution changes nothing (RFC 9110 section 9.2.2): these may be sent again. */
@@ -38,8 +40,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
-  readonly #request = new BodyPipe();
-  readonly #response = new BodyPipe();
+  readonly #request: BodyPipe;
+  readonly #response: BodyPipe;
   #isBodyless = false;
   /** Both directions end by themselves (RFC 9110 section 9.3.6, RFC 8441). */
   #isTunnel = false;
@@ -50,6 +52,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   constructor(downstream: Downstream, context: ExchangeContext) {
     this.#downstream = downstream;
     this.#context = context;
+    this.#request = new BodyPipe(context.memory);
+    this.#response = new BodyPipe(context.memory);
     this.#startedMs = context.monotonicMs();
     context.counters.requests++;
   }
@@ -73,6 +77,11 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   start(head: RequestHead, isEnd: boolean, policy: RequestPolicy): void {
     this.#isBodyless = isEnd;
     this.#request.hasEnded = isEnd;
+    if (this.#context.memory.isOverloaded) {
+      this.#context.counters.refusals.overload++;
+      this.#reply(overloaded, head.method === "HEAD");
+      return;
+    }
     if (head.isConnect && head.protocol === "") {
       // A tunnel to wherever the client says: a proxy of a mesh opens none (RFC 9110 section 9.3.6).
       this.#context.counters.refusals.unsupported_method++;
@@ -119,6 +128,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
   onDownstreamLost(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#dropBodies();
     this.#upstream?.cancel(this);
     this.#stream?.abort();
   }
@@ -165,6 +175,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     this.#stream = undefined;
     if (this.#hasResponse) {
       this.#isOver = true;
+      this.#dropBodies();
       this.#downstream.abort();
     } else if (this.#canResend(loss)) {
       this.#resends++;
@@ -216,8 +227,15 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter {
     this.#isOver = true;
     if (!this.#request.hasEnded || !(this.#isBodyless || this.#request.isDone)) this.#stream?.abort();
     this.#stream = undefined;
+    this.#dropBodies();
+  }
+
+  #dropBodies(): void {
+    this.#request.drop();
+    this.#response.drop();
   }
 }
 
+const overloaded = textReply(503, "overload");
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");

@@ -8,7 +8,7 @@ import { BodyReader, type BodyReceiver } from "./body-reader.ts";
 import { canonicalResponse, type Http1Response } from "./canonical-head.ts";
 import { chunkOf, lastChunk } from "./chunk.ts";
 import { encodeRequestHead, encodeTrailers } from "./encode-head.ts";
-import { findHeadEnd, MessageHead, parseResponseHead } from "./head.ts";
+import { findHeadEnd, type HeadLimits, MessageHead, parseResponseHead } from "./head.ts";
 import { HeadCache } from "./head-cache.ts";
 
 /** The pool that a connection belongs to. */
@@ -33,6 +33,7 @@ const parsed = new MessageHead();
 export class ClientConnection implements UpstreamConnection, UpstreamStream, ConnectionHandler, BodyReceiver {
   readonly connection: Connection;
   readonly #owner: ClientOwner;
+  readonly #limits: HeadLimits;
   readonly #out: Outbox;
   readonly #cache = new HeadCache<Http1Response>();
   readonly #body = new BodyReader(this);
@@ -51,10 +52,14 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   #isReading = false;
   #isGone = false;
 
-  constructor(connection: Connection, owner: ClientOwner, turn: WriteTurn) {
+  constructor(
+    connection: Connection,
+    options: { readonly owner: ClientOwner; readonly turn: WriteTurn; readonly limits: HeadLimits },
+  ) {
     this.connection = connection;
-    this.#owner = owner;
-    this.#out = new Outbox(connection, turn);
+    this.#owner = options.owner;
+    this.#limits = options.limits;
+    this.#out = new Outbox(connection, options.turn);
     connection.handler = this;
   }
 
@@ -169,7 +174,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   #parse(bytes: Buffer, start: number, end: number): Http1Response | "incomplete" | undefined {
     const known = end < 0 ? undefined : this.#cache.find(bytes, start, end);
     if (known !== undefined) return known;
-    const outcome = parseResponseHead(bytes, start, parsed);
+    const outcome = parseResponseHead(bytes, start, parsed, this.#limits);
     if (outcome === "incomplete") return "incomplete";
     if (outcome !== "complete") return undefined;
     const response = canonicalResponse(parsed);

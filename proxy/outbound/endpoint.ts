@@ -6,9 +6,6 @@ import { EndpointPool } from "../upstream/endpoint-pool.ts";
 
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
 const suspectMs = 1_000;
-const maxIdleConnections = 1_024;
-/** Below the keep-alive times of common servers, so that we close first. */
-const idleTimeoutMs = 55_000;
 
 export interface EndpointOptions {
   readonly address: string;
@@ -33,7 +30,7 @@ export class Endpoint implements Candidate {
     this.#options = options;
     this.address = options.address;
     this.weight = options.weight;
-    const { turn, buffers, clock } = options.context;
+    const { turn, buffers, clock, limits } = options.context;
     this.pool = new EndpointPool({
       connect: (onResult) => this.connect(onResult),
       protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
@@ -41,9 +38,8 @@ export class Endpoint implements Candidate {
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,
-      maxIdle: maxIdleConnections,
       maxConnections: options.maxConnections,
-      idleTimeoutMs,
+      limits,
     });
   }
 

@@ -20,6 +20,7 @@ export const requestRefusals = [
   "no_healthy_upstream",
   "connect_failure",
   "overflow",
+  "overload",
   "upstream_lost",
 ] as const;
 export type RequestRefusal = (typeof requestRefusals)[number];

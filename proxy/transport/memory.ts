@@ -21,6 +21,7 @@ export class MemoryNetwork implements Transport {
   /** Largest piece a reader gets at once; 1 tests every boundary. */
   maxPieceBytes = 64 * 1024;
   nowMs = 0;
+  waitingBytes = 0;
   readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
   readonly #events: (() => void)[] = [];
   #nextPort = 40_000;
@@ -105,6 +106,7 @@ export class MemoryConnection implements Connection {
   alpn = "";
   readonly remoteAddress = "memory:0";
   lastActivityMs = 0;
+  lastWrittenMs = 0;
   peer: MemoryConnection | undefined;
   readonly #network: MemoryNetwork;
   /** On the wire to the peer, and behind it what `write` could not place. */
@@ -137,6 +139,7 @@ export class MemoryConnection implements Connection {
   write(chunk: Uint8Array): boolean {
     if (this.#isClosed || this.#isEnding) return true;
     this.#waiting.push(Buffer.from(chunk));
+    this.#network.waitingBytes += chunk.length;
     this.#fillWire();
     return this.#waiting.length === 0;
   }
@@ -174,6 +177,7 @@ export class MemoryConnection implements Connection {
       else this.#waiting[0] = chunk.subarray(piece.length);
       this.#wire.push(piece);
       this.#wireBytes += piece.length;
+      this.#network.waitingBytes -= piece.length;
     }
     this.#deliverLater();
   }
@@ -190,6 +194,7 @@ export class MemoryConnection implements Connection {
       this.#wireBytes -= piece.length;
       this.lastActivityMs = this.#network.nowMs;
       peer.lastActivityMs = this.#network.nowMs;
+      this.lastWrittenMs = this.#network.nowMs;
       const wasBlocked = this.isBlocked;
       peer.handler.onData(piece);
       this.#fillWire();
@@ -210,6 +215,7 @@ export class MemoryConnection implements Connection {
   #closeLater(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#network.waitingBytes -= this.waitingBytes;
     this.#waiting = [];
     this.#network.schedule(() => this.handler.onClose());
   }

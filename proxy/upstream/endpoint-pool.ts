@@ -1,8 +1,8 @@
+import type { ProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { UpstreamConnection } from "../exchange/ends.ts";
 import { ClientConnection, type ClientOwner } from "../http1/client-connection.ts";
 import { ClientSession } from "../http2/client-session.ts";
 import type { HpackEncoderOptions } from "../http2/hpack/encoder.ts";
-import { defaultHttp2Limits } from "../http2/limits.ts";
 import type { BufferPool } from "../http2/output-buffer.ts";
 import type { WriteTurn } from "../transport/outbox.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
@@ -16,10 +16,9 @@ export interface EndpointPoolOptions {
   readonly turn: WriteTurn;
   readonly buffers: BufferPool;
   readonly monotonicMs: () => number;
-  /** Idle HTTP/1.1 connections kept; the one idle longest is closed first. */
-  readonly maxIdle: number;
   readonly maxConnections: number;
-  readonly idleTimeoutMs: number;
+  /** As they are now; a connection keeps those that it began with. Of idle ones too many, the one idle longest is closed first. */
+  readonly limits: () => ProxyLimits;
 }
 
 type OnReady = (connection: UpstreamConnection | undefined) => void;
@@ -107,7 +106,7 @@ export class EndpointPool implements ClientOwner {
       return;
     }
     this.#idle.push(client);
-    if (this.#idle.length > this.#options.maxIdle) this.#idle[0]?.abort();
+    if (this.#idle.length > this.#options.limits().connections.maxPoolIdle) this.#idle[0]?.abort();
   }
 
   onGone(client: ClientConnection): void {
@@ -118,7 +117,7 @@ export class EndpointPool implements ClientOwner {
 
   /** Closes what has been idle too long; called about once a second. */
   sweep(nowMs: number): void {
-    const { idleTimeoutMs } = this.#options;
+    const { poolIdleTimeoutMs: idleTimeoutMs } = this.#options.limits().connections;
     while (nowMs - (this.#idle[0]?.connection.lastActivityMs ?? nowMs) > idleTimeoutMs) this.#idle[0]?.abort();
     for (const session of [...this.#sessions]) {
       if (session.openStreams === 0 && nowMs - session.lastActivityMs > idleTimeoutMs) session.close();
@@ -148,7 +147,7 @@ export class EndpointPool implements ClientOwner {
   }
 
   #connect(onReady: OnReady): void {
-    const { connect, protocolOf, turn } = this.#options;
+    const { connect, protocolOf, turn, limits } = this.#options;
     this.#connectionCount++;
     connect((result) => {
       if (!result.ok) {
@@ -157,20 +156,21 @@ export class EndpointPool implements ClientOwner {
         return;
       }
       this.#speaks = protocolOf(result.connection);
-      if (this.#speaks === "http1") onReady(new ClientConnection(result.connection, this, turn));
+      if (this.#speaks === "http1")
+        onReady(new ClientConnection(result.connection, { owner: this, turn, limits: limits().http1 }));
       else onReady(this.#startSession(result.connection));
     });
   }
 
   #startSession(connection: Connection): ClientSession {
-    const { turn, buffers, monotonicMs, hpack } = this.#options;
+    const { turn, buffers, monotonicMs, hpack, limits } = this.#options;
     const session = new ClientSession({
       connection,
       turn,
       buffers,
       monotonicMs,
       hpack,
-      limits: defaultHttp2Limits,
+      limits: limits().http2,
       onGone: (gone) => {
         this.#connectionCount--;
         const at = this.#sessions.indexOf(gone);

@@ -1,15 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import { maxNominated } from "../../../proxy/http1/connection-options.ts";
-import { maxFields, MessageHead, parseRequestHead, parseResponseHead } from "../../../proxy/http1/head.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import { MessageHead, parseRequestHead, parseResponseHead } from "../../../proxy/http1/head.ts";
+
+const limits = defaultProxyLimits.http1;
 
 function request(text: string): { outcome: string; head: MessageHead } {
   const head = new MessageHead();
-  return { outcome: parseRequestHead(Buffer.from(text, "latin1"), 0, head), head };
+  return { outcome: parseRequestHead(Buffer.from(text, "latin1"), 0, head, limits), head };
 }
 
 function response(text: string): { outcome: string; head: MessageHead } {
   const head = new MessageHead();
-  return { outcome: parseResponseHead(Buffer.from(text, "latin1"), 0, head), head };
+  return { outcome: parseResponseHead(Buffer.from(text, "latin1"), 0, head, limits), head };
 }
 
 describe("a request head", () => {
@@ -34,9 +37,9 @@ describe("a request head", () => {
     const head = new MessageHead();
     const first = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close, x-y\r\n\r\n";
     const second = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    expect(parseRequestHead(Buffer.from(first), 0, head)).toBe("complete");
+    expect(parseRequestHead(Buffer.from(first), 0, head, limits)).toBe("complete");
     expect([head.isChunked, head.hasClose, head.nominated]).toEqual([true, true, ["x-y"]]);
-    expect(parseRequestHead(Buffer.from(second), 0, head)).toBe("complete");
+    expect(parseRequestHead(Buffer.from(second), 0, head, limits)).toBe("complete");
     expect([head.isChunked, head.hasClose, head.hasHopFields, head.nominated]).toEqual([false, false, false, []]);
   });
 
@@ -220,7 +223,7 @@ describe("a request head", () => {
     ["another version", "unsupported_version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
     ["HTTP/0.9", "malformed_request_line", "GET /\r\n\r\n"],
     ["a TLS hello", "malformed_request_line", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
-    ["too many fields", "too_many_fields", `GET / HTTP/1.1\r\nHost: a\r\n${"X: 1\r\n".repeat(maxFields)}\r\n`],
+    ["too many fields", "too_many_fields", `GET / HTTP/1.1\r\nHost: a\r\n${"X: 1\r\n".repeat(limits.maxFields)}\r\n`],
     ["too many bytes", "head_too_large", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"a".repeat(70_000)}`],
     ["chunked in HTTP/1.0", "bad_transfer_encoding", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"],
   ];

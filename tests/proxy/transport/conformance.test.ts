@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../../lib/base/clock.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
 import { MemoryNetwork } from "../../../proxy/transport/memory.ts";
 import type { Connection, ConnectResult, TlsIdentity, Transport } from "../../../proxy/transport/transport.ts";
@@ -87,7 +88,7 @@ for (const subject of subjects()) {
         const listener = subject.transport.listen({
           host: "127.0.0.1",
           port: 0,
-          ...(isTls ? { identity: api } : {}),
+          ...(isTls ? { identity: api, handshakes: () => defaultProxyLimits.handshakes } : {}),
           onConnection: (connection) => server.hold(connection),
           onRefused: () => undefined,
         });
@@ -199,6 +200,7 @@ for (const subject of subjects()) {
             host: "127.0.0.1",
             port: 0,
             identity: api,
+            handshakes: () => defaultProxyLimits.handshakes,
             onConnection: (connection) => {
               const end = new End();
               end.hold(connection);
