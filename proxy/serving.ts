@@ -25,7 +25,7 @@ export interface ServingOptions<T extends Member> {
   /** Takes a connection over; undefined when it was turned away. `onClosed` is to be called when its work is over. */
   readonly serve: (connection: Connection, onClosed: () => void) => T | undefined;
   readonly onRefused: (reason: HandshakeRefusal) => void;
-  /** Serves also when the proxy is short of memory, as the admin address does. */
+  /** Serves also when the proxy is short of memory or one source has many connections, as the admin address does. */
   readonly isAlwaysServed?: boolean;
   /** The last connection of a draining listener has ended. */
   readonly onIdle: () => void;
@@ -123,10 +123,11 @@ export class Serving<T extends Member> {
 
   /** Counts a connection of `source`, or says why there can be none. */
   #admit(source: string): "overload" | "overflow" | "source_limit" | undefined {
-    const { context, settings } = this.#options;
+    const { context, settings, isAlwaysServed } = this.#options;
     if (this.http.memory.isOverloaded) return "overload";
     if (this.members.size >= settings().maxConnections) return "overflow";
-    return this.#sources.enter(source, context.limits().connections.maxPerSource) ? undefined : "source_limit";
+    const maxPerSource = isAlwaysServed === true ? Number.POSITIVE_INFINITY : context.limits().connections.maxPerSource;
+    return this.#sources.enter(source, maxPerSource) ? undefined : "source_limit";
   }
 }
 

@@ -53,7 +53,7 @@ export class MemoryMesh {
   readonly caller: MeshProxy;
   readonly callee: MeshProxy;
 
-  constructor() {
+  constructor(limits: unknown = {}) {
     this.network.listen({
       host: "127.0.0.1",
       port: 8080,
@@ -62,8 +62,8 @@ export class MemoryMesh {
         if (connection instanceof MemoryConnection) this.apps.push(new Wire(connection));
       },
     });
-    this.callee = this.#start("api", calleeConfig("allow"));
-    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"]));
+    this.callee = this.#start("api", calleeConfig("allow", limits));
+    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], limits));
   }
 
   client(port = 15001): Wire {
@@ -92,10 +92,22 @@ export class MemoryMesh {
     this.network.settle();
   }
 
+  /** Lets time go by for everybody. */
+  async pass(ms: number): Promise<void> {
+    this.network.nowMs += ms;
+    await this.clock.advance(ms);
+    this.network.settle();
+  }
+
   /** The metrics page of the caller's proxy. */
   metrics(): string {
-    const admin = this.client(19001);
-    admin.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
+    return this.page("/metrics");
+  }
+
+  /** A page of a proxy's admin address; by default of the caller's. */
+  page(path: string, port = 19001): string {
+    const admin = this.client(port);
+    admin.send(`GET ${path} HTTP/1.1\r\nHost: admin\r\n\r\n`);
     this.settle();
     return admin.take();
   }
@@ -116,7 +128,7 @@ export class MemoryMesh {
 
 const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
 
-export function calleeConfig(action: "allow" | "deny"): ProxyConfig {
+export function calleeConfig(action: "allow" | "deny", limits: unknown = {}): ProxyConfig {
   const intentions = {
     default: "deny",
     rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action }],
@@ -128,10 +140,11 @@ export function calleeConfig(action: "allow" | "deny"): ProxyConfig {
       { service: "api", listen: "127.0.0.1:20001", app: "127.0.0.1:8080", protocol: "tcp", intentions },
     ],
     admin: { listen: "127.0.0.1:19000" },
+    limits,
   });
 }
 
-export function callerConfig(endpoints: readonly string[]): ProxyConfig {
+export function callerConfig(endpoints: readonly string[], limits: unknown = {}): ProxyConfig {
   return mustParse({
     identity,
     outbound: [
@@ -144,6 +157,7 @@ export function callerConfig(endpoints: readonly string[]): ProxyConfig {
       { service: "api", listen: "127.0.0.1:15002", protocol: "tcp", endpoints: [{ address: "127.0.0.1:20001" }] },
     ],
     admin: { listen: "127.0.0.1:19001" },
+    limits,
   });
 }
 

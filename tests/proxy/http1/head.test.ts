@@ -147,7 +147,7 @@ describe("a request head", () => {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
     [
-      "an obfuscated coding",
+      "an obfuscated coding (CVE-2019-15605)",
       "bad_transfer_encoding",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
     ],
@@ -157,6 +157,16 @@ describe("a request head", () => {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked \t \r\n\r\n",
     ],
     ["a folded field (CVE-2022-32214)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"],
+    [
+      "a coding on two lines (CVE-2022-32213, CVE-2022-32215)",
+      "malformed_field",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n , identity\r\n\r\n",
+    ],
+    [
+      "a bare LF behind its coding (CVE-2022-32214)",
+      "malformed_field",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\nX: 1\r\n\r\n",
+    ],
     ["a bare LF", "malformed_field", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n"],
     ["a bare CR (CVE-2022-35256)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n"],
     ["NUL in a value (CVE-2019-9900)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"],
