@@ -31,6 +31,15 @@ const Http1LimitsSchema = Type.Object(
   {
     maxHeadBytes: Bytes(60 * 1024, headRange, "start line and fields; Envoy's max_request_headers_kb"),
     maxFields: Count(100, largestFieldCount, "fields of a head; Envoy's max_headers_count"),
+    maxConnectionOptions: Count(32, 1_000, "names that the Connection fields of one head may nominate"),
+    maxChunkExtensionBytes: Bytes(1024, { minimum: 1, maximum: mebibyte }, "of one chunk; HAProxy and Envoy have none"),
+    maxBodyExtensionBytes: Bytes(
+      16 * 1024,
+      { minimum: 1, maximum: 64 * mebibyte },
+      "of all chunks of a body, beyond as many as there are data bytes; Node.js's",
+    ),
+    maxTrailerBytes: Bytes(16 * 1024, { minimum: 1, maximum: mebibyte }, "trailers of a chunked body"),
+    maxTrailers: Count(64, largestFieldCount, "fields of them"),
     headTimeoutMs: Milliseconds(
       60_000,
       "from a head's first byte to its last; Envoy has no default, this is Node.js's",

@@ -1,3 +1,4 @@
+import type { Http1Limits } from "../../lib/contract/proxy-limits.ts";
 import type { ResponseReceiver, UpstreamConnection, UpstreamStream } from "../exchange/ends.ts";
 import { replyHead } from "../exchange/local-reply.ts";
 import type { FieldBlock } from "../message/field-block.ts";
@@ -8,7 +9,7 @@ import { BodyReader, type BodyReceiver } from "./body-reader.ts";
 import { canonicalResponse, type Http1Response } from "./canonical-head.ts";
 import { chunkOf, lastChunk } from "./chunk.ts";
 import { encodeRequestHead, encodeTrailers } from "./encode-head.ts";
-import { findHeadEnd, type HeadLimits, MessageHead, parseResponseHead } from "./head.ts";
+import { findHeadEnd, MessageHead, parseResponseHead } from "./head.ts";
 import { HeadCache } from "./head-cache.ts";
 
 /** The pool that a connection belongs to. */
@@ -33,10 +34,10 @@ const parsed = new MessageHead();
 export class ClientConnection implements UpstreamConnection, UpstreamStream, ConnectionHandler, BodyReceiver {
   readonly connection: Connection;
   readonly #owner: ClientOwner;
-  readonly #limits: HeadLimits;
+  readonly #limits: Http1Limits;
   readonly #out: Outbox;
   readonly #cache = new HeadCache<Http1Response>();
-  readonly #body = new BodyReader(this);
+  readonly #body: BodyReader;
   #receiver: ResponseReceiver | undefined;
   #phase: Phase = "idle";
   #head: RequestHead | undefined;
@@ -54,11 +55,12 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
 
   constructor(
     connection: Connection,
-    options: { readonly owner: ClientOwner; readonly turn: WriteTurn; readonly limits: HeadLimits },
+    options: { readonly owner: ClientOwner; readonly turn: WriteTurn; readonly limits: Http1Limits },
   ) {
     this.connection = connection;
     this.#owner = options.owner;
     this.#limits = options.limits;
+    this.#body = new BodyReader(this, options.limits);
     this.#out = new Outbox(connection, options.turn);
     connection.handler = this;
   }

@@ -16,6 +16,8 @@ export interface HeadLimits {
   /** Start line and fields, with the empty line. */
   readonly maxHeadBytes: number;
   readonly maxFields: number;
+  /** Names that one message may nominate in all its `Connection` fields together. */
+  readonly maxConnectionOptions: number;
 }
 
 /** Why a head was refused, as a metric label and as the words of the 400 answer. */
@@ -76,6 +78,7 @@ export class MessageHead {
    * nearly every message, and never longer than `maxNominated`.
    */
   nominated: string[] = [];
+  maxNominated = 0;
 
   get method(): string {
     return this.bytes.toString("latin1", this.start, this.methodEnd);
@@ -140,6 +143,7 @@ export function parseRequestHead(bytes: Buffer, start: number, head: MessageHead
   if (end < 0) return bytes.length - start > limits.maxHeadBytes ? "head_too_large" : "incomplete";
   if (end - start > limits.maxHeadBytes) return "head_too_large";
   head.reset(bytes, start, end);
+  head.maxNominated = limits.maxConnectionOptions;
   const problem =
     parseRequestLine(bytes, start, head) ?? parseFields(bytes, head, limits.maxFields) ?? checkRequest(head);
   return problem ?? "complete";
@@ -152,6 +156,7 @@ export function parseResponseHead(bytes: Buffer, start: number, head: MessageHea
   if (end < 0) return bytes.length - start > limits.maxHeadBytes ? "head_too_large" : "incomplete";
   if (end - start > limits.maxHeadBytes) return "head_too_large";
   head.reset(bytes, start, end);
+  head.maxNominated = limits.maxConnectionOptions;
   const problem =
     parseStatusLine(bytes, start, head) ?? parseFields(bytes, head, limits.maxFields) ?? checkResponse(head);
   return problem ?? "complete";

@@ -31,7 +31,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   readonly #limits: ProxyLimits;
   readonly #out: Outbox;
   readonly #cache = new HeadCache<Http1Request>();
-  readonly #body = new BodyReader(this);
+  readonly #body: BodyReader;
   #phase: Phase = "head";
   #exchange: Exchange | undefined;
   #request: Http1Request | undefined;
@@ -52,6 +52,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   constructor(options: ServerConnectionOptions) {
     this.#options = options;
     this.#limits = options.context.limits();
+    this.#body = new BodyReader(this, this.#limits.http1);
     this.#connection = options.connection;
     this.#out = new Outbox(options.connection, options.context.turn);
     options.connection.handler = this;

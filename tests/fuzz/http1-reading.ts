@@ -36,7 +36,7 @@ export class Http1Reading implements ChunkSink {
   /** Where in the whole input each message's method stands. */
   readonly methods: [number, number][] = [];
   readonly kind: Kind;
-  readonly #chunks = new ChunkedScanner();
+  readonly #chunks = new ChunkedScanner(limits);
   #pending: Buffer = Buffer.alloc(0);
   #consumed = 0;
   #body: Body = "none";

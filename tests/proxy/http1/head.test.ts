@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { maxNominated } from "../../../proxy/http1/connection-options.ts";
 import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { MessageHead, parseRequestHead, parseResponseHead } from "../../../proxy/http1/head.ts";
 
@@ -228,7 +227,7 @@ describe("a request head", () => {
     [
       "too many nominated fields",
       "bad_connection",
-      `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${"x,".repeat(maxNominated + 1)}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${"x,".repeat(limits.maxConnectionOptions + 1)}\r\n\r\n`,
     ],
     ["another version", "unsupported_version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
     ["HTTP/0.9", "malformed_request_line", "GET /\r\n\r\n"],
