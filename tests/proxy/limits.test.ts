@@ -176,6 +176,57 @@ describe("requests on one connection", () => {
   });
 });
 
+describe("an HTTP/2 connection", () => {
+  function session(limits: unknown): { mesh: MemoryMesh; client: Wire; sent: () => f.SentFrame[] } {
+    const mesh = new MemoryMesh(limits);
+    const client = mesh.client();
+    client.connection.write(Buffer.concat([clientPreface, f.settings(), f.settingsAck()]));
+    mesh.settle();
+    return { mesh, client, sent: () => f.framesIn(Buffer.from(client.take(), "latin1")) };
+  }
+  const typesOf = (frames: readonly f.SentFrame[]) => frames.map(({ type }) => type);
+
+  test("carries as many requests as allowed and then says GOAWAY", () => {
+    const { mesh, client, sent } = session({ connections: { maxRequests: 2 } });
+    client.connection.write(f.get(1));
+    mesh.settle();
+    expect(typesOf(sent())).not.toContain(FrameType.goaway);
+    client.connection.write(f.get(3));
+    mesh.settle();
+    expect(typesOf(sent())).toContain(FrameType.goaway);
+    expect(closed(mesh, "max_requests")).toBe(1);
+  });
+
+  test("refuses a stream more than are allowed at once, and takes one when another has ended", () => {
+    const { mesh, client, sent } = session({ http2: { maxConcurrentStreams: 2 } });
+    client.connection.write(Buffer.concat([f.get(1), f.get(3)]));
+    mesh.settle();
+    expect(typesOf(sent())).not.toContain(FrameType.rstStream);
+    client.connection.write(f.get(5));
+    mesh.settle();
+    expect(typesOf(sent())).toContain(FrameType.rstStream);
+    client.connection.write(Buffer.concat([f.rstStream(1), f.get(7)]));
+    mesh.settle();
+    expect(typesOf(sent())).not.toContain(FrameType.rstStream);
+    expect(refused(mesh, "refused_stream")).toBe(1);
+  });
+
+  test("is closed when its socket is not read, however wide its windows are", async () => {
+    const wide = 0x7fff_0000;
+    const { mesh, client } = session({ http2: { stalledWindowMs: 10_000 } });
+    client.connection.write(Buffer.concat([f.settings(4, wide), f.windowUpdate(0, wide), f.get(1)]));
+    mesh.settle();
+    client.connection.pause();
+    answer(mesh, client, ok("x".repeat(2_000_000)));
+    await mesh.pass(10_000);
+    expect(client.connection.isClosed).toBe(false);
+    await mesh.pass(1_000);
+    expect(client.connection.isClosed).toBe(true);
+    expect(closed(mesh, "stalled_reader")).toBe(1);
+    expect(reading(mesh, "atoll_proxy_buffered_bytes")).toBe(0);
+  });
+});
+
 describe("connections of one source", () => {
   test("are as many as allowed from an address; one that closes makes room", () => {
     const mesh = new MemoryMesh({ connections: { maxPerSource: 2 } });
