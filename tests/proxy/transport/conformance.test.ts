@@ -154,6 +154,26 @@ for (const subject of subjects()) {
         expect(client.must.isBlocked).toBe(false);
       });
 
+      test("counts what waits in user space, until it has left or its connection is gone", async () => {
+        const { client, server } = await open();
+        const before = subject.transport.waitingBytes;
+        const sizeBytes = 24 * 1024 * 1024;
+        server.must.pause();
+        client.must.write(Buffer.alloc(sizeBytes));
+        const waiting = subject.transport.waitingBytes - before;
+        expect(waiting).toBeGreaterThan(0);
+        expect(waiting).toBeLessThanOrEqual(sizeBytes);
+        server.must.resume();
+        await wait("all bytes", () => server.bytes === sizeBytes);
+        expect(subject.transport.waitingBytes).toBe(before);
+        server.must.pause();
+        client.must.write(Buffer.alloc(sizeBytes));
+        expect(subject.transport.waitingBytes).toBeGreaterThan(before);
+        client.must.destroy();
+        await wait("the close", () => client.isClosed);
+        expect(subject.transport.waitingBytes).toBe(before);
+      });
+
       test("sends what waits before it half-closes", async () => {
         const { client, server } = await open();
         server.must.pause();
