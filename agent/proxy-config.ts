@@ -9,6 +9,7 @@ import {
 import { type Protocol, protocols, type ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
 import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { largestHeadBytes } from "../lib/contract/proxy-limits.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
 import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
@@ -63,6 +64,7 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
     inbound: input.sidecar.Proxy.LocalServicePort === 0 ? [] : [inboundConfig(input)],
     outbound: upstreams.map((upstream) => outboundConfig(input, upstream)).sort(byServiceThenListen),
     admin: { listen: input.adminAddress },
+    limits: limitOverrides(input.sidecar.Proxy.Config, problems),
   });
   if (!parse.ok) return { ok: false, problems: [...problems, formatIssues(parse.issues)] };
   return { ok: true, config: parse.config, problems };
@@ -85,6 +87,22 @@ function inboundConfig(input: ProxyConfigInput) {
     maxConnections:
       numberSetting(overrides, "max_inbound_connections") ??
       (input.serviceConfig.maxInboundConnections || defaultMaxConnections),
+  };
+}
+
+/** The limits of a whole proxy that Consul has settings for; the document's defaults stand for all others. */
+function limitOverrides(settings: Readonly<Record<string, unknown>>, problems: string[]) {
+  const kibibytes = numberSetting(settings, "max_request_headers_kb");
+  if (kibibytes === undefined) return {};
+  const headBytes = Math.min(kibibytes * 1024, largestHeadBytes);
+  if (headBytes < kibibytes * 1024) {
+    problems.push(
+      `max_request_headers_kb: ${kibibytes} is more than ${largestHeadBytes / 1024}, which is used instead`,
+    );
+  }
+  return {
+    http1: { maxHeadBytes: headBytes },
+    http2: { maxHeaderListBytes: headBytes, maxHeaderBlockBytes: headBytes },
   };
 }
 

@@ -2,7 +2,6 @@ import type { Member, SweepLimits } from "./connection-set.ts";
 import type { ServerConnectionOptions } from "./exchange/server-context.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
 import { clientPreface } from "./http2/frame-types.ts";
-import { defaultHttp2Limits } from "./http2/limits.ts";
 import { ServerSession } from "./http2/server-session.ts";
 import type { ConnectionHandler } from "./transport/transport.ts";
 
@@ -22,17 +21,22 @@ export function serveHttp(options: ServerConnectionOptions): Member {
 }
 
 function createSession(options: ServerConnectionOptions): ServerSession {
-  return new ServerSession({ ...options, limits: defaultHttp2Limits, hpack: plainHpack });
+  return new ServerSession({ ...options, limits: options.context.limits().http2, hpack: plainHpack });
 }
 
 class UndecidedConnection implements Member, ConnectionHandler {
   readonly #options: ServerConnectionOptions;
   #decided: Member | undefined;
   #bytes: Buffer | undefined;
+  #beganMs = 0;
 
   constructor(options: ServerConnectionOptions) {
     this.#options = options;
     options.connection.handler = this;
+  }
+
+  get #headTimeoutMs(): number {
+    return this.#options.context.limits().http1.headTimeoutMs;
   }
 
   drain(): void {
@@ -46,7 +50,13 @@ class UndecidedConnection implements Member, ConnectionHandler {
 
   sweep(limits: SweepLimits): void {
     if (this.#decided !== undefined) this.#decided.sweep(limits);
-    else if (limits.nowMs - this.#options.connection.lastActivityMs > limits.idleTimeoutMs) this.destroy();
+    else if (this.#bytes !== undefined && limits.nowMs - this.#beganMs > this.#headTimeoutMs) {
+      this.#options.context.counters.refusals.head_timeout++;
+      this.destroy();
+    } else if (limits.nowMs - this.#options.connection.lastActivityMs > limits.idleTimeoutMs) {
+      this.#options.context.connections.closures.idle++;
+      this.destroy();
+    }
   }
 
   onData(chunk: Buffer): void {
@@ -54,6 +64,7 @@ class UndecidedConnection implements Member, ConnectionHandler {
     const length = Math.min(bytes.length, maxUndecidedBytes);
     const isPreface = clientPreface.compare(bytes, 0, length, 0, length) === 0;
     if (isPreface && length < maxUndecidedBytes) {
+      if (this.#bytes === undefined) this.#beganMs = this.#options.context.monotonicMs();
       this.#bytes = bytes;
       return;
     }

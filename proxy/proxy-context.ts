@@ -1,4 +1,6 @@
 import type { Runtime } from "../lib/base/runtime.ts";
+import type { ProxyLimits } from "../lib/contract/proxy-limits.ts";
+import type { BufferedMemory } from "./buffered-memory.ts";
 import type { BufferPool } from "./http2/output-buffer.ts";
 import type { WriteTurn } from "./transport/outbox.ts";
 import type { TlsIdentity, Transport } from "./transport/transport.ts";
@@ -12,4 +14,7 @@ export interface ProxyContext extends Runtime {
   readonly turn: WriteTurn;
   /** Memory that HTTP/2 connections borrow while they write. */
   readonly buffers: BufferPool;
+  /** As they are now; connections keep those that they began with. */
+  readonly limits: () => ProxyLimits;
+  readonly memory: BufferedMemory;
 }

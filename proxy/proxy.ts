@@ -11,6 +11,7 @@ import type { ProxyContext } from "./proxy-context.ts";
 import { expositionContentType, renderFamilies } from "./telemetry/exposition.ts";
 import { proxyFamilies } from "./telemetry/proxy-families.ts";
 import type { Member } from "./connection-set.ts";
+import { BufferedMemory } from "./buffered-memory.ts";
 import { BufferPool } from "./http2/output-buffer.ts";
 import type { Serving } from "./serving.ts";
 import { WriteTurn } from "./transport/outbox.ts";
@@ -54,12 +55,19 @@ export class MeshProxy {
     this.#options = options;
     this.#config = config;
     this.#identity = options.loadIdentity(config.identity);
+    const buffers = new BufferPool();
     this.#context = {
       ...options.runtime,
       transport: options.transport,
       identity: () => this.#identity,
       turn: new WriteTurn(options.transport),
-      buffers: new BufferPool(),
+      buffers,
+      limits: () => this.#config.limits,
+      memory: new BufferedMemory({
+        waiting: options.transport,
+        lent: buffers,
+        maxBytes: () => this.#config.limits.memory.maxBufferedBytes,
+      }),
     };
     const pages: AdminPages = {
       metrics: () => this.#metricsPage(),
@@ -183,6 +191,8 @@ export class MeshProxy {
       configVersion: this.#version,
       certificateExpiryMs: this.#identity.notAfterMs,
       residentBytes: this.#options.residentBytes(),
+      bufferedBytes: this.#context.memory.totalBytes,
+      maxBufferedBytes: this.#config.limits.memory.maxBufferedBytes,
     });
     return { action: "reply", status: 200, contentType: expositionContentType, body: renderFamilies(families) };
   }

@@ -1,5 +1,6 @@
 import { mustGet } from "../lib/base/assert.ts";
 import { parseHostPort } from "../lib/contract/address.ts";
+import { BufferedMemory } from "./buffered-memory.ts";
 import { ConnectionSet, type Member } from "./connection-set.ts";
 import type { Protocol } from "../lib/contract/config-entries.ts";
 import { Deadlines } from "./exchange/deadlines.ts";
@@ -9,6 +10,7 @@ import { GrpcWebUpstream } from "./grpc-web/upstream.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
+import { SourceCounts } from "./source-counts.ts";
 import type { Connection, HandshakeRefusal, Listener } from "./transport/transport.ts";
 
 export interface ServingOptions<T extends Member> {
@@ -31,6 +33,8 @@ export interface ServingOptions<T extends Member> {
   /** Takes a connection over; undefined when it was turned away. `onClosed` is to be called when its work is over. */
   readonly serve: (connection: Connection, onClosed: () => void) => T | undefined;
   readonly onRefused: (reason: HandshakeRefusal) => void;
+  /** Serves also when the proxy is short of memory or one source has many connections, as the admin address does. */
+  readonly isAlwaysServed?: boolean;
   /** The last connection of a draining listener has ended. */
   readonly onIdle: () => void;
 }
@@ -42,6 +46,7 @@ export class Serving<T extends Member> {
   readonly members = new ConnectionSet<T>();
   readonly http: ServerContext;
   readonly #options: ServingOptions<T>;
+  readonly #sources = new SourceCounts();
   #listener: Listener | undefined;
   readonly #deadlines: Deadlines;
   #isDraining = false;
@@ -61,6 +66,8 @@ export class Serving<T extends Member> {
       monotonicMs: options.context.clock.monotonicMs,
       turn: options.context.turn,
       buffers: options.context.buffers,
+      limits: options.context.limits,
+      memory: options.isAlwaysServed === true ? neverOverloaded() : options.context.memory,
       defaultAuthority: options.settings().service,
       isDraining: () => this.#isDraining,
     };
@@ -77,7 +84,7 @@ export class Serving<T extends Member> {
     this.#listener = context.transport.listen({
       host,
       port,
-      ...(isMutualTls ? { identity: context.identity() } : {}),
+      ...(isMutualTls ? { identity: context.identity(), handshakes: () => context.limits().handshakes } : {}),
       ...(alpn === undefined ? {} : { alpn }),
       onConnection: (connection) => this.#accept(connection),
       onRefused: (reason) => {
@@ -112,17 +119,43 @@ export class Serving<T extends Member> {
   }
 
   #accept(connection: Connection): void {
-    if (this.members.size >= this.#options.settings().maxConnections) {
-      this.connections.refusals.overflow++;
+    const source = sourceOf(connection);
+    const refusal = this.#admit(source);
+    if (refusal !== undefined) {
+      this.connections.refusals[refusal]++;
       connection.destroy();
       return;
     }
     const member = this.#options.serve(connection, () => {
       this.connections.closed++;
+      this.#sources.leave(source);
       if (member !== undefined) this.members.delete(member);
     });
-    if (member === undefined) return;
+    if (member === undefined) {
+      this.#sources.leave(source);
+      return;
+    }
     this.connections.opened++;
     this.members.add(member);
   }
+
+  /** Counts a connection of `source`, or says why there can be none. */
+  #admit(source: string): "overload" | "overflow" | "source_limit" | undefined {
+    const { context, settings, isAlwaysServed } = this.#options;
+    if (this.http.memory.isOverloaded) return "overload";
+    if (this.members.size >= settings().maxConnections) return "overflow";
+    const maxPerSource = isAlwaysServed === true ? Number.POSITIVE_INFINITY : context.limits().connections.maxPerSource;
+    return this.#sources.enter(source, maxPerSource) ? undefined : "source_limit";
+  }
 }
+
+/** A caller that has proven who it is counts as one wherever it calls from; anybody else is an address. */
+function sourceOf({ peerUri, remoteAddress }: Connection): string {
+  return peerUri === "" ? remoteAddress.slice(0, remoteAddress.lastIndexOf(":")) : peerUri;
+}
+
+function neverOverloaded(): BufferedMemory {
+  return new BufferedMemory({ waiting: nothing, lent: nothing, maxBytes: () => Number.POSITIVE_INFINITY });
+}
+
+const nothing = { waitingBytes: 0, lentBytes: 0 } as const;

@@ -4,6 +4,7 @@ import { Compile } from "typebox/compile";
 import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
+import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
 
@@ -107,6 +108,7 @@ export const ProxyConfigSchema = Type.Object(
     inbound: Type.Array(Inbound, { maxItems: 1_000, default: [] }),
     outbound: Type.Array(Outbound, { maxItems: 10_000, default: [] }),
     admin: Type.Object({ listen: Address }, closed),
+    limits: ProxyLimitsSchema,
   },
   closed,
 );

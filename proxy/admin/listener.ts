@@ -38,6 +38,7 @@ export function createAdminListener(
     context,
     settings: () => settings,
     isMutualTls: false,
+    isAlwaysServed: true,
     serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
     onRefused: () => undefined,
     onIdle: () => undefined,

@@ -1,4 +1,5 @@
 import type { FieldBlock } from "../message/field-block.ts";
+import type { HeldBytes } from "../buffered-memory.ts";
 import { ByteQueue } from "./byte-queue.ts";
 import type { BodySink } from "./ends.ts";
 
@@ -13,6 +14,7 @@ export const maxReplayBytes = 64 * 1024;
 export class BodyPipe {
   /** The message is complete as far as its source goes. */
   hasEnded = false;
+  readonly #memory: HeldBytes;
   #held: ByteQueue | undefined;
   #trailers: FieldBlock | undefined;
   /** The end has been passed on too. */
@@ -24,7 +26,8 @@ export class BodyPipe {
   #again = 0;
 
   /** With `isReplayable` what was passed on is kept, up to `maxReplayBytes`, for another sink. */
-  constructor(isReplayable: boolean) {
+  constructor(memory: HeldBytes, isReplayable: boolean) {
+    this.#memory = memory;
     this.#canRewind = isReplayable;
   }
 
@@ -55,7 +58,7 @@ export class BodyPipe {
         return taken;
       }
     }
-    this.#held ??= new ByteQueue();
+    this.#held ??= new ByteQueue(this.#memory);
     this.#held.append(bytes, start + taken, end);
     return taken;
   }
@@ -95,19 +98,26 @@ export class BodyPipe {
     this.#isDone = false;
     if (this.#sent === undefined) return;
     this.#again += this.#sent.sizeBytes;
-    this.#held ??= new ByteQueue();
+    this.#held ??= new ByteQueue(this.#memory);
     this.#held.prepend(this.#sent);
   }
 
   /** There will be no other sink. */
   forget(): void {
     this.#canRewind = false;
+    this.#sent?.clear();
     this.#sent = undefined;
+  }
+
+  /** Nobody wants any of it any more. */
+  drop(): void {
+    this.forget();
+    this.#held?.clear();
   }
 
   #remember(bytes: Buffer, start: number, end: number): void {
     if (end === start) return;
-    this.#sent ??= new ByteQueue();
+    this.#sent ??= new ByteQueue(this.#memory);
     if (this.#sent.sizeBytes + end - start > maxReplayBytes) this.forget();
     else this.#sent.append(bytes, start, end);
   }

@@ -1,3 +1,5 @@
+import type { HeldBytes } from "../buffered-memory.ts";
+
 /** Pieces kept as they came; beyond, small ones are copied together: a peer may send a byte at a time. */
 const maxLoosePieces = 4;
 const blockBytes = 4096;
@@ -15,8 +17,13 @@ export interface Piece {
  * copied out of it; and many tiny slices become few blocks, so that a byte costs about a byte.
  */
 export class ByteQueue {
+  readonly #memory: HeldBytes;
   #pieces: Piece[] = [];
   #sizeBytes = 0;
+
+  constructor(memory: HeldBytes) {
+    this.#memory = memory;
+  }
 
   get isEmpty(): boolean {
     return this.#pieces.length === 0;
@@ -39,7 +46,7 @@ export class ByteQueue {
   append(bytes: Buffer, start: number, end: number): void {
     const size = end - start;
     if (size === 0) return;
-    this.#sizeBytes += size;
+    this.#count(size);
     const last = this.#pieces.at(-1);
     if (last?.isOwn === true && last.bytes.length - last.end >= size) {
       bytes.copy(last.bytes, last.end, start, end);
@@ -60,19 +67,24 @@ export class ByteQueue {
     const first = this.#pieces[0];
     if (first === undefined) return;
     first.start += count;
-    this.#sizeBytes -= count;
+    this.#count(-count);
     if (first.start === first.end) this.#pieces.shift();
   }
 
   /** Puts everything of `other`, which is empty afterwards, in front of what is here. */
   prepend(other: ByteQueue): void {
     this.#pieces = [...other.#pieces, ...this.#pieces];
-    this.#sizeBytes += other.#sizeBytes;
+    this.#count(other.#sizeBytes);
     other.clear();
   }
 
   clear(): void {
     this.#pieces = [];
-    this.#sizeBytes = 0;
+    this.#count(-this.#sizeBytes);
+  }
+
+  #count(bytes: number): void {
+    this.#sizeBytes += bytes;
+    this.#memory.heldBytes += bytes;
   }
 }

@@ -1,6 +1,7 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { BufferedMemory } from "../buffered-memory.ts";
 import { GrpcStatus } from "../message/grpc.ts";
 import {
   canonicalRequest,
@@ -34,6 +35,7 @@ export interface ExchangeContext {
   readonly rules: () => RequestRules;
   /** Where a call of gRPC-Web goes: what it is given, or that behind a translation to gRPC. */
   readonly forGrpcWeb: (upstream: Upstream) => Upstream;
+  readonly memory: BufferedMemory;
 }
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
@@ -50,8 +52,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
-  readonly #request = new BodyPipe(true);
-  readonly #response = new BodyPipe(false);
+  readonly #request: BodyPipe;
+  readonly #response: BodyPipe;
   #isBodyless = false;
   /** Both directions end by themselves (RFC 9110 section 9.3.6, RFC 8441). */
   #isTunnel = false;
@@ -68,6 +70,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   constructor(downstream: Downstream, context: ExchangeContext) {
     this.#downstream = downstream;
     this.#context = context;
+    this.#request = new BodyPipe(context.memory, true);
+    this.#response = new BodyPipe(context.memory, false);
     this.#startedMs = context.monotonicMs();
     context.counters.requests++;
   }
@@ -91,6 +95,12 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   start(head: RequestHead, isEnd: boolean, policy: RequestPolicy): void {
     this.#isBodyless = isEnd;
     this.#request.hasEnded = isEnd;
+    if (this.#context.memory.isOverloaded) {
+      this.#context.counters.refusals.overload++;
+      this.#head = head;
+      this.#reply(overloaded);
+      return;
+    }
     if (head.isConnect && head.protocol === "") {
       // A tunnel to wherever the client says: a proxy of a mesh opens none (RFC 9110 section 9.3.6).
       this.#context.counters.refusals.unsupported_method++;
@@ -314,6 +324,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
 
   #end(): void {
     this.#isOver = true;
+    this.#request.drop();
+    this.#response.drop();
     if (this.#deadlineSlot < 0) return;
     this.#context.deadlines.remove(this.#deadlineSlot, this);
     this.#deadlineSlot = -1;
@@ -347,6 +359,7 @@ function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): { reason:
 const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
 /** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
 const lastHop = textReply(501, "max-forwards reached");
+const overloaded = textReply(503, "overload");
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");
 const badGateway = textReply(502, "upstream response could not be read");

@@ -1,3 +1,4 @@
+import type { ProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { BufferPool } from "../http2/output-buffer.ts";
 import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
 import type { WriteTurn } from "../transport/outbox.ts";
@@ -10,6 +11,8 @@ export interface ServerContext extends ExchangeContext {
   readonly connections: ConnectionCounters;
   readonly turn: WriteTurn;
   readonly buffers: BufferPool;
+  /** As they are now; a connection keeps those that it begins with. */
+  readonly limits: () => ProxyLimits;
   /** Whom a request of HTTP/1.0 is for that does not say it. */
   readonly defaultAuthority: string;
   /** While true every response is the last of its connection. */

@@ -1,6 +1,6 @@
 import { FieldBlock } from "../message/field-block.ts";
 import { trailersProblem } from "../message/field-rules.ts";
-import { ChunkedScanner, type ChunkSink } from "./chunked.ts";
+import { ChunkedScanner, type ChunkLimits, type ChunkSink } from "./chunked.ts";
 
 /** Who gets the body of a message, without its framing. */
 export interface BodyReceiver {
@@ -14,12 +14,15 @@ export interface BodyReceiver {
  */
 export class BodyReader implements ChunkSink {
   readonly #receiver: BodyReceiver;
-  readonly #chunks = new ChunkedScanner();
+  readonly #limits: ChunkLimits;
+  /** Most messages come without chunks, so an idle connection has none of this. */
+  #chunks: ChunkedScanner | undefined;
   #kind: "none" | "length" | "chunked" | "until-end" = "none";
   #left = 0;
 
-  constructor(receiver: BodyReceiver) {
+  constructor(receiver: BodyReceiver, limits: ChunkLimits) {
     this.#receiver = receiver;
+    this.#limits = limits;
   }
 
   get isDone(): boolean {
@@ -38,7 +41,8 @@ export class BodyReader implements ChunkSink {
 
   beginChunked(): void {
     this.#kind = "chunked";
-    this.#chunks.reset();
+    if (this.#chunks === undefined) this.#chunks = new ChunkedScanner(this.#limits);
+    else this.#chunks.reset();
   }
 
   /** Everything that comes belongs to it; `end` is said when the connection ends. */
@@ -89,11 +93,13 @@ export class BodyReader implements ChunkSink {
   }
 
   #readChunks(bytes: Buffer, start: number): number {
-    const end = this.#chunks.advance(bytes, start, this);
-    if (end < 0 || !this.#chunks.isDone) return end;
+    const chunks = this.#chunks;
+    if (chunks === undefined) return -1;
+    const end = chunks.advance(bytes, start, this);
+    if (end < 0 || !chunks.isDone) return end;
     // Who was given the data may have given up the message.
     if (this.#kind !== "chunked") return end;
-    const text = this.#chunks.trailerText;
+    const text = chunks.trailerText;
     if (text === "") {
       this.#kind = "none";
       this.#receiver.onBody(nothing, 0, 0, true);

@@ -2,11 +2,14 @@ import { isForbiddenTrailer } from "../message/trailers.ts";
 import { COLON, CR, hexValue, isFieldValue, isToken, LF } from "./characters.ts";
 
 /** Bounds of RFC 9112 section 7.1 parts that carry no data (CVE-2024-22019 was an unbounded extension). */
-export const maxChunkExtensionBytes = 1024;
-/** Of all chunks of one body together, beyond as many as there are data bytes. */
-export const maxBodyExtensionBytes = 16 * 1024;
-export const maxTrailerBytes = 16 * 1024;
-export const maxTrailers = 64;
+export interface ChunkLimits {
+  readonly maxChunkExtensionBytes: number;
+  /** Of all chunks of one body together, beyond as many as there are data bytes. */
+  readonly maxBodyExtensionBytes: number;
+  readonly maxTrailerBytes: number;
+  readonly maxTrailers: number;
+}
+
 /** Digits of one size: exact in a double and far beyond any body. */
 const maxSizeDigits = 12;
 
@@ -46,6 +49,7 @@ export interface ChunkSink {
  * of RFC 9112 section 7.1 without the optional blanks, trailers that cannot change what the message means.
  */
 export class ChunkedScanner {
+  readonly #limits: ChunkLimits;
   #state: number = State.size;
   #size = 0;
   #digits = 0;
@@ -57,6 +61,10 @@ export class ChunkedScanner {
   #lineStart = 0;
   /** Data bytes seen so far. */
   dataBytes = 0;
+
+  constructor(limits: ChunkLimits) {
+    this.#limits = limits;
+  }
 
   get isDone(): boolean {
     return this.#state === State.done;
@@ -166,8 +174,8 @@ export class ChunkedScanner {
 
   /** `;name`, `;name=token` or `;name="quoted"`, any number of them: what two readers end at the same byte. */
   #stepExtension(byte: number): boolean {
-    if (++this.#overhead > maxChunkExtensionBytes) return false;
-    if (++this.#extensionBytes > maxBodyExtensionBytes + this.dataBytes) return false;
+    if (++this.#overhead > this.#limits.maxChunkExtensionBytes) return false;
+    if (++this.#extensionBytes > this.#limits.maxBodyExtensionBytes + this.dataBytes) return false;
     switch (this.#state) {
       case State.extensionStart:
         return isToken[byte] === 1 && this.#enter(State.extensionName);
@@ -196,13 +204,15 @@ export class ChunkedScanner {
   }
 
   #stepTrailer(byte: number): boolean {
-    if (++this.#overhead > maxTrailerBytes) return false;
+    if (++this.#overhead > this.#limits.maxTrailerBytes) return false;
     switch (this.#state) {
       case State.trailerStart:
         if (byte === CR) return this.#enter(State.finalLf);
         this.#lineStart = this.#trailers.length;
         this.#trailers.push(byte);
-        return isToken[byte] === 1 && ++this.#trailerCount <= maxTrailers && this.#enter(State.trailerName);
+        return (
+          isToken[byte] === 1 && ++this.#trailerCount <= this.#limits.maxTrailers && this.#enter(State.trailerName)
+        );
       case State.trailerName:
         this.#trailers.push(byte);
         return isToken[byte] === 1 || (byte === COLON && this.#isGoodTrailer() && this.#enter(State.trailerValue));

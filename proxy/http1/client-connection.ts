@@ -1,3 +1,4 @@
+import type { Http1Limits } from "../../lib/contract/proxy-limits.ts";
 import {
   malformedLoss,
   plainLoss,
@@ -45,9 +46,10 @@ const parsed = new MessageHead();
 export class ClientConnection implements UpstreamConnection, UpstreamStream, ConnectionHandler, BodyReceiver {
   readonly connection: Connection;
   readonly #owner: ClientOwner;
+  readonly #limits: Http1Limits;
   readonly #out: Outbox;
   readonly #cache = new HeadCache<Http1Response>();
-  readonly #body = new BodyReader(this);
+  readonly #body: BodyReader;
   #receiver: ResponseReceiver | undefined;
   #phase: Phase = "idle";
   #head: RequestHead | undefined;
@@ -66,10 +68,15 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   #isReading = false;
   #isGone = false;
 
-  constructor(connection: Connection, owner: ClientOwner, turn: WriteTurn) {
+  constructor(
+    connection: Connection,
+    options: { readonly owner: ClientOwner; readonly turn: WriteTurn; readonly limits: Http1Limits },
+  ) {
     this.connection = connection;
-    this.#owner = owner;
-    this.#out = new Outbox(connection, turn);
+    this.#owner = options.owner;
+    this.#limits = options.limits;
+    this.#body = new BodyReader(this, options.limits);
+    this.#out = new Outbox(connection, options.turn);
     connection.handler = this;
   }
 
@@ -198,7 +205,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
   #parse(bytes: Buffer, start: number, end: number): Http1Response | "incomplete" | undefined {
     const known = end < 0 ? undefined : this.#cache.find(bytes, start, end);
     if (known !== undefined) return known;
-    const outcome = parseResponseHead(bytes, start, parsed);
+    const outcome = parseResponseHead(bytes, start, parsed, this.#limits);
     if (outcome === "incomplete") return "incomplete";
     if (outcome !== "complete") return undefined;
     const response = canonicalResponse(parsed);

@@ -2,9 +2,6 @@ import { canBeNominated } from "../message/nominated.ts";
 import { isToken } from "./characters.ts";
 import type { MessageHead } from "./head.ts";
 
-/** Names that one message may nominate in all its `Connection` fields together. */
-export const maxNominated = 32;
-
 /** Options that the codec handles itself. */
 const ownOptions = new Set(["close", "keep-alive", "upgrade", "te", "proxy-connection"]);
 
@@ -41,7 +38,7 @@ function readOption(head: MessageHead, option: string): boolean {
   else if (option === "upgrade") head.isUpgrade = true;
   if (ownOptions.has(option)) return true;
   for (let i = 0; i < option.length; i++) if (isToken[option.charCodeAt(i)] !== 1) return false;
-  if (head.nominated.length === maxNominated) return false;
+  if (head.nominated.length >= head.maxNominated) return false;
   if (canBeNominated(option)) head.nominated.push(option);
   return true;
 }

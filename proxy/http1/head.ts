@@ -1,3 +1,4 @@
+import { largestFieldCount } from "../../lib/contract/proxy-limits.ts";
 import { endOfHost } from "./authority.ts";
 import { COLON, CR, HTAB, LF, SP, isFieldValue, isTarget, isToken } from "./characters.ts";
 import { readConnectionOptions, readProxyConnection } from "./connection-options.ts";
@@ -11,8 +12,13 @@ import { Field, fieldOf } from "./field-names.ts";
  * The result is a view of the bytes, not a copy: `MessageHead` is one object per parser, filled anew by every parse, and
  * valid until the next. Names and values become strings only where something asks for them.
  */
-export const maxHeadBytes = 64 * 1024;
-export const maxFields = 128;
+export interface HeadLimits {
+  /** Start line and fields, with the empty line. */
+  readonly maxHeadBytes: number;
+  readonly maxFields: number;
+  /** Names that one message may nominate in all its `Connection` fields together. */
+  readonly maxConnectionOptions: number;
+}
 
 /** Why a head was refused, as a metric label and as the words of the 400 answer. */
 export const headProblems = [
@@ -55,8 +61,8 @@ export class MessageHead {
   minorVersion = 1;
   fieldCount = 0;
   /** Four offsets a field: name start, name end, value start, value end. */
-  readonly spans = new Int32Array(maxFields * 4);
-  readonly ids = new Uint8Array(maxFields);
+  readonly spans = new Int32Array(largestFieldCount * 4);
+  readonly ids = new Uint8Array(largestFieldCount);
   /** -1 when there is no Content-Length. */
   contentLength = -1;
   isChunked = false;
@@ -72,6 +78,7 @@ export class MessageHead {
    * nearly every message, and never longer than `maxNominated`.
    */
   nominated: string[] = [];
+  maxNominated = 0;
 
   get method(): string {
     return this.bytes.toString("latin1", this.start, this.methodEnd);
@@ -130,24 +137,28 @@ const QUERY = 63;
 const headEnd = Buffer.from("\r\n\r\n", "latin1");
 
 /** Parses the request head that begins at `start`; `complete` means `head` describes it and the body begins at `head.end`. */
-export function parseRequestHead(bytes: Buffer, start: number, head: MessageHead): ParseOutcome {
+export function parseRequestHead(bytes: Buffer, start: number, head: MessageHead, limits: HeadLimits): ParseOutcome {
   if (isNoStart(bytes, start)) return "malformed_request_line";
   const end = findHeadEnd(bytes, start);
-  if (end < 0) return bytes.length - start > maxHeadBytes ? "head_too_large" : "incomplete";
-  if (end - start > maxHeadBytes) return "head_too_large";
+  if (end < 0) return bytes.length - start > limits.maxHeadBytes ? "head_too_large" : "incomplete";
+  if (end - start > limits.maxHeadBytes) return "head_too_large";
   head.reset(bytes, start, end);
-  const problem = parseRequestLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkRequest(head);
+  head.maxNominated = limits.maxConnectionOptions;
+  const problem =
+    parseRequestLine(bytes, start, head) ?? parseFields(bytes, head, limits.maxFields) ?? checkRequest(head);
   return problem ?? "complete";
 }
 
 /** Parses the response head that begins at `start`. */
-export function parseResponseHead(bytes: Buffer, start: number, head: MessageHead): ParseOutcome {
+export function parseResponseHead(bytes: Buffer, start: number, head: MessageHead, limits: HeadLimits): ParseOutcome {
   if (isNoStart(bytes, start)) return "malformed_status_line";
   const end = findHeadEnd(bytes, start);
-  if (end < 0) return bytes.length - start > maxHeadBytes ? "head_too_large" : "incomplete";
-  if (end - start > maxHeadBytes) return "head_too_large";
+  if (end < 0) return bytes.length - start > limits.maxHeadBytes ? "head_too_large" : "incomplete";
+  if (end - start > limits.maxHeadBytes) return "head_too_large";
   head.reset(bytes, start, end);
-  const problem = parseStatusLine(bytes, start, head) ?? parseFields(bytes, head) ?? checkResponse(head);
+  head.maxNominated = limits.maxConnectionOptions;
+  const problem =
+    parseStatusLine(bytes, start, head) ?? parseFields(bytes, head, limits.maxFields) ?? checkResponse(head);
   return problem ?? "complete";
 }
 
@@ -209,7 +220,7 @@ function parseStatusLine(bytes: Buffer, start: number, head: MessageHead): HeadP
   return undefined;
 }
 
-function parseFields(bytes: Buffer, head: MessageHead): HeadProblem | undefined {
+function parseFields(bytes: Buffer, head: MessageHead, maxFields: number): HeadProblem | undefined {
   const { spans, ids } = head;
   const last = head.end - 2;
   let at = head.firstField;

@@ -1,3 +1,4 @@
+import type { ProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { SweepLimits } from "../connection-set.ts";
@@ -16,11 +17,6 @@ import { findHeadEnd, type HeadProblem, MessageHead, parseRequestHead } from "./
 import { HeadCache } from "./head-cache.ts";
 import { problemReply } from "./problem-reply.ts";
 
-/** A client that has begun a head must finish it within this time. */
-const headTimeoutMs = 60_000;
-/** How long we listen on after our last word, so that it is not lost to a reset. */
-const lingerMs = 5_000;
-
 type Phase = "head" | "exchange" | "closing" | "closed";
 
 /** One parser for all connections: a head is read completely before any other byte is parsed. */
@@ -33,15 +29,18 @@ const parsed = new MessageHead();
 export class ServerConnection implements ConnectionHandler, Downstream, BodyReceiver {
   readonly #connection: Connection;
   readonly #options: ServerConnectionOptions;
+  readonly #limits: ProxyLimits;
   readonly #out: Outbox;
   readonly #cache = new HeadCache<Http1Request>();
-  readonly #body = new BodyReader(this);
+  readonly #body: BodyReader;
   #phase: Phase = "head";
   #exchange: Exchange | undefined;
   #request: Http1Request | undefined;
   /** Bytes received and not yet parsed. */
   #pending: Buffer | undefined;
-  #headSinceMs = 0;
+  /** When the head that is incomplete began; -1 when there is none. */
+  #headSinceMs = -1;
+  #requests = 0;
   #closingSinceMs = 0;
   #closesAfter = false;
   #isChunked = false;
@@ -55,6 +54,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   constructor(options: ServerConnectionOptions) {
     this.#options = options;
+    this.#limits = options.context.limits();
+    this.#body = new BodyReader(this, this.#limits.http1);
     this.#connection = options.connection;
     this.#out = new Outbox(options.connection, options.context.turn);
     options.connection.handler = this;
@@ -75,10 +76,17 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   }
 
   sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
+    const { headTimeoutMs, lingerMs, stalledReadMs } = this.#limits.http1;
+    const { closures } = this.#context.connections;
     this.#exchange?.sweep(nowMs, streamIdleTimeoutMs);
-    if (nowMs - this.#connection.lastActivityMs > idleTimeoutMs) this.destroy();
-    else if (this.#phase === "closing" && nowMs - this.#closingSinceMs > lingerMs) this.destroy();
-    else if (this.#phase === "head" && this.#pending !== undefined && nowMs - this.#headSinceMs > headTimeoutMs) {
+    if (nowMs - this.#connection.lastActivityMs > idleTimeoutMs) {
+      closures.idle++;
+      this.destroy();
+    } else if (this.#phase === "closing" && nowMs - this.#closingSinceMs > lingerMs) this.destroy();
+    else if (this.#out.isBlocked && nowMs - this.#connection.lastWrittenMs > stalledReadMs) {
+      closures.stalled_reader++;
+      this.destroy();
+    } else if (this.#phase === "head" && this.#headSinceMs >= 0 && nowMs - this.#headSinceMs > headTimeoutMs) {
       this.#context.counters.refusals.head_timeout++;
       this.#refuse(textReply(408, "request head took too long"));
     }
@@ -119,6 +127,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   onClose(): void {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
+    this.#keep(undefined);
     this.#exchange?.onDownstreamLost();
     this.#exchange = undefined;
     this.#options.onClosed();
@@ -198,12 +207,13 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   /** Reads one request after another until one is under way, bytes run out or the client cannot take more. */
   #readRequests(bytes: Buffer): void {
     let at = 0;
-    this.#pending = undefined;
+    this.#keep(undefined);
     this.#isReading = true;
     while (at < bytes.length && this.#phase === "head" && !this.#out.isBlocked) {
       const request = this.#parse(bytes, at);
       if (request === "incomplete") {
-        this.#headSinceMs = this.#context.monotonicMs();
+        // From its first byte on: one that drips has no more time than one that stops.
+        if (this.#headSinceMs < 0) this.#headSinceMs = this.#context.monotonicMs();
         break;
       }
       if (typeof request === "string") {
@@ -215,7 +225,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     }
     this.#isReading = false;
     if (at < bytes.length && (this.#phase === "head" || this.#phase === "exchange")) {
-      this.#pending = at === 0 ? bytes : bytes.subarray(at);
+      this.#keep(at === 0 ? bytes : bytes.subarray(at));
       if (this.#phase === "exchange") this.#connection.pause();
     }
   }
@@ -227,7 +237,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     const known = end < 0 ? undefined : this.#cache.find(bytes, start, end);
     this.#headEnd = end;
     if (known !== undefined) return known;
-    const outcome = parseRequestHead(bytes, start, parsed);
+    const outcome = parseRequestHead(bytes, start, parsed, this.#limits.http1);
     if (outcome !== "complete") return outcome;
     const request = canonicalRequest(parsed, this.#context.defaultAuthority);
     if (typeof request !== "string") this.#cache.store(bytes, start, end, request);
@@ -240,7 +250,12 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     const exchange = new Exchange(this, this.#context);
     this.#request = request;
     this.#exchange = exchange;
+    this.#headSinceMs = -1;
     this.#closesAfter = request.hasClose;
+    if (++this.#requests >= this.#limits.connections.maxRequests) {
+      this.#context.connections.closures.max_requests++;
+      this.#closesAfter = true;
+    }
     this.#phase = "exchange";
     this.#unread = 0;
     if (request.head.isConnect) this.#body.beginUntilEnd();
@@ -301,8 +316,14 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   /** Bytes of the next request: kept, and no more read, until its turn comes. */
   #keepForLater(chunk: Buffer): void {
-    this.#pending = this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk]);
+    this.#keep(this.#pending === undefined ? chunk : Buffer.concat([this.#pending, chunk]));
     this.#connection.pause();
+  }
+
+  #keep(bytes: Buffer | undefined): void {
+    if (this.#pending !== undefined) this.#context.memory.heldBytes -= this.#pending.length;
+    if (bytes !== undefined) this.#context.memory.heldBytes += bytes.length;
+    this.#pending = bytes;
   }
 
   /** Answers bytes that are not a request that can be served, and ends the connection. */
@@ -316,7 +337,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   #close(): void {
     this.#phase = "closing";
     this.#closingSinceMs = this.#context.monotonicMs();
-    this.#pending = undefined;
+    this.#keep(undefined);
     this.#connection.resume();
     this.#out.end();
   }

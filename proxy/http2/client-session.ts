@@ -69,6 +69,8 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
       connection,
       turn,
       monotonicMs,
+      limits,
+      onStalled: () => undefined,
       onClosed: () => {
         this.#leave();
         options.onClosed(this);

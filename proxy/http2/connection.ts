@@ -197,6 +197,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
   /** The transport is gone: every open stream gets its `onReset`. */
   close(): void {
     if (!this.core.hasFailed) this.core.abandonStreams(ErrorCode.internalError);
+    this.core.sender.output.drop();
   }
 
   abstract onHeaders(streamId: number, block: FieldBlock, isEnd: boolean): void;

@@ -1,6 +1,7 @@
 /**
  * Every bound of one HTTP/2 connection. Each is there because a peer could otherwise make us spend what it does not pay
- * for; the defaults leave a wide margin to what browsers, gRPC libraries and proxies do.
+ * for. The values come from the proxy's document (`lib/contract/proxy-limits.ts`), whose defaults leave a wide margin to what
+ * browsers, gRPC libraries and proxies do.
  *
  * Rates are buckets: `burst` at once, refilled by `perSecond`. `receive` and `sweep` are told the time; a coarse clock will do.
  */
@@ -48,33 +49,11 @@ export interface Http2Limits {
   readonly headerBlockMs: number;
   /** Our SETTINGS must be acknowledged within this. */
   readonly settingsAckMs: number;
+  /** How long a connection that we ended may take to deliver its last words. */
+  readonly lingerMs: number;
 }
 
 export interface RateLimit {
   readonly burst: number;
   readonly perSecond: number;
 }
-
-export const defaultHttp2Limits: Http2Limits = {
-  maxConcurrentStreams: 256,
-  maxHeaderListBytes: 64 * 1024,
-  maxFields: 128,
-  maxHeaderBlockBytes: 64 * 1024,
-  maxContinuationFrames: 16,
-  headerTableBytes: 4096,
-  maxFrameBytes: 16_384,
-  streamWindowBytes: 256 * 1024,
-  connectionWindowBytes: 1024 * 1024,
-  maxUnreadBytes: 16 * 1024 * 1024,
-  maxOutputBytes: 256 * 1024,
-  maxWaitingControlBytes: 64 * 1024,
-  resets: { burst: 1000, perSecond: 200 },
-  provokedResets: { burst: 200, perSecond: 50 },
-  control: { burst: 2000, perSecond: 500 },
-  priority: { burst: 500, perSecond: 50 },
-  windowUpdates: { burst: 5000, perSecond: 1000 },
-  emptyFrames: { burst: 200, perSecond: 50 },
-  stalledWindowMs: 60_000,
-  headerBlockMs: 10_000,
-  settingsAckMs: 10_000,
-};

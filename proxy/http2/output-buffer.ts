@@ -3,6 +3,8 @@ export class BufferPool {
   readonly #free: Buffer[] = [];
   readonly bufferBytes: number;
   readonly #maxFree: number;
+  /** What connections have written into and not taken out, whole buffers. */
+  lentBytes = 0;
 
   constructor(bufferBytes = 64 * 1024, maxFree = 64) {
     this.bufferBytes = bufferBytes;
@@ -29,6 +31,7 @@ export class OutputBuffer {
   length = 0;
   readonly #pool: BufferPool;
   #lent: Buffer | undefined;
+  #isDropped = false;
 
   constructor(pool: BufferPool) {
     this.#pool = pool;
@@ -48,6 +51,7 @@ export class OutputBuffer {
   /** Takes out all that was written. The bytes are the caller's until it says {@link giveBack}, or for ever. */
   take(): Buffer {
     const taken = this.bytes.subarray(0, this.length);
+    this.#count(-this.bytes.length);
     this.#lent = this.bytes;
     this.bytes = nothing;
     this.length = 0;
@@ -61,15 +65,30 @@ export class OutputBuffer {
     this.#lent = undefined;
   }
 
+  /** Nobody will take what was written. */
+  drop(): void {
+    if (this.bytes.length > 0) {
+      this.take();
+      this.giveBack();
+    }
+    this.#isDropped = true;
+  }
+
+  #count(bytes: number): void {
+    if (!this.#isDropped) this.#pool.lentBytes += bytes;
+  }
+
   #grow(needed: number): void {
     const old = this.bytes;
     if (old.length === 0 && needed <= this.#pool.bufferBytes) {
       this.bytes = this.#pool.take();
+      this.#count(this.bytes.length);
       return;
     }
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, old.length * 2, this.#pool.bufferBytes));
     old.copy(larger, 0, 0, this.length);
     this.bytes = larger;
+    this.#count(larger.length - old.length);
     this.#pool.giveBack(old);
   }
 }

@@ -22,14 +22,19 @@ export class ServerSession implements Member, ServerEvents {
   readonly #options: ServerSessionOptions;
   readonly #glue: SocketGlue;
   readonly #http2: Http2ServerConnection;
+  readonly #maxRequests: number;
+  #requests = 0;
 
   constructor(options: ServerSessionOptions) {
     this.#options = options;
     const { connection, context } = options;
+    this.#maxRequests = context.limits().connections.maxRequests;
     this.#glue = new SocketGlue({
       connection,
       turn: context.turn,
       monotonicMs: context.monotonicMs,
+      limits: options.limits,
+      onStalled: () => context.connections.closures.stalled_reader++,
       onClosed: options.onClosed,
       onBytes: (read, written) => {
         context.connections.readBytes += read;
@@ -60,6 +65,7 @@ export class ServerSession implements Member, ServerEvents {
 
   sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
     if (nowMs - this.#glue.connection.lastActivityMs > idleTimeoutMs) {
+      this.#options.context.connections.closures.idle++;
       this.destroy();
       return;
     }
@@ -70,6 +76,10 @@ export class ServerSession implements Member, ServerEvents {
   }
 
   onRequest(stream: Http2Stream, head: RequestHead, isEnd: boolean): StreamHandler {
+    if (++this.#requests === this.#maxRequests) {
+      this.#options.context.connections.closures.max_requests++;
+      this.#http2.shutdown();
+    }
     const exchange = new StreamExchange(this.#http2, stream, this.#options);
     exchange.start(head, isEnd);
     return exchange;

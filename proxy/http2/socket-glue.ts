@@ -1,9 +1,7 @@
 import type { Outgoing } from "./connection.ts";
 import type { WriteTurn } from "../transport/outbox.ts";
+import type { Http2Limits } from "./limits.ts";
 import type { Connection, ConnectionHandler } from "../transport/transport.ts";
-
-/** How long a broken connection may take to deliver its last words. */
-const lingerMs = 5_000;
 
 /**
  * Runs one HTTP/2 connection on a socket: bytes in, everything that one turn of the event loop wrote out, and back pressure
@@ -13,6 +11,8 @@ export class SocketGlue implements ConnectionHandler {
   readonly connection: Connection;
   readonly #turn: WriteTurn;
   readonly #monotonicMs: () => number;
+  readonly #limits: Http2Limits;
+  readonly #onStalled: () => void;
   readonly #onClosed: () => void;
   readonly #onBytes: (read: number, written: number) => void;
   readonly #onReceived: () => void;
@@ -28,6 +28,9 @@ export class SocketGlue implements ConnectionHandler {
     readonly connection: Connection;
     readonly turn: WriteTurn;
     readonly monotonicMs: () => number;
+    readonly limits: Http2Limits;
+    /** Called when the socket is closed because its peer reads nothing. */
+    readonly onStalled: () => void;
     /** Called once, when the socket is gone and every stream has been told. */
     readonly onClosed: () => void;
     readonly onBytes: (read: number, written: number) => void;
@@ -37,6 +40,8 @@ export class SocketGlue implements ConnectionHandler {
     this.connection = options.connection;
     this.#turn = options.turn;
     this.#monotonicMs = options.monotonicMs;
+    this.#limits = options.limits;
+    this.#onStalled = options.onStalled;
     this.#onClosed = options.onClosed;
     this.#onBytes = options.onBytes;
     this.#onReceived = options.onReceived;
@@ -69,7 +74,13 @@ export class SocketGlue implements ConnectionHandler {
 
   /** Called about once a second. */
   sweep(nowMs: number): void {
-    if (this.#isEnding && nowMs - this.#endingSinceMs > lingerMs) {
+    if (this.#isEnding && nowMs - this.#endingSinceMs > this.#limits.lingerMs) {
+      this.connection.destroy();
+      return;
+    }
+    // Below the windows of streams, the socket itself may be what the peer does not read.
+    if (this.connection.isBlocked && nowMs - this.connection.lastWrittenMs > this.#limits.stalledWindowMs) {
+      this.#onStalled();
       this.connection.destroy();
       return;
     }

@@ -14,7 +14,6 @@ import { CallerPolicy } from "./caller-policy.ts";
 
 /** What other proxies may speak with us, the preferred first. */
 const meshProtocols = ["h2", "http/1.1"] as const;
-const maxIdleConnections = 1_024;
 const maxCallerSeries = 256;
 
 /** Where other proxies reach one local service: mTLS and intentions on the mesh side, plain to the application. */
@@ -144,7 +143,7 @@ export class InboundListener {
   }
 
   #createPool(): EndpointPool {
-    const { turn, buffers, clock } = this.#context;
+    const { turn, buffers, clock, limits } = this.#context;
     // Applications do not negotiate: what they speak is what the configuration says.
     const speaks = this.#config.protocol === "http" ? "http1" : "http2";
     return new EndpointPool({
@@ -157,10 +156,10 @@ export class InboundListener {
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,
-      maxIdle: maxIdleConnections,
       maxConnections: this.#config.maxConnections,
       idleTimeoutMs: () => this.#config.upstreamIdleTimeoutMs,
       onRoom: (pool) => this.#upstream.serve(pool),
+      limits,
     });
   }
 

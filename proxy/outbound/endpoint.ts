@@ -6,7 +6,6 @@ import { EndpointPool } from "../upstream/endpoint-pool.ts";
 
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
 const suspectMs = 1_000;
-const maxIdleConnections = 1_024;
 
 export interface EndpointOptions {
   readonly address: string;
@@ -36,7 +35,7 @@ export class Endpoint implements Candidate {
     this.#options = options;
     this.address = options.address;
     this.weight = options.weight;
-    const { turn, buffers, clock } = options.context;
+    const { turn, buffers, clock, limits } = options.context;
     this.pool = new EndpointPool({
       connect: (onResult) => this.connect(onResult),
       protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
@@ -47,10 +46,10 @@ export class Endpoint implements Candidate {
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,
-      maxIdle: maxIdleConnections,
       maxConnections: options.maxConnections,
       idleTimeoutMs: options.idleTimeoutMs,
       onRoom: options.onRoom,
+      limits,
     });
   }
 

@@ -53,7 +53,9 @@ export class TcpSession implements Member {
 
   sweep(limits: SweepLimits): void {
     const lastMs = this.#relay?.lastActivityMs ?? this.#client.lastActivityMs;
-    if (limits.nowMs - lastMs > limits.idleTimeoutMs) this.destroy();
+    if (limits.nowMs - lastMs <= limits.idleTimeoutMs) return;
+    this.#options.counters.closures.idle++;
+    this.destroy();
   }
 
   #onDialled(server: Connection | undefined): void {

@@ -24,6 +24,7 @@ export const requestRefusals = [
   "no_healthy_upstream",
   "connect_failure",
   "overflow",
+  "overload",
   "upstream_lost",
   "malformed_response",
   "stream_idle_timeout",

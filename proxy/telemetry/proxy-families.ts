@@ -10,6 +10,8 @@ export interface ProxyReadings {
   readonly configVersion: number;
   readonly certificateExpiryMs: number;
   readonly residentBytes: number;
+  readonly bufferedBytes: number;
+  readonly maxBufferedBytes: number;
 }
 
 /**
@@ -89,6 +91,11 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       listeners.flatMap((l) => reasonSamples(l, l.serving.connections.refusals)),
     ),
     counter(
+      "atoll_proxy_connections_closed_total",
+      "Connections ended by a limit, by reason.",
+      listeners.flatMap((l) => reasonSamples(l, l.serving.connections.closures)),
+    ),
+    counter(
       "atoll_proxy_connect_failures_total",
       "Failed attempts to reach an endpoint.",
       listeners.flatMap(connectFailureSamples),
@@ -104,6 +111,12 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       "identity_cert_expiration_timestamp_seconds",
       "When the leaf certificate expires.",
       readings.certificateExpiryMs / 1000,
+    ),
+    gauge("atoll_proxy_buffered_bytes", "Bytes that wait to be passed on or written.", readings.bufferedBytes),
+    gauge(
+      "atoll_proxy_buffered_bytes_limit",
+      "Above it requests and connections are refused.",
+      readings.maxBufferedBytes,
     ),
     gauge("process_resident_memory_bytes", "Resident memory of the proxy.", readings.residentBytes),
   ];

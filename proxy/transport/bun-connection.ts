@@ -1,9 +1,12 @@
 import type { Socket } from "bun";
 import { type Connection, type ConnectionHandler, idleHandler, type PeerCertificate } from "./transport.ts";
 
-/** Milliseconds that advance about once per second: reading the real clock for every chunk would cost more than it tells. */
-export interface CoarseClock {
+/** What all connections of one transport share. */
+export interface SharedState {
+  /** Milliseconds that advance twice a second: reading the real clock for every chunk would cost more than it tells. */
   nowMs: number;
+  /** Bytes that sockets have not taken. */
+  waitingBytes: number;
 }
 
 /** An idle connection whose peer's machine is gone is found out by the kernel, which asks after so long (RFC 9293 3.8.4). */
@@ -19,8 +22,9 @@ export class BunConnection implements Connection {
   peerCertificate: PeerCertificate | undefined;
   alpn = "";
   lastActivityMs: number;
+  lastWrittenMs: number;
   readonly #socket: Socket<unknown>;
-  readonly #coarse: CoarseClock;
+  readonly #shared: SharedState;
   #waiting: Uint8Array[] = [];
   #isEnding = false;
   #hasSentEnd = false;
@@ -28,10 +32,11 @@ export class BunConnection implements Connection {
   #isClosed = false;
   #isPaused = false;
 
-  constructor(socket: Socket<unknown>, coarse: CoarseClock) {
+  constructor(socket: Socket<unknown>, shared: SharedState) {
     this.#socket = socket;
-    this.#coarse = coarse;
-    this.lastActivityMs = coarse.nowMs;
+    this.#shared = shared;
+    this.lastActivityMs = shared.nowMs;
+    this.lastWrittenMs = shared.nowMs;
     socket.setKeepAlive(true, keepAliveAfterMs);
   }
 
@@ -46,15 +51,16 @@ export class BunConnection implements Connection {
   write(chunk: Uint8Array): boolean {
     if (this.#isClosed || this.#isEnding) return true;
     if (this.#waiting.length > 0) {
-      this.#waiting.push(chunk);
+      this.#wait(chunk);
       return false;
     }
     const taken = this.#socket.write(chunk);
     if (taken === chunk.length) {
-      this.lastActivityMs = this.#coarse.nowMs;
+      this.#noteWritten();
       return true;
     }
-    this.#waiting.push(taken > 0 ? chunk.subarray(taken) : chunk);
+    if (taken > 0) this.#noteWritten();
+    this.#wait(taken > 0 ? chunk.subarray(taken) : chunk);
     return false;
   }
 
@@ -66,7 +72,7 @@ export class BunConnection implements Connection {
 
   destroy(): void {
     if (this.#isClosed) return;
-    this.#waiting = [];
+    this.#dropWaiting();
     this.#socket.terminate();
   }
 
@@ -84,7 +90,7 @@ export class BunConnection implements Connection {
 
   /** From here on the socket's events, passed on by the transport. */
   onSocketData(chunk: Buffer): void {
-    this.lastActivityMs = this.#coarse.nowMs;
+    this.lastActivityMs = this.#shared.nowMs;
     this.handler.onData(chunk);
   }
 
@@ -93,7 +99,10 @@ export class BunConnection implements Connection {
     while (this.#waiting.length > 0) {
       const chunk = this.#waiting[0] ?? new Uint8Array(0);
       const taken = this.#socket.write(chunk);
-      if (taken > 0) this.lastActivityMs = this.#coarse.nowMs;
+      if (taken > 0) {
+        this.#noteWritten();
+        this.#shared.waitingBytes -= taken;
+      }
       if (taken !== chunk.length) {
         if (taken > 0) this.#waiting[0] = chunk.subarray(taken);
         return;
@@ -120,8 +129,23 @@ export class BunConnection implements Connection {
       this.handler.onEnd();
     }
     this.#isClosed = true;
-    this.#waiting = [];
+    this.#dropWaiting();
     this.handler.onClose();
+  }
+
+  #noteWritten(): void {
+    this.lastWrittenMs = this.#shared.nowMs;
+    this.lastActivityMs = this.lastWrittenMs;
+  }
+
+  #wait(chunk: Uint8Array): void {
+    this.#waiting.push(chunk);
+    this.#shared.waitingBytes += chunk.length;
+  }
+
+  #dropWaiting(): void {
+    for (const chunk of this.#waiting) this.#shared.waitingBytes -= chunk.length;
+    this.#waiting = [];
   }
 
   #sendEnd(): void {

@@ -3,7 +3,7 @@ import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfEvent, atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { BunConnection, type CoarseClock } from "./bun-connection.ts";
+import { BunConnection, type SharedState } from "./bun-connection.ts";
 import { peerCertificateOf, spiffeUriOfNames } from "./peer-identity.ts";
 import type {
   ConnectFailure,
@@ -17,36 +17,36 @@ import type {
 
 /** SSL_OP_NO_TLSv1 | NO_TLSv1_1 | NO_TLSv1_2: the mesh speaks TLS 1.3 only (RFC 8446). */
 const onlyTls13 = 0x04000000 | 0x10000000 | 0x08000000;
-const handshakeTimeoutMs = 5_000;
 const coarseTickMs = 500;
 
 /** A transport on Bun's sockets. `stop` ends its clock; listeners and connections belong to those who opened them. */
-export function createBunTransport(clock: Clock): Transport & { readonly coarse: CoarseClock; stop(): void } {
-  const coarse: CoarseClock = { nowMs: clock.monotonicMs() };
-  const handshakes = new Map<Socket<unknown>, { readonly startedMs: number; readonly onTimeout: () => void }>();
+export function createBunTransport(clock: Clock): Transport & { stop(): void } {
+  const shared: SharedState = { nowMs: clock.monotonicMs(), waitingBytes: 0 };
+  const handshakes: Handshakes = new Map();
   let timer: Timer;
   const tick = (): void => {
-    coarse.nowMs = clock.monotonicMs();
-    for (const [socket, handshake] of handshakes) {
-      if (coarse.nowMs - handshake.startedMs < handshakeTimeoutMs) continue;
-      handshakes.delete(socket);
+    shared.nowMs = clock.monotonicMs();
+    for (const handshake of handshakes.values()) {
+      if (shared.nowMs < handshake.deadlineMs) continue;
       handshake.onTimeout();
     }
     timer = clock.after(coarseTickMs, tick);
   };
   timer = clock.after(coarseTickMs, tick);
   return {
-    coarse,
+    get waitingBytes() {
+      return shared.waitingBytes;
+    },
     listen: (options) =>
-      options.identity === undefined ? listenPlain(options, coarse) : listenTls(options, coarse, handshakes),
-    connect: (options) => connect(options, coarse, clock),
+      options.identity === undefined ? listenPlain(options, shared) : listenTls(options, shared, handshakes),
+    connect: (options) => connect(options, shared, clock),
     atEndOfEvent,
     atEndOfTurn,
     stop: () => timer.cancel(),
   };
 }
 
-type Handshakes = Map<Socket<unknown>, { readonly startedMs: number; readonly onTimeout: () => void }>;
+type Handshakes = Map<Socket<unknown>, { readonly deadlineMs: number; readonly onTimeout: () => void }>;
 
 /** Socket events once a connection stands; shared by all of them, so that a connection costs no closures. */
 const connectionEvents = {
@@ -64,7 +64,7 @@ const connectionEvents = {
   },
 };
 
-function listenPlain(options: ListenOptions, coarse: CoarseClock): Listener {
+function listenPlain(options: ListenOptions, shared: SharedState): Listener {
   const listener = bind(options, () =>
     Bun.listen<BunConnection>({
       hostname: options.host,
@@ -73,7 +73,7 @@ function listenPlain(options: ListenOptions, coarse: CoarseClock): Listener {
       socket: {
         ...connectionEvents,
         open(socket) {
-          const connection = new BunConnection(socket, coarse);
+          const connection = new BunConnection(socket, shared);
           socket.data = connection;
           options.onConnection(connection);
         },
@@ -91,20 +91,29 @@ interface ServerUpgrade<Data> extends Bun.TLSUpgradeOptions<Data> {
   readonly isServer: true;
 }
 
-function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Handshakes): Listener {
-  if (options.identity === undefined) throw new AtollError("INTERNAL", "a TLS listener needs an identity");
+function listenTls(options: ListenOptions, shared: SharedState, handshakes: Handshakes): Listener {
+  const { identity, handshakes: bounds } = options;
+  if (identity === undefined || bounds === undefined) {
+    throw new AtollError("INTERNAL", "a TLS listener needs an identity and bounds for its handshakes");
+  }
+  let underWay = 0;
   // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue. A
   // listener with TLS of its own could swap its context for one handshake, but would then no longer answer ALPN.
-  let tls = { ...serverTls(options.identity), ...alpnOption(options.alpn) };
+  let tls = { ...serverTls(identity), ...alpnOption(options.alpn) };
+  /** False when it had ended before. */
+  const endHandshake = (socket: Socket<BunConnection>): boolean => {
+    if (!handshakes.delete(socket)) return false;
+    underWay--;
+    return true;
+  };
   const refuse = (socket: Socket<BunConnection>, reason: HandshakeRefusal): void => {
-    handshakes.delete(socket);
     options.onRefused(reason);
     socket.terminate();
   };
   const events: Bun.SocketHandler<BunConnection> = {
     ...connectionEvents,
     handshake(socket, isComplete, error) {
-      if (!handshakes.delete(socket)) return;
+      if (!endHandshake(socket)) return;
       if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
       if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
       const certificate = socket.getPeerX509Certificate();
@@ -116,7 +125,7 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
       options.onConnection(socket.data);
     },
     close(socket, error) {
-      if (handshakes.delete(socket)) options.onRefused("closed_early");
+      if (endHandshake(socket)) options.onRefused("closed_early");
       socket.data.onSocketClose(error === undefined);
     },
     error(socket) {
@@ -130,10 +139,23 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
       allowHalfOpen: true,
       socket: {
         open(raw: Socket<BunConnection>) {
+          const { maxUnderWay, timeoutMs } = bounds();
+          if (underWay >= maxUnderWay) {
+            options.onRefused("too_many_handshakes");
+            raw.terminate();
+            return;
+          }
+          underWay++;
           const upgrade: ServerUpgrade<BunConnection> = { isServer: true, tls, socket: events };
           const [, socket] = raw.upgradeTLS(upgrade);
-          socket.data = new BunConnection(socket, coarse);
-          handshakes.set(socket, { startedMs: coarse.nowMs, onTimeout: () => refuse(socket, "handshake_timeout") });
+          socket.data = new BunConnection(socket, shared);
+          handshakes.set(socket, {
+            deadlineMs: shared.nowMs + timeoutMs,
+            onTimeout: () => {
+              endHandshake(socket);
+              refuse(socket, "handshake_timeout");
+            },
+          });
         },
         // The bytes under the TLS socket, which has its own events.
         data: () => undefined,
@@ -201,7 +223,7 @@ function refusalOf(error: Error | null): HandshakeRefusal {
   return "untrusted_certificate";
 }
 
-function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): void {
+function connect(options: ConnectOptions, shared: SharedState, clock: Clock): void {
   const { tls } = options;
   let settled = false;
   const settle = (result: Parameters<ConnectOptions["onResult"]>[0]): boolean => {
@@ -228,7 +250,7 @@ function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): vo
       ...connectionEvents,
       open(opened) {
         socket = opened;
-        opened.data = new BunConnection(opened, coarse);
+        opened.data = new BunConnection(opened, shared);
         if (settled) opened.terminate();
         else if (tls === undefined) settle({ ok: true, connection: opened.data });
       },

@@ -23,6 +23,7 @@ export class MemoryNetwork implements Transport {
   nowMs = 0;
   /** Ends of connections that are not closed. */
   openEnds = 0;
+  waitingBytes = 0;
   readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
   readonly #events: (() => void)[] = [];
   #heldAttempts: (() => void)[] | undefined;
@@ -131,6 +132,7 @@ export class MemoryConnection implements Connection {
   alpn = "";
   readonly remoteAddress = "memory:0";
   lastActivityMs = 0;
+  lastWrittenMs = 0;
   peer: MemoryConnection | undefined;
   readonly #network: MemoryNetwork;
   /** On the wire to the peer, and behind it what `write` could not place. */
@@ -164,6 +166,7 @@ export class MemoryConnection implements Connection {
   write(chunk: Uint8Array): boolean {
     if (this.#isClosed || this.#isEnding) return true;
     this.#waiting.push(Buffer.from(chunk));
+    this.#network.waitingBytes += chunk.length;
     this.#fillWire();
     return this.#waiting.length === 0;
   }
@@ -201,6 +204,7 @@ export class MemoryConnection implements Connection {
       else this.#waiting[0] = chunk.subarray(piece.length);
       this.#wire.push(piece);
       this.#wireBytes += piece.length;
+      this.#network.waitingBytes -= piece.length;
     }
     this.#deliverLater();
   }
@@ -217,6 +221,7 @@ export class MemoryConnection implements Connection {
       this.#wireBytes -= piece.length;
       this.lastActivityMs = this.#network.nowMs;
       peer.lastActivityMs = this.#network.nowMs;
+      this.lastWrittenMs = this.#network.nowMs;
       const wasBlocked = this.isBlocked;
       peer.handler.onData(piece);
       this.#fillWire();
@@ -238,6 +243,7 @@ export class MemoryConnection implements Connection {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#network.openEnds--;
+    this.#network.waitingBytes -= this.waitingBytes;
     this.#waiting = [];
     this.#network.schedule(() => this.handler.onClose());
   }

@@ -32,6 +32,8 @@ export interface Connection {
   readonly isBlocked: boolean;
   /** Milliseconds on the transport's coarse clock when a byte last moved in either direction. */
   readonly lastActivityMs: number;
+  /** The same for bytes that left. */
+  readonly lastWrittenMs: number;
 }
 
 export interface PeerCertificate {
@@ -63,12 +65,20 @@ export interface TlsIdentity {
   readonly notAfterMs: number;
 }
 
+/** Handshakes that have begun and not ended, of one listener. */
+export interface HandshakeBounds {
+  readonly maxUnderWay: number;
+  readonly timeoutMs: number;
+}
+
 export interface ListenOptions {
   readonly host: string;
   /** 0 asks for a free port. */
   readonly port: number;
   /** Present: every connection must complete a TLS 1.3 handshake with a client certificate that `identity` trusts. */
   readonly identity?: TlsIdentity;
+  /** Asked for every handshake; needed with `identity`. */
+  readonly handshakes?: () => HandshakeBounds;
   /** Protocols offered in a TLS handshake, the preferred one first; none when absent. */
   readonly alpn?: readonly string[];
   /** A connection that can be used: accepted, and with TLS verified. Sets `connection.handler`. */
@@ -89,6 +99,7 @@ export const handshakeRefusals = [
   /** The peer went away first, as a health check of the bare port does. */
   "closed_early",
   "handshake_timeout",
+  "too_many_handshakes",
 ] as const;
 export type HandshakeRefusal = (typeof handshakeRefusals)[number];
 
@@ -128,6 +139,8 @@ export interface Transport {
   connect(options: ConnectOptions): void;
   /** Calls back when the event at hand has been handled. */
   atEndOfEvent(callback: () => void): void;
+  /** Bytes that wait in user space, all connections together. */
+  readonly waitingBytes: number;
   /** Calls back when all events at hand have been handled. */
   atEndOfTurn(callback: () => void): void;
 }

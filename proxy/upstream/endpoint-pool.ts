@@ -1,8 +1,8 @@
+import type { ProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { UpstreamConnection } from "../exchange/ends.ts";
 import { ClientConnection, type ClientOwner } from "../http1/client-connection.ts";
 import { ClientSession } from "../http2/client-session.ts";
 import type { HpackEncoderOptions } from "../http2/hpack/encoder.ts";
-import { defaultHttp2Limits } from "../http2/limits.ts";
 import type { BufferPool } from "../http2/output-buffer.ts";
 import type { WriteTurn } from "../transport/outbox.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
@@ -26,9 +26,9 @@ export interface EndpointPoolOptions {
   readonly turn: WriteTurn;
   readonly buffers: BufferPool;
   readonly monotonicMs: () => number;
-  /** Idle HTTP/1.1 connections kept; the one idle longest is closed first. */
-  readonly maxIdle: number;
   readonly maxConnections: number;
+  /** As they are now; a connection keeps those that it began with. Of idle ones too many, the one idle longest is closed first. */
+  readonly limits: () => ProxyLimits;
   readonly idleTimeoutMs: () => number;
   /** `take` or `open` may serve someone for whom there was nothing a moment ago. */
   readonly onRoom: (pool: EndpointPool) => void;
@@ -130,7 +130,7 @@ export class EndpointPool implements ClientOwner {
       return;
     }
     this.#idle.push(client);
-    if (this.#idle.length > this.#options.maxIdle) this.#idle[0]?.abort();
+    if (this.#idle.length > this.#options.limits().connections.maxPoolIdle) this.#idle[0]?.abort();
     this.#options.onRoom(this);
   }
 
@@ -209,7 +209,7 @@ export class EndpointPool implements ClientOwner {
   }
 
   #connect(onOpened: OnOpened): void {
-    const { connect, protocolOf, turn } = this.#options;
+    const { connect, protocolOf, turn, limits } = this.#options;
     this.#connectionCount++;
     connect((result) => {
       if (!result.ok) {
@@ -221,7 +221,7 @@ export class EndpointPool implements ClientOwner {
       this.#speaks = protocolOf(result.connection);
       if (this.#speaks === "http1") {
         this.#failedAtMs = Number.NEGATIVE_INFINITY;
-        onOpened(new ClientConnection(result.connection, this, turn));
+        onOpened(new ClientConnection(result.connection, { owner: this, turn, limits: limits().http1 }));
         return;
       }
       const session = this.#startSession(result.connection);
@@ -263,7 +263,7 @@ export class EndpointPool implements ClientOwner {
   }
 
   #startSession(connection: Connection): ClientSession {
-    const { turn, buffers, monotonicMs, hpack, isKeptAlive } = this.#options;
+    const { turn, buffers, monotonicMs, hpack, isKeptAlive, limits } = this.#options;
     const session: ClientSession = new ClientSession({
       connection,
       turn,
@@ -271,7 +271,7 @@ export class EndpointPool implements ClientOwner {
       monotonicMs,
       hpack,
       isKeptAlive,
-      limits: defaultHttp2Limits,
+      limits: limits().http2,
       onRoom: () => this.#onReceived(session),
       onGone: (gone) => this.#onSessionGone(gone),
       onClosed: (closed) => this.#leaving.delete(closed),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
+import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { ServiceInstance } from "../../lib/contract/catalog.ts";
 import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
 import { defaultRequestRules } from "../../proxy/message/request-rules.ts";
@@ -59,6 +60,22 @@ describe("inbound", () => {
       },
     ]);
     expect(config.admin).toEqual({ listen: "127.0.0.5:19000" });
+  });
+
+  test("passes on Consul's bound for the size of request heads, in the codecs' own units", () => {
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: { max_request_headers_kb: 16 } } }) });
+    expect(problems).toEqual([]);
+    expect(config.limits).toEqual({
+      ...defaultProxyLimits,
+      http1: { ...defaultProxyLimits.http1, maxHeadBytes: 16_384 },
+      http2: { ...defaultProxyLimits.http2, maxHeaderListBytes: 16_384, maxHeaderBlockBytes: 16_384 },
+    });
+  });
+
+  test("says so when that bound is more than can be had, and takes what can", () => {
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: { max_request_headers_kb: 8192 } } }) });
+    expect(problems).toEqual(["max_request_headers_kb: 8192 is more than 1024, which is used instead"]);
+    expect(config.limits.http1.maxHeadBytes).toBe(1_048_576);
   });
 
   test("a service without a port has no inbound, and its upstreams work all the same", () => {

@@ -6,6 +6,7 @@ import { type ProxySocket, startProxySocket } from "../../agent/proxy-socket.ts"
 import type { ProxyConnection } from "../../agent/proxies/proxy-connection.ts";
 import { chooseSocketPath } from "../../agent/proxies/socket-path.ts";
 import type { AgentToProxy } from "../../lib/contract/agent-socket.ts";
+import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { createTempDir, type TempDir } from "../fakes/temp-dir.ts";
 import { createTestRuntime } from "../fakes/test-runtime.ts";
@@ -159,11 +160,12 @@ test("a proxy that does not read gets only the newest configuration of those tha
   client.say(hello(41));
   const connection = await eventually("a connection", () => connections[0]);
   client.raw.pause();
+  const limits = defaultProxyLimits;
   const filler = "x".repeat(512 * 1024);
   for (let version = 1; version <= 100; version++) {
     const admin = { listen: filler };
     const identity = { certFile: "c", keyFile: "k", caFile: "r" };
-    connection.send({ type: "config", version, config: { identity, inbound: [], outbound: [], admin } });
+    connection.send({ type: "config", version, config: { identity, inbound: [], outbound: [], admin, limits } });
   }
   client.raw.resume();
   const versions = (): unknown[] =>

@@ -1,7 +1,7 @@
 import { type ResponseHandler, Http2ClientConnection } from "../../proxy/http2/client-connection.ts";
 import type { ConnectionEvents } from "../../proxy/http2/connection-core.ts";
 import { FieldBlock } from "../../proxy/message/field-block.ts";
-import { defaultHttp2Limits } from "../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import { BufferPool } from "../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection } from "../../proxy/http2/server-connection.ts";
 import type { Http2Stream, StreamHandler } from "../../proxy/http2/stream.ts";
@@ -29,7 +29,7 @@ export class InMemoryPair implements ResponseHandler {
       this.#shared = new FieldBlock(fieldsOf(0));
       this.#shared.isShared = true;
     }
-    const options = { limits: { ...defaultHttp2Limits, maxConcurrentStreams: 1000 }, pool, hpack };
+    const options = { limits: { ...defaultProxyLimits.http2, maxConcurrentStreams: 1000 }, pool, hpack };
     this.#client = new Http2ClientConnection(options, quiet);
     this.#server = new Http2ServerConnection(options, { ...quiet, onRequest: (stream) => this.#answer(stream) });
     this.#client.start();

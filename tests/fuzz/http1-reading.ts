@@ -1,4 +1,5 @@
 import { ChunkedScanner, type ChunkSink } from "../../proxy/http1/chunked.ts";
+import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import { MessageHead, parseRequestHead, parseResponseHead } from "../../proxy/http1/head.ts";
 
 export type Kind = "request" | "response" | "response to HEAD";
@@ -19,6 +20,7 @@ export type Ending = "head" | "body" | "closed" | "tunnel" | { readonly problem:
 
 /** One for all: it is read completely before any other byte is parsed, as in the proxy. */
 const head = new MessageHead();
+const limits = defaultProxyLimits.http1;
 
 type Body = "none" | "length" | "chunked" | "until-end";
 
@@ -34,7 +36,7 @@ export class Http1Reading implements ChunkSink {
   /** Where in the whole input each message's method stands. */
   readonly methods: [number, number][] = [];
   readonly kind: Kind;
-  readonly #chunks = new ChunkedScanner();
+  readonly #chunks = new ChunkedScanner(limits);
   #pending: Buffer = Buffer.alloc(0);
   #consumed = 0;
   #body: Body = "none";
@@ -76,7 +78,8 @@ export class Http1Reading implements ChunkSink {
   }
 
   #readHead(bytes: Buffer, at: number): number {
-    const outcome = this.kind === "request" ? parseRequestHead(bytes, at, head) : parseResponseHead(bytes, at, head);
+    const outcome =
+      this.kind === "request" ? parseRequestHead(bytes, at, head, limits) : parseResponseHead(bytes, at, head, limits);
     if (outcome === "incomplete") return at;
     if (outcome !== "complete") {
       this.ending = { problem: outcome };

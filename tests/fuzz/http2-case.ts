@@ -1,6 +1,7 @@
 import { Http2ClientConnection } from "../../proxy/http2/client-connection.ts";
 import { FieldBlock } from "../../proxy/message/field-block.ts";
-import { defaultHttp2Limits, type Http2Limits } from "../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
+import type { Http2Limits } from "../../proxy/http2/limits.ts";
 import { BufferPool } from "../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection } from "../../proxy/http2/server-connection.ts";
 import type { Http2Stream } from "../../proxy/http2/stream.ts";
@@ -16,7 +17,7 @@ import type { Rng } from "../sim/random.ts";
  */
 const pool = new BufferPool(8192);
 const limits: Http2Limits = {
-  ...defaultHttp2Limits,
+  ...defaultProxyLimits.http2,
   maxConcurrentStreams: 10,
   maxHeaderListBytes: 2000,
   maxFields: 30,

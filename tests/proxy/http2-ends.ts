@@ -1,6 +1,6 @@
 import { Http2ClientConnection, type ResponseHandler } from "../../proxy/http2/client-connection.ts";
 import type { Http2Connection } from "../../proxy/http2/connection.ts";
-import { defaultHttp2Limits } from "../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import { Http2ServerConnection } from "../../proxy/http2/server-connection.ts";
 import type { Http2Stream, StreamHandler } from "../../proxy/http2/stream.ts";
 import { FieldBlock } from "../../proxy/message/field-block.ts";
@@ -9,7 +9,7 @@ import { MemoryMesh, type MemoryMeshOptions } from "./memory-mesh.ts";
 import { plainHpack, pool, Recorder } from "./http2/recorder.ts";
 
 /** The two ends of a mesh that speak HTTP/2: what they get is written down by a recorder, a line per event. */
-const options = { limits: defaultHttp2Limits, pool, hpack: plainHpack };
+const options = { limits: defaultProxyLimits.http2, pool, hpack: plainHpack };
 
 function attach<Handler extends StreamHandler>(connection: MemoryConnection, http2: Http2Connection<Handler>) {
   const flush = (): void => {

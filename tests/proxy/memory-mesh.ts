@@ -50,6 +50,8 @@ export interface MemoryMeshOptions {
   /** More settings of the HTTP listeners. */
   readonly inbound?: Readonly<Record<string, unknown>>;
   readonly outbound?: Readonly<Record<string, unknown>>;
+  /** Of both proxies. */
+  readonly limits?: object;
   /** Takes the connections that reach the app, instead of `apps`. */
   readonly onApp?: (connection: MemoryConnection) => void;
 }
@@ -66,11 +68,11 @@ export class MemoryMesh {
   readonly callee: MeshProxy;
   readonly #onAppConnection: ((connection: MemoryConnection) => void) | undefined;
 
-  constructor({ protocol = "http", inbound = {}, outbound = {}, onApp }: MemoryMeshOptions = {}) {
+  constructor({ protocol = "http", inbound = {}, outbound = {}, limits = {}, onApp }: MemoryMeshOptions = {}) {
     this.#onAppConnection = onApp;
     this.#appListener = this.listenApp();
-    this.callee = this.#start("api", calleeConfig("allow", protocol, inbound));
-    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], protocol, outbound));
+    this.callee = this.#start("api", calleeConfig("allow", protocol, inbound, limits));
+    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], protocol, outbound, limits));
   }
 
   listenApp(port = 8080): Listener {
@@ -149,8 +151,13 @@ export class MemoryMesh {
 
   /** The metrics page of the caller's proxy. */
   metrics(): string {
-    const admin = this.client(19001);
-    admin.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
+    return this.page("/metrics");
+  }
+
+  /** A page of a proxy's admin address; by default of the caller's. */
+  page(path: string, port = 19001): string {
+    const admin = this.client(port);
+    admin.send(`GET ${path} HTTP/1.1\r\nHost: admin\r\n\r\n`);
     this.settle();
     return admin.take();
   }
@@ -171,7 +178,12 @@ export class MemoryMesh {
 
 const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
 
-export function calleeConfig(action: "allow" | "deny", protocol = "http", more: object = {}): ProxyConfig {
+export function calleeConfig(
+  action: "allow" | "deny",
+  protocol = "http",
+  more: object = {},
+  limits: object = {},
+): ProxyConfig {
   const intentions = {
     default: "deny",
     rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action }],
@@ -183,10 +195,16 @@ export function calleeConfig(action: "allow" | "deny", protocol = "http", more: 
       { service: "api", listen: "127.0.0.1:20001", app: "127.0.0.1:8080", protocol: "tcp", intentions },
     ],
     admin: { listen: "127.0.0.1:19000" },
+    limits,
   });
 }
 
-export function callerConfig(endpoints: readonly string[], protocol = "http", more: object = {}): ProxyConfig {
+export function callerConfig(
+  endpoints: readonly string[],
+  protocol = "http",
+  more: object = {},
+  limits: object = {},
+): ProxyConfig {
   return mustParse({
     identity,
     outbound: [
@@ -200,6 +218,7 @@ export function callerConfig(endpoints: readonly string[], protocol = "http", mo
       { service: "api", listen: "127.0.0.1:15002", protocol: "tcp", endpoints: [{ address: "127.0.0.1:20001" }] },
     ],
     admin: { listen: "127.0.0.1:19001" },
+    limits,
   });
 }
 

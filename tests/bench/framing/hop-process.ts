@@ -2,6 +2,7 @@
  * One end of a hop as a process of its own: `server FRAMING DIR` prints its port and serves until it is ended; `client FRAMING DIR
  * PORT PATH CONCURRENCY SECONDS` keeps so many requests open on one mTLS connection and prints what it has done as JSON.
  */
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { join } from "node:path";
 import { systemClock } from "../../../lib/base/clock.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
@@ -38,6 +39,7 @@ function serve(): void {
     host: "127.0.0.1",
     port: 0,
     identity,
+    handshakes: () => defaultProxyLimits.handshakes,
     onConnection: (connection) => {
       if (framing === "own") new OwnServer(optionsOf(connection));
       else serveHttp2(optionsOf(connection));

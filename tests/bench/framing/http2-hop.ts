@@ -1,6 +1,6 @@
 import { ClientSession } from "../../../proxy/http2/client-session.ts";
 import type { ResponseReceiver } from "../../../proxy/exchange/ends.ts";
-import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection } from "../../../proxy/http2/server-connection.ts";
 import { SocketGlue } from "../../../proxy/http2/socket-glue.ts";
@@ -9,7 +9,7 @@ import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
 import { type HopClient, type HopOptions, requestFields, responseFields } from "./hop.ts";
 
-const limits = { ...defaultHttp2Limits, maxConcurrentStreams: 1_000 };
+const limits = { ...defaultProxyLimits.http2, maxConcurrentStreams: 1_000 };
 const hpack = { tableBytes: 0, usesHuffman: false } as const;
 const buffers = new BufferPool();
 
@@ -63,6 +63,8 @@ export function serveHttp2({ connection, turn, bodyOf }: HopOptions): void {
     connection,
     turn,
     monotonicMs: () => connection.lastActivityMs,
+    limits,
+    onStalled: () => undefined,
     onClosed: () => undefined,
     onBytes: () => undefined,
     onReceived: () => undefined,

@@ -37,7 +37,7 @@ function give(pipe: BodyPipe, sink: BodySink | undefined, text: string, isEnd = 
 
 describe("a body pipe", () => {
   test("passes on at once what its sink takes, and keeps the rest in order", () => {
-    const pipe = new BodyPipe(false);
+    const pipe = new BodyPipe({ heldBytes: 0 }, false);
     const sink = new Sink(3);
     expect(give(pipe, sink, "abcde")).toBe(3);
     expect(give(pipe, sink, "fg", true)).toBe(0);
@@ -50,14 +50,14 @@ describe("a body pipe", () => {
   });
 
   test("says the end once, with the last bytes, by itself or with trailers", () => {
-    const alone = new BodyPipe(false);
+    const alone = new BodyPipe({ heldBytes: 0 }, false);
     give(alone, undefined, "", true);
     const sink = new Sink();
     expect(alone.resume(sink)).toBe(0);
     expect(alone.resume(sink)).toBe(0);
     expect([sink.ends, alone.isDone]).toEqual([1, true]);
 
-    const trailed = new BodyPipe(false);
+    const trailed = new BodyPipe({ heldBytes: 0 }, false);
     const narrow = new Sink(0);
     give(trailed, narrow, "x");
     trailed.trailers(narrow, new FieldBlock(["t", "1"]));
@@ -68,7 +68,7 @@ describe("a body pipe", () => {
   });
 
   test("passes everything on once more after a rewind, and counts it as new once", () => {
-    const pipe = new BodyPipe(true);
+    const pipe = new BodyPipe({ heldBytes: 0 }, true);
     const first = new Sink(4);
     expect(give(pipe, first, "abcdef")).toBe(4);
     pipe.trailers(first, new FieldBlock(["t", "1"]));
@@ -82,16 +82,16 @@ describe("a body pipe", () => {
   });
 
   test("keeps so many bytes for that, and not one more", () => {
-    const fits = new BodyPipe(true);
+    const fits = new BodyPipe({ heldBytes: 0 }, true);
     give(fits, new Sink(), "x".repeat(maxReplayBytes));
     expect(fits.canRewind).toBe(true);
     give(fits, new Sink(), "x");
     expect(fits.canRewind).toBe(false);
-    expect(new BodyPipe(false).canRewind).toBe(false);
+    expect(new BodyPipe({ heldBytes: 0 }, false).canRewind).toBe(false);
   });
 
   test("takes a body of single bytes in time and memory that grow with the bytes alone", () => {
-    const pipe = new BodyPipe(false);
+    const pipe = new BodyPipe({ heldBytes: 0 }, false);
     const count = 256 * 1024;
     const chunk = Buffer.alloc(16 * 1024, "x");
     const before = process.cpuUsage().user;
@@ -111,7 +111,7 @@ describe("a body pipe", () => {
         const below = (limit: number): number => Math.floor(random.float() * limit);
         const source = Buffer.alloc(below(20_000));
         for (let i = 0; i < source.length; i++) source[i] = below(256);
-        const pipe = new BodyPipe(true);
+        const pipe = new BodyPipe({ heldBytes: 0 }, true);
         let sink: Sink | undefined;
         let at = 0;
         let taken = 0;

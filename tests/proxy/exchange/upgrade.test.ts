@@ -50,7 +50,7 @@ describe("an upgrade", () => {
     expect(client.hasEnded).toBe(true);
   });
 
-  test("that the app overlooks is no success for whoever thinks that it has a tunnel", () => {
+  test("that the app overlooks is no success for whoever thinks that it has a tunnel (CVE-2024-23326)", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
     deliver(mesh, client, upgrade);
@@ -64,6 +64,29 @@ describe("an upgrade", () => {
     const read = deliver(mesh, client, `GET / HTTP/1.1\r\nHost: api\r\n${h2c}\r\n`);
     expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
     expect(answer(mesh, client, ok("x"))).toBe(ok("x"));
+  });
+
+  test("that the app declines leaves nothing of the early bytes to poison the next answer (CVE-2026-73548)", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, `${upgrade}GET /smuggled HTTP/1.1\r\nHost: api\r\n\r\n`);
+    const app = mesh.app();
+    answer(mesh, client, "HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n");
+    expect(mesh.apps.map((one) => one.received).join("")).not.toContain("smuggled");
+    app.send(ok("poison"));
+    mesh.settle();
+    expect(deliver(mesh, mesh.client(), get)).toStartWith("GET / ");
+    expect(client.received).toBe("");
+  });
+
+  test("CONNECT opens no tunnel, and early data behind it goes nowhere (CVE-2025-64763)", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    client.send(`CONNECT api:80 HTTP/1.1\r\nHost: api:80\r\n\r\n${get}`);
+    mesh.settle();
+    expect(client.take()).toMatch(/^HTTP\/1\.1 501 .*unsupported method\n$/s);
+    expect(client.hasEnded).toBe(true);
+    expect(mesh.apps).toEqual([]);
   });
 
   test("that nobody asked for is refused (CVE-2026-73548)", () => {

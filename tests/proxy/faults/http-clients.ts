@@ -1,5 +1,5 @@
 import { type ResponseHandler, Http2ClientConnection } from "../../../proxy/http2/client-connection.ts";
-import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import type { Http2Stream } from "../../../proxy/http2/stream.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
@@ -98,7 +98,7 @@ export class Http2Client implements FaultClient, ResponseHandler {
   constructor(send: (bytes: Buffer) => void) {
     this.#send = send;
     this.#http2 = new Http2ClientConnection(
-      { limits: defaultHttp2Limits, pool, hpack: { tableBytes: 0, usesHuffman: false } },
+      { limits: defaultProxyLimits.http2, pool, hpack: { tableBytes: 0, usesHuffman: false } },
       {
         onOutput: () => undefined,
         onFailed: () => this.close(),

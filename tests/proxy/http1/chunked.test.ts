@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { ChunkedScanner, maxChunkExtensionBytes, maxTrailerBytes, maxTrailers } from "../../../proxy/http1/chunked.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import { ChunkedScanner } from "../../../proxy/http1/chunked.ts";
+
+const limits = defaultProxyLimits.http1;
 
 /** Feeds `text` in pieces of `size`; the bytes consumed, or -1. */
 function scan(text: string, size: number): { consumed: number; isDone: boolean; dataBytes: number } {
-  const scanner = new ChunkedScanner();
+  const scanner = new ChunkedScanner(limits);
   const bytes = Buffer.from(text, "latin1");
   let consumed = 0;
   while (consumed < bytes.length && !scanner.isDone) {
@@ -26,7 +29,7 @@ describe("a chunked body", () => {
   test("gives its data and its trailers, however it is cut", () => {
     const text = '5;a;b=c;d="e\\"\\\\ f"\r\nhello\r\n1\r\n!\r\n000\r\nX-One: 1\r\ntwo:\r\n\r\n';
     for (let size = 1; size <= text.length; size++) {
-      const scanner = new ChunkedScanner();
+      const scanner = new ChunkedScanner(limits);
       let data = "";
       const sink = {
         onChunkData: (bytes: Buffer, start: number, end: number): void => {
@@ -42,7 +45,7 @@ describe("a chunked body", () => {
   });
 
   test("leaves nothing of the body before", () => {
-    const scanner = new ChunkedScanner();
+    const scanner = new ChunkedScanner(limits);
     scanner.advance(Buffer.from("0\r\na: b\r\n\r\n"), 0);
     scanner.reset();
     expect([scanner.isDone, scanner.trailerText, scanner.dataBytes]).toEqual([false, "", 0]);
@@ -77,13 +80,13 @@ describe("a chunked body", () => {
     "credentials in its trailers": "0\r\nAuthorization: b\r\n\r\n",
     "a caller in its trailers": "0\r\nX-Forwarded-Client-Cert: b\r\n\r\n",
     "extensions and hardly any data (CVE-2024-22019)": `1;${"a".repeat(1000)}\r\nx\r\n`.repeat(20),
-    "too many trailers": `0\r\n${"a:\r\n".repeat(maxTrailers + 1)}\r\n`,
+    "too many trailers": `0\r\n${"a:\r\n".repeat(limits.maxTrailers + 1)}\r\n`,
     "a control byte in an extension": "5;a\0\r\nhello\r\n",
     "a bare LF in an extension": "5;a\nX\r\nhello\r\n",
-    "an endless extension (CVE-2024-22019)": `5;${"a".repeat(maxChunkExtensionBytes + 1)}`,
+    "an endless extension (CVE-2024-22019)": `5;${"a".repeat(limits.maxChunkExtensionBytes + 1)}`,
     "a folded trailer": "0\r\na: b\r\n c\r\n\r\n",
     "a trailer without a name": "0\r\n: b\r\n\r\n",
-    "endless trailers": `0\r\n${"a: b\r\n".repeat(maxTrailerBytes / 6 + 1)}`,
+    "endless trailers": `0\r\n${"a: b\r\n".repeat(limits.maxTrailerBytes / 6 + 1)}`,
   };
   for (const [what, text] of Object.entries(refused)) {
     test(`with ${what} is refused however it is cut`, () => {
@@ -91,4 +94,42 @@ describe("a chunked body", () => {
       expect(scan(text, text.length).consumed).toBe(-1);
     });
   }
+});
+
+describe("of what is no data a chunked body may have", () => {
+  const small = {
+    ...limits,
+    maxChunkExtensionBytes: 10,
+    maxBodyExtensionBytes: 20,
+    maxTrailerBytes: 30,
+    maxTrailers: 3,
+  };
+  const isTaken = (text: string): boolean => {
+    const scanner = new ChunkedScanner(small);
+    return scanner.advance(Buffer.from(text), 0) === text.length && scanner.isDone;
+  };
+  const end = "0\r\n\r\n";
+
+  test("as much in one chunk as allowed, its CR LF counted, and not a byte more", () => {
+    expect(isTaken(`1;${"a".repeat(9)}\r\nx\r\n${end}`)).toBe(true);
+    expect(isTaken(`1;${"a".repeat(10)}\r\nx\r\n${end}`)).toBe(false);
+  });
+
+  test("as much in all chunks as allowed, and not a byte more", () => {
+    const chunk = `1;${"a".repeat(7)}\r\nx\r\n`;
+    // Each chunk has 8 bytes that count and earns one by its data.
+    expect(isTaken(chunk.repeat(2) + end)).toBe(true);
+    expect(isTaken(chunk.repeat(4) + end)).toBe(false);
+  });
+
+  test("as many trailers as allowed, and not one more", () => {
+    expect(isTaken(`0\r\n${"a:1\r\n".repeat(3)}\r\n`)).toBe(true);
+    expect(isTaken(`0\r\n${"a:1\r\n".repeat(4)}\r\n`)).toBe(false);
+  });
+
+  test("as many bytes of trailers as allowed, and not one more", () => {
+    const trailer = (bytes: number): string => `0\r\na:${"b".repeat(bytes - "a:\r\n\r\n".length)}\r\n\r\n`;
+    expect(isTaken(trailer(30))).toBe(true);
+    expect(isTaken(trailer(31))).toBe(false);
+  });
 });

@@ -1,15 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { maxNominated } from "../../../proxy/http1/connection-options.ts";
-import { maxFields, MessageHead, parseRequestHead, parseResponseHead } from "../../../proxy/http1/head.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import { MessageHead, parseRequestHead, parseResponseHead } from "../../../proxy/http1/head.ts";
+
+const limits = defaultProxyLimits.http1;
 
 function request(text: string): { outcome: string; head: MessageHead } {
   const head = new MessageHead();
-  return { outcome: parseRequestHead(Buffer.from(text, "latin1"), 0, head), head };
+  return { outcome: parseRequestHead(Buffer.from(text, "latin1"), 0, head, limits), head };
 }
 
 function response(text: string): { outcome: string; head: MessageHead } {
   const head = new MessageHead();
-  return { outcome: parseResponseHead(Buffer.from(text, "latin1"), 0, head), head };
+  return { outcome: parseResponseHead(Buffer.from(text, "latin1"), 0, head, limits), head };
 }
 
 describe("a request head", () => {
@@ -34,9 +36,9 @@ describe("a request head", () => {
     const head = new MessageHead();
     const first = "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close, x-y\r\n\r\n";
     const second = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    expect(parseRequestHead(Buffer.from(first), 0, head)).toBe("complete");
+    expect(parseRequestHead(Buffer.from(first), 0, head, limits)).toBe("complete");
     expect([head.isChunked, head.hasClose, head.nominated]).toEqual([true, true, ["x-y"]]);
-    expect(parseRequestHead(Buffer.from(second), 0, head)).toBe("complete");
+    expect(parseRequestHead(Buffer.from(second), 0, head, limits)).toBe("complete");
     expect([head.isChunked, head.hasClose, head.hasHopFields, head.nominated]).toEqual([false, false, false, []]);
   });
 
@@ -144,7 +146,7 @@ describe("a request head", () => {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
     ],
     [
-      "an obfuscated coding",
+      "an obfuscated coding (CVE-2019-15605)",
       "bad_transfer_encoding",
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
     ],
@@ -154,6 +156,16 @@ describe("a request head", () => {
       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked \t \r\n\r\n",
     ],
     ["a folded field (CVE-2022-32214)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"],
+    [
+      "a coding on two lines (CVE-2022-32213, CVE-2022-32215)",
+      "malformed_field",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n , identity\r\n\r\n",
+    ],
+    [
+      "a bare LF behind its coding (CVE-2022-32214)",
+      "malformed_field",
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\nX: 1\r\n\r\n",
+    ],
     ["a bare LF", "malformed_field", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n"],
     ["a bare CR (CVE-2022-35256)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: 1\rY: 2\r\n\r\n"],
     ["NUL in a value (CVE-2019-9900)", "malformed_field", "GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"],
@@ -215,12 +227,12 @@ describe("a request head", () => {
     [
       "too many nominated fields",
       "bad_connection",
-      `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${"x,".repeat(maxNominated + 1)}\r\n\r\n`,
+      `GET / HTTP/1.1\r\nHost: a\r\nConnection: ${"x,".repeat(limits.maxConnectionOptions + 1)}\r\n\r\n`,
     ],
     ["another version", "unsupported_version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n"],
     ["HTTP/0.9", "malformed_request_line", "GET /\r\n\r\n"],
     ["a TLS hello", "malformed_request_line", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
-    ["too many fields", "too_many_fields", `GET / HTTP/1.1\r\nHost: a\r\n${"X: 1\r\n".repeat(maxFields)}\r\n`],
+    ["too many fields", "too_many_fields", `GET / HTTP/1.1\r\nHost: a\r\n${"X: 1\r\n".repeat(limits.maxFields)}\r\n`],
     ["too many bytes", "head_too_large", `GET / HTTP/1.1\r\nHost: a\r\nX: ${"a".repeat(70_000)}`],
     ["chunked in HTTP/1.0", "bad_transfer_encoding", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"],
   ];

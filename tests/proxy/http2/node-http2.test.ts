@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Http2ClientConnection, type ResponseHandler } from "../../../proxy/http2/client-connection.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import type { HpackEncoderOptions } from "../../../proxy/http2/hpack/encoder.ts";
-import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import type { ResponseHead } from "../../../proxy/message/response-head.ts";
 import type { Http2Stream } from "../../../proxy/http2/stream.ts";
 import { createRng, type Rng } from "../../sim/random.ts";
@@ -71,7 +71,7 @@ function randomFields(rng: Rng, i: number): string[] {
 async function callAll(port: number, hpack: HpackEncoderOptions, rng: Rng, count: number): Promise<Call[]> {
   const socket = connect(port, "127.0.0.1");
   const events = new Recorder();
-  const connection = new Http2ClientConnection({ limits: defaultHttp2Limits, pool, hpack }, events);
+  const connection = new Http2ClientConnection({ limits: defaultProxyLimits.http2, pool, hpack }, events);
   const flush = (): void => {
     for (let chunk = connection.takeOutput(); chunk !== undefined; chunk = connection.takeOutput()) socket.write(chunk);
   };

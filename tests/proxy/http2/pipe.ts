@@ -1,7 +1,8 @@
 import { Http2ClientConnection } from "../../../proxy/http2/client-connection.ts";
 import type { ConnectionEvents } from "../../../proxy/http2/connection-core.ts";
 import type { HpackEncoderOptions } from "../../../proxy/http2/hpack/encoder.ts";
-import { defaultHttp2Limits, type Http2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import type { Http2Limits } from "../../../proxy/http2/limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection, type ServerEvents } from "../../../proxy/http2/server-connection.ts";
 import type { Rng } from "../../sim/random.ts";
@@ -23,7 +24,7 @@ export class Pair {
 
   constructor(options: PairOptions, clientEvents: ConnectionEvents, serverEvents: ServerEvents) {
     const common = {
-      limits: { ...defaultHttp2Limits, ...options.limits },
+      limits: { ...defaultProxyLimits.http2, ...options.limits },
       pool,
       hpack: options.hpack ?? { tableBytes: 4096, usesHuffman: true },
     };

@@ -3,7 +3,8 @@ import type { ConnectionEvents } from "../../../proxy/http2/connection-core.ts";
 import type { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { FrameType } from "../../../proxy/http2/frame-types.ts";
 import type { HpackEncoderOptions } from "../../../proxy/http2/hpack/encoder.ts";
-import { defaultHttp2Limits, type Http2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import type { Http2Limits } from "../../../proxy/http2/limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import type { RequestHead } from "../../../proxy/message/request-head.ts";
 import type { ResponseHead } from "../../../proxy/message/response-head.ts";
@@ -102,7 +103,7 @@ export interface Bench<Connection> {
 /** A server that has had its preface, or that waits for it with `isFresh`. */
 export function createServer(limits: Partial<Http2Limits> = {}, isFresh = false): Bench<Http2ServerConnection> {
   const recorder = new Recorder();
-  const options = { limits: { ...defaultHttp2Limits, ...limits }, pool, hpack: plainHpack };
+  const options = { limits: { ...defaultProxyLimits.http2, ...limits }, pool, hpack: plainHpack };
   const connection = new Http2ServerConnection(options, recorder);
   connection.start();
   const bench = createBench(connection, recorder);
@@ -116,7 +117,7 @@ export function createServer(limits: Partial<Http2Limits> = {}, isFresh = false)
 export function createClient(limits: Partial<Http2Limits> = {}): Bench<Http2ClientConnection> {
   const recorder = new Recorder();
   const events: ConnectionEvents = recorder;
-  const options = { limits: { ...defaultHttp2Limits, ...limits }, pool, hpack: plainHpack };
+  const options = { limits: { ...defaultProxyLimits.http2, ...limits }, pool, hpack: plainHpack };
   const connection = new Http2ClientConnection(options, events);
   connection.start();
   connection.takeOutput();

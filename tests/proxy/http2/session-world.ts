@@ -2,7 +2,7 @@ import { mustGet } from "../../../lib/base/assert.ts";
 import { plainHpack } from "../../../proxy/http-door.ts";
 import { type ResponseHandler, Http2ClientConnection } from "../../../proxy/http2/client-connection.ts";
 import type { ConnectionEvents } from "../../../proxy/http2/connection-core.ts";
-import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import { Http2ServerConnection } from "../../../proxy/http2/server-connection.ts";
 import { ServerSession } from "../../../proxy/http2/server-session.ts";
@@ -118,6 +118,7 @@ export class SessionWorld {
       policy: { decide: (head) => ({ action: "forward", upstream: this.upstream.upstream, head }) },
       context: {
         ...this.upstream.exchangeContext,
+        limits: () => defaultProxyLimits,
         connections: new ConnectionCounters(),
         turn,
         buffers,
@@ -127,7 +128,7 @@ export class SessionWorld {
       onClosed: () => {
         this.isSessionClosed = true;
       },
-      limits: defaultHttp2Limits,
+      limits: defaultProxyLimits.http2,
       hpack: plainHpack,
     });
     network.settle();
@@ -188,6 +189,8 @@ export class SessionWorld {
       connection,
       turn: this.upstream.turn,
       monotonicMs: () => this.upstream.network.nowMs,
+      limits: defaultProxyLimits.http2,
+      onStalled: () => undefined,
       onClosed: () => undefined,
       onBytes: () => undefined,
       onReceived: () => undefined,
@@ -195,6 +198,6 @@ export class SessionWorld {
   }
 
   #options() {
-    return { limits: defaultHttp2Limits, pool: this.#pool, hpack: plainHpack };
+    return { limits: defaultProxyLimits.http2, pool: this.#pool, hpack: plainHpack };
   }
 }

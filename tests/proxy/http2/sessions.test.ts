@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ErrorCode } from "../../../proxy/http2/error-codes.ts";
-import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { getFields, postFields } from "./frames.ts";
 import { SessionWorld } from "./session-world.ts";
@@ -105,7 +105,7 @@ describe("exchanges from HTTP/2 to HTTP/2", () => {
       expect(end.text).toBe("quick");
     }
     // A window on each hop, and what waits to be written between them.
-    const { streamWindowBytes, maxOutputBytes } = defaultHttp2Limits;
+    const { streamWindowBytes, maxOutputBytes } = defaultProxyLimits.http2;
     expect(sent).toBeLessThanOrEqual(2 * streamWindowBytes + maxOutputBytes);
     expect(slow.bytes).toBeLessThanOrEqual(streamWindowBytes);
     slow.unstick();
@@ -132,7 +132,9 @@ describe("exchanges from HTTP/2 to HTTP/2", () => {
     );
     world.settle();
     for (let i = 0; i < 50; i++) expect(world.request(getFields, true).end.hasEnded).toBe(true);
-    expect(sent).toBeLessThanOrEqual(2 * defaultHttp2Limits.streamWindowBytes + defaultHttp2Limits.maxOutputBytes);
+    expect(sent).toBeLessThanOrEqual(
+      2 * defaultProxyLimits.http2.streamWindowBytes + defaultProxyLimits.http2.maxOutputBytes,
+    );
     world.requests[0]?.end.unstick();
     world.settle();
     expect(world.requests[0]?.end.bytes).toBe(4 * 1024 * 1024);

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { ConnectionOptions } from "../../../proxy/http2/connection-core.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
-import { defaultHttp2Limits } from "../../../proxy/http2/limits.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
 import type { RequestHead } from "../../../proxy/message/request-head.ts";
 import { Http2ServerConnection, type ServerEvents } from "../../../proxy/http2/server-connection.ts";
@@ -84,7 +84,7 @@ function serve(socket: Socket, options: TestServerOptions, problems: string[]): 
     onStreamProblem: () => undefined,
   };
   const connection = new Http2ServerConnection(
-    { limits: defaultHttp2Limits, pool, hpack: { tableBytes: 4096, usesHuffman: true }, ...options.connection },
+    { limits: defaultProxyLimits.http2, pool, hpack: { tableBytes: 4096, usesHuffman: true }, ...options.connection },
     events,
   );
   connection.start();

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { systemClock } from "../../../lib/base/clock.ts";
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
 import { MemoryNetwork } from "../../../proxy/transport/memory.ts";
 import type { Connection, ConnectResult, TlsIdentity, Transport } from "../../../proxy/transport/transport.ts";
@@ -87,7 +88,7 @@ for (const subject of subjects()) {
         const listener = subject.transport.listen({
           host: "127.0.0.1",
           port: 0,
-          ...(isTls ? { identity: api } : {}),
+          ...(isTls ? { identity: api, handshakes: () => defaultProxyLimits.handshakes } : {}),
           onConnection: (connection) => server.hold(connection),
           onRefused: () => undefined,
         });
@@ -153,6 +154,26 @@ for (const subject of subjects()) {
         expect(client.must.isBlocked).toBe(false);
       });
 
+      test("counts what waits in user space, until it has left or its connection is gone", async () => {
+        const { client, server } = await open();
+        const before = subject.transport.waitingBytes;
+        const sizeBytes = 24 * 1024 * 1024;
+        server.must.pause();
+        client.must.write(Buffer.alloc(sizeBytes));
+        const waiting = subject.transport.waitingBytes - before;
+        expect(waiting).toBeGreaterThan(0);
+        expect(waiting).toBeLessThanOrEqual(sizeBytes);
+        server.must.resume();
+        await wait("all bytes", () => server.bytes === sizeBytes);
+        expect(subject.transport.waitingBytes).toBe(before);
+        server.must.pause();
+        client.must.write(Buffer.alloc(sizeBytes));
+        expect(subject.transport.waitingBytes).toBeGreaterThan(before);
+        client.must.destroy();
+        await wait("the close", () => client.isClosed);
+        expect(subject.transport.waitingBytes).toBe(before);
+      });
+
       test("sends what waits before it half-closes", async () => {
         const { client, server } = await open();
         server.must.pause();
@@ -199,6 +220,7 @@ for (const subject of subjects()) {
             host: "127.0.0.1",
             port: 0,
             identity: api,
+            handshakes: () => defaultProxyLimits.handshakes,
             onConnection: (connection) => {
               const end = new End();
               end.hold(connection);

@@ -1,3 +1,5 @@
+import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
 import { Exchange, type ExchangeContext } from "../../../proxy/exchange/exchange.ts";
@@ -35,6 +37,11 @@ export class UpstreamWorld {
   readonly exchangeContext: ExchangeContext = {
     counters: this.counters,
     monotonicMs: () => this.network.nowMs,
+    memory: new BufferedMemory({
+      waiting: this.network,
+      lent: this.buffers,
+      maxBytes: () => Number.POSITIVE_INFINITY,
+    }),
     deadlines: new Deadlines(createVirtualClock(0)),
     rules: () => defaultRequestRules,
     forGrpcWeb: (upstream) => upstream,
@@ -125,7 +132,10 @@ export class UpstreamWorld {
       turn: this.turn,
       buffers: this.buffers,
       monotonicMs: () => this.network.nowMs,
-      maxIdle: 16,
+      limits: () => ({
+        ...defaultProxyLimits,
+        connections: { ...defaultProxyLimits.connections, maxPoolIdle: 16 },
+      }),
       maxConnections: maxConnections ?? 1_000,
       idleTimeoutMs: () => 55_000,
       onRoom: (pool) => this.upstream.serve(pool),
