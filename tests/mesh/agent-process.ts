@@ -4,7 +4,7 @@ import { findFreePorts } from "../../tools/free-ports.ts";
 import { eventually } from "../fakes/eventually.ts";
 
 const atoll = join(import.meta.dirname, "..", "..", "bin", "atoll");
-const startTimeoutMs = 20_000;
+const startTimeoutMs = 40_000;
 const exitTimeoutMs = 20_000;
 
 /** A real `atoll agent` process and its HTTP API. */
