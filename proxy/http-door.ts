@@ -1,5 +1,5 @@
 import type { Member, SweepLimits } from "./connection-set.ts";
-import type { ServerConnectionOptions } from "./exchange/server-context.ts";
+import { restMs, type ServerConnectionOptions } from "./exchange/server-context.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
 import { clientPreface } from "./http2/frame-types.ts";
 import { defaultHttp2Limits } from "./http2/limits.ts";
@@ -36,8 +36,8 @@ class UndecidedConnection implements Member, ConnectionHandler {
   }
 
   drain(): void {
-    if (this.#decided !== undefined) this.#decided.drain();
-    else this.destroy();
+    // What it says first may be on its way: like any other, it is told in the answer that it was the last.
+    this.#decided?.drain();
   }
 
   destroy(): void {
@@ -45,8 +45,10 @@ class UndecidedConnection implements Member, ConnectionHandler {
   }
 
   sweep(limits: SweepLimits): void {
+    const { connection, context } = this.#options;
+    const quietMs = limits.nowMs - connection.lastActivityMs;
     if (this.#decided !== undefined) this.#decided.sweep(limits);
-    else if (limits.nowMs - this.#options.connection.lastActivityMs > limits.idleTimeoutMs) this.destroy();
+    else if (quietMs > limits.idleTimeoutMs || (context.isDraining() && quietMs >= restMs)) this.destroy();
   }
 
   onData(chunk: Buffer): void {

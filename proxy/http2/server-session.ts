@@ -63,6 +63,8 @@ export class ServerSession implements Member, ServerEvents {
   }
 
   onRequest(stream: Http2Stream, head: RequestHead, isEnd: boolean): StreamHandler {
+    // It came from the listener's queue after the others had been told.
+    if (this.#options.context.isDraining()) this.#http2.shutdown();
     const exchange = new StreamExchange(this.#http2, stream, this.#options);
     exchange.start(head, isEnd);
     return exchange;

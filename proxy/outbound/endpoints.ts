@@ -9,6 +9,8 @@ const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 /** The endpoints of one destination. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
+  /** Removed, and still busy with what was under way. */
+  readonly #leaving = new Set<Endpoint>();
   readonly #random: () => number;
   readonly #options: Omit<EndpointOptions, "address" | "weight" | "maxConnections">;
 
@@ -32,7 +34,10 @@ export class Endpoints implements PoolPicker {
       kept.weight = weight;
       return kept;
     });
-    for (const removed of current.values()) removed.pool.close();
+    for (const removed of current.values()) {
+      removed.pool.close();
+      this.#leaving.add(removed);
+    }
   }
 
   pick(tried: readonly EndpointPool[]): EndpointPool | undefined {
@@ -47,6 +52,10 @@ export class Endpoints implements PoolPicker {
 
   sweep(nowMs: number): void {
     for (const endpoint of this.#list) endpoint.pool.sweep(nowMs);
+    for (const endpoint of this.#leaving) {
+      endpoint.pool.sweep(nowMs);
+      if (endpoint.pool.isOver) this.#leaving.delete(endpoint);
+    }
   }
 
   close(): void {

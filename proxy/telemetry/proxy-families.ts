@@ -97,14 +97,21 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       name: "atoll_proxy_endpoints",
       help: "Endpoints configured.",
       type: "gauge",
+      merge: "max",
       samples: listeners.flatMap((l) => (l.kind === "outbound" ? [sample(l, l.endpoints.length)] : [])),
     },
-    gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
-    gauge(
-      "identity_cert_expiration_timestamp_seconds",
-      "When the leaf certificate expires.",
-      readings.certificateExpiryMs / 1000,
-    ),
+    {
+      ...gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
+      merge: "min",
+    },
+    {
+      ...gauge(
+        "identity_cert_expiration_timestamp_seconds",
+        "When the leaf certificate expires.",
+        readings.certificateExpiryMs / 1000,
+      ),
+      merge: "min",
+    },
     gauge("process_resident_memory_bytes", "Resident memory of the proxy.", readings.residentBytes),
   ];
 }

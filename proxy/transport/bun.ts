@@ -1,10 +1,11 @@
-import type { Socket, TCPSocketListener } from "bun";
+import type { Socket } from "bun";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { BunConnection, type CoarseClock } from "./bun-connection.ts";
 import { spiffeUriOfNames } from "./peer-identity.ts";
+import { type ListeningSocket, SharedPort } from "./shared-port.ts";
 import type {
   ConnectFailure,
   ConnectOptions,
@@ -38,7 +39,9 @@ export function createBunTransport(clock: Clock): Transport & { readonly coarse:
   return {
     coarse,
     listen: (options) =>
-      options.identity === undefined ? listenPlain(options, coarse) : listenTls(options, coarse, handshakes),
+      options.identity === undefined
+        ? listenPlain(options, coarse, clock)
+        : listenTls(options, coarse, clock, handshakes),
     connect: (options) => connect(options, coarse, clock),
     atEndOfTurn,
     stop: () => timer.cancel(),
@@ -46,6 +49,16 @@ export function createBunTransport(clock: Clock): Transport & { readonly coarse:
 }
 
 type Handshakes = Map<Socket<unknown>, { readonly startedMs: number; readonly onTimeout: () => void }>;
+
+/** Bun's types leave out that a listener can share its port. */
+interface SharedListen extends Bun.TCPSocketListenOptions<BunConnection> {
+  readonly reusePort: true;
+}
+
+function listenShared(options: Omit<SharedListen, "reusePort" | "allowHalfOpen">): ListeningSocket {
+  const shared: SharedListen = { ...options, reusePort: true, allowHalfOpen: true };
+  return Bun.listen<BunConnection>(shared);
+}
 
 /** Socket events once a connection stands; shared by all of them, so that a connection costs no closures. */
 const connectionEvents = {
@@ -63,12 +76,11 @@ const connectionEvents = {
   },
 };
 
-function listenPlain(options: ListenOptions, coarse: CoarseClock): Listener {
-  const listener = bind(options, () =>
-    Bun.listen<BunConnection>({
+function listenPlain(options: ListenOptions, coarse: CoarseClock, clock: Clock): Listener {
+  const port = bind(options, clock, () =>
+    listenShared({
       hostname: options.host,
       port: options.port,
-      allowHalfOpen: true,
       socket: {
         ...connectionEvents,
         open(socket) {
@@ -82,7 +94,17 @@ function listenPlain(options: ListenOptions, coarse: CoarseClock): Listener {
       },
     }),
   );
-  return { port: listener.port, setIdentity: () => undefined, close: () => listener.stop(false) };
+  return {
+    port: port.port,
+    setHandshake: () => undefined,
+    close: () => port.close(),
+    get isClosed() {
+      return port.isClosed;
+    },
+    get isShared() {
+      return port.isShared;
+    },
+  };
 }
 
 /** Bun's types leave out that `upgradeTLS` can also be the server's side. */
@@ -90,20 +112,25 @@ interface ServerUpgrade<Data> extends Bun.TLSUpgradeOptions<Data> {
   readonly isServer: true;
 }
 
-function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Handshakes): Listener {
+function listenTls(options: ListenOptions, coarse: CoarseClock, clock: Clock, handshakes: Handshakes): Listener {
   if (options.identity === undefined) throw new AtollError("INTERNAL", "a TLS listener needs an identity");
   // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue. A
   // listener with TLS of its own could swap its context for one handshake, but would then no longer answer ALPN.
   let tls = { ...serverTls(options.identity), ...alpnOption(options.alpn) };
+  let pending = 0;
+  const isSettled = (socket: Socket<BunConnection>): boolean => {
+    if (!handshakes.delete(socket)) return false;
+    pending--;
+    return true;
+  };
   const refuse = (socket: Socket<BunConnection>, reason: HandshakeRefusal): void => {
-    handshakes.delete(socket);
     options.onRefused(reason);
     socket.terminate();
   };
   const events: Bun.SocketHandler<BunConnection> = {
     ...connectionEvents,
     handshake(socket, isComplete, error) {
-      if (!handshakes.delete(socket)) return;
+      if (!isSettled(socket)) return;
       if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
       if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
       const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
@@ -113,24 +140,28 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
       options.onConnection(socket.data);
     },
     close(socket, error) {
-      if (handshakes.delete(socket)) options.onRefused("closed_early");
+      if (isSettled(socket)) options.onRefused("closed_early");
       socket.data.onSocketClose(error === undefined);
     },
     error(socket) {
       socket.data?.destroy();
     },
   };
-  const listener = bind(options, () =>
-    Bun.listen({
+  const onTimeout = (socket: Socket<BunConnection>): void => {
+    pending--;
+    refuse(socket, "handshake_timeout");
+  };
+  const port = bind(options, clock, () =>
+    listenShared({
       hostname: options.host,
       port: options.port,
-      allowHalfOpen: true,
       socket: {
         open(raw: Socket<BunConnection>) {
           const upgrade: ServerUpgrade<BunConnection> = { isServer: true, tls, socket: events };
           const [, socket] = raw.upgradeTLS(upgrade);
           socket.data = new BunConnection(socket, coarse);
-          handshakes.set(socket, { startedMs: coarse.nowMs, onTimeout: () => refuse(socket, "handshake_timeout") });
+          pending++;
+          handshakes.set(socket, { startedMs: coarse.nowMs, onTimeout: () => onTimeout(socket) });
         },
         // The bytes under the TLS socket, which has its own events.
         data: () => undefined,
@@ -138,11 +169,17 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, handshakes: Hand
     }),
   );
   return {
-    port: listener.port,
-    setIdentity(next) {
-      tls = { ...serverTls(next), ...alpnOption(options.alpn) };
+    port: port.port,
+    setHandshake(identity, alpn) {
+      tls = { ...serverTls(identity), ...alpnOption(alpn) };
     },
-    close: () => listener.stop(false),
+    close: () => port.close(),
+    get isClosed() {
+      return port.isClosed && pending === 0;
+    },
+    get isShared() {
+      return port.isShared;
+    },
   };
 }
 
@@ -168,10 +205,10 @@ function negotiated(socket: Socket<BunConnection>): string {
   return typeof alpnProtocol === "string" ? alpnProtocol : "";
 }
 
-function bind<T>(options: ListenOptions, listen: () => TCPSocketListener<T>): TCPSocketListener<T> {
+function bind(options: ListenOptions, clock: Clock, listen: () => ListeningSocket): SharedPort {
   const address = `${options.host}:${options.port}`;
   try {
-    return listen();
+    return new SharedPort(options, clock, listen);
   } catch (thrown) {
     const code = systemErrorCode(thrown);
     if (code === "EADDRINUSE") {

@@ -61,6 +61,11 @@ export class EndpointPool implements ClientOwner {
     return active;
   }
 
+  /** Closed, and nothing of it is left. */
+  get isOver(): boolean {
+    return this.#isClosed && this.#connectionCount === 0 && this.#leaving.size === 0;
+  }
+
   get hasRoom(): boolean {
     return !this.#isClosed && this.#connectionCount < this.#options.maxConnections;
   }

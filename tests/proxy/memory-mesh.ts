@@ -108,6 +108,9 @@ export class MemoryMesh {
         loadIdentity: () => identityOf(service),
         residentBytes: () => 0,
         onDrainRequested: () => undefined,
+        onRestartRequested: () => undefined,
+        sharing: "claim",
+        processes: 1,
       },
       config,
     );
