@@ -12,6 +12,7 @@ import { benchProxyMemory } from "./proxy-memory.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
+import { benchRolling } from "./rolling.ts";
 import { benchStartup } from "./startup.ts";
 
 /**
@@ -33,6 +34,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
+  rolling: benchRolling,
   startup: benchStartup,
 };
 

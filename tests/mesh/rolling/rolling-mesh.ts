@@ -45,7 +45,7 @@ export async function startRollingMesh(options: { readonly workers?: number } = 
   const inbound = (listed: readonly Place[]): object => ({
     ...common(calledAdmin),
     inbound: listed.flatMap((place) => [
-      { service: "web", protocol: "http", listen: local(place.http), app: local(applications.port), intentions },
+      { service: "web", protocol: "http", listen: local(place.http), app: local(applications.port ?? 0), intentions },
       { service: "web", protocol: "tcp", listen: local(place.tcp), app: local(echo.port), intentions },
     ]),
   });
