@@ -94,7 +94,15 @@ export class MemoryMesh {
 
   /** The metrics page of the caller's proxy. */
   metrics(): string {
-    const admin = this.client(19001);
+    return this.#metricsAt(19001);
+  }
+
+  metricsOfCallee(): string {
+    return this.#metricsAt(19000);
+  }
+
+  #metricsAt(port: number): string {
+    const admin = this.client(port);
     admin.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
     this.settle();
     return admin.take();
