@@ -79,7 +79,9 @@ export class DataPlane {
    */
   apply(config: ProxyConfig, version: number, chosenPorts: Readonly<Record<string, number>> = {}): void {
     const previous = this.#identity;
-    this.#identity = this.#options.loadIdentity(config.identity);
+    const loaded = this.#options.loadIdentity(config.identity);
+    // While it is the same object, TLS sessions that began with it can be taken up again.
+    this.#identity = isSameIdentity(loaded, previous) ? previous : loaded;
     this.#chosenPorts = chosenPorts;
     try {
       this.#listeners.apply(config);
@@ -129,4 +131,8 @@ export class DataPlane {
       this.#sweepLater();
     });
   }
+}
+
+function isSameIdentity(a: TlsIdentity, b: TlsIdentity): boolean {
+  return a.certPem === b.certPem && a.keyPem === b.keyPem && a.caPem === b.caPem;
 }

@@ -5,7 +5,7 @@ import type { ServerContext } from "./exchange/server-context.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
-import type { Connection, HandshakeRefusal, Listener } from "./transport/transport.ts";
+import type { Connection, HandshakeRefusal, Listener, TlsIdentity } from "./transport/transport.ts";
 
 export interface ServingOptions<T extends Member> {
   readonly context: ProxyContext;
@@ -37,6 +37,7 @@ export class Serving<T extends Member> {
   readonly http: ServerContext;
   readonly #options: ServingOptions<T>;
   #listener: Listener | undefined;
+  #handshake: { readonly identity: TlsIdentity; readonly alpn: readonly string[] } | undefined;
   #isDraining = false;
   /** When the connections that are left are ended. */
   #deadlineMs = Number.POSITIVE_INFINITY;
@@ -90,7 +91,12 @@ export class Serving<T extends Member> {
 
   /** New handshakes use the identity and the protocols that are now in force. */
   refreshHandshakes(): void {
-    if (this.#options.isMutualTls) this.#listener?.setHandshake(this.#options.context.identity(), this.#alpn);
+    if (!this.#options.isMutualTls) return;
+    const identity = this.#options.context.identity();
+    const alpn = this.#alpn;
+    if (identity === this.#handshake?.identity && alpn.join() === this.#handshake.alpn.join()) return;
+    this.#handshake = { identity, alpn };
+    this.#listener?.setHandshake(identity, alpn);
   }
 
   /**

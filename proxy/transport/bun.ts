@@ -1,10 +1,12 @@
+import { createSecureContext } from "node:tls";
 import type { Socket } from "bun";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { BunConnection, type CoarseClock } from "./bun-connection.ts";
-import { spiffeUriOfNames } from "./peer-identity.ts";
+import { hasExpired, spiffeUriOfNames } from "./peer-identity.ts";
+import { SessionCache, sessionKey } from "./session-cache.ts";
 import { type ListeningSocket, SharedPort } from "./shared-port.ts";
 import type {
   ConnectFailure,
@@ -24,6 +26,7 @@ const coarseTickMs = 500;
 /** A transport on Bun's sockets. `stop` ends its clock; listeners and connections belong to those who opened them. */
 export function createBunTransport(clock: Clock): Transport & { readonly coarse: CoarseClock; stop(): void } {
   const coarse: CoarseClock = { nowMs: clock.monotonicMs() };
+  const sessions = new SessionCache();
   const handshakes = new Map<Socket<unknown>, { readonly startedMs: number; readonly onTimeout: () => void }>();
   let timer: Timer;
   const tick = (): void => {
@@ -42,7 +45,7 @@ export function createBunTransport(clock: Clock): Transport & { readonly coarse:
       options.identity === undefined
         ? listenPlain(options, coarse, clock)
         : listenTls(options, coarse, clock, handshakes),
-    connect: (options) => connect(options, coarse, clock),
+    connect: (options) => connect(options, { coarse, clock, sessions }),
     atEndOfTurn,
     stop: () => timer.cancel(),
   };
@@ -116,7 +119,7 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, clock: Clock, ha
   if (options.identity === undefined) throw new AtollError("INTERNAL", "a TLS listener needs an identity");
   // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue. A
   // listener with TLS of its own could swap its context for one handshake, but would then no longer answer ALPN.
-  let tls = { ...serverTls(options.identity), ...alpnOption(options.alpn) };
+  let tls = listenerTls(options.identity, options.alpn);
   let pending = 0;
   const isSettled = (socket: Socket<BunConnection>): boolean => {
     if (!handshakes.delete(socket)) return false;
@@ -133,7 +136,10 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, clock: Clock, ha
       if (!isSettled(socket)) return;
       if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
       if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
-      const uri = spiffeUriOfNames(socket.getPeerX509Certificate()?.subjectAltName);
+      const leaf = socket.getPeerX509Certificate();
+      // A resumed session is not verified again: its certificate may have expired since it began.
+      if (socket.isSessionReused() && hasExpired(leaf, clock.nowMs())) return refuse(socket, "expired_certificate");
+      const uri = spiffeUriOfNames(leaf?.subjectAltName);
       if (uri === undefined) return refuse(socket, "bad_spiffe_id");
       socket.data.peerUri = uri;
       socket.data.alpn = negotiated(socket);
@@ -171,7 +177,7 @@ function listenTls(options: ListenOptions, coarse: CoarseClock, clock: Clock, ha
   return {
     port: port.port,
     setHandshake(identity, alpn) {
-      tls = { ...serverTls(identity), ...alpnOption(alpn) };
+      tls = listenerTls(identity, alpn);
     },
     close: () => port.close(),
     get isClosed() {
@@ -192,6 +198,15 @@ function serverTls(identity: TlsIdentity): Bun.TLSOptions {
     rejectUnauthorized: true,
     secureOptions: onlyTls13,
   };
+}
+
+/** With one context for all connections: Bun forgets one that is in no connection's use, and with it the keys of its tickets. */
+function listenerTls(identity: TlsIdentity, alpn: readonly string[] | undefined): Bun.TLSOptions {
+  const { secureOptions } = serverTls(identity);
+  const { certPem: cert, keyPem: key, caPem: ca } = identity;
+  const { context } = createSecureContext({ cert, key, ca, secureOptions });
+  const options = { secureContext: context, requestCert: true, rejectUnauthorized: true };
+  return { ...options, ...alpnOption(alpn) };
 }
 
 /** Bun takes the names as RFC 7301 writes them: each behind its length. */
@@ -235,8 +250,15 @@ function refusalOf(error: Error | null): HandshakeRefusal {
   return "untrusted_certificate";
 }
 
-function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): void {
+interface Dialling {
+  readonly coarse: CoarseClock;
+  readonly clock: Clock;
+  readonly sessions: SessionCache;
+}
+
+function connect(options: ConnectOptions, { coarse, clock, sessions }: Dialling): void {
   const { tls } = options;
+  const key = tls === undefined ? "" : sessionKey(options.host, options.port, tls);
   let settled = false;
   const settle = (result: Parameters<ConnectOptions["onResult"]>[0]): boolean => {
     if (settled) return false;
@@ -247,6 +269,7 @@ function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): vo
   };
   let socket: Socket<BunConnection> | undefined;
   const fail = (reason: ConnectFailure, message: string): void => {
+    if (!settled) sessions.delete(key);
     settle({ ok: false, reason, message });
     socket?.terminate();
   };
@@ -264,16 +287,23 @@ function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): vo
         socket = opened;
         opened.data = new BunConnection(opened, coarse);
         if (settled) opened.terminate();
-        else if (tls === undefined) settle({ ok: true, connection: opened.data });
+        else if (tls !== undefined) resume(opened, sessions.get(key, tls.identity));
+        else settle({ ok: true, connection: opened.data });
       },
       ...(tls === undefined
         ? {}
         : {
+            session(_opened: Socket<BunConnection>, session: Buffer) {
+              sessions.set(key, tls.identity, session);
+            },
             handshake(opened: Socket<BunConnection>, isComplete: boolean, error: Error | null) {
               if (settled) return;
               if (!isComplete || error !== null) return fail(refusalOf(error), error?.message ?? "handshake failed");
               if (!opened.authorized || opened.getTLSVersion() !== "TLSv1.3") return fail("not_tls13", "not TLS 1.3");
-              const uri = spiffeUriOfNames(opened.getPeerX509Certificate()?.subjectAltName);
+              const leaf = opened.getPeerX509Certificate();
+              if (opened.isSessionReused() && hasExpired(leaf, clock.nowMs()))
+                return fail("expired_certificate", "the certificate has expired since the session began");
+              const uri = spiffeUriOfNames(leaf?.subjectAltName);
               if (uri === undefined) return fail("bad_spiffe_id", "the certificate has no single SPIFFE id");
               if (!tls.isExpectedPeer(uri)) return fail("wrong_service", `the certificate is for ${uri}`);
               opened.data.peerUri = uri;
@@ -295,4 +325,9 @@ function connect(options: ConnectOptions, coarse: CoarseClock, clock: Clock): vo
     },
   });
   attempt.catch((thrown: unknown) => fail("refused", errorMessage(thrown)));
+}
+
+/** Bun takes a session here, before the handshake, and passes over the option of that name. */
+function resume(socket: Socket<unknown>, session: Buffer | undefined): void {
+  if (session !== undefined) socket.setSession(session);
 }

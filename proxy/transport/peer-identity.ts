@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import { parseSpiffeId } from "../../lib/contract/spiffe.ts";
 
 /**
@@ -11,4 +12,10 @@ export function spiffeUriOfNames(subjectAltName: string | undefined): string | u
   const uri = uris[0]?.slice("URI:".length);
   if (uri === undefined || uris.length !== 1) return undefined;
   return parseSpiffeId(uri)?.kind === "service" ? uri : undefined;
+}
+
+/** Whether a certificate is no longer valid; one that is missing or does not say how long counts as expired. */
+export function hasExpired(leaf: Pick<X509Certificate, "validTo"> | undefined, nowMs: number): boolean {
+  const notAfterMs = leaf === undefined ? Number.NaN : Date.parse(leaf.validTo);
+  return !(notAfterMs > nowMs);
 }
