@@ -47,6 +47,8 @@ export interface ProxyLaunch {
   /** The program and the arguments before `proxy`. */
   readonly program: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** What the program was built from; empty when run from sources. */
+  readonly revision: string;
   /** The proxies end when this agent does, whatever the reason. */
   readonly exitWithAgent: boolean;
 }
@@ -111,6 +113,7 @@ class Manager implements ProxySessions {
           this.#sessions.get(connection.proxyId)?.onApplied(connection, version);
           this.#options.onApplied(connection.proxyId);
         },
+        replaceAsked: (connection) => this.#sessions.get(connection.proxyId)?.onReplaceAsked(connection),
         rejected: (connection, version, message) =>
           this.#sessions.get(connection.proxyId)?.onRejected(connection, version, message),
       },
@@ -170,6 +173,7 @@ class Manager implements ProxySessions {
       pools: this.#pools,
       leaves,
       supervisor,
+      revision: launch.revision,
     });
     this.#sessions.set(sidecar.ID, session);
     // It may have come before its registration was known.

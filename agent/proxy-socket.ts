@@ -16,7 +16,7 @@ import { removeStaleSocket } from "./proxies/socket-path.ts";
  */
 export interface ProxySocket {
   readonly path: string;
-  /** The connection of a proxy that has said hello. */
+  /** The newest connection of a proxy that has said hello. */
   connection(proxyId: string): ProxyConnection | undefined;
   /** Closes everything; `disconnected` has been called for every connection when it resolves. */
   stop(): Promise<void>;
@@ -26,6 +26,8 @@ export interface ProxySocketEvents {
   readonly connected: (connection: ProxyConnection) => void;
   readonly applied: (connection: ProxyConnection, version: number) => void;
   readonly rejected: (connection: ProxyConnection, version: number, message: string) => void;
+  /** The proxy asks for a process that takes over from it. */
+  readonly replaceAsked: (connection: ProxyConnection) => void;
   readonly disconnected: (connection: ProxyConnection) => void;
 }
 
@@ -93,11 +95,11 @@ function serveProxy({ socket, byProxy, logger, options }: Serving): void {
     connection = createProxyConnection(socket, hello);
     const older = byProxy.get(hello.proxyId);
     byProxy.set(hello.proxyId, connection);
-    if (older !== undefined) {
+    // Another process may be its successor: that is for the sessions to know.
+    if (older !== undefined && older.pid === hello.pid) {
       logger.warn("a proxy connected a second time, the newer connection wins", {
         proxy: hello.proxyId,
         pid: hello.pid,
-        olderPid: older.pid,
       });
       older.close();
     }
@@ -111,6 +113,7 @@ function serveProxy({ socket, byProxy, logger, options }: Serving): void {
     else if (message.type === "hello") onHello(message);
     else if (connection === undefined) refuse("its first message was not hello");
     else if (message.type === "applied") events.applied(connection, message.version);
+    else if (message.type === "replace") events.replaceAsked(connection);
     else events.rejected(connection, message.version, message.message);
   };
   const reader = createLineReader({

@@ -1,9 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backoff, createBackoff } from "../lib/base/backoff.ts";
-import { sleep, type Timer } from "../lib/base/clock.ts";
+import type { Timer } from "../lib/base/clock.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { Runtime } from "../lib/base/runtime.ts";
+import { endProcess, type StopOptions } from "./proxies/end-process.ts";
 import { readPidFile, removePidFile, writePidFile } from "./proxies/pid-file.ts";
 import { proxyArguments } from "./proxies/proxy-command.ts";
 import type { ProxyConnection } from "./proxies/proxy-connection.ts";
@@ -17,8 +18,17 @@ import { adoptProxy, isProxy, type ProxyProcess, spawnProxy } from "./proxies/pr
 export interface ProxySupervisor {
   /** Takes over the proxy that is there already, or starts one. Returns at once; failures are retried. */
   start(): void;
-  /** A proxy with our id said hello. False when it is not the one that we keep: it has been told to stop. */
-  onHello(connection: ProxyConnection): boolean;
+  /** A proxy with our id said hello. A stranger has been told to stop. */
+  onHello(connection: ProxyConnection): ProxyRole;
+  /**
+   * Starts a second process from the program as it is now, which shares the addresses of the first and takes over once `promote` says
+   * that it serves. Nothing is lost when that never happens.
+   */
+  replace(onFailed: () => void): void;
+  /** The successor serves: it is the one that is kept from now on, the one before drains and ends. */
+  promote(stop: StopOptions): void;
+  /** The successor cannot serve: it is ended, and `onFailed` of `replace` called. */
+  dismiss(reason: string): void;
   /** The process that is kept running at the moment. */
   pid(): number | undefined;
   /** Ends the process: asks it to drain, then SIGTERM, then SIGKILL. Resolves when it is gone. */
@@ -27,12 +37,8 @@ export interface ProxySupervisor {
   release(): Promise<void>;
 }
 
-export interface StopOptions {
-  /** How long the proxy may take to let its connections end by themselves. */
-  readonly drainMs: number;
-  /** Where it listens for `stop`; without a connection it gets a signal at once. */
-  readonly connection: ProxyConnection | undefined;
-}
+/** What a process that says hello is to its supervisor. */
+export type ProxyRole = "kept" | "successor" | "stranger";
 
 export interface SupervisorOptions {
   readonly runtime: Runtime;
@@ -54,6 +60,8 @@ export interface SupervisorTiming {
   readonly stableAfterMs: number;
   /** How long a process that an earlier agent started may take to say hello. */
   readonly adoptTimeoutMs: number;
+  /** How long a successor may take until it serves. */
+  readonly takeoverTimeoutMs: number;
   /** From the end of the drain to SIGTERM, and from SIGTERM to SIGKILL. */
   readonly stopGraceMs: number;
 }
@@ -63,6 +71,7 @@ const defaultTiming: SupervisorTiming = {
   maxRestartDelayMs: 30_000,
   stableAfterMs: 15_000,
   adoptTimeoutMs: 8_000,
+  takeoverTimeoutMs: 30_000,
   stopGraceMs: 2_000,
 };
 
@@ -71,6 +80,13 @@ type State =
   | { readonly kind: "running"; readonly process: ProxyProcess; readonly adopting: Timer | undefined }
   | { readonly kind: "waiting"; readonly timer: Timer }
   | { readonly kind: "stopped" };
+
+/** A second process on its way to take over. */
+interface Successor {
+  readonly onFailed: () => void;
+  process: ProxyProcess | undefined;
+  timer: Timer | undefined;
+}
 
 export function createProxySupervisor(options: SupervisorOptions): ProxySupervisor {
   return new Supervisor(options);
@@ -106,14 +122,15 @@ class Supervisor implements ProxySupervisor {
     return this.#state.kind === "running" ? this.#state.process.pid : undefined;
   }
 
-  onHello(connection: ProxyConnection): boolean {
+  onHello(connection: ProxyConnection): ProxyRole {
     const state = this.#state;
+    if (this.#successor?.process?.pid === connection.pid) return "successor";
     if (state.kind === "running" && state.process.pid === connection.pid) {
-      if (state.adopting === undefined) return true;
+      if (state.adopting === undefined) return "kept";
       state.adopting.cancel();
       this.#state = { ...state, adopting: undefined };
       this.#logger.info("adopted the running proxy", { proxy: connection.proxyId, pid: connection.pid });
-      return true;
+      return "kept";
     }
     if (state.kind === "waiting" || state.kind === "idle") {
       // Alive and ours, whatever proxy.pid says: the socket is open to our own user only.
@@ -121,7 +138,7 @@ class Supervisor implements ProxySupervisor {
       this.#logger.info("adopted a running proxy", { proxy: connection.proxyId, pid: connection.pid });
       this.#watch(this.#adopt(connection.pid), undefined);
       void this.#rememberPid(connection.pid);
-      return true;
+      return "kept";
     }
     this.#logger.warn("telling a proxy to stop that this agent does not keep", {
       proxy: connection.proxyId,
@@ -129,12 +146,55 @@ class Supervisor implements ProxySupervisor {
       keptPid: this.pid(),
     });
     connection.send({ type: "stop", drainMs: 1 });
-    return false;
+    return "stranger";
+  }
+
+  replace(onFailed: () => void): void {
+    const state = this.#state;
+    if (state.kind !== "running" || state.adopting !== undefined || this.#successor !== undefined) return;
+    const successor: Successor = { onFailed, process: undefined, timer: undefined };
+    this.#successor = successor;
+    this.#launching = this.#launching.then(() => this.#spawnSuccessor(successor, state.process.pid));
+  }
+
+  promote(stop: StopOptions): void {
+    const state = this.#state;
+    const successor = this.#successor;
+    if (state.kind !== "running" || successor?.process === undefined) return;
+    successor.timer?.cancel();
+    this.#successor = undefined;
+    this.#logger.info("a new process has taken over", {
+      proxy: this.#options.proxyId,
+      pid: successor.process.pid,
+      from: state.process.pid,
+    });
+    this.#watch(successor.process, undefined);
+    void this.#rememberPid(successor.process.pid);
+    const predecessor = state.process;
+    this.#predecessors.add(predecessor);
+    void this.#end(predecessor, stop).then(() => {
+      predecessor.release();
+      this.#predecessors.delete(predecessor);
+    });
+  }
+
+  dismiss(reason: string): void {
+    const successor = this.#successor;
+    if (successor === undefined) return;
+    this.#successor = undefined;
+    successor.timer?.cancel();
+    this.#logger.error("no new process has taken over, the one before goes on", {
+      proxy: this.#options.proxyId,
+      reason,
+    });
+    void successor.process?.kill("SIGKILL");
+    if (this.#state.kind !== "stopped") successor.onFailed();
   }
 
   async stop(stop: StopOptions): Promise<void> {
     const state = this.#finish();
     await this.#launching;
+    for (const predecessor of this.#predecessors) await predecessor.kill("SIGKILL");
     const process = state.kind === "running" ? state.process : this.#lateProcess;
     if (process !== undefined) {
       await this.#end(process, stop);
@@ -150,6 +210,9 @@ class Supervisor implements ProxySupervisor {
     this.#lateProcess?.release();
   }
 
+  #successor: Successor | undefined;
+  /** They have been told to end and take their time. */
+  readonly #predecessors = new Set<ProxyProcess>();
   /** A process that came up while `stop` was already waiting. */
   #lateProcess: ProxyProcess | undefined;
 
@@ -162,6 +225,7 @@ class Supervisor implements ProxySupervisor {
     if (state.kind === "waiting") state.timer.cancel();
     if (state.kind === "running") state.adopting?.cancel();
     this.#state = { kind: "stopped" };
+    this.dismiss("the agent stops");
     this.#log.close();
     return state;
   }
@@ -197,26 +261,52 @@ class Supervisor implements ProxySupervisor {
   }
 
   async #spawn(): Promise<void> {
-    const options = this.#options;
     if (this.#state.kind !== "idle") return;
     try {
-      await mkdir(options.directory, { recursive: true, mode: 0o700 });
-      const output = await this.#log.open();
-      try {
-        const process = await spawnProxy({
-          clock: options.runtime.clock,
-          command: [...options.program, ...proxyArguments(options)],
-          env: options.env,
-          directory: options.directory,
-          outputFd: output.fd,
-        });
-        this.#logger.info("started the proxy", { proxy: options.proxyId, pid: process.pid });
-        await this.#keepOrEnd(process);
-      } finally {
-        await output.close();
-      }
+      await this.#launch([], (process) => this.#keepOrEnd(process));
     } catch (thrown) {
       this.#restartLater(errorMessage(thrown));
+    }
+  }
+
+  async #spawnSuccessor(successor: Successor, predecessorPid: number): Promise<void> {
+    if (this.#successor !== successor) return;
+    try {
+      await this.#launch(["--replace", `${predecessorPid}`], async (process) => {
+        if (this.#successor !== successor) {
+          await process.kill("SIGKILL");
+          return;
+        }
+        successor.process = process;
+        successor.timer = this.#options.runtime.clock.after(this.#timing.takeoverTimeoutMs, () =>
+          this.dismiss("it took too long"),
+        );
+        void process.exited.then((how) => {
+          if (this.#successor === successor) this.dismiss(how);
+        });
+      });
+    } catch (thrown) {
+      if (this.#successor === successor) this.dismiss(errorMessage(thrown));
+    }
+  }
+
+  /** `onStarted` is called before the process can say hello. */
+  async #launch(flags: readonly string[], onStarted: (process: ProxyProcess) => Promise<void>): Promise<void> {
+    const options = this.#options;
+    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    const output = await this.#log.open();
+    try {
+      const process = await spawnProxy({
+        clock: options.runtime.clock,
+        command: [...options.program, ...proxyArguments(options), ...flags],
+        env: options.env,
+        directory: options.directory,
+        outputFd: output.fd,
+      });
+      this.#logger.info("started the proxy", { proxy: options.proxyId, pid: process.pid });
+      await onStarted(process);
+    } finally {
+      await output.close();
     }
   }
 
@@ -251,10 +341,23 @@ class Supervisor implements ProxySupervisor {
     void process.exited.then((how) => {
       if (this.#state.kind !== "running" || this.#state.process !== process) return;
       this.#state.adopting?.cancel();
+      if (this.#maybeSucceed(how)) return;
       const ranMs = this.#options.runtime.clock.monotonicMs() - process.startedAtMs;
       if (ranMs >= this.#timing.stableAfterMs) this.#backoff.reset();
       this.#restartLater(how);
     });
+  }
+
+  /** Who was about to take over does so at once when the one before is gone. */
+  #maybeSucceed(how: string): boolean {
+    const process = this.#successor?.process;
+    if (process === undefined) return false;
+    this.#logger.warn("the proxy ended before its successor was ready", { proxy: this.#options.proxyId, reason: how });
+    this.#successor?.timer?.cancel();
+    this.#successor = undefined;
+    this.#watch(process, undefined);
+    void this.#rememberPid(process.pid);
+    return true;
   }
 
   #restartLater(reason: string): void {
@@ -270,20 +373,8 @@ class Supervisor implements ProxySupervisor {
   }
 
   async #end(process: ProxyProcess, stop: StopOptions): Promise<void> {
-    const graceMs = this.#timing.stopGraceMs;
-    stop.connection?.send({ type: "stop", drainMs: stop.drainMs });
-    if (stop.connection !== undefined && (await this.#endsWithin(process, stop.drainMs + graceMs))) return;
-    if ((await process.kill("SIGTERM")) && (await this.#endsWithin(process, graceMs))) return;
-    if (!(await process.kill("SIGKILL"))) return;
-    if (await this.#endsWithin(process, graceMs)) return;
+    const timing = { clock: this.#options.runtime.clock, graceMs: this.#timing.stopGraceMs };
+    if (await endProcess(process, stop, timing)) return;
     this.#logger.error("the proxy survives SIGKILL", { proxy: this.#options.proxyId, pid: process.pid });
-  }
-
-  async #endsWithin(process: ProxyProcess, timeoutMs: number): Promise<boolean> {
-    const cancel = new AbortController();
-    const timeout = sleep(this.#options.runtime.clock, timeoutMs, cancel.signal).then(() => false);
-    const isEnded = await Promise.race([process.exited.then(() => true), timeout]);
-    cancel.abort();
-    return isEnded;
   }
 }

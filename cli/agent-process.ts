@@ -4,6 +4,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { HostFacts } from "../agent/config/agent-options.ts";
 import type { ProxyLaunch } from "../agent/proxy-sessions.ts";
+import { buildInfo } from "./build-info.ts";
+import { thisProgram } from "./this-program.ts";
 
 /** What an agent takes from its process and machine, read in one place. */
 export function readHostFacts(): HostFacts {
@@ -23,10 +25,9 @@ export function proxyLaunch(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly exitWithAgent: boolean;
 }): ProxyLaunch {
-  // Inside a compiled executable the sources are on a virtual file system.
-  const isCompiled = import.meta.dirname.startsWith("/$bunfs/") || import.meta.dirname.includes("~BUN");
   return {
-    program: isCompiled ? [process.execPath] : [process.execPath, join(import.meta.dirname, "main.ts")],
+    program: thisProgram(),
+    revision: buildInfo.revision,
     env: Object.fromEntries(Object.entries(options.env).filter(([name]) => !secretVariables.test(name))),
     exitWithAgent: options.exitWithAgent,
   };

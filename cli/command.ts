@@ -31,6 +31,8 @@ export interface CommandIo {
   shutdownSignal(): AbortSignal;
   /** Calls `listener` on every SIGHUP until closed. Without a listener SIGHUP ends the process. */
   onHangup(listener: () => void): { close(): void };
+  /** The same for SIGUSR2. */
+  onReplaceSignal(listener: () => void): { close(): void };
 }
 
 export interface RuntimeOptions {

@@ -29,11 +29,14 @@ export function createProcessIo(): CommandIo {
       shutdown ??= abortOnStopSignals();
       return shutdown;
     },
-    onHangup(listener) {
-      process.on("SIGHUP", listener);
-      return { close: () => void process.off("SIGHUP", listener) };
-    },
+    onHangup: (listener) => onSignal("SIGHUP", listener),
+    onReplaceSignal: (listener) => onSignal("SIGUSR2", listener),
   };
+}
+
+function onSignal(name: "SIGHUP" | "SIGUSR2", listener: () => void): { close(): void } {
+  process.on(name, listener);
+  return { close: () => void process.off(name, listener) };
 }
 
 /** Only a person presses Ctrl-C twice; a supervisor may well send SIGTERM after the terminal's SIGINT. */

@@ -1,5 +1,5 @@
 import type { Member, SweepLimits } from "./connection-set.ts";
-import type { ServerConnectionOptions } from "./exchange/server-context.ts";
+import { restMs, type ServerConnectionOptions } from "./exchange/server-context.ts";
 import { ServerConnection } from "./http1/server-connection.ts";
 import { clientPreface } from "./http2/frame-types.ts";
 import { ServerSession } from "./http2/server-session.ts";
@@ -40,8 +40,8 @@ class UndecidedConnection implements Member, ConnectionHandler {
   }
 
   drain(): void {
-    if (this.#decided !== undefined) this.#decided.drain();
-    else this.destroy();
+    // What it says first may be on its way: like any other, it is told in the answer that it was the last.
+    this.#decided?.drain();
   }
 
   destroy(): void {
@@ -49,14 +49,16 @@ class UndecidedConnection implements Member, ConnectionHandler {
   }
 
   sweep(limits: SweepLimits): void {
+    const { connection, context } = this.#options;
+    const quietMs = limits.nowMs - connection.lastActivityMs;
     if (this.#decided !== undefined) this.#decided.sweep(limits);
     else if (this.#bytes !== undefined && limits.nowMs - this.#beganMs > this.#headTimeoutMs) {
-      this.#options.context.counters.refusals.head_timeout++;
+      context.counters.refusals.head_timeout++;
       this.destroy();
-    } else if (limits.nowMs - this.#options.connection.lastActivityMs > limits.idleTimeoutMs) {
-      this.#options.context.connections.closures.idle++;
+    } else if (quietMs > limits.idleTimeoutMs) {
+      context.connections.closures.idle++;
       this.destroy();
-    }
+    } else if (context.isDraining() && quietMs >= restMs) this.destroy();
   }
 
   onData(chunk: Buffer): void {

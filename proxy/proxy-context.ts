@@ -3,13 +3,19 @@ import type { ProxyLimits } from "../lib/contract/proxy-limits.ts";
 import type { BufferedMemory } from "./buffered-memory.ts";
 import type { BufferPool } from "./http2/output-buffer.ts";
 import type { WriteTurn } from "./transport/outbox.ts";
-import type { TlsIdentity, Transport } from "./transport/transport.ts";
+import type { PortSharing, TlsIdentity, Transport } from "./transport/transport.ts";
 
 /** What every listener of one proxy shares. */
 export interface ProxyContext extends Runtime {
   readonly transport: Transport;
   /** The identity that new handshakes use. */
   readonly identity: () => TlsIdentity;
+  /** Who else may listen where a listener of ours opens now. */
+  readonly sharing: () => PortSharing;
+  /** Processes that share our listeners, this one included. */
+  readonly processes: number;
+  /** The port for an address with port 0, when another process of this proxy has chosen it. */
+  readonly chosenPort: (listen: string) => number | undefined;
   /** Gathers what one turn of the event loop writes. */
   readonly turn: WriteTurn;
   /** Memory that HTTP/2 connections borrow while they write. */

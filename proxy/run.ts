@@ -1,28 +1,33 @@
-import type { Runtime } from "../lib/base/runtime.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { AgentSource } from "./config-source/agent.ts";
 import { FileWatch, readProxyConfigFile } from "./config-source/file.ts";
-import { defaultDrainMs, MeshProxy, rejectionMessage } from "./proxy.ts";
-import { createBunTransport } from "./transport/bun.ts";
-import { loadIdentity } from "./transport/identity.ts";
+import { rejectionMessage } from "./proxy.ts";
+import { createSuccessor } from "./successor.ts";
+import { createWorld, type WorldOptions } from "./world.ts";
 
-export interface RunProxyOptions {
-  readonly runtime: Runtime;
-  /** Aborted when the process is told to end: the proxy drains and the run resolves. */
-  readonly shutdown: AbortSignal;
+export interface RunProxyOptions extends WorldOptions {
   /** Calls back on every SIGHUP. */
   readonly onHangup: (listener: () => void) => { close(): void };
-  readonly residentBytes: () => number;
+  /** Calls back on every SIGUSR2: a new process shall take over. */
+  readonly onReplaceSignal: (listener: () => void) => { close(): void };
 }
 
-/** Time for connections under way after SIGTERM; a second signal ends the process at once. */
-const shutdownDrainMs = 5_000;
+export interface FileRun {
+  readonly path: string;
+  /** The arguments with which this process was started, without those that name a predecessor. */
+  readonly args: readonly string[];
+  readonly pid: number;
+  /** Tells a predecessor that we serve. */
+  readonly endPredecessor: (pid: number) => void;
+}
 
-/** The door of this folder for `atoll proxy --config`: runs from a file, again after every change of it, until told to end. */
-export async function runProxyFromFile(path: string, options: RunProxyOptions): Promise<void> {
+/** The door of this folder for `atoll proxy -config`: runs from a file, again after every change of it, until told to end. */
+export async function runProxyFromFile(run: FileRun, options: RunProxyOptions): Promise<void> {
   const { logger } = options.runtime;
-  const world = createWorld(options);
-  const proxy = world.start(readProxyConfigFile(path));
+  const { path } = run;
+  const successor = createSuccessor({ ...options, args: [...run.args, `-replace=${run.pid}`] });
+  const world = createWorld(options, () => successor.start());
+  const proxy = world.start(readProxyConfigFile(path), 0);
   logger.info("proxy started", { config: path, admin: `port ${proxy.adminPort}` });
   const watched = (config: ProxyConfig): string[] => [path, ...Object.values(config.identity)];
   let version = 0;
@@ -36,35 +41,46 @@ export async function runProxyFromFile(path: string, options: RunProxyOptions): 
       logger.error(rejectionMessage(thrown));
     }
   };
-  const watch = new FileWatch(options.runtime.clock, watched(readProxyConfigFile(path)), reload);
+  const watch = new FileWatch(options.runtime.clock, watched(proxy.config), reload);
   const hangup = options.onHangup(reload);
+  const replaceSignal = options.onReplaceSignal(() => successor.start());
+  const { replaces } = options;
+  if (replaces !== undefined) {
+    await proxy.ready();
+    logger.info("taking over", { from: replaces });
+    run.endPredecessor(replaces);
+  }
   await world.finished;
   watch.stop();
   hangup.close();
   await world.end();
+  replaceSignal.close();
 }
 
 export interface AgentRun {
   readonly socketPath: string;
   readonly proxyId: string;
   readonly pid: number;
+  readonly revision: string;
   /** End when the agent goes away instead of serving on without it. */
   readonly exitsWithAgent: boolean;
 }
 
+/** A proxy that ends with its agent but never met one has nobody to tell it so. */
+const orphanMs = 30_000;
+
 /** The same, driven by an agent over its unix socket. The proxy starts with the first configuration. */
 export async function runProxyFromAgent(agent: AgentRun, options: RunProxyOptions): Promise<void> {
-  const { logger } = options.runtime;
-  const world = createWorld(options);
+  const { logger, clock } = options.runtime;
+  const world = createWorld(options, () => source.askForReplacement());
   const source = new AgentSource({
+    ...agent,
     runtime: options.runtime,
-    socketPath: agent.socketPath,
-    proxyId: agent.proxyId,
-    pid: agent.pid,
     version: () => world.proxy()?.version ?? 0,
-    apply(config, version) {
-      const proxy = world.proxy() ?? world.start(config);
-      proxy.apply(config, version);
+    async apply(config, version) {
+      const running = world.proxy();
+      if (running === undefined) await world.start(config, version).ready();
+      else running.apply(config, version);
       logger.info("configuration applied", { version });
     },
     onStop: (drainMs) => world.finish(drainMs),
@@ -72,9 +88,9 @@ export async function runProxyFromAgent(agent: AgentRun, options: RunProxyOption
       if (agent.exitsWithAgent) world.finish(0);
     },
   });
-  // A proxy that ends with its agent but never met one has nobody to tell it so.
+  const replaceSignal = options.onReplaceSignal(() => source.askForReplacement());
   const orphan = agent.exitsWithAgent
-    ? options.runtime.clock.after(defaultDrainMs, () => {
+    ? clock.after(orphanMs, () => {
         if (world.proxy() === undefined) world.finish(0);
       })
     : undefined;
@@ -82,60 +98,5 @@ export async function runProxyFromAgent(agent: AgentRun, options: RunProxyOption
   orphan?.cancel();
   source.stop();
   await world.end();
-}
-
-interface World {
-  /** Throws when the configuration cannot be used. */
-  start(config: ProxyConfig): MeshProxy;
-  proxy(): MeshProxy | undefined;
-  finish(drainMs: number): void;
-  /** Resolves when the proxy shall end, for whatever reason. */
-  readonly finished: Promise<void>;
-  end(): Promise<void>;
-}
-
-function createWorld(options: RunProxyOptions): World {
-  const { runtime, shutdown } = options;
-  const transport = createBunTransport(runtime.clock);
-  const ending = Promise.withResolvers<void>();
-  let proxy: MeshProxy | undefined;
-  let drainMs = shutdownDrainMs;
-  const finish = (ms: number): void => {
-    drainMs = ms;
-    ending.resolve();
-  };
-  const onShutdown = (): void => finish(shutdownDrainMs);
-  if (shutdown.aborted) onShutdown();
-  else shutdown.addEventListener("abort", onShutdown, { once: true });
-  return {
-    finish,
-    finished: ending.promise,
-    proxy: () => proxy,
-    start(config) {
-      try {
-        proxy = new MeshProxy(
-          {
-            runtime,
-            transport,
-            loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
-            residentBytes: options.residentBytes,
-            onDrainRequested: () => finish(defaultDrainMs),
-          },
-          config,
-        );
-        return proxy;
-      } catch (thrown) {
-        transport.stop();
-        throw thrown;
-      }
-    },
-    async end() {
-      shutdown.removeEventListener("abort", onShutdown);
-      runtime.logger.info("draining", { drainMs });
-      await proxy?.drain(drainMs);
-      proxy?.stop();
-      transport.stop();
-      runtime.logger.info("proxy stopped");
-    },
-  };
+  replaceSignal.close();
 }

@@ -11,7 +11,7 @@ import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
 import { SourceCounts } from "./source-counts.ts";
-import type { Connection, HandshakeRefusal, Listener } from "./transport/transport.ts";
+import type { Connection, HandshakeRefusal, Listener, TlsIdentity } from "./transport/transport.ts";
 
 export interface ServingOptions<T extends Member> {
   readonly context: ProxyContext;
@@ -28,8 +28,10 @@ export interface ServingOptions<T extends Member> {
   };
   /** Whether callers must show a certificate that our identity trusts. */
   readonly isMutualTls: boolean;
-  /** Protocols offered in TLS handshakes. */
-  readonly alpn?: readonly string[];
+  /** Only one process of the proxy listens there. */
+  readonly isAlone?: boolean;
+  /** Protocols offered in TLS handshakes, by the settings as they are now; none when absent or empty. */
+  readonly alpn?: () => readonly string[];
   /** Takes a connection over; undefined when it was turned away. `onClosed` is to be called when its work is over. */
   readonly serve: (connection: Connection, onClosed: () => void) => T | undefined;
   readonly onRefused: (reason: HandshakeRefusal) => void;
@@ -49,7 +51,10 @@ export class Serving<T extends Member> {
   readonly #sources = new SourceCounts();
   #listener: Listener | undefined;
   readonly #deadlines: Deadlines;
+  #handshake: { readonly identity: TlsIdentity; readonly alpn: readonly string[] } | undefined;
   #isDraining = false;
+  /** When the connections that are left are ended. */
+  #deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ServingOptions<T>) {
     this.#options = options;
@@ -77,15 +82,28 @@ export class Serving<T extends Member> {
     return this.#listener?.port ?? 0;
   }
 
+  /** Nothing is left: the listener is closed and its last connection has ended. */
+  get isOver(): boolean {
+    return this.members.size === 0 && this.#listener?.isClosed !== false;
+  }
+
+  /** Whether another process listens on the address as well. */
+  get isShared(): boolean {
+    return this.#listener?.isShared === true;
+  }
+
   /** Throws when the address cannot be bound. */
   listen(): void {
-    const { context, isMutualTls, settings, alpn } = this.#options;
-    const { host, port } = mustGet(parseHostPort(settings().listen), "addresses are checked when parsed");
+    const { context, isMutualTls, settings } = this.#options;
+    const { listen } = settings();
+    const { host, port } = mustGet(parseHostPort(listen), "addresses are checked when parsed");
     this.#listener = context.transport.listen({
       host,
-      port,
+      port: context.chosenPort(listen) ?? port,
+      sharing: context.sharing(),
+      processes: this.#options.isAlone === true ? 1 : context.processes,
       ...(isMutualTls ? { identity: context.identity(), handshakes: () => context.limits().handshakes } : {}),
-      ...(alpn === undefined ? {} : { alpn }),
+      alpn: this.#alpn,
       onConnection: (connection) => this.#accept(connection),
       onRefused: (reason) => {
         this.connections.refusals[reason]++;
@@ -94,19 +112,30 @@ export class Serving<T extends Member> {
     });
   }
 
-  /** New handshakes use the identity that is now in force. */
-  refreshIdentity(): void {
-    if (this.#options.isMutualTls) this.#listener?.setIdentity(this.#options.context.identity());
+  /** New handshakes use the identity and the protocols that are now in force. */
+  refreshHandshakes(): void {
+    if (!this.#options.isMutualTls) return;
+    const identity = this.#options.context.identity();
+    const alpn = this.#alpn;
+    if (identity === this.#handshake?.identity && alpn.join() === this.#handshake.alpn.join()) return;
+    this.#handshake = { identity, alpn };
+    this.#listener?.setHandshake(identity, alpn);
   }
 
-  drain(): void {
+  /**
+   * Stops accepting. What has no request under way ends soon, the rest when it is done or after `timeoutMs`. Connections that had come
+   * before are still served.
+   */
+  drain(timeoutMs: number): void {
+    this.#deadlineMs = Math.min(this.#deadlineMs, this.#options.context.clock.monotonicMs() + timeoutMs);
+    if (this.#isDraining) return;
     this.#isDraining = true;
     this.#listener?.close();
     this.members.drain();
   }
 
   destroy(): void {
-    this.drain();
+    this.drain(0);
     this.members.destroy();
     this.#deadlines.stop();
     this.#options.onIdle();
@@ -114,8 +143,13 @@ export class Serving<T extends Member> {
 
   sweep(nowMs: number): void {
     const { idleTimeoutMs, streamIdleTimeoutMs } = this.#options.settings();
-    this.members.sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs });
-    if (this.#isDraining && this.members.size === 0) this.#options.onIdle();
+    if (nowMs >= this.#deadlineMs) this.members.destroy();
+    else this.members.sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs });
+    if (this.#isDraining && this.isOver) this.#options.onIdle();
+  }
+
+  get #alpn(): readonly string[] {
+    return this.#options.alpn?.() ?? [];
   }
 
   #accept(connection: Connection): void {

@@ -15,6 +15,8 @@ export interface ConfigChannel {
   connect(connection: ProxyConnection): void;
   disconnect(connection: ProxyConnection): void;
   connection(): ProxyConnection | undefined;
+  /** The newest configuration. */
+  config(): ProxyConfig | undefined;
   /** False when the answer comes from a connection that is not the current one. */
   onApplied(connection: ProxyConnection, version: number): boolean;
   onRejected(connection: ProxyConnection, version: number, message: string): void;
@@ -90,6 +92,10 @@ class Channel implements ConfigChannel {
 
   connection(): ProxyConnection | undefined {
     return this.#connection;
+  }
+
+  config(): ProxyConfig | undefined {
+    return this.#current?.config;
   }
 
   onApplied(connection: ProxyConnection, version: number): boolean {

@@ -7,6 +7,8 @@ export interface ProxyConnection {
   readonly pid: number;
   /** The version of the configuration that the proxy had when it said hello; 0 for none. */
   readonly version: number;
+  /** What its executable was built from; undefined when it does not say. */
+  readonly revision: string | undefined;
   /**
    * Sends a message. While the proxy is slow in reading only the newest configuration waits for it: an older one that
    * was not sent yet is dropped, so what waits is bounded by one document.
@@ -33,6 +35,7 @@ export function createProxyConnection(
     proxyId: hello.proxyId,
     pid: hello.pid,
     version: hello.version,
+    revision: hello.revision,
     flush,
     send(message) {
       if (socket.destroyed) return;

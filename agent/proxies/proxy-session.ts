@@ -25,6 +25,8 @@ export interface ProxySession {
   onApplied(connection: ProxyConnection, version: number): void;
   onRejected(connection: ProxyConnection, version: number, message: string): void;
   status(): ProxyStatus;
+  /** The proxy asked for a new process that takes over from it. */
+  onReplaceAsked(connection: ProxyConnection): void;
   /** Ends the proxy as well. */
   stop(drainMs: number): Promise<void>;
   /** Leaves the proxy running with the configuration it has. */
@@ -51,12 +53,16 @@ export interface ProxySessionOptions {
   readonly pools: ProxyTopicPools;
   readonly leaves: LeafSource;
   readonly supervisor: ProxySupervisor;
+  /** What this executable was built from: a proxy of another one is replaced. Empty when run from sources. */
+  readonly revision: string;
 }
 
 /** Changes that come close together make one new version. The first one after a quiet time is not delayed. */
 const minComputeIntervalMs = 50;
 const retryAfterErrorMs = 1_000;
 const incompleteWarningMs = 15_000;
+/** Where the proxy has a configuration of an earlier agent only. */
+const defaultDrainMs = 30_000;
 
 export function startProxySession(options: ProxySessionOptions): ProxySession {
   return new Session(options);
@@ -77,6 +83,10 @@ class Session implements ProxySession {
   #working: Promise<void> = Promise.resolve();
   #problems = "";
   #isClosed = false;
+  /** While two processes run: who serves, and who is about to. */
+  #takeover: { readonly predecessor: ProxyConnection | undefined; readonly successor: ProxyConnection } | undefined;
+  /** The process whose replacement was tried because of its build. */
+  #triedPid = 0;
 
   constructor(options: ProxySessionOptions) {
     this.#options = options;
@@ -104,21 +114,46 @@ class Session implements ProxySession {
   }
 
   onConnected(connection: ProxyConnection): void {
-    if (!this.#options.supervisor.onHello(connection)) return;
-    this.#logger.debug("the proxy is connected", { proxy: connection.proxyId, version: connection.version });
-    this.#channel.connect(connection);
+    const role = this.#options.supervisor.onHello(connection);
+    if (role === "stranger") return;
+    this.#logger.debug("the proxy is connected", { proxy: connection.proxyId, role, version: connection.version });
+    if (role === "successor") {
+      this.#takeover = { predecessor: this.#channel.connection(), successor: connection };
+      this.#channel.connect(connection);
+    } else if (this.#takeover !== undefined) {
+      // It hears of changes again if its successor fails.
+      this.#takeover = { ...this.#takeover, predecessor: connection };
+    } else {
+      this.#channel.connect(connection);
+      this.#maybeReplace(connection);
+    }
   }
 
   onDisconnected(connection: ProxyConnection): void {
     this.#channel.disconnect(connection);
+    if (this.#takeover?.predecessor === connection) this.#takeover = { ...this.#takeover, predecessor: undefined };
   }
 
   onApplied(connection: ProxyConnection, version: number): void {
-    if (this.#channel.onApplied(connection, version)) this.#working = this.#working.then(() => this.#prune());
+    if (!this.#channel.onApplied(connection, version)) return;
+    if (this.#takeover?.successor === connection) {
+      const { predecessor } = this.#takeover;
+      this.#takeover = undefined;
+      const drainMs = this.#channel.config()?.drainTimeoutMs ?? defaultDrainMs;
+      this.#options.supervisor.promote({ drainMs, connection: predecessor });
+    }
+    this.#working = this.#working.then(() => this.#prune());
   }
 
   onRejected(connection: ProxyConnection, version: number, message: string): void {
-    this.#channel.onRejected(connection, version, message);
+    if (this.#takeover?.successor === connection) this.#options.supervisor.dismiss(message);
+    else this.#channel.onRejected(connection, version, message);
+  }
+
+  onReplaceAsked(connection: ProxyConnection): void {
+    if (this.#channel.connection() !== connection) return;
+    this.#logger.info("replacing the proxy as it asked", { proxy: connection.proxyId, pid: connection.pid });
+    this.#replace();
   }
 
   status(): ProxyStatus {
@@ -153,6 +188,31 @@ class Session implements ProxySession {
     this.#leafWatch.close();
     this.#topics.close();
     await this.#working;
+  }
+
+  /** After an upgrade of this executable the proxies of the one before still run. Each is replaced, once: if that fails it serves on. */
+  #maybeReplace(connection: ProxyConnection): void {
+    const { revision } = this.#options;
+    if (revision === "" || connection.revision === revision || connection.pid === this.#triedPid) return;
+    this.#triedPid = connection.pid;
+    if (connection.revision === undefined) {
+      this.#logger.info("the proxy is too old to be replaced without a gap, it goes on", { proxy: connection.proxyId });
+      return;
+    }
+    this.#logger.info("replacing the proxy of another build", {
+      proxy: connection.proxyId,
+      pid: connection.pid,
+      revision: connection.revision,
+    });
+    this.#replace();
+  }
+
+  #replace(): void {
+    this.#options.supervisor.replace(() => {
+      const predecessor = this.#takeover?.predecessor;
+      this.#takeover = undefined;
+      if (predecessor !== undefined) this.#channel.connect(predecessor);
+    });
   }
 
   /** A service that can have no certificate gets no configuration either; its sidecar stays without one. */

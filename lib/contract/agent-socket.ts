@@ -5,14 +5,23 @@ import type { ProxyConfig } from "./proxy-config.ts";
  * the newest configuration; after that the agent pushes each newer version and the proxy answers what became of it.
  */
 export type ProxyToAgent =
-  | { readonly type: "hello"; readonly proxyId: string; readonly pid: number; readonly version: number }
+  | {
+      readonly type: "hello";
+      readonly proxyId: string;
+      readonly pid: number;
+      readonly version: number;
+      /** What its executable was built from; absent from proxies that do not say it, empty when run from sources. */
+      readonly revision?: string;
+    }
   | { readonly type: "applied"; readonly version: number }
+  /** A new process shall take over from this one. */
+  | { readonly type: "replace" }
   | { readonly type: "rejected"; readonly version: number; readonly message: string };
 
 export type AgentToProxy =
   /** `version` grows with every change; a proxy ignores one that it has already. */
   | { readonly type: "config"; readonly version: number; readonly config: ProxyConfig }
-  /** The proxy drains and exits: its sidecar was deregistered or the agent leaves. */
+  /** The proxy drains and exits: its sidecar was deregistered, the agent leaves, or a successor serves. */
   | { readonly type: "stop"; readonly drainMs: number };
 
 /** A line longer than this ends the connection. */

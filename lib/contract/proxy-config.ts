@@ -109,6 +109,10 @@ export const ProxyConfigSchema = Type.Object(
     outbound: Type.Array(Outbound, { maxItems: 10_000, default: [] }),
     admin: Type.Object({ listen: Address }, closed),
     limits: ProxyLimitsSchema,
+    /** How long connections may go on that have no moment to end them: of listeners that left, and of all when the proxy ends. */
+    drainTimeoutMs: Milliseconds(30_000),
+    /** Processes that share the listeners: a number, or `auto` for one per core. Read when the proxy starts. */
+    workers: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Literal("auto")], { default: 1 }),
   },
   closed,
 );

@@ -1,18 +1,20 @@
 import { textReply } from "../exchange/local-reply.ts";
-import type { LocalReply, RequestPolicy } from "../exchange/policy.ts";
+import type { Decision, LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import type { Member } from "../connection-set.ts";
 import { serveHttp } from "../http-door.ts";
 import { defaultRequestRules } from "../message/request-rules.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { Serving } from "../serving.ts";
+import { laterReply } from "./later-reply.ts";
 
 /** What the admin address can be asked. */
 export interface AdminPages {
-  metrics(): LocalReply;
+  metrics(): LocalReply | Promise<LocalReply>;
   ready(): LocalReply;
   config(): LocalReply;
   drain(): LocalReply;
+  restart(): LocalReply;
 }
 
 const maxConnections = 64;
@@ -39,6 +41,7 @@ export function createAdminListener(
     settings: () => settings,
     isMutualTls: false,
     isAlwaysServed: true,
+    isAlone: true,
     serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
     onRefused: () => undefined,
     onIdle: () => undefined,
@@ -46,12 +49,15 @@ export function createAdminListener(
   return admin;
 }
 
-function answer(head: RequestHead, pages: AdminPages): LocalReply {
-  const path = head.path.split("?")[0];
+function answer(head: RequestHead, pages: AdminPages): Decision {
+  const path = head.path.split("?")[0] ?? "";
   const isRead = head.method === "GET" || head.method === "HEAD";
   const isWrite = head.method === "POST" || head.method === "PUT";
-  if (path === "/drain") return isWrite ? pages.drain() : textReply(405, "use POST /drain");
-  const page = { "/metrics": pages.metrics, "/ready": pages.ready, "/config": pages.config }[path ?? ""];
-  if (page === undefined) return textReply(404, "known paths: /metrics /ready /config /drain");
-  return isRead ? page() : textReply(405, `use GET ${path}`);
+  const order = { "/drain": pages.drain, "/restart": pages.restart }[path];
+  if (order !== undefined) return isWrite ? order() : textReply(405, `use POST ${path}`);
+  const page = { "/metrics": pages.metrics, "/ready": pages.ready, "/config": pages.config }[path];
+  if (page === undefined) return textReply(404, "known paths: /metrics /ready /config /drain /restart");
+  if (!isRead) return textReply(405, `use GET ${path}`);
+  const reply = page();
+  return reply instanceof Promise ? laterReply(head, reply) : reply;
 }

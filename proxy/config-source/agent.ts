@@ -14,10 +14,12 @@ export interface AgentSourceOptions {
   readonly socketPath: string;
   readonly proxyId: string;
   readonly pid: number;
+  /** What this executable was built from. */
+  readonly revision: string;
   /** Version of the configuration in force; 0 before the first. */
   readonly version: () => number;
-  /** Applies a configuration; throws when it is refused. */
-  readonly apply: (config: ProxyConfig, version: number) => void;
+  /** Applies a configuration at once; throws when it is refused. Resolves when every process of the proxy serves it. */
+  readonly apply: (config: ProxyConfig, version: number) => Promise<void>;
   readonly onStop: (drainMs: number) => void;
   /** The connection to the agent was lost after it had stood. */
   readonly onAgentLost: () => void;
@@ -40,6 +42,11 @@ export class AgentSource {
     this.#dial();
   }
 
+  /** Asks the agent for a new process that takes over from this one. */
+  askForReplacement(): void {
+    this.#send({ type: "replace" });
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
@@ -47,7 +54,7 @@ export class AgentSource {
   }
 
   #dial(): void {
-    const { proxyId, pid, socketPath, version } = this.#options;
+    const { proxyId, pid, revision, socketPath, version } = this.#options;
     const socket = connect(socketPath);
     this.#socket = socket;
     let wasConnected = false;
@@ -59,7 +66,7 @@ export class AgentSource {
     socket.on("connect", () => {
       wasConnected = true;
       this.#backoff.reset();
-      this.#send({ type: "hello", proxyId, pid, version: version() });
+      this.#send({ type: "hello", proxyId, pid, revision, version: version() });
     });
     socket.on("data", (chunk) => reader.push(Buffer.from(chunk)));
     // The close that follows says everything: there is one way on, to dial again.
@@ -100,12 +107,10 @@ export class AgentSource {
       this.#reject(version, formatIssues(checked.issues));
       return;
     }
-    try {
-      this.#options.apply(checked.config, version);
-      this.#send({ type: "applied", version });
-    } catch (thrown) {
-      this.#reject(version, errorMessage(thrown));
-    }
+    this.#options.apply(checked.config, version).then(
+      () => this.#send({ type: "applied", version }),
+      (thrown: unknown) => this.#reject(version, errorMessage(thrown)),
+    );
   }
 
   #reject(version: number, message: string): void {

@@ -6,6 +6,12 @@ import type { Connection } from "../transport/transport.ts";
 import type { ExchangeContext } from "./exchange.ts";
 import type { RequestPolicy } from "./policy.ts";
 
+/**
+ * While draining: a connection that carried something this short a time ago may have the next request on its way, which an end would
+ * lose. It gets that long to say it, and the answer says that it was the last.
+ */
+export const restMs = 3_000;
+
 /** What all connections of one listener share, whatever they speak. */
 export interface ServerContext extends ExchangeContext {
   readonly connections: ConnectionCounters;

@@ -6,7 +6,7 @@ import type { Downstream } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
 import { replyHead, textReply } from "../exchange/local-reply.ts";
 import type { LocalReply } from "../exchange/policy.ts";
-import type { ServerConnectionOptions, ServerContext } from "../exchange/server-context.ts";
+import { restMs, type ServerConnectionOptions, type ServerContext } from "../exchange/server-context.ts";
 import { Outbox } from "../transport/outbox.ts";
 import type { Connection, ConnectionHandler } from "../transport/transport.ts";
 import { BodyReader, type BodyReceiver } from "./body-reader.ts";
@@ -65,10 +65,10 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     return this.#options.context;
   }
 
-  /** Ends the connection now when it is idle, else after the response under way. */
+  /** Ends the connection when it is idle, else after the response under way. */
   drain(): void {
-    if (this.#phase === "head" && this.#pending === undefined) this.#close();
-    else this.#closesAfter = true;
+    this.#closesAfter = true;
+    this.#maybeRest(this.#context.monotonicMs());
   }
 
   destroy(): void {
@@ -89,7 +89,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     } else if (this.#phase === "head" && this.#headSinceMs >= 0 && nowMs - this.#headSinceMs > headTimeoutMs) {
       this.#context.counters.refusals.head_timeout++;
       this.#refuse(textReply(408, "request head took too long"));
-    }
+    } else if (this.#context.isDraining()) this.#maybeRest(nowMs);
   }
 
   onData(chunk: Buffer): void {
@@ -202,6 +202,11 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     // that has to be a reset.
     if (this.#isFramed) this.#close();
     else this.destroy();
+  }
+
+  #maybeRest(nowMs: number): void {
+    const isIdle = this.#phase === "head" && this.#pending === undefined;
+    if (isIdle && nowMs - this.#connection.lastActivityMs >= restMs) this.#close();
   }
 
   /** Reads one request after another until one is under way, bytes run out or the client cannot take more. */

@@ -79,6 +79,9 @@ export class ServerSession implements Member, ServerEvents {
     if (++this.#requests === this.#maxRequests) {
       this.#options.context.connections.closures.max_requests++;
       this.#http2.shutdown();
+    } else if (this.#options.context.isDraining()) {
+      // It came from the listener's queue after the others had been told.
+      this.#http2.shutdown();
     }
     const exchange = new StreamExchange(this.#http2, stream, this.#options);
     exchange.start(head, isEnd);

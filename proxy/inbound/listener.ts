@@ -44,7 +44,7 @@ export class InboundListener {
       context,
       settings: () => this.#config,
       isMutualTls: true,
-      ...(config.protocol === "tcp" ? {} : { alpn: meshProtocols }),
+      alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
       serve: (connection, onClosed) => this.#serve(connection, onClosed),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
@@ -60,7 +60,7 @@ export class InboundListener {
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
     this.#authorizer = compileIntentions(config.intentions);
-    this.serving.refreshIdentity();
+    this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
       this.#leaving.add(this.#pool);

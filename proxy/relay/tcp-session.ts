@@ -43,7 +43,7 @@ export class TcpSession implements Member {
 
   /** A relayed connection has no moment at which ending it loses nothing: it is left until the drain's deadline. */
   drain(): void {
-    if (this.#relay === undefined) this.#client.destroy();
+    // The deadline ends it.
   }
 
   destroy(): void {

@@ -7,6 +7,8 @@ export interface Family {
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
   readonly samples: readonly Sample[];
+  /** How the same series of several processes become one; added when absent. */
+  readonly merge?: "max" | "min";
 }
 
 export interface Sample {

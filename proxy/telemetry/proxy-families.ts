@@ -104,18 +104,25 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       name: "atoll_proxy_endpoints",
       help: "Endpoints configured.",
       type: "gauge",
+      merge: "max",
       samples: listeners.flatMap((l) => (l.kind === "outbound" ? [sample(l, l.endpoints.length)] : [])),
     },
-    gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
-    gauge(
-      "identity_cert_expiration_timestamp_seconds",
-      "When the leaf certificate expires.",
-      readings.certificateExpiryMs / 1000,
-    ),
+    {
+      ...gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
+      merge: "min",
+    },
+    {
+      ...gauge(
+        "identity_cert_expiration_timestamp_seconds",
+        "When the leaf certificate expires.",
+        readings.certificateExpiryMs / 1000,
+      ),
+      merge: "min",
+    },
     gauge("atoll_proxy_buffered_bytes", "Bytes that wait to be passed on or written.", readings.bufferedBytes),
     gauge(
       "atoll_proxy_buffered_bytes_limit",
-      "Above it requests and connections are refused.",
+      "Above it requests and connections are refused, by each process.",
       readings.maxBufferedBytes,
     ),
     gauge("process_resident_memory_bytes", "Resident memory of the proxy.", readings.residentBytes),

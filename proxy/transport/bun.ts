@@ -1,10 +1,13 @@
-import type { Socket, TCPSocketListener } from "bun";
+import { createSecureContext } from "node:tls";
+import type { Socket } from "bun";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfEvent, atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { BunConnection, type SharedState } from "./bun-connection.ts";
-import { peerCertificateOf, spiffeUriOfNames } from "./peer-identity.ts";
+import { hasExpired, peerCertificateOf, spiffeUriOfNames } from "./peer-identity.ts";
+import { SessionCache, sessionKey } from "./session-cache.ts";
+import { type ListeningSocket, SharedPort } from "./shared-port.ts";
 import type {
   ConnectFailure,
   ConnectOptions,
@@ -22,6 +25,7 @@ const coarseTickMs = 500;
 /** A transport on Bun's sockets. `stop` ends its clock; listeners and connections belong to those who opened them. */
 export function createBunTransport(clock: Clock): Transport & { stop(): void } {
   const shared: SharedState = { nowMs: clock.monotonicMs(), waitingBytes: 0 };
+  const sessions = new SessionCache();
   const handshakes: Handshakes = new Map();
   let timer: Timer;
   const tick = (): void => {
@@ -38,8 +42,10 @@ export function createBunTransport(clock: Clock): Transport & { stop(): void } {
       return shared.waitingBytes;
     },
     listen: (options) =>
-      options.identity === undefined ? listenPlain(options, shared) : listenTls(options, shared, handshakes),
-    connect: (options) => connect(options, shared, clock),
+      options.identity === undefined
+        ? listenPlain(options, shared, clock)
+        : listenTls(options, shared, clock, handshakes),
+    connect: (options) => connect(options, { shared, clock, sessions }),
     atEndOfEvent,
     atEndOfTurn,
     stop: () => timer.cancel(),
@@ -47,6 +53,16 @@ export function createBunTransport(clock: Clock): Transport & { stop(): void } {
 }
 
 type Handshakes = Map<Socket<unknown>, { readonly deadlineMs: number; readonly onTimeout: () => void }>;
+
+/** Bun's types leave out that a listener can share its port. */
+interface SharedListen extends Bun.TCPSocketListenOptions<BunConnection> {
+  readonly reusePort: true;
+}
+
+function listenShared(options: Omit<SharedListen, "reusePort" | "allowHalfOpen">): ListeningSocket {
+  const shared: SharedListen = { ...options, reusePort: true, allowHalfOpen: true };
+  return Bun.listen<BunConnection>(shared);
+}
 
 /** Socket events once a connection stands; shared by all of them, so that a connection costs no closures. */
 const connectionEvents = {
@@ -64,12 +80,11 @@ const connectionEvents = {
   },
 };
 
-function listenPlain(options: ListenOptions, shared: SharedState): Listener {
-  const listener = bind(options, () =>
-    Bun.listen<BunConnection>({
+function listenPlain(options: ListenOptions, shared: SharedState, clock: Clock): Listener {
+  const port = bind(options, clock, () =>
+    listenShared({
       hostname: options.host,
       port: options.port,
-      allowHalfOpen: true,
       socket: {
         ...connectionEvents,
         open(socket) {
@@ -83,7 +98,17 @@ function listenPlain(options: ListenOptions, shared: SharedState): Listener {
       },
     }),
   );
-  return { port: listener.port, setIdentity: () => undefined, close: () => listener.stop(false) };
+  return {
+    port: port.port,
+    setHandshake: () => undefined,
+    close: () => port.close(),
+    get isClosed() {
+      return port.isClosed;
+    },
+    get isShared() {
+      return port.isShared;
+    },
+  };
 }
 
 /** Bun's types leave out that `upgradeTLS` can also be the server's side. */
@@ -91,19 +116,19 @@ interface ServerUpgrade<Data> extends Bun.TLSUpgradeOptions<Data> {
   readonly isServer: true;
 }
 
-function listenTls(options: ListenOptions, shared: SharedState, handshakes: Handshakes): Listener {
+function listenTls(options: ListenOptions, shared: SharedState, clock: Clock, handshakes: Handshakes): Listener {
   const { identity, handshakes: bounds } = options;
   if (identity === undefined || bounds === undefined) {
     throw new AtollError("INTERNAL", "a TLS listener needs an identity and bounds for its handshakes");
   }
-  let underWay = 0;
   // Chosen per handshake, so that a new certificate or root never closes the listening socket or its accept queue. A
   // listener with TLS of its own could swap its context for one handshake, but would then no longer answer ALPN.
-  let tls = { ...serverTls(identity), ...alpnOption(options.alpn) };
+  let tls = listenerTls(identity, options.alpn);
+  let pending = 0;
   /** False when it had ended before. */
-  const endHandshake = (socket: Socket<BunConnection>): boolean => {
+  const isSettled = (socket: Socket<BunConnection>): boolean => {
     if (!handshakes.delete(socket)) return false;
-    underWay--;
+    pending--;
     return true;
   };
   const refuse = (socket: Socket<BunConnection>, reason: HandshakeRefusal): void => {
@@ -113,10 +138,14 @@ function listenTls(options: ListenOptions, shared: SharedState, handshakes: Hand
   const events: Bun.SocketHandler<BunConnection> = {
     ...connectionEvents,
     handshake(socket, isComplete, error) {
-      if (!endHandshake(socket)) return;
+      if (!isSettled(socket)) return;
       if (!isComplete || error !== null) return refuse(socket, refusalOf(error));
       if (!socket.authorized || socket.getTLSVersion() !== "TLSv1.3") return refuse(socket, "not_tls13");
       const certificate = socket.getPeerX509Certificate();
+      // A resumed session is not verified again: its certificate may have expired since it began.
+      if (socket.isSessionReused() && hasExpired(certificate, clock.nowMs())) {
+        return refuse(socket, "expired_certificate");
+      }
       const uri = spiffeUriOfNames(certificate?.subjectAltName);
       if (uri === undefined) return refuse(socket, "bad_spiffe_id");
       socket.data.peerUri = uri;
@@ -125,37 +154,33 @@ function listenTls(options: ListenOptions, shared: SharedState, handshakes: Hand
       options.onConnection(socket.data);
     },
     close(socket, error) {
-      if (endHandshake(socket)) options.onRefused("closed_early");
+      if (isSettled(socket)) options.onRefused("closed_early");
       socket.data.onSocketClose(error === undefined);
     },
     error(socket) {
       socket.data?.destroy();
     },
   };
-  const listener = bind(options, () =>
-    Bun.listen({
+  const onTimeout = (socket: Socket<BunConnection>): void => {
+    if (isSettled(socket)) refuse(socket, "handshake_timeout");
+  };
+  const port = bind(options, clock, () =>
+    listenShared({
       hostname: options.host,
       port: options.port,
-      allowHalfOpen: true,
       socket: {
         open(raw: Socket<BunConnection>) {
           const { maxUnderWay, timeoutMs } = bounds();
-          if (underWay >= maxUnderWay) {
+          if (pending >= maxUnderWay) {
             options.onRefused("too_many_handshakes");
             raw.terminate();
             return;
           }
-          underWay++;
           const upgrade: ServerUpgrade<BunConnection> = { isServer: true, tls, socket: events };
           const [, socket] = raw.upgradeTLS(upgrade);
           socket.data = new BunConnection(socket, shared);
-          handshakes.set(socket, {
-            deadlineMs: shared.nowMs + timeoutMs,
-            onTimeout: () => {
-              endHandshake(socket);
-              refuse(socket, "handshake_timeout");
-            },
-          });
+          pending++;
+          handshakes.set(socket, { deadlineMs: shared.nowMs + timeoutMs, onTimeout: () => onTimeout(socket) });
         },
         // The bytes under the TLS socket, which has its own events.
         data: () => undefined,
@@ -163,11 +188,17 @@ function listenTls(options: ListenOptions, shared: SharedState, handshakes: Hand
     }),
   );
   return {
-    port: listener.port,
-    setIdentity(next) {
-      tls = { ...serverTls(next), ...alpnOption(options.alpn) };
+    port: port.port,
+    setHandshake(identity, alpn) {
+      tls = listenerTls(identity, alpn);
     },
-    close: () => listener.stop(false),
+    close: () => port.close(),
+    get isClosed() {
+      return port.isClosed && pending === 0;
+    },
+    get isShared() {
+      return port.isShared;
+    },
   };
 }
 
@@ -182,6 +213,15 @@ function serverTls(identity: TlsIdentity): Bun.TLSOptions {
   };
 }
 
+/** With one context for all connections: Bun forgets one that is in no connection's use, and with it the keys of its tickets. */
+function listenerTls(identity: TlsIdentity, alpn: readonly string[] | undefined): Bun.TLSOptions {
+  const { secureOptions } = serverTls(identity);
+  const { certPem: cert, keyPem: key, caPem: ca } = identity;
+  const { context } = createSecureContext({ cert, key, ca, secureOptions });
+  const options = { secureContext: context, requestCert: true, rejectUnauthorized: true };
+  return { ...options, ...alpnOption(alpn) };
+}
+
 /** Bun takes the names as RFC 7301 writes them: each behind its length. */
 function alpnOption(protocols: readonly string[] | undefined): { ALPNProtocols?: Buffer } {
   if (protocols === undefined || protocols.length === 0) return {};
@@ -193,10 +233,10 @@ function negotiated(socket: Socket<BunConnection>): string {
   return typeof alpnProtocol === "string" ? alpnProtocol : "";
 }
 
-function bind<T>(options: ListenOptions, listen: () => TCPSocketListener<T>): TCPSocketListener<T> {
+function bind(options: ListenOptions, clock: Clock, listen: () => ListeningSocket): SharedPort {
   const address = `${options.host}:${options.port}`;
   try {
-    return listen();
+    return new SharedPort(options, clock, listen);
   } catch (thrown) {
     const code = systemErrorCode(thrown);
     if (code === "EADDRINUSE") {
@@ -223,8 +263,15 @@ function refusalOf(error: Error | null): HandshakeRefusal {
   return "untrusted_certificate";
 }
 
-function connect(options: ConnectOptions, shared: SharedState, clock: Clock): void {
+interface Dialling {
+  readonly shared: SharedState;
+  readonly clock: Clock;
+  readonly sessions: SessionCache;
+}
+
+function connect(options: ConnectOptions, { shared, clock, sessions }: Dialling): void {
   const { tls } = options;
+  const key = tls === undefined ? "" : sessionKey(options.host, options.port, tls);
   let settled = false;
   const settle = (result: Parameters<ConnectOptions["onResult"]>[0]): boolean => {
     if (settled) return false;
@@ -235,6 +282,7 @@ function connect(options: ConnectOptions, shared: SharedState, clock: Clock): vo
   };
   let socket: Socket<BunConnection> | undefined;
   const fail = (reason: ConnectFailure, message: string): void => {
+    if (!settled) sessions.delete(key);
     settle({ ok: false, reason, message });
     socket?.terminate();
   };
@@ -252,16 +300,23 @@ function connect(options: ConnectOptions, shared: SharedState, clock: Clock): vo
         socket = opened;
         opened.data = new BunConnection(opened, shared);
         if (settled) opened.terminate();
-        else if (tls === undefined) settle({ ok: true, connection: opened.data });
+        else if (tls !== undefined) resume(opened, sessions.get(key, tls.identity));
+        else settle({ ok: true, connection: opened.data });
       },
       ...(tls === undefined
         ? {}
         : {
+            session(_opened: Socket<BunConnection>, session: Buffer) {
+              sessions.set(key, tls.identity, session);
+            },
             handshake(opened: Socket<BunConnection>, isComplete: boolean, error: Error | null) {
               if (settled) return;
               if (!isComplete || error !== null) return fail(refusalOf(error), error?.message ?? "handshake failed");
               if (!opened.authorized || opened.getTLSVersion() !== "TLSv1.3") return fail("not_tls13", "not TLS 1.3");
-              const uri = spiffeUriOfNames(opened.getPeerX509Certificate()?.subjectAltName);
+              const leaf = opened.getPeerX509Certificate();
+              if (opened.isSessionReused() && hasExpired(leaf, clock.nowMs()))
+                return fail("expired_certificate", "the certificate has expired since the session began");
+              const uri = spiffeUriOfNames(leaf?.subjectAltName);
               if (uri === undefined) return fail("bad_spiffe_id", "the certificate has no single SPIFFE id");
               if (!tls.isExpectedPeer(uri)) return fail("wrong_service", `the certificate is for ${uri}`);
               opened.data.peerUri = uri;
@@ -283,4 +338,9 @@ function connect(options: ConnectOptions, shared: SharedState, clock: Clock): vo
     },
   });
   attempt.catch((thrown: unknown) => fail("refused", errorMessage(thrown)));
+}
+
+/** Bun takes a session here, before the handshake, and passes over the option of that name. */
+function resume(socket: Socket<unknown>, session: Buffer | undefined): void {
+  if (session !== undefined) socket.setSession(session);
 }

@@ -24,7 +24,7 @@ export class MemoryNetwork implements Transport {
   /** Ends of connections that are not closed. */
   openEnds = 0;
   waitingBytes = 0;
-  readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity }>();
+  readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity; alpn?: readonly string[] }>();
   readonly #events: (() => void)[] = [];
   #heldAttempts: (() => void)[] | undefined;
   #nextPort = 40_000;
@@ -33,14 +33,21 @@ export class MemoryNetwork implements Transport {
     const port = options.port === 0 ? this.#nextPort++ : options.port;
     const address = `${options.host}:${port}`;
     if (this.#listeners.has(address)) throw new AtollError("ADDRESS_IN_USE", `cannot listen on ${address}: in use`);
-    const entry = { ...options };
+    const entry: ListenOptions & { identity?: TlsIdentity; alpn?: readonly string[] } = { ...options };
+    let isClosed = false;
     this.#listeners.set(address, entry);
     return {
       port,
-      setIdentity(identity) {
+      get isClosed() {
+        return isClosed;
+      },
+      isShared: false,
+      setHandshake(identity, alpn) {
         entry.identity = identity;
+        entry.alpn = alpn;
       },
       close: () => {
+        isClosed = true;
         if (this.#listeners.get(address) === entry) this.#listeners.delete(address);
       },
     };

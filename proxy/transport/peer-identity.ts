@@ -23,3 +23,9 @@ export function peerCertificateOf(certificate: X509Certificate | undefined): Pee
     subject: (certificate.subject ?? "").split("\n").reverse().join(","),
   };
 }
+
+/** Whether a certificate is no longer valid; one that is missing or does not say how long counts as expired. */
+export function hasExpired(leaf: Pick<X509Certificate, "validTo"> | undefined, nowMs: number): boolean {
+  const notAfterMs = leaf === undefined ? Number.NaN : Date.parse(leaf.validTo);
+  return !(notAfterMs > nowMs);
+}

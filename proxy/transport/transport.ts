@@ -75,6 +75,10 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 asks for a free port. */
   readonly port: number;
+  /** Who else may listen on this address; `claim` when absent. */
+  readonly sharing?: PortSharing;
+  /** With `replace`: how many processes take over, this one included. */
+  readonly processes?: number;
   /** Present: every connection must complete a TLS 1.3 handshake with a client certificate that `identity` trusts. */
   readonly identity?: TlsIdentity;
   /** Asked for every handshake; needed with `identity`. */
@@ -86,6 +90,12 @@ export interface ListenOptions {
   /** A connection that never became usable. */
   readonly onRefused: (reason: HandshakeRefusal) => void;
 }
+
+/**
+ * `claim`: nobody else listens there now. `join`: others of the same proxy do. `replace`: the ones of a predecessor do; until they
+ * have closed, new connections come here.
+ */
+export type PortSharing = "claim" | "join" | "replace";
 
 /** Why a handshake was refused, as a metric label. */
 export const handshakeRefusals = [
@@ -105,10 +115,17 @@ export type HandshakeRefusal = (typeof handshakeRefusals)[number];
 
 export interface Listener {
   readonly port: number;
-  /** New handshakes use `identity`; connections that stand are not touched. */
-  setIdentity(identity: TlsIdentity): void;
-  /** Stops accepting; connections that stand are not touched. */
+  /** New handshakes use these; connections that stand are not touched. */
+  setHandshake(identity: TlsIdentity, alpn: readonly string[]): void;
+  /**
+   * Stops accepting; connections that stand are not touched. Where others share the address, what has already come to this socket
+   * is still accepted.
+   */
   close(): void;
+  /** Closed, and every connection that it accepted is either usable or refused. */
+  readonly isClosed: boolean;
+  /** Another process listens on the same address. */
+  readonly isShared: boolean;
 }
 
 export interface ConnectOptions {

@@ -13,7 +13,7 @@ import { type Topic, topicKey, type TopicValues } from "../../lib/contract/topic
 import { eventually } from "../fakes/eventually.ts";
 import { createTempDir, type TempDir } from "../fakes/temp-dir.ts";
 import { createTestRuntime, type TestRuntime } from "../fakes/test-runtime.ts";
-import { fakeProxyLaunch, isRunning } from "./fake-proxy/launch.ts";
+import { fakeProxyLaunch, isRunning, untilGone } from "./fake-proxy/launch.ts";
 import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
 
 /** The servers, with values that a test sets by hand. */
@@ -67,7 +67,11 @@ afterEach(async () => {
 /** Proxies that the sessions reported as having applied a configuration, in order. */
 const applied: string[] = [];
 
+/** The environment that processes are started with from now on. */
+let launched: Record<string, string | undefined> = {};
+
 async function start(sidecars: readonly Sidecar[], launch: ProxyLaunch = fakeProxyLaunch()): Promise<void> {
+  launched = { ...launch.env };
   sessions = await startProxySessions({
     runtime,
     link: servers.link,
@@ -82,7 +86,7 @@ async function start(sidecars: readonly Sidecar[], launch: ProxyLaunch = fakePro
     userId: process.getuid?.() ?? 0,
     datacenter: "dc1",
     admin: { bindAddress: "127.0.0.1", sidecarMinPort: 21_000, adminMinPort: 19_000 },
-    launch,
+    launch: { ...launch, env: launched },
     sidecars,
     onApplied: (proxyId) => applied.push(proxyId),
   });
@@ -241,6 +245,49 @@ describe("after a restart of the agent", () => {
     await start([]);
     expect(await isRunning(pid)).toBe(false);
     expect(existsSync(directory())).toBe(false);
+  });
+});
+
+describe("a proxy is replaced by a new process", () => {
+  test("when it asks for that: the new one is configured first, then the old one ends", async () => {
+    await start([sidecar()]);
+    setWorld();
+    const { pid = 0 } = await until("the first version", ({ appliedVersion }) => appliedVersion === 1);
+    process.kill(pid, "SIGUSR2");
+    const next = await until("another process", (status) => status.pid !== pid);
+    expect(next).toMatchObject({ isConnected: true, version: 1, appliedVersion: 1 });
+    expect(received()).toHaveLength(2);
+    await untilGone(pid);
+    leafListeners.get("web")?.(leaf("0d:4"));
+    await until("the next version", ({ appliedVersion }) => appliedVersion === 2);
+  });
+
+  test("when its executable is not the agent's, after the agent has been upgraded", async () => {
+    await start([sidecar()], fakeProxyLaunch({ FAKE_PROXY_REVISION: "old" }));
+    setWorld();
+    const { pid = 0 } = await until("the first version", ({ appliedVersion }) => appliedVersion === 1);
+    await sessions.stop({ endProxies: false, drainMs: 1 });
+
+    servers = createFakeServers();
+    await start([sidecar()], fakeProxyLaunch({ FAKE_PROXY_REVISION: "new" }));
+    await until("the adoption", (status) => status.isConnected && status.pid === pid);
+    expect(await isRunning(pid)).toBe(true);
+    setWorld();
+    const next = await until("another process", (status) => status.pid !== pid && status.appliedVersion > 0);
+    await untilGone(pid);
+    expect(await isRunning(next.pid ?? 0)).toBe(true);
+  });
+
+  test("but goes on, and gets what is new, when the new one rejects its configuration", async () => {
+    await start([sidecar()]);
+    setWorld();
+    const { pid = 0 } = await until("the first version", ({ appliedVersion }) => appliedVersion === 1);
+    launched["FAKE_PROXY_REJECT_UNTIL"] = "9";
+    process.kill(pid, "SIGUSR2");
+    await eventually("the failure", () => runtime.lines.some((line) => line.includes("no new process has taken over")));
+    leafListeners.get("web")?.(leaf("0e:5"));
+    const status = await until("the next version", ({ appliedVersion }) => appliedVersion > 1);
+    expect(status.pid).toBe(pid);
   });
 });
 

@@ -37,6 +37,7 @@ function startSocket(helloTimeoutMs: number): Promise<ProxySocket> {
       applied: (connection, version) => void events.push(`applied ${connection.proxyId} ${version}`),
       rejected: (connection, version, message) =>
         void events.push(`rejected ${connection.proxyId} ${version} ${message}`),
+      replaceAsked: (connection) => void events.push(`replace ${connection.proxyId} ${connection.pid}`),
       disconnected: (connection) => void events.push(`disconnected ${connection.proxyId} ${connection.pid}`),
     },
   });
@@ -119,17 +120,29 @@ test("what is sent arrives as one line each", async () => {
   expect(client.messages).toEqual([stopMessage]);
 });
 
-test("a second process for the same proxy wins and the first one is cut off", async () => {
+test("a process that connects a second time loses its first connection", async () => {
   const older = dial();
   older.say(hello(41));
   await eventually("the first", () => events.length === 1);
-  dial().say(hello(42));
+  dial().say(hello(41, 3));
   await eventually("the older connection's end", () => older.isClosed && events.length === 3);
   expect(events).toEqual([
     "connected web-sidecar-proxy 41 0",
-    "connected web-sidecar-proxy 42 0",
+    "connected web-sidecar-proxy 41 3",
     "disconnected web-sidecar-proxy 41",
   ]);
+  expect(socket.connection("web-sidecar-proxy")?.version).toBe(3);
+});
+
+test("a proxy and the process that takes over from it are connected side by side", async () => {
+  const older = dial();
+  older.say(hello(41));
+  await eventually("the first", () => events.length === 1);
+  dial().say(hello(42), { type: "applied", version: 1 });
+  await eventually("the second", () => events.length === 3);
+  older.say({ type: "replace" });
+  await eventually("the wish", () => events.length === 4);
+  expect(events.slice(2)).toEqual(["applied web-sidecar-proxy 1", "replace web-sidecar-proxy 41"]);
   expect(socket.connection("web-sidecar-proxy")?.pid).toBe(42);
 });
 
@@ -165,7 +178,8 @@ test("a proxy that does not read gets only the newest configuration of those tha
   for (let version = 1; version <= 100; version++) {
     const admin = { listen: filler };
     const identity = { certFile: "c", keyFile: "k", caFile: "r" };
-    connection.send({ type: "config", version, config: { identity, inbound: [], outbound: [], admin, limits } });
+    const config = { identity, inbound: [], outbound: [], admin, limits, drainTimeoutMs: 1, workers: 1 };
+    connection.send({ type: "config", version, config });
   }
   client.raw.resume();
   const versions = (): unknown[] =>
@@ -183,6 +197,7 @@ test("a socket file left by a killed agent is replaced, one that answers is not"
     connected: () => undefined,
     applied: () => undefined,
     rejected: () => undefined,
+    replaceAsked: () => undefined,
     disconnected: () => undefined,
   };
   const first = await startProxySocket({ runtime: createTestRuntime(), path, events });

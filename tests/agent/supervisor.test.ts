@@ -16,6 +16,7 @@ const quick: SupervisorTiming = {
   maxRestartDelayMs: 200,
   stableAfterMs: 60_000,
   adoptTimeoutMs: 5_000,
+  takeoverTimeoutMs: 5_000,
   stopGraceMs: 300,
 };
 
@@ -31,6 +32,7 @@ beforeEach(async () => {
   dir = createTempDir();
   runtime = createTestRuntime();
   hellos = [];
+  failures.length = 0;
   connection = undefined;
   socket = await startProxySocket({
     runtime,
@@ -39,10 +41,11 @@ beforeEach(async () => {
       connected(candidate) {
         connection = candidate;
         seenPids.add(candidate.pid);
-        hellos.push({ pid: candidate.pid, isOurs: supervisor.onHello(candidate) });
+        hellos.push({ pid: candidate.pid, isOurs: supervisor.onHello(candidate) === "kept" });
       },
       applied: () => undefined,
       rejected: () => undefined,
+      replaceAsked: () => undefined,
       disconnected(candidate) {
         if (connection === candidate) connection = undefined;
       },
@@ -165,7 +168,7 @@ test("a live proxy whose pid file is gone is adopted when it says hello first", 
   const other = await eventually("its connection", () => connection);
   writeFileSync(pidFile(), "not a number");
   create();
-  expect(supervisor.onHello(other)).toBe(true);
+  expect(supervisor.onHello(other)).toBe("kept");
   supervisor.start();
   await eventually("the pid file", () => readFileSync(pidFile(), "utf8") === `${pid}\n`);
   expect(supervisor.pid()).toBe(pid);
@@ -204,7 +207,59 @@ test("another process with the same id is told to stop", async () => {
   expect(await stranger.exited).toBe(0);
   expect(hellos).toContainEqual({ pid: stranger.pid, isOurs: false });
   expect(supervisor.pid()).toBe(pid);
-  await eventually("the kept proxy's next hello", () => connection?.pid === pid);
+  expect(hellos.filter((hello) => hello.pid === pid)).toHaveLength(1);
+});
+
+/** Meets the proxy, asks for another one and waits until that has said hello. */
+async function startSuccessor(): Promise<{ pid: number; first: ProxyConnection; second: ProxyConnection }> {
+  const pid = await startAndMeet();
+  const first = await eventually("the connection", () => connection);
+  supervisor.replace(() => void failures.push("failed"));
+  const second = await eventually("the successor", () => (connection?.pid === pid ? undefined : connection));
+  return { pid, first, second };
+}
+
+const failures: string[] = [];
+
+test("a successor is told whom it replaces, is not kept before it serves, and then its predecessor drains", async () => {
+  const { pid, first, second } = await startSuccessor();
+  expect(log()).toContain(
+    `fake proxy ${second.pid} proxy --agent-socket ${socket.path} --id ${proxyId} --replace ${pid}\n`,
+  );
+  expect([supervisor.pid(), readFileSync(pidFile(), "utf8")]).toEqual([pid, `${pid}\n`]);
+  expect(supervisor.onHello(second)).toBe("successor");
+  supervisor.promote({ drainMs: 77, connection: first });
+  expect(supervisor.pid()).toBe(second.pid);
+  await untilGone(pid);
+  expect(readFileSync(join(directory(), "received.ndjson"), "utf8")).toBe('{"type":"stop","drainMs":77}\n');
+  await eventually("the pid file", () => readFileSync(pidFile(), "utf8") === `${second.pid}\n`);
+  expect(await isRunning(second.pid)).toBe(true);
+});
+
+test("a successor that ends before it serves leaves everything as it was, and another can follow", async () => {
+  const { pid, first, second } = await startSuccessor();
+  systemProcesses.kill(second.pid, "SIGKILL");
+  await eventually("the failure", () => failures.length === 1);
+  expect([supervisor.pid(), supervisor.onHello(first)]).toEqual([pid, "kept"]);
+  supervisor.replace(() => undefined);
+  const third = await eventually("another successor", () => hellos.find((hello) => hello.pid > second.pid));
+  expect(third.isOurs).toBe(false);
+});
+
+test("a successor takes over at once when the proxy ends before it", async () => {
+  const { pid, second } = await startSuccessor();
+  systemProcesses.kill(pid, "SIGKILL");
+  await eventually("the succession", () => supervisor.pid() === second.pid);
+  expect(hellos).toHaveLength(2);
+});
+
+test("a successor that takes too long is ended", async () => {
+  create({ timing: { takeoverTimeoutMs: 30 } }).start();
+  const { pid } = await eventually("hello", () => hellos.at(-1));
+  supervisor.replace(() => void failures.push("failed"));
+  await eventually("the failure", () => failures.length === 1);
+  expect(supervisor.pid()).toBe(pid);
+  expect(runtime.lines.some((line) => line.includes('reason="it took too long"'))).toBe(true);
 });
 
 test("stop asks the proxy to drain first and forgets it", async () => {

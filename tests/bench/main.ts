@@ -13,6 +13,7 @@ import { benchProxyMemory } from "./proxy-memory.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
+import { benchRolling } from "./rolling.ts";
 import { benchStartup } from "./startup.ts";
 
 /**
@@ -35,6 +36,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
+  rolling: benchRolling,
   startup: benchStartup,
 };
 

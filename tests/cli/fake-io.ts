@@ -25,6 +25,7 @@ export function createFakeIo(): CommandIo & { readonly out: () => string; readon
     }),
     shutdownSignal: () => new AbortController().signal,
     onHangup: () => ({ close: () => undefined }),
+    onReplaceSignal: () => ({ close: () => undefined }),
     out: () => out,
     err: () => err,
   };

@@ -103,6 +103,21 @@ test("kill -9 of the agent costs no call, and the next agent goes on with the sa
   await eventually("an answer again", () => callApi(ports));
 }, 60_000);
 
+test("proxies that ask for it are replaced one by one without a failed call", async () => {
+  await registerBoth();
+  const before = await proxyPids(dataDir);
+  const traffic = keepCalling();
+  for (const [proxy, pid] of before) {
+    process.kill(pid, "SIGUSR2");
+    await eventually(`another process for ${proxy}`, async () => (await proxyPids(dataDir)).get(proxy) !== pid, 20_000);
+    await eventually("the take-over", () => agent.output().includes(`from=${pid}`), 20_000);
+  }
+  const { calls, failures } = await traffic.stop();
+  expect(failures).toBe(0);
+  expect(calls).toBeGreaterThan(20);
+  expect(await callApi(ports)).toBe("hello from api");
+}, 60_000);
+
 test("a server that is stopped leaves its proxies serving, and a proxy killed meanwhile comes back with it", async () => {
   await registerBoth();
   const before = await proxyPids(dataDir);

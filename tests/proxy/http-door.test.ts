@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { restMs } from "../../proxy/exchange/server-context.ts";
 import { frame, get as getFrame, settings } from "./http2/frames.ts";
 import { clientPreface, FrameType } from "../../proxy/http2/frame-types.ts";
 import { MemoryMesh } from "./memory-mesh.ts";
@@ -71,11 +72,13 @@ describe("a client of an HTTP listener", () => {
     }
   });
 
-  test("that is not decided yet is let go at once when the listener drains", () => {
+  test("that is not decided yet and stays silent is let go soon when the listener drains", async () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
     void mesh.caller.drain(10_000);
     mesh.settle();
+    expect(client.connection.isClosed).toBe(false);
+    await mesh.pass(restMs + 1_000);
     expect(client.connection.isClosed).toBe(true);
   });
 

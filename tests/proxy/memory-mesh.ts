@@ -154,6 +154,10 @@ export class MemoryMesh {
     return this.page("/metrics");
   }
 
+  metricsOfCallee(): string {
+    return this.page("/metrics", 19000);
+  }
+
   /** A page of a proxy's admin address; by default of the caller's. */
   page(path: string, port = 19001): string {
     const admin = this.client(port);
@@ -170,6 +174,9 @@ export class MemoryMesh {
         loadIdentity: () => identityOf(service),
         residentBytes: () => 0,
         onDrainRequested: () => undefined,
+        onRestartRequested: () => undefined,
+        sharing: "claim",
+        processes: 1,
       },
       config,
     );

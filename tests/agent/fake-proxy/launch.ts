@@ -8,6 +8,7 @@ export function fakeProxyLaunch(misbehaviour: Readonly<Record<string, string>> =
   return {
     program: [process.execPath, fileURLToPath(new URL("main.ts", import.meta.url))],
     env: { PATH: process.env["PATH"], ...misbehaviour },
+    revision: misbehaviour["FAKE_PROXY_REVISION"] ?? "",
     exitWithAgent: false,
   };
 }

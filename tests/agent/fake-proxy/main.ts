@@ -12,17 +12,23 @@ const socketPath = argument("--agent-socket");
 const proxyId = argument("--id");
 const isDeaf = process.env["FAKE_PROXY_DEAF"] === "1";
 const isMute = process.env["FAKE_PROXY_MUTE"] === "1";
+const revision = process.env["FAKE_PROXY_REVISION"];
 const rejectUntil = Number(process.env["FAKE_PROXY_REJECT_UNTIL"] ?? "0");
 
 process.stdout.write(`fake proxy ${process.pid} ${args.join(" ")}\n`);
 if (process.env["FAKE_PROXY_CRASH"] === "1") process.exit(3);
+process.on("SIGUSR2", () => say(current, { type: "replace" }));
 if (isDeaf) process.on("SIGTERM", () => undefined);
 
 let version = 0;
+let current: Socket | undefined;
 
 function dial(): void {
   const socket = connect(socketPath);
-  socket.on("connect", () => say(socket, { type: "hello", proxyId, pid: process.pid, version }));
+  current = socket;
+  socket.on("connect", () => {
+    say(socket, { type: "hello", proxyId, pid: process.pid, version, ...(revision === undefined ? {} : { revision }) });
+  });
   const reader = createLineReader({
     maxLineBytes: 1024 * 1024,
     onLine: (line) => receive(socket, line),
@@ -44,8 +50,8 @@ function receive(socket: Socket, line: string): void {
   else say(socket, { type: "applied", version });
 }
 
-function say(socket: Socket, message: unknown): void {
-  socket.write(`${JSON.stringify(message)}\n`);
+function say(socket: Socket | undefined, message: unknown): void {
+  socket?.write(`${JSON.stringify(message)}\n`);
 }
 
 if (isMute) setInterval(() => undefined, 1_000);

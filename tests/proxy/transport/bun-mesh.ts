@@ -17,6 +17,9 @@ export function startProxy(document: unknown): { proxy: MeshProxy; stop: () => v
       loadIdentity: (files) => loadIdentity(files, systemClock.nowMs()),
       residentBytes: () => 0,
       onDrainRequested: () => undefined,
+      onRestartRequested: () => undefined,
+      sharing: "claim",
+      processes: 1,
     },
     mustParse(document),
   );

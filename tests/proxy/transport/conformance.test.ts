@@ -240,7 +240,7 @@ for (const subject of subjects()) {
             });
           dial(web);
           await wait("the first connection", () => held.length === 1);
-          listener.setIdentity(identity(stranger.leaf("api")));
+          listener.setHandshake(identity(stranger.leaf("api")), []);
           dial(web);
           await wait("the refusal", () => results.length === 2);
           expect(results[1]).toMatchObject({ ok: false });

@@ -1,0 +1,152 @@
+import { sleep, type Timer } from "../lib/base/clock.ts";
+import type { Runtime } from "../lib/base/runtime.ts";
+import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import type { ProxyLimits } from "../lib/contract/proxy-limits.ts";
+import { BufferedMemory } from "./buffered-memory.ts";
+import { BufferPool } from "./http2/output-buffer.ts";
+import { ListenerSet } from "./listener-set.ts";
+import type { ProxyContext } from "./proxy-context.ts";
+import type { Family } from "./telemetry/exposition.ts";
+import { proxyFamilies } from "./telemetry/proxy-families.ts";
+import { WriteTurn } from "./transport/outbox.ts";
+import type { PortSharing, TlsIdentity, Transport } from "./transport/transport.ts";
+
+const sweepIntervalMs = 1_000;
+/** Between two looks whether the last connection has ended while draining. */
+const drainPollMs = 50;
+
+export interface DataPlaneOptions {
+  readonly runtime: Runtime;
+  readonly transport: Transport;
+  /** Reads and checks the files of an identity; throws an `AtollError`. */
+  readonly loadIdentity: (files: ProxyConfig["identity"]) => TlsIdentity;
+  readonly residentBytes: () => number;
+  /**
+   * Who listens on our addresses already. A replacement shares them with its predecessor for the first configuration; a worker joins
+   * those of its proxy every time.
+   */
+  readonly sharing: PortSharing;
+  /** Processes that share the listeners, this one included. */
+  readonly processes: number;
+}
+
+/** What one process does with traffic: listeners for what comes in from the mesh and what the local applications call, one identity. */
+export class DataPlane {
+  readonly context: ProxyContext;
+  readonly #options: DataPlaneOptions;
+  readonly #listeners: ListenerSet;
+  #identity: TlsIdentity;
+  #limits: ProxyLimits;
+  #sharing: PortSharing;
+  #chosenPorts: Readonly<Record<string, number>> = {};
+  #version = 0;
+  #timer: Timer | undefined;
+  #onSweep: (nowMs: number) => void = () => undefined;
+
+  /** Throws an `AtollError` when the identity cannot be used. Listens on nothing yet. */
+  constructor(options: DataPlaneOptions, config: Pick<ProxyConfig, "identity" | "limits">) {
+    this.#options = options;
+    this.#sharing = options.sharing;
+    this.#identity = options.loadIdentity(config.identity);
+    this.#limits = config.limits;
+    const buffers = new BufferPool();
+    this.context = {
+      ...options.runtime,
+      transport: options.transport,
+      identity: () => this.#identity,
+      sharing: () => this.#sharing,
+      processes: options.processes,
+      chosenPort: (listen) => this.#chosenPorts[listen],
+      turn: new WriteTurn(options.transport),
+      buffers,
+      limits: () => this.#limits,
+      memory: new BufferedMemory({
+        waiting: options.transport,
+        lent: buffers,
+        maxBytes: () => this.#limits.memory.maxBufferedBytes,
+      }),
+    };
+    this.#listeners = new ListenerSet(this.context);
+    this.#sweepLater();
+  }
+
+  /** Of the configuration in force; 0 before the first. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get isExpired(): boolean {
+    return this.#identity.notAfterMs <= this.#options.runtime.clock.nowMs();
+  }
+
+  /** Ports in force by listen address, which differ from it where it asks for any. */
+  ports(): Record<string, number> {
+    return this.#listeners.ports();
+  }
+
+  /**
+   * Replaces the configuration without touching a connection that it still covers. Throws an `AtollError` and changes nothing when the
+   * identity cannot be used or a new address not be bound. `chosenPorts`: what another process has been given for port 0.
+   */
+  apply(config: ProxyConfig, version: number, chosenPorts: Readonly<Record<string, number>> = {}): void {
+    const previous = this.#identity;
+    const loaded = this.#options.loadIdentity(config.identity);
+    // While it is the same object, TLS sessions that began with it can be taken up again.
+    this.#identity = isSameIdentity(loaded, previous) ? previous : loaded;
+    this.#chosenPorts = chosenPorts;
+    try {
+      this.#listeners.apply(config);
+      this.#limits = config.limits;
+    } catch (thrown) {
+      this.#identity = previous;
+      throw thrown;
+    }
+    this.#version = version;
+    if (this.#sharing === "replace") this.#sharing = "claim";
+  }
+
+  /** Calls back about once a second. */
+  onSweep(callback: (nowMs: number) => void): void {
+    this.#onSweep = callback;
+  }
+
+  families(): Family[] {
+    return proxyFamilies({
+      listeners: this.#listeners.all,
+      configVersion: this.#version,
+      certificateExpiryMs: this.#identity.notAfterMs,
+      residentBytes: this.#options.residentBytes(),
+      bufferedBytes: this.context.memory.totalBytes,
+      maxBufferedBytes: this.#limits.memory.maxBufferedBytes,
+    });
+  }
+
+  /** Stops accepting, lets what is under way finish, and resolves when all is done or the deadline has passed. */
+  async drain(deadlineMs: number): Promise<void> {
+    const { clock } = this.#options.runtime;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    this.#listeners.drain(deadlineMs);
+    // What was answered in this turn, the request to drain among it, leaves at its end.
+    await new Promise<void>((resolve) => this.#options.transport.atEndOfTurn(resolve));
+    while (!this.#listeners.isOver && clock.monotonicMs() < endMs) await sleep(clock, drainPollMs);
+  }
+
+  /** Closes everything at once. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#listeners.destroy();
+  }
+
+  #sweepLater(): void {
+    this.#timer = this.#options.runtime.clock.after(sweepIntervalMs, () => {
+      const nowMs = this.#options.runtime.clock.monotonicMs();
+      this.#listeners.sweep(nowMs);
+      this.#onSweep(nowMs);
+      this.#sweepLater();
+    });
+  }
+}
+
+function isSameIdentity(a: TlsIdentity, b: TlsIdentity): boolean {
+  return a.certPem === b.certPem && a.keyPem === b.keyPem && a.caPem === b.caPem;
+}

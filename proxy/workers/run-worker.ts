@@ -1,0 +1,65 @@
+import { errorMessage } from "../../lib/base/errors.ts";
+import type { Runtime } from "../../lib/base/runtime.ts";
+import { DataPlane } from "../data-plane.ts";
+import { createBunTransport } from "../transport/bun.ts";
+import { loadIdentity } from "../transport/identity.ts";
+import { type FromWorker, isToWorker, type ToWorker } from "./messages.ts";
+
+/** The channel to the main process. */
+export interface WorkerChannel {
+  send(message: FromWorker): void;
+  onMessage(listener: (message: unknown) => void): void;
+  onDisconnect(listener: () => void): void;
+  close(): void;
+}
+
+export interface RunWorkerOptions {
+  readonly runtime: Runtime;
+  readonly channel: WorkerChannel;
+  readonly shutdown: AbortSignal;
+  readonly residentBytes: () => number;
+}
+
+/** When nobody is left to say how long: the main process has died. */
+const orphanDrainMs = 5_000;
+
+/** One worker of a proxy: serves what the main process tells it until that says to drain, or is gone. */
+export async function runWorker(options: RunWorkerOptions): Promise<void> {
+  const { runtime, channel } = options;
+  const transport = createBunTransport(runtime.clock);
+  const ending = Promise.withResolvers<number>();
+  let plane: DataPlane | undefined;
+  const onConfig = ({ config, version, ports }: Extract<ToWorker, { type: "config" }>): void => {
+    try {
+      plane ??= new DataPlane(
+        {
+          runtime,
+          transport,
+          loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
+          residentBytes: options.residentBytes,
+          sharing: "join",
+          processes: 1,
+        },
+        config,
+      );
+      plane.apply(config, version, ports);
+      channel.send({ type: "applied", version });
+    } catch (thrown) {
+      channel.send({ type: "rejected", version, message: errorMessage(thrown) });
+    }
+  };
+  channel.onMessage((message) => {
+    if (!isToWorker(message)) return;
+    if (message.type === "config") onConfig(message);
+    else if (message.type === "metrics") channel.send({ type: "metrics", families: plane?.families() ?? [] });
+    else ending.resolve(message.drainMs);
+  });
+  channel.onDisconnect(() => ending.resolve(orphanDrainMs));
+  options.shutdown.addEventListener("abort", () => ending.resolve(orphanDrainMs), { once: true });
+  channel.send({ type: "started" });
+  const drainMs = await ending.promise;
+  await plane?.drain(drainMs);
+  plane?.stop();
+  transport.stop();
+  channel.close();
+}
