@@ -63,6 +63,17 @@ const folderRules: readonly FolderRule[] = [
     reason: "an agent reaches servers and proxies over lib/client and a socket, never by import",
   },
   {
+    folder: "proxy/message",
+    mayImport: ["lib/base", "lib/contract"],
+    reason: "what a message is stands below every protocol that carries it",
+  },
+  {
+    folder: "proxy/exchange",
+    mayImport: ["lib/base", "lib/contract", "proxy/message"],
+    mayImportTypesOf: ["proxy"],
+    reason: "an exchange sees the two ends of its seam, never a codec",
+  },
+  {
     folder: "proxy",
     mayImport: ["lib/base", "lib/contract"],
     reason: "a proxy must start in milliseconds with little memory, with and without a control plane",
@@ -82,6 +93,11 @@ const strangers: readonly { readonly a: string; readonly b: string; readonly rea
     a: "proxy/inbound",
     b: "proxy/outbound",
     reason: "each side of the proxy is understood and tested without the other",
+  },
+  {
+    a: "proxy/http1",
+    b: "proxy/http2",
+    reason: "the protocols meet in the canonical message and nowhere else",
   },
 ];
 

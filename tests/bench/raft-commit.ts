@@ -5,10 +5,12 @@ import { h2loadPut } from "./grpc-put.ts";
 import { median, mustFind, report, rounded } from "./process.ts";
 import { serversInBench } from "./servers-in-bench.ts";
 import { type BenchCluster, mustLeader } from "./store-cluster.ts";
-import { type Load, runWrk } from "./wrk.ts";
+import { type Load, runWrk, type WrkOptions } from "./wrk.ts";
 
 const connectionCounts = [1, 64, 1_000] as const;
 const rounds = 3;
+/** Of a cluster once, then of every shape. */
+const clusterWarmUpSeconds = 12;
 const warmUpSeconds = 1;
 const measuredSeconds = 4;
 const nodes = 10_000;
@@ -30,6 +32,7 @@ export async function benchRaftCommit(): Promise<void> {
       const cluster = await start(size);
       versions.set(cluster.name, cluster.version);
       try {
+        await warmUp(cluster);
         for (const connections of connectionCounts) {
           keep(`${cluster.name} http/${connections}`, await measure(cluster, connections));
           const isGrpc = cluster.name === "etcd" && Bun.which("h2load") !== null;
@@ -43,10 +46,23 @@ export async function benchRaftCommit(): Promise<void> {
   for (const [key, loads] of results) reportOne({ key, loads, results, size, versions });
 }
 
-async function measure(cluster: BenchCluster, connections: number): Promise<Load> {
-  const script = join(import.meta.dir, "load", cluster.name === "atoll" ? "atoll-register.lua" : "etcd-put.lua");
+/** A server runs for months, so what its first seconds cost is not what it costs: the compiler of ours is busy for ten of them. */
+async function warmUp(cluster: BenchCluster): Promise<void> {
   const { httpPort: port } = await mustLeader(cluster);
-  const shape = { port, connections, script, scriptArgs: [`${nodes}`] };
+  await runWrk({ ...shapeOf(cluster, { port, connections: 64 }), seconds: clusterWarmUpSeconds });
+}
+
+function shapeOf(
+  { name }: BenchCluster,
+  target: { readonly port: number; readonly connections: number },
+): Omit<WrkOptions, "seconds"> {
+  const script = join(import.meta.dir, "load", name === "atoll" ? "atoll-register.lua" : "etcd-put.lua");
+  return { ...target, script, scriptArgs: [`${nodes}`] };
+}
+
+async function measure(cluster: BenchCluster, connections: number): Promise<Load> {
+  const { httpPort: port } = await mustLeader(cluster);
+  const shape = shapeOf(cluster, { port, connections });
   await runWrk({ ...shape, seconds: warmUpSeconds });
   return await runWrk({ ...shape, seconds: measuredSeconds });
 }

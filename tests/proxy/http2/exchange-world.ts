@@ -186,6 +186,9 @@ export class ExchangeWorld implements ServerEvents {
   #start(index: number): void {
     const exchange = this.exchanges[index];
     if (exchange === undefined || this.pair.client.freeStreams === 0) return;
+    // Before the server's SETTINGS have come a client may open too many streams, and have them refused.
+    const allowed = this.#options.limits?.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
+    if (this.pair.client.openStreams >= allowed) return;
     const fields = [":method", "POST", ":scheme", "http", ":authority", "web", ":path", `/${index}`];
     if (!exchange.request.hasTrailers) fields.push("content-length", String(exchange.request.size));
     const handler = this.#clientHandler(exchange);
