@@ -123,7 +123,8 @@ export class PooledUpstream implements Upstream {
     tried: readonly EndpointPool[],
     failure: UpstreamFailure,
   ): void {
-    if (opened === "failed") this.#tryNext(waiter, tried, failure);
+    // Where others hold connections one of those will do, in a while.
+    if (opened === "failed") this.#tryNext(waiter, tried, pool.connectionCount > 0 ? "overflow" : failure);
     else if (opened === "full") this.#tryNext(waiter, tried, "overflow");
     else if (this.#opening.delete(waiter)) waiter.onUpstream(opened);
     else pool.giveBack(opened);

@@ -23,23 +23,25 @@ describe("an upgrade", () => {
     expect(answer(mesh, client, "bye")).toBe("bye");
   });
 
-  test("whose client has ended its side before the app agrees ends there for the app too, and hears the app out", () => {
-    const mesh = new MemoryMesh();
-    const client = mesh.client();
-    const before = mesh.network.openEnds;
-    client.send(`${upgrade}all`);
-    client.connection.end();
-    mesh.settle();
-    expect(mesh.app().hasEnded).toBe(false);
-    mesh.app().take();
-    expect(answer(mesh, client, `${switched}hello`)).toMatch(/^HTTP\/1\.1 101 .*hello$/s);
-    expect([mesh.app().take(), mesh.app().hasEnded]).toEqual(["all", true]);
-    mesh.app().send(" and bye");
-    mesh.app().connection.end();
-    mesh.settle();
-    expect([client.take(), client.hasEnded]).toEqual([" and bye", true]);
-    expect(mesh.network.openEnds).toBeLessThan(before + 2);
-  });
+  for (const early of ["all", ""]) {
+    test(`whose client sends "${early}" and ends before the app agrees ends there for the app too, and hears it out`, () => {
+      const mesh = new MemoryMesh();
+      const client = mesh.client();
+      const before = mesh.network.openEnds;
+      client.send(`${upgrade}${early}`);
+      client.connection.end();
+      mesh.settle();
+      expect(mesh.app().hasEnded).toBe(false);
+      mesh.app().take();
+      expect(answer(mesh, client, `${switched}hello`)).toMatch(/^HTTP\/1\.1 101 .*hello$/s);
+      expect([mesh.app().take(), mesh.app().hasEnded]).toEqual([early, true]);
+      mesh.app().send(" and bye");
+      mesh.app().connection.end();
+      mesh.settle();
+      expect([client.take(), client.hasEnded]).toEqual([" and bye", true]);
+      expect(mesh.network.openEnds).toBeLessThan(before + 2);
+    });
+  }
 
   test("that the app declines is an ordinary answer, and the connection's last one", () => {
     const mesh = new MemoryMesh();

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { maxReplayBytes } from "../../../proxy/exchange/body-pipe.ts";
+import { Setting } from "../../../proxy/http2/frame-types.ts";
+import { windowUpdate } from "../http2/frames.ts";
 import { UpstreamWorld } from "./upstream-world.ts";
 
 /** A connection that has carried one request and is idle. */
@@ -273,6 +275,29 @@ describe("an endpoint that cannot be reached", () => {
     for (const id of [1, 3, 5]) world.server().answer(id, "ok");
     expect(asked.map(({ seen }) => seen)).toEqual(["200 ok", "200 ok", "200 ok"]);
     expect(world.servers.length).toBe(1);
+  });
+
+  test("any more has the request wait for a connection that stands", () => {
+    const world = new UpstreamWorld({ protocol: "http1" });
+    const running = world.ask();
+    world.refusing.add(0);
+    const next = world.ask("POST", "/next", "body");
+    expect([next.seen, world.upstream.waitingCount]).toEqual(["", 1]);
+    world.server().ok("running");
+    world.server().ok("next");
+    expect([running.seen, next.seen]).toEqual(["200 running", "200 next"]);
+  });
+
+  test("is not dialled again at every byte of a connection that stands", () => {
+    const world = new UpstreamWorld({ protocol: "http2", serverSettings: [Setting.maxConcurrentStreams, 1] });
+    world.ask();
+    world.refusing.add(0);
+    world.ask();
+    expect(world.attempts.length).toBe(2);
+    for (let i = 0; i < 100; i++) world.server().say(windowUpdate(0, 1));
+    expect(world.attempts.length).toBe(2);
+    world.pass(1_000);
+    expect(world.attempts.length).toBe(3);
   });
 
   test("with others that have no room has the request wait for those", () => {
