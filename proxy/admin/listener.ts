@@ -14,9 +14,6 @@ export interface AdminPages {
   drain(): LocalReply;
 }
 
-const maxConnections = 64;
-const idleTimeoutMs = 60_000;
-
 /** The admin address of a proxy, served by the same code as everything else. */
 export function createAdminListener(
   context: ProxyContext,
@@ -25,7 +22,7 @@ export function createAdminListener(
   const policy: RequestPolicy = { decide: (head) => answer(head, options.pages) };
   const admin: Serving<Member> = new Serving({
     context,
-    settings: () => ({ listen: options.listen, service: "admin", maxConnections, idleTimeoutMs }),
+    settings: () => ({ listen: options.listen, service: "admin", ...context.limits().admin }),
     isMutualTls: false,
     isAlwaysServed: true,
     serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),

@@ -78,14 +78,14 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     if (nowMs - this.#connection.lastActivityMs > idleTimeoutMs) {
       closures.idle++;
       this.destroy();
-    } else if (this.#phase === "closing" && nowMs - this.#closingSinceMs > lingerMs) this.destroy();
+    } else if (this.#phase === "closing" && this.#hasLingered(nowMs, lingerMs)) this.destroy();
     else if (this.#out.isBlocked && nowMs - this.#connection.lastWrittenMs > stalledReadMs) {
       closures.stalled_reader++;
       this.destroy();
     } else if (this.#phase === "head" && this.#headSinceMs >= 0 && nowMs - this.#headSinceMs > headTimeoutMs) {
       this.#context.counters.refusals.head_timeout++;
       this.#refuse(textReply(408, "request head took too long"));
-    }
+    } else if (!this.#context.memory.isOverloaded) this.#readOn();
   }
 
   onData(chunk: Buffer): void {
@@ -132,7 +132,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   onBody(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
     this.#unread += end - start;
     this.#exchange?.onRequestData(bytes, start, end, isEnd);
-    if (this.#unread > 0) this.#connection.pause();
+    if (this.#unread > 0 || this.#context.memory.isOverloaded) this.#connection.pause();
   }
 
   onBodyTrailers(block: FieldBlock): void {
@@ -141,6 +141,16 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   consumeRequest(count: number): void {
     this.#unread -= count;
+    if (!this.#context.memory.isOverloaded) this.#readOn();
+  }
+
+  /** Counted from when the last byte left, so that a slow reader gets all of the last answer. */
+  #hasLingered(nowMs: number, lingerMs: number): boolean {
+    const sinceMs = Math.max(this.#closingSinceMs, this.#connection.lastWrittenMs);
+    return !this.#out.isBlocked && nowMs - sinceMs > lingerMs;
+  }
+
+  #readOn(): void {
     if (this.#unread === 0 && this.#phase === "exchange" && !this.#body.isDone) this.#connection.resume();
   }
 

@@ -30,6 +30,8 @@ export interface ConnectionOptions {
   readonly pool: BufferPool;
   /** How header blocks are sent. */
   readonly hpack: HpackEncoderOptions;
+  /** While it is overloaded the connection's window is not opened again; `sweep` makes up for it. */
+  readonly memory?: { readonly isOverloaded: boolean };
 }
 
 /** What only a server or only a client does. */
@@ -69,7 +71,7 @@ export class ConnectionCore<Handler extends StreamHandler> {
     this.events = events;
     this.guard = new FloodGuard(options.limits);
     this.sender = new Sender({ ...options, peer: this.peer, guard: this.guard });
-    this.receiver = new Receiver(options.limits, this.sender.output);
+    this.receiver = new Receiver(options.limits, this.sender.output, options.memory);
   }
 
   announceOutput(): void {

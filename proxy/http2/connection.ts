@@ -11,7 +11,15 @@ import type { Http2Stream, StreamHandler } from "./stream.ts";
 /** The part of a connection that moves bytes. */
 export type Outgoing = Pick<
   Http2Connection<StreamHandler>,
-  "receive" | "takeOutput" | "releaseOutput" | "pauseOutput" | "resumeOutput" | "sweep" | "close" | "isDrained"
+  | "receive"
+  | "outputBytes"
+  | "takeOutput"
+  | "releaseOutput"
+  | "pauseOutput"
+  | "resumeOutput"
+  | "sweep"
+  | "close"
+  | "isDrained"
 >;
 
 /**
@@ -25,7 +33,9 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
   readonly #frames: IncomingFrames<Handler>;
   readonly #reader: FrameReader;
   #startedMs = -1;
-  #headerBlockSinceMs = -1;
+  /** What has begun and not ended, by the reader's number, and since when. */
+  #pendingUnit = 0;
+  #pendingSinceMs = 0;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.core = new ConnectionCore<Handler>(options, this, events);
@@ -61,6 +71,11 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     return this.core.receiver.unread;
   }
 
+  /** Written and not taken yet. */
+  get outputBytes(): number {
+    return this.core.sender.output.length;
+  }
+
   /** Bytes from the peer. `nowMs` is any clock that does not go back. */
   receive(bytes: Buffer, nowMs: number): void {
     const { core } = this;
@@ -70,8 +85,11 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     const start = this.skipPreface(bytes);
     this.#reader.read(bytes, start, core);
     core.isReceiving = false;
-    if (!this.#reader.isInHeaderBlock) this.#headerBlockSinceMs = -1;
-    else if (this.#headerBlockSinceMs < 0) this.#headerBlockSinceMs = nowMs;
+    const pending = this.#reader.pendingUnit;
+    if (pending !== this.#pendingUnit) {
+      this.#pendingUnit = pending;
+      this.#pendingSinceMs = nowMs;
+    }
     core.announceOutput();
   }
 
@@ -82,7 +100,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     this.#tell(nowMs);
     if (!core.hasSettingsAck && nowMs - this.#startedMs > core.limits.settingsAckMs) {
       core.fail(ErrorCode.settingsTimeout, "settings_timeout");
-    } else if (this.#headerBlockSinceMs >= 0 && nowMs - this.#headerBlockSinceMs > core.limits.headerBlockMs) {
+    } else if (this.#pendingUnit > 0 && nowMs - this.#pendingSinceMs > core.limits.headerBlockMs) {
       core.fail(ErrorCode.enhanceYourCalm, "header_timeout");
     } else {
       for (const stream of [...core.sender.blocked]) {
@@ -90,6 +108,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
         core.streamError(stream.id, ErrorCode.flowControlError, "stalled_window");
       }
     }
+    core.receiver.refillConnection();
     core.announceOutput();
   }
 

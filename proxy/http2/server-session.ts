@@ -42,7 +42,7 @@ export class ServerSession implements Member, ServerEvents {
       },
     });
     this.#http2 = new Http2ServerConnection(
-      { limits: options.limits, pool: context.buffers, hpack: options.hpack },
+      { limits: options.limits, pool: context.buffers, hpack: options.hpack, memory: context.memory },
       this,
     );
     this.#glue.attach(this.#http2);

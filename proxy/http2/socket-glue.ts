@@ -67,7 +67,8 @@ export class SocketGlue implements ConnectionHandler {
 
   /** Called about once a second. */
   sweep(nowMs: number): void {
-    if (this.#isEnding && nowMs - this.#endingSinceMs > this.#limits.lingerMs) {
+    const endingSinceMs = Math.max(this.#endingSinceMs, this.connection.lastWrittenMs);
+    if (this.#isEnding && !this.connection.isBlocked && nowMs - endingSinceMs > this.#limits.lingerMs) {
       this.connection.destroy();
       return;
     }
@@ -98,11 +99,16 @@ export class SocketGlue implements ConnectionHandler {
   }
 
   onData(chunk: Buffer): void {
+    const http2 = this.#http2;
+    if (http2 === undefined) return;
     this.#onBytes(chunk.length, 0);
-    this.#http2?.receive(chunk, this.#monotonicMs());
+    http2.receive(chunk, this.#monotonicMs());
+    // Heads need no window: who asks for many of them and reads none is asked no more until it does.
+    if (this.connection.isBlocked && http2.outputBytes > this.#limits.maxOutputBytes) this.connection.pause();
   }
 
   onDrain(): void {
+    this.connection.resume();
     this.#http2?.resumeOutput();
     this.flush();
   }

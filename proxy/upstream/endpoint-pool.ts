@@ -23,9 +23,6 @@ export interface EndpointPoolOptions {
 
 type OnReady = (connection: UpstreamConnection | undefined) => void;
 
-/** HTTP/2 connections to one endpoint at most: more are opened only when those there are full or congested. */
-const maxSessions = 8;
-
 /**
  * Connections to one endpoint, of either protocol. HTTP/1.1 carries one exchange each, and the one used last is taken first,
  * so that surplus ones grow idle and are closed. HTTP/2 carries all of them over as few connections as will do, because what
@@ -76,7 +73,7 @@ export class EndpointPool implements ClientOwner {
       return;
     }
     // Until it is known what is spoken, and for HTTP/2 in any case, one attempt serves everybody.
-    if (this.#sessions.length >= maxSessions) {
+    if (this.#sessions.length >= this.#maxSessions) {
       onReady(undefined);
       return;
     }
@@ -133,6 +130,11 @@ export class EndpointPool implements ClientOwner {
     for (const session of [...this.#sessions]) session.close();
   }
 
+  /** HTTP/2 connections at most: more are opened only when those there are full or congested. */
+  get #maxSessions(): number {
+    return this.#options.limits().connections.maxPoolSessions;
+  }
+
   #takeSession(): ClientSession | undefined {
     let best: ClientSession | undefined;
     for (const session of this.#sessions) {
@@ -140,7 +142,12 @@ export class EndpointPool implements ClientOwner {
       if (best === undefined || session.openStreams < best.openStreams) best = session;
     }
     // Another one is worth its handshake when this one has no room on the way; it is there for the next request.
-    if (best?.isCongested === true && !this.#isConnecting && this.#sessions.length < maxSessions && this.hasRoom) {
+    if (
+      best?.isCongested === true &&
+      !this.#isConnecting &&
+      this.#sessions.length < this.#maxSessions &&
+      this.hasRoom
+    ) {
       this.open(() => undefined);
     }
     return best;
