@@ -144,6 +144,10 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     if (!this.#context.memory.isOverloaded) this.#readOn();
   }
 
+  get #isBodyWanted(): boolean {
+    return this.#unread === 0 && !this.#body.isDone;
+  }
+
   /** Counted from when the last byte left, so that a slow reader gets all of the last answer. */
   #hasLingered(nowMs: number, lingerMs: number): boolean {
     const sinceMs = Math.max(this.#closingSinceMs, this.#connection.lastWrittenMs);
@@ -151,7 +155,9 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   }
 
   #readOn(): void {
-    if (this.#unread === 0 && this.#phase === "exchange" && !this.#body.isDone) this.#connection.resume();
+    if (this.#phase === "head" ? !this.#out.isBlocked : this.#phase === "exchange" && this.#isBodyWanted) {
+      this.#connection.resume();
+    }
   }
 
   inform(head: ResponseHead): void {
@@ -215,6 +221,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
       if (request === "incomplete") {
         // From its first byte on: one that drips has no more time than one that stops.
         if (this.#headSinceMs < 0) this.#headSinceMs = this.#context.monotonicMs();
+        if (this.#context.memory.isOverloaded) this.#connection.pause();
         break;
       }
       if (typeof request === "string") {

@@ -25,13 +25,22 @@ export interface ConnectionEvents {
   onStreamProblem(streamId: number, problem: StreamProblem): void;
 }
 
+/** What all connections hold together. */
+export interface SharedMemory {
+  heldBytes: number;
+  readonly isOverloaded: boolean;
+}
+
 export interface ConnectionOptions {
   readonly limits: Http2Limits;
   readonly pool: BufferPool;
   /** How header blocks are sent. */
   readonly hpack: HpackEncoderOptions;
-  /** While it is overloaded the connection's window is not opened again; `sweep` makes up for it. */
-  readonly memory?: { readonly isOverloaded: boolean };
+  /**
+   * Frames and header blocks that are not complete are counted there. While it is overloaded the connection's window is not opened
+   * again; `sweep` makes up for it.
+   */
+  readonly memory?: SharedMemory;
 }
 
 /** What only a server or only a client does. */

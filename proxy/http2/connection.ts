@@ -1,4 +1,10 @@
-import { ConnectionCore, type ConnectionEvents, type ConnectionOptions, type Role } from "./connection-core.ts";
+import {
+  ConnectionCore,
+  type ConnectionEvents,
+  type ConnectionOptions,
+  type Role,
+  type SharedMemory,
+} from "./connection-core.ts";
 import { ErrorCode } from "./error-codes.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -36,11 +42,15 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
   /** What has begun and not ended, by the reader's number, and since when. */
   #pendingUnit = 0;
   #pendingSinceMs = 0;
+  readonly #memory: SharedMemory | undefined;
+  /** What is counted there for this connection. */
+  #heldBytes = 0;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.core = new ConnectionCore<Handler>(options, this, events);
     this.#frames = new IncomingFrames(this.core);
     this.#reader = new FrameReader(this.#frames, options.limits);
+    this.#memory = options.memory;
   }
 
   get openStreams(): number {
@@ -90,6 +100,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
       this.#pendingUnit = pending;
       this.#pendingSinceMs = nowMs;
     }
+    if (pending > 0 || this.#heldBytes > 0) this.#count(core.hasFailed ? 0 : this.#reader.heldBytes);
     core.announceOutput();
   }
 
@@ -211,6 +222,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
   /** The transport is gone: every open stream gets its `onReset`. */
   close(): void {
     if (!this.core.hasFailed) this.core.abandonStreams(ErrorCode.internalError);
+    this.#count(0);
     this.core.sender.output.drop();
   }
 
@@ -226,6 +238,11 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     this.core.sender.headers(stream, block, isEnd);
     if (isEnd) this.core.closeLocal(stream);
     this.core.announceOutput();
+  }
+
+  #count(heldBytes: number): void {
+    if (this.#memory !== undefined) this.#memory.heldBytes += heldBytes - this.#heldBytes;
+    this.#heldBytes = heldBytes;
   }
 
   #tell(nowMs: number): void {

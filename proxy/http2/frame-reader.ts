@@ -78,6 +78,11 @@ export class FrameReader {
     return this.#partialLength > 0 ? this.#units + 1 : 0;
   }
 
+  /** Memory for what is not complete. */
+  get heldBytes(): number {
+    return (this.#payload?.length ?? 0) + this.#assembly.heldBytes;
+  }
+
   /** Reads `bytes` from `start` on, up to the first connection error of whichever side finds it. */
   read(bytes: Buffer, start: number, connection: { readonly hasFailed: boolean }): void {
     let at = start;

@@ -1,3 +1,4 @@
+import type { SharedMemory } from "./connection-core.ts";
 import { defaultWindowBytes } from "./frame-types.ts";
 import { writeWindowUpdate } from "./frame-writer.ts";
 import type { Http2Limits } from "./limits.ts";
@@ -15,13 +16,13 @@ export class Receiver<Handler extends StreamHandler> {
   isEndOfStream = false;
   readonly #limits: Http2Limits;
   readonly #output: OutputBuffer;
-  readonly #memory: { readonly isOverloaded: boolean } | undefined;
+  readonly #memory: SharedMemory | undefined;
   #window = defaultWindowBytes;
   #unread = 0;
   /** Until our SETTINGS are acknowledged the peer may still act on the default window. */
   #streamWindow: number;
 
-  constructor(limits: Http2Limits, output: OutputBuffer, memory?: { readonly isOverloaded: boolean }) {
+  constructor(limits: Http2Limits, output: OutputBuffer, memory?: SharedMemory) {
     this.#limits = limits;
     this.#output = output;
     this.#memory = memory;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { answer, deliver, get, ok } from "./exchange/talk.ts";
-import { clientPreface } from "../../proxy/http2/frame-types.ts";
+import { clientPreface, Flag, FrameType } from "../../proxy/http2/frame-types.ts";
 import * as f from "./http2/frames.ts";
 import { callerConfig, MemoryMesh, type Wire } from "./memory-mesh.ts";
 
@@ -49,6 +49,25 @@ describe("while memory is short", () => {
     app.send(ok("done"));
     mesh.settle();
     expect(client.take()).toBe(ok("done"));
+  });
+
+  test("a head of HTTP/1.1 is not read any further, and then goes on by itself", async () => {
+    const mesh = new MemoryMesh(limits);
+    const client = mesh.client();
+    const slow = fill(mesh);
+    const app = mesh.app();
+    app.take();
+    // The read that was under way still comes.
+    client.send(get.slice(0, 5));
+    mesh.settle();
+    client.send(get.slice(5));
+    mesh.settle();
+    await mesh.pass(1_000);
+    // Read, it would have been answered 503.
+    expect(client.received).toBe("");
+    await relieve(mesh, slow);
+    expect(app.take()).toStartWith("GET / ");
+    expect(answer(mesh, client, ok("x"))).toBe(ok("x"));
   });
 
   test("a tcp connection is not read any further, and then goes on by itself", async () => {
@@ -123,6 +142,28 @@ test("what a tcp client sends before its server is reached counts as held, and n
   mesh.settle();
   expect(mesh.app().take()).toBe("early".repeat(1_000));
   expect(reading(mesh, "atoll_proxy_buffered_bytes")).toBe("0");
+});
+
+test("half a frame or header block of HTTP/2 counts as held until it is whole or its connection is gone", () => {
+  const mesh = new MemoryMesh();
+  const connect = (half: Buffer): Wire => {
+    const client = mesh.client();
+    client.connection.write(Buffer.concat([clientPreface, f.settings(), f.settingsAck(), half]));
+    mesh.settle();
+    return client;
+  };
+  const held = (): number => Number(reading(mesh, "atoll_proxy_buffered_bytes"));
+  const block = f.literals([...f.getFields, "x", "v".repeat(5_000)]);
+  const opened = f.frame(FrameType.headers, Flag.endStream, 1, block);
+  const whole = f.frame(FrameType.headers, Flag.endStream | Flag.endHeaders, 1, block);
+  const [halfBlock, halfFrame] = [connect(opened), connect(whole.subarray(0, 100))];
+  expect(held()).toBeGreaterThanOrEqual(2 * block.length);
+  halfBlock.connection.write(f.frame(FrameType.continuation, Flag.endHeaders, 1));
+  mesh.settle();
+  expect(held()).toBe(block.length);
+  halfFrame.connection.destroy();
+  mesh.settle();
+  expect(held()).toBe(0);
 });
 
 test("a slow reader gets all of the last answer, however long that takes beyond the linger", async () => {
