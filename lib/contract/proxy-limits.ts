@@ -91,6 +91,7 @@ export const ProxyLimitsSchema = Type.Object(
       {
         maxPerSource: Count(32_768, 1_000_000, "of one listener: of one caller's SPIFFE id, else of one address"),
         maxRequests: Count(2_147_483_647, 2_147_483_647, "carried by one connection; Envoy's, which is no limit"),
+        maxPoolSessions: Count(8, 1_000, "HTTP/2 connections to one endpoint; more only when those there are full"),
         maxPoolIdle: Count(1_024, 65_535, "idle HTTP/1.1 connections kept for one endpoint"),
       },
       { additionalProperties: false, default: {} },
@@ -99,6 +100,13 @@ export const ProxyLimitsSchema = Type.Object(
       {
         maxUnderWay: Count(1_024, 65_535, "TLS handshakes of one listener that have begun and not ended"),
         timeoutMs: Milliseconds(5_000, "for one handshake"),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    admin: Type.Object(
+      {
+        maxConnections: Count(64, 65_535, "of the admin address"),
+        idleTimeoutMs: Milliseconds(60_000, "of its connections"),
       },
       { additionalProperties: false, default: {} },
     ),

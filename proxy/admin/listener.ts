@@ -17,28 +17,25 @@ export interface AdminPages {
   restart(): LocalReply;
 }
 
-const maxConnections = 64;
-const idleTimeoutMs = 60_000;
-
 /** The admin address of a proxy, served by the same code as everything else. */
 export function createAdminListener(
   context: ProxyContext,
   options: { readonly listen: string; readonly pages: AdminPages },
 ): Serving<Member> {
   const policy: RequestPolicy = { decide: (head) => answer(head, options.pages) };
-  const settings = {
+  const fixed = {
     listen: options.listen,
     service: "admin",
     protocol: "http",
-    maxConnections,
-    idleTimeoutMs,
-    streamIdleTimeoutMs: idleTimeoutMs,
     requestRules: defaultRequestRules,
     grpcWeb: false,
   } as const;
   const admin: Serving<Member> = new Serving({
     context,
-    settings: () => settings,
+    settings: () => {
+      const { admin: limits } = context.limits();
+      return { ...fixed, ...limits, streamIdleTimeoutMs: limits.idleTimeoutMs };
+    },
     isMutualTls: false,
     isAlwaysServed: true,
     isAlone: true,

@@ -82,14 +82,17 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     if (nowMs - this.#connection.lastActivityMs > idleTimeoutMs) {
       closures.idle++;
       this.destroy();
-    } else if (this.#phase === "closing" && nowMs - this.#closingSinceMs > lingerMs) this.destroy();
+    } else if (this.#phase === "closing" && this.#hasLingered(nowMs, lingerMs)) this.destroy();
     else if (this.#out.isBlocked && nowMs - this.#connection.lastWrittenMs > stalledReadMs) {
       closures.stalled_reader++;
       this.destroy();
     } else if (this.#phase === "head" && this.#headSinceMs >= 0 && nowMs - this.#headSinceMs > headTimeoutMs) {
       this.#context.counters.refusals.head_timeout++;
       this.#refuse(textReply(408, "request head took too long"));
-    } else if (this.#context.isDraining()) this.#maybeRest(nowMs);
+    } else {
+      if (!this.#context.memory.isOverloaded) this.#readOn();
+      if (this.#context.isDraining()) this.#maybeRest(nowMs);
+    }
   }
 
   onData(chunk: Buffer): void {
@@ -136,7 +139,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   onBody(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
     this.#unread += end - start;
     this.#exchange?.onRequestData(bytes, start, end, isEnd);
-    if (this.#unread > 0) this.#connection.pause();
+    if (this.#unread > 0 || this.#context.memory.isOverloaded) this.#connection.pause();
   }
 
   onBodyTrailers(block: FieldBlock): void {
@@ -145,7 +148,23 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   consumeRequest(count: number): void {
     this.#unread -= count;
-    if (this.#unread === 0 && this.#phase === "exchange" && !this.#body.isDone) this.#connection.resume();
+    if (!this.#context.memory.isOverloaded) this.#readOn();
+  }
+
+  get #isBodyWanted(): boolean {
+    return this.#unread === 0 && !this.#body.isDone;
+  }
+
+  /** Counted from when the last byte left, so that a slow reader gets all of the last answer. */
+  #hasLingered(nowMs: number, lingerMs: number): boolean {
+    const sinceMs = Math.max(this.#closingSinceMs, this.#connection.lastWrittenMs);
+    return !this.#out.isBlocked && nowMs - sinceMs > lingerMs;
+  }
+
+  #readOn(): void {
+    if (this.#phase === "head" ? !this.#out.isBlocked : this.#phase === "exchange" && this.#isBodyWanted) {
+      this.#connection.resume();
+    }
   }
 
   inform(head: ResponseHead): void {
@@ -219,6 +238,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
       if (request === "incomplete") {
         // From its first byte on: one that drips has no more time than one that stops.
         if (this.#headSinceMs < 0) this.#headSinceMs = this.#context.monotonicMs();
+        if (this.#context.memory.isOverloaded) this.#connection.pause();
         break;
       }
       if (typeof request === "string") {

@@ -25,11 +25,22 @@ export interface ConnectionEvents {
   onStreamProblem(streamId: number, problem: StreamProblem): void;
 }
 
+/** What all connections hold together. */
+export interface SharedMemory {
+  heldBytes: number;
+  readonly isOverloaded: boolean;
+}
+
 export interface ConnectionOptions {
   readonly limits: Http2Limits;
   readonly pool: BufferPool;
   /** How header blocks are sent. */
   readonly hpack: HpackEncoderOptions;
+  /**
+   * Frames and header blocks that are not complete are counted there. While it is overloaded the connection's window is not opened
+   * again; `sweep` makes up for it.
+   */
+  readonly memory?: SharedMemory;
 }
 
 /** What only a server or only a client does. */
@@ -69,7 +80,7 @@ export class ConnectionCore<Handler extends StreamHandler> {
     this.events = events;
     this.guard = new FloodGuard(options.limits);
     this.sender = new Sender({ ...options, peer: this.peer, guard: this.guard });
-    this.receiver = new Receiver(options.limits, this.sender.output);
+    this.receiver = new Receiver(options.limits, this.sender.output, options.memory);
   }
 
   announceOutput(): void {

@@ -1,4 +1,10 @@
-import { ConnectionCore, type ConnectionEvents, type ConnectionOptions, type Role } from "./connection-core.ts";
+import {
+  ConnectionCore,
+  type ConnectionEvents,
+  type ConnectionOptions,
+  type Role,
+  type SharedMemory,
+} from "./connection-core.ts";
 import { ErrorCode } from "./error-codes.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import { FrameReader } from "./frame-reader.ts";
@@ -11,7 +17,15 @@ import type { Http2Stream, StreamHandler } from "./stream.ts";
 /** The part of a connection that moves bytes. */
 export type Outgoing = Pick<
   Http2Connection<StreamHandler>,
-  "receive" | "takeOutput" | "releaseOutput" | "pauseOutput" | "resumeOutput" | "sweep" | "close" | "isDrained"
+  | "receive"
+  | "outputBytes"
+  | "takeOutput"
+  | "releaseOutput"
+  | "pauseOutput"
+  | "resumeOutput"
+  | "sweep"
+  | "close"
+  | "isDrained"
 >;
 
 /**
@@ -25,12 +39,18 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
   readonly #frames: IncomingFrames<Handler>;
   readonly #reader: FrameReader;
   #startedMs = -1;
-  #headerBlockSinceMs = -1;
+  /** What has begun and not ended, by the reader's number, and since when. */
+  #pendingUnit = 0;
+  #pendingSinceMs = 0;
+  readonly #memory: SharedMemory | undefined;
+  /** What is counted there for this connection. */
+  #heldBytes = 0;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.core = new ConnectionCore<Handler>(options, this, events);
     this.#frames = new IncomingFrames(this.core);
     this.#reader = new FrameReader(this.#frames, options.limits);
+    this.#memory = options.memory;
   }
 
   get openStreams(): number {
@@ -66,6 +86,11 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     return this.core.receiver.unread;
   }
 
+  /** Written and not taken yet. */
+  get outputBytes(): number {
+    return this.core.sender.output.length;
+  }
+
   /** Bytes from the peer. `nowMs` is any clock that does not go back. */
   receive(bytes: Buffer, nowMs: number): void {
     const { core } = this;
@@ -75,8 +100,12 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     const start = this.skipPreface(bytes);
     this.#reader.read(bytes, start, core);
     core.isReceiving = false;
-    if (!this.#reader.isInHeaderBlock) this.#headerBlockSinceMs = -1;
-    else if (this.#headerBlockSinceMs < 0) this.#headerBlockSinceMs = nowMs;
+    const pending = this.#reader.pendingUnit;
+    if (pending !== this.#pendingUnit) {
+      this.#pendingUnit = pending;
+      this.#pendingSinceMs = nowMs;
+    }
+    if (pending > 0 || this.#heldBytes > 0) this.#count(core.hasFailed ? 0 : this.#reader.heldBytes);
     core.announceOutput();
   }
 
@@ -87,7 +116,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     this.#tell(nowMs);
     if (!core.hasSettingsAck && nowMs - this.#startedMs > core.limits.settingsAckMs) {
       core.fail(ErrorCode.settingsTimeout, "settings_timeout");
-    } else if (this.#headerBlockSinceMs >= 0 && nowMs - this.#headerBlockSinceMs > core.limits.headerBlockMs) {
+    } else if (this.#pendingUnit > 0 && nowMs - this.#pendingSinceMs > core.limits.headerBlockMs) {
       core.fail(ErrorCode.enhanceYourCalm, "header_timeout");
     } else {
       for (const stream of [...core.sender.blocked]) {
@@ -95,6 +124,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
         core.streamError(stream.id, ErrorCode.flowControlError, "stalled_window");
       }
     }
+    core.receiver.refillConnection();
     core.announceOutput();
   }
 
@@ -197,6 +227,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
   /** The transport is gone: every open stream gets its `onReset`. */
   close(): void {
     if (!this.core.hasFailed) this.core.abandonStreams(ErrorCode.internalError);
+    this.#count(0);
     this.core.sender.output.drop();
   }
 
@@ -212,6 +243,11 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
     this.core.sender.headers(stream, block, isEnd);
     if (isEnd) this.core.closeLocal(stream);
     this.core.announceOutput();
+  }
+
+  #count(heldBytes: number): void {
+    if (this.#memory !== undefined) this.#memory.heldBytes += heldBytes - this.#heldBytes;
+    this.#heldBytes = heldBytes;
   }
 
   #tell(nowMs: number): void {

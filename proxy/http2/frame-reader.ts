@@ -60,6 +60,8 @@ export class FrameReader {
   /** DATA: bytes of data still to come, and of padding behind them. Skipping: bytes to skip. */
   #left = 0;
   #padding = 0;
+  /** Frames so far, a header block counted once. */
+  #units = 0;
 
   constructor(sink: FrameSink, limits: Http2Limits) {
     this.#sink = sink;
@@ -67,9 +69,18 @@ export class FrameReader {
     this.#assembly = new HeaderAssembly(sink, limits);
   }
 
-  /** Whether HEADERS came and the end of its block has not. */
-  get isInHeaderBlock(): boolean {
-    return this.#assembly.streamId !== 0;
+  /**
+   * A number for what has begun and not ended: a header block with all its frames, or any other frame but DATA. The same as long
+   * as it is the same one; 0 when there is none.
+   */
+  get pendingUnit(): number {
+    if (this.#assembly.streamId !== 0 || this.#phase === "payload") return this.#units;
+    return this.#partialLength > 0 ? this.#units + 1 : 0;
+  }
+
+  /** Memory for what is not complete. */
+  get heldBytes(): number {
+    return (this.#payload?.length ?? 0) + this.#assembly.heldBytes;
   }
 
   /** Reads `bytes` from `start` on, up to the first connection error of whichever side finds it. */
@@ -126,6 +137,7 @@ export class FrameReader {
     const type = bytes[at + 3] ?? 0;
     const flags = bytes[at + 4] ?? 0;
     const streamId = readUint31(bytes, at + 5);
+    if (this.#assembly.streamId === 0) this.#units++;
     this.#length = length;
     this.#type = type;
     this.#flags = flags;

@@ -30,6 +30,10 @@ export class HeaderAssembly {
     this.#maxContinuations = limits.maxContinuationFrames;
   }
 
+  get heldBytes(): number {
+    return this.#block.length;
+  }
+
   /** One whole payload of either type. */
   add(type: number, flags: number, streamId: number, bytes: Buffer, start: number, end: number): void {
     const isComplete = (flags & Flag.endHeaders) !== 0;

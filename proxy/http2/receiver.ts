@@ -1,3 +1,4 @@
+import type { SharedMemory } from "./connection-core.ts";
 import { defaultWindowBytes } from "./frame-types.ts";
 import { writeWindowUpdate } from "./frame-writer.ts";
 import type { Http2Limits } from "./limits.ts";
@@ -15,14 +16,16 @@ export class Receiver<Handler extends StreamHandler> {
   isEndOfStream = false;
   readonly #limits: Http2Limits;
   readonly #output: OutputBuffer;
+  readonly #memory: SharedMemory | undefined;
   #window = defaultWindowBytes;
   #unread = 0;
   /** Until our SETTINGS are acknowledged the peer may still act on the default window. */
   #streamWindow: number;
 
-  constructor(limits: Http2Limits, output: OutputBuffer) {
+  constructor(limits: Http2Limits, output: OutputBuffer, memory?: SharedMemory) {
     this.#limits = limits;
     this.#output = output;
+    this.#memory = memory;
     this.#streamWindow = Math.max(limits.streamWindowBytes, defaultWindowBytes);
   }
 
@@ -100,7 +103,7 @@ export class Receiver<Handler extends StreamHandler> {
   refillConnection(): void {
     const size = Math.max(this.#limits.connectionWindowBytes, defaultWindowBytes);
     const due = Math.min(size, this.#limits.maxUnreadBytes - this.#unread) - this.#window;
-    if (due * 2 < size || due <= 0) return;
+    if (due * 2 < size || due <= 0 || this.#memory?.isOverloaded === true) return;
     this.#window += due;
     writeWindowUpdate(this.#output, 0, due);
   }

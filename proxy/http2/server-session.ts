@@ -43,7 +43,7 @@ export class ServerSession implements Member, ServerEvents {
       onReceived: () => undefined,
     });
     this.#http2 = new Http2ServerConnection(
-      { limits: options.limits, pool: context.buffers, hpack: options.hpack },
+      { limits: options.limits, pool: context.buffers, hpack: options.hpack, memory: context.memory },
       this,
     );
     this.#glue.attach(this.#http2);

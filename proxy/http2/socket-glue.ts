@@ -74,7 +74,8 @@ export class SocketGlue implements ConnectionHandler {
 
   /** Called about once a second. */
   sweep(nowMs: number): void {
-    if (this.#isEnding && nowMs - this.#endingSinceMs > this.#limits.lingerMs) {
+    const endingSinceMs = Math.max(this.#endingSinceMs, this.connection.lastWrittenMs);
+    if (this.#isEnding && !this.connection.isBlocked && nowMs - endingSinceMs > this.#limits.lingerMs) {
       this.connection.destroy();
       return;
     }
@@ -110,12 +111,15 @@ export class SocketGlue implements ConnectionHandler {
     this.#onBytes(chunk.length, 0);
     this.lastReceivedMs = this.#monotonicMs();
     http2.receive(chunk, this.lastReceivedMs);
+    // Heads need no window: who asks for many of them and reads none is asked no more until it does.
+    if (this.connection.isBlocked && http2.outputBytes > this.#limits.maxOutputBytes) this.connection.pause();
     // The last stream of a connection that is shut down may end without a word to write.
     if (http2.isDrained) this.announce();
     this.#onReceived();
   }
 
   onDrain(): void {
+    this.connection.resume();
     this.#http2?.resumeOutput();
     this.flush();
   }

@@ -123,6 +123,8 @@ export class InboundListener {
     return new TcpSession({
       client,
       counters: this.serving.connections,
+      memory: this.#context.memory,
+      stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
       dial: (onResult) =>
         this.#dialApp((result) => {
           if (!result.ok) this.serving.connections.refusals.connect_failure++;

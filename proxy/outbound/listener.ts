@@ -100,6 +100,8 @@ export class OutboundListener {
     return new TcpSession({
       client,
       counters: this.serving.connections,
+      memory: this.#context.memory,
+      stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
       dial: (onResult) =>
         this.#dial(new Set(), onResult, (endpoint) => {
           endpoint.tcpConnections++;

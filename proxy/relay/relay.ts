@@ -6,6 +6,8 @@ export interface RelayOptions {
   readonly client: Connection;
   readonly server: Connection;
   readonly counters: ConnectionCounters;
+  /** While it is overloaded nothing more is read; see {@link Relay.readOn}. */
+  readonly memory: { readonly isOverloaded: boolean };
   /** Called once when both sides are gone. */
   readonly onClosed: () => void;
 }
@@ -39,6 +41,19 @@ export class Relay {
     return Math.max(this.#options.client.lastActivityMs, this.#options.server.lastActivityMs);
   }
 
+  /** Reads again what can be passed on. */
+  readOn(): void {
+    const { client, server } = this.#options;
+    if (!server.isBlocked) client.resume();
+    if (!client.isBlocked) server.resume();
+  }
+
+  /** One side has not taken a byte since before `sinceMs`, though some wait for it. */
+  isStalledSince(sinceMs: number): boolean {
+    const { client, server } = this.#options;
+    return (client.isBlocked && client.lastWrittenMs < sinceMs) || (server.isBlocked && server.lastWrittenMs < sinceMs);
+  }
+
   /** For a client that had half-closed before the relay began. */
   endFromClient(): void {
     this.#options.client.handler.onEnd();
@@ -51,9 +66,9 @@ export class Relay {
 
   #half(from: Connection, to: Connection, count: (bytes: number) => void): ConnectionHandler {
     return {
-      onData(chunk) {
+      onData: (chunk) => {
         count(chunk.length);
-        if (!to.write(chunk)) from.pause();
+        if (!to.write(chunk) || this.#options.memory.isOverloaded) from.pause();
       },
       onDrain: () => to.resume(),
       onEnd: () => {

@@ -1,3 +1,4 @@
+import type { BufferedMemory } from "../buffered-memory.ts";
 import type { Member, SweepLimits } from "../connection-set.ts";
 import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
 import type { Connection } from "../transport/transport.ts";
@@ -6,6 +7,9 @@ import { Relay } from "./relay.ts";
 export interface TcpSessionOptions {
   readonly client: Connection;
   readonly counters: ConnectionCounters;
+  readonly memory: BufferedMemory;
+  /** While memory is short, a side that takes nothing for so long is given up. */
+  readonly stalledReadMs: () => number;
   /** Dials the other side; undefined when there is none to be had. Answers once, later. */
   readonly dial: (onResult: (server: Connection | undefined) => void) => void;
   readonly onClosed: () => void;
@@ -29,6 +33,7 @@ export class TcpSession implements Member {
     options.client.handler = {
       onData: (chunk) => {
         this.#early.push(chunk);
+        options.memory.heldBytes += chunk.length;
         options.client.pause();
       },
       onDrain: () => undefined,
@@ -52,10 +57,16 @@ export class TcpSession implements Member {
   }
 
   sweep(limits: SweepLimits): void {
+    const { counters, memory, stalledReadMs } = this.#options;
     const lastMs = this.#relay?.lastActivityMs ?? this.#client.lastActivityMs;
-    if (limits.nowMs - lastMs <= limits.idleTimeoutMs) return;
-    this.#options.counters.closures.idle++;
-    this.destroy();
+    if (limits.nowMs - lastMs > limits.idleTimeoutMs) {
+      counters.closures.idle++;
+      this.destroy();
+    } else if (!memory.isOverloaded) this.#relay?.readOn();
+    else if (this.#relay?.isStalledSince(limits.nowMs - stalledReadMs()) === true) {
+      counters.closures.stalled_reader++;
+      this.destroy();
+    }
   }
 
   #onDialled(server: Connection | undefined): void {
@@ -71,19 +82,26 @@ export class TcpSession implements Member {
       this.#options.counters.readBytes += chunk.length;
       server.write(chunk);
     }
-    this.#early = [];
+    this.#dropEarly();
     this.#relay = new Relay({
       client: this.#client,
       server,
       counters: this.#options.counters,
+      memory: this.#options.memory,
       onClosed: () => this.#close(),
     });
     if (this.#hasClientEnded) this.#relay.endFromClient();
   }
 
+  #dropEarly(): void {
+    for (const chunk of this.#early) this.#options.memory.heldBytes -= chunk.length;
+    this.#early = [];
+  }
+
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#dropEarly();
     this.#options.onClosed();
   }
 }

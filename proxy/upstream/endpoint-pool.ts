@@ -43,8 +43,6 @@ interface Expectation {
   readonly sinceMs: number;
 }
 
-/** HTTP/2 connections to one endpoint at most: more are opened only when those there are full or congested. */
-const maxSessions = 8;
 const failingMs = 1_000;
 
 /**
@@ -95,7 +93,7 @@ export class EndpointPool implements ClientOwner {
     if (this.#isConnecting) return true;
     if (this.#connectionCount >= this.#options.maxConnections) return false;
     // One that has not yet said how much it takes, or takes nothing now, is waited for.
-    return this.#sessions.length < maxSessions && this.#sessions.every((session) => session.isSaturated);
+    return this.#sessions.length < this.#maxSessions && this.#sessions.every((session) => session.isSaturated);
   }
 
   /** An attempt has failed a moment ago: who can wait should not make the next one at once. */
@@ -174,6 +172,11 @@ export class EndpointPool implements ClientOwner {
     }
   }
 
+  /** HTTP/2 connections at most: more are opened only when those there are full or congested. */
+  get #maxSessions(): number {
+    return this.#options.limits().connections.maxPoolSessions;
+  }
+
   /** The oldest one that will do: so those that were opened in a rush grow idle and are closed. */
   #takeSession(): ClientSession | undefined {
     let best: ClientSession | undefined;
@@ -184,7 +187,7 @@ export class EndpointPool implements ClientOwner {
     }
     // Another one is worth its handshake when these have no room on the way; it is there for the next request.
     const { maxConnections } = this.#options;
-    if (best !== undefined && this.#sessions.length < maxSessions && this.#connectionCount < maxConnections) {
+    if (best !== undefined && this.#sessions.length < this.#maxSessions && this.#connectionCount < maxConnections) {
       this.#connectForAll();
     }
     return best;

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const list = readFileSync(join(import.meta.dir, "../ATTACKS.md"), "utf8");
-const row = /^\| (?<item>.+?) \| .+? \| `(?<file>[^`]+)`: (?<name>.+?) +\|$/;
+const row = /^\| (?<item>.+?) \| .+? \| `(?<file>[^`]+)`: (?<name>.+?) +\| passes +\|$/;
 
 /** Rows of the tables, without their heads and rules. */
 const rows = list

@@ -140,11 +140,12 @@ export class MemoryMesh {
     this.network.settle();
   }
 
-  /** Lets time go by, a second at a time, with everything that happens in it. */
+  /** Lets time go by, at most a second at a time, with everything that happens in it. */
   async pass(ms: number): Promise<void> {
-    for (let passed = 0; passed < ms; passed += 1_000) {
-      this.network.nowMs += 1_000;
-      await this.clock.advance(1_000);
+    for (let left = ms; left > 0; left -= 1_000) {
+      const step = Math.min(1_000, left);
+      this.network.nowMs += step;
+      await this.clock.advance(step);
       this.settle();
     }
   }
