@@ -11,7 +11,7 @@ const h2spec = findProgram("h2spec");
 const app = join(import.meta.dir, "http-app.mjs");
 const missing = `${node.note}${h2spec.note}`;
 const isReady = missing === "" && (await speaksHttp2("http2"));
-const note = missing !== "" || isReady ? missing : " (skipped: the proxy relays http2 listeners as plain TCP)";
+const note = missing !== "" || isReady ? missing : " (skipped: the listener does not answer in HTTP/2)";
 
 describe.skipIf(!isReady)(`h2spec${note}`, () => {
   let server: Server;

@@ -14,6 +14,7 @@ const hpack = { tableBytes: 0, usesHuffman: false } as const;
 const buffers = new BufferPool();
 
 export function http2Client({ connection, turn }: HopOptions): HopClient {
+  const waiting: (() => void)[] = [];
   const session = new ClientSession({
     connection,
     turn,
@@ -22,12 +23,14 @@ export function http2Client({ connection, turn }: HopOptions): HopClient {
     limits,
     hpack,
     isKeptAlive: false,
-    onRoom: () => undefined,
+    onRoom: () => {
+      for (const again of waiting.splice(0)) again();
+    },
     onGone: () => undefined,
     onClosed: () => undefined,
   });
   const heads = new Map<string, RequestHead>();
-  return {
+  const client: HopClient = {
     request(path, onDone) {
       const head = heads.get(path) ?? sharedRequest(path);
       heads.set(path, head);
@@ -45,9 +48,11 @@ export function http2Client({ connection, turn }: HopOptions): HopClient {
         onUpstreamWritable: () => undefined,
       };
       const stream = session.send(head, true, receiver);
-      if (stream === undefined) throw new Error("the peer takes no more streams");
+      // Until the server's SETTINGS come a session opens no more streams than a server surely takes.
+      if (stream === undefined) waiting.push(() => client.request(path, onDone));
     },
   };
+  return client;
 }
 
 function sharedRequest(path: string): RequestHead {
