@@ -111,7 +111,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
       // Before the answer nobody knows whether there is a tunnel.
       if (this.#out.isBlocked || (this.#head?.isConnect === true && !this.#isTunnel)) return 0;
       if (this.#isChunked) this.#out.write(chunkOf(bytes, start, end, isEnd));
-      else this.#out.write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+      else this.#out.write(bytes, start, end);
     } else if (isEnd && this.#isChunked) {
       this.#out.write(lastChunk);
     }

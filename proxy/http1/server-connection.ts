@@ -201,7 +201,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     if (end > start) {
       if (this.#out.isBlocked) return 0;
       if (this.#isChunked) this.#write(chunkOf(bytes, start, end, isEnd));
-      else this.#write(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
+      else this.#write(bytes, start, end);
     } else if (isEnd && this.#isChunked) {
       this.#write(lastChunk);
     }
@@ -367,9 +367,9 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#out.end();
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#context.connections.writeBytes += bytes.length;
-    this.#out.write(bytes);
+  #write(bytes: Buffer, start = 0, end = bytes.length): void {
+    this.#context.connections.writeBytes += end - start;
+    this.#out.write(bytes, start, end);
   }
 }
 

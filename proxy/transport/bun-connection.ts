@@ -48,19 +48,16 @@ export class BunConnection implements Connection {
     return this.#waiting.length > 0;
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, start = 0, end = chunk.length): boolean {
     if (this.#isClosed || this.#isEnding) return true;
-    if (this.#waiting.length > 0) {
-      this.#wait(chunk);
-      return false;
+    const length = end - start;
+    let taken = 0;
+    if (this.#waiting.length === 0) {
+      taken = length === chunk.length ? this.#socket.write(chunk) : this.#socket.write(chunk, start, length);
+      if (taken > 0) this.#noteWritten();
+      if (taken === length) return true;
     }
-    const taken = this.#socket.write(chunk);
-    if (taken === chunk.length) {
-      this.#noteWritten();
-      return true;
-    }
-    if (taken > 0) this.#noteWritten();
-    this.#wait(taken > 0 ? chunk.subarray(taken) : chunk);
+    this.#wait(chunk.subarray(start + Math.max(0, taken), end));
     return false;
   }
 

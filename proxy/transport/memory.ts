@@ -170,10 +170,10 @@ export class MemoryConnection implements Connection {
     return this.#isClosed;
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, start = 0, end = chunk.length): boolean {
     if (this.#isClosed || this.#isEnding) return true;
-    this.#waiting.push(Buffer.from(chunk));
-    this.#network.waitingBytes += chunk.length;
+    this.#waiting.push(Buffer.from(chunk.subarray(start, end)));
+    this.#network.waitingBytes += end - start;
     this.#fillWire();
     return this.#waiting.length === 0;
   }

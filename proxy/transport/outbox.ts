@@ -11,18 +11,36 @@ const lonelyTurns = 32;
 /** Then so many flushes do not wait for the end of the turn, before it is looked at again. */
 const eagerFlushes = 256;
 
+const scratchBytes = 64 * 1024;
+
 /**
  * Everything that one turn of the event loop writes leaves at its end: fewer system calls, fuller TLS records. Waiting for
  * that end costs a turn, though, which a proxy with a single busy connection pays for nothing: it flushes after each event.
  */
 export class WriteTurn {
   readonly #schedules: Schedules;
+  /** Where the parts of one flush are put together; one at a time needs it. */
+  #scratch: Buffer | undefined;
   #waiting: Flushable[] = [];
   #lonely = 0;
   #eager = 0;
 
   constructor(schedules: Schedules) {
     this.#schedules = schedules;
+  }
+
+  /** Memory of at least so many bytes, whose content is not defined. */
+  lend(bytes: number): Buffer {
+    const scratch = this.#scratch;
+    this.#scratch = undefined;
+    return scratch !== undefined && scratch.length >= bytes
+      ? scratch
+      : Buffer.allocUnsafeSlow(Math.max(bytes, scratchBytes));
+  }
+
+  /** Nobody reads what was lent any more. */
+  giveBack(buffer: Buffer): void {
+    if (buffer.length === scratchBytes) this.#scratch = buffer;
   }
 
   /** Calls `flush` once, at the end of this turn or event. */
@@ -63,7 +81,9 @@ export class Outbox implements Flushable {
   flushes = 0;
   readonly #connection: Connection;
   readonly #turn: WriteTurn;
-  #parts: Uint8Array[] = [];
+  readonly #parts: Buffer[] = [];
+  /** Where each part begins and ends, alternating: a view of bytes costs more. */
+  readonly #ranges: number[] = [];
   #heldBytes = 0;
   #isAdded = false;
   #endsAfter = false;
@@ -78,10 +98,11 @@ export class Outbox implements Flushable {
     return this.#connection.isBlocked;
   }
 
-  /** `bytes` must not be changed afterwards. */
-  write(bytes: Uint8Array): void {
+  /** `bytes[start, end)`, which must not be changed afterwards. */
+  write(bytes: Buffer, start = 0, end = bytes.length): void {
     this.#parts.push(bytes);
-    this.#heldBytes += bytes.length;
+    this.#ranges.push(start, end);
+    this.#heldBytes += end - start;
     if (this.#heldBytes >= maxHeldBytes) this.flush();
     else this.#wait();
   }
@@ -94,16 +115,30 @@ export class Outbox implements Flushable {
 
   flush(): void {
     this.#isAdded = false;
-    const [first] = this.#parts;
-    if (first !== undefined) {
+    if (this.#parts.length > 0) {
       this.flushes++;
-      this.#connection.write(this.#parts.length === 1 ? first : Buffer.concat(this.#parts, this.#heldBytes));
-      this.#parts = [];
+      this.#send();
+      this.#parts.length = 0;
+      this.#ranges.length = 0;
       this.#heldBytes = 0;
     }
     if (!this.#endsAfter) return;
     this.#endsAfter = false;
     this.#connection.end();
+  }
+
+  #send(): void {
+    const [first] = this.#parts;
+    if (first !== undefined && this.#parts.length === 1) {
+      this.#connection.write(first, this.#ranges[0], this.#ranges[1]);
+      return;
+    }
+    const gathered = this.#turn.lend(this.#heldBytes);
+    let length = 0;
+    for (let i = 0; i < this.#parts.length; i++) {
+      length += this.#parts[i]?.copy(gathered, length, this.#ranges[i * 2], this.#ranges[i * 2 + 1]) ?? 0;
+    }
+    if (this.#connection.write(gathered, 0, length)) this.#turn.giveBack(gathered);
   }
 
   #wait(): void {

@@ -17,10 +17,10 @@ export interface Connection {
   /** `host:port` of the other side, for logs. */
   readonly remoteAddress: string;
   /**
-   * Sends `chunk`, which must not be changed afterwards. False: stop until `onDrain`. After `end` or `destroy` it is
-   * dropped.
+   * Sends `chunk[start, end)`, all of it by default. True: the chunk's memory may be written again. False: it may not, and stop
+   * until `onDrain`. After `end` or `destroy` it is dropped.
    */
-  write(chunk: Uint8Array): boolean;
+  write(chunk: Uint8Array, start?: number, end?: number): boolean;
   /** Half-closes our side once everything written has left. */
   end(): void;
   /** Closes both sides at once; what still waits is dropped. `onClose` follows. */
