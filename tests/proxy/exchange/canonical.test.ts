@@ -101,6 +101,37 @@ for (const { name, ask } of talks) {
   });
 }
 
+describe.each(["content-type", "grpc-timeout"])("the %s of a request", (name) => {
+  const refused = `listener="127.0.0.1:15001",reason="duplicate_field"} 1`;
+
+  test("that is there twice, equal or not, is refused over HTTP/1.1 and reaches no app", () => {
+    for (const second of ["1S", "2S"]) {
+      const mesh = new MemoryMesh();
+      const client = mesh.client();
+      client.send(`GET / HTTP/1.1\r\nHost: api\r\n${name}: 1S\r\nX: 1\r\n${name.toUpperCase()}: ${second}\r\n\r\n`);
+      mesh.settle();
+      expect(client.take()).toMatch(/^HTTP\/1\.1 400 .*\r\n\r\nduplicate field\n$/s);
+      expect(mesh.apps).toEqual([]);
+      expect(mesh.metrics()).toContain(refused);
+    }
+  });
+
+  test("that is there twice is refused over HTTP/2 and reaches no app", () => {
+    const mesh = new MemoryMesh();
+    const client = new Http2Client(mesh);
+    client.request("GET /", [name, "1S", "x", "1", name, "2S"]);
+    expect(client.take()).toEqual(["1 reset 1 by peer"]);
+    expect(mesh.apps).toEqual([]);
+    expect(mesh.metrics()).toContain(refused);
+  });
+
+  test("that is there once is the app's as it is", () => {
+    const mesh = new MemoryMesh();
+    const read = deliver(mesh, mesh.client(), `GET / HTTP/1.1\r\nHost: api\r\n${name}: 1S\r\n\r\n`);
+    expect(read).toContain(`\r\n${name}: 1S\r\n`);
+  });
+});
+
 describe("a repeated request", () => {
   test("is the same to the app each time, as are those in between that differ", () => {
     const mesh = new MemoryMesh();
