@@ -74,7 +74,7 @@ describe("inbound", () => {
 
   test("says so when that bound is more than can be had, and takes what can", () => {
     const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: { max_request_headers_kb: 8192 } } }) });
-    expect(problems).toEqual(["max_request_headers_kb: 8192 is more than 1024, which is used instead"]);
+    expect(problems).toEqual(["Proxy.Config.max_request_headers_kb: 8192 is more than 1024, which is used instead"]);
     expect(config.limits.http1.maxHeadBytes).toBe(1_048_576);
   });
 
@@ -110,10 +110,53 @@ describe("inbound", () => {
     expect([inbound?.protocol, inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual(["grpc", 9, 3]);
   });
 
-  test("settings of the wrong type are not taken", () => {
+  test("settings of the wrong type, as an old registration may have them, are not taken and said", () => {
     const settings = { protocol: "carrier-pigeon", local_connect_timeout_ms: "soon", max_inbound_connections: -1 };
-    const [inbound] = compute({ sidecar: sidecar({ proxy: { Config: settings } }) }).config.inbound;
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
+    const [inbound] = config.inbound;
     expect([inbound?.protocol, inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual(["tcp", 5_000, 65_536]);
+    expect(problems).toEqual([
+      'Proxy.Config.protocol: must be one of tcp, http, http2, grpc, found "carrier-pigeon"',
+      'Proxy.Config.local_connect_timeout_ms: must be a whole number from 1 to 86400000, found "soon"',
+      "Proxy.Config.max_inbound_connections: must be a whole number from 1 to 1000000, found -1",
+    ]);
+  });
+
+  test("the registration says how long streams may be idle, how long a proxy drains and how many processes it has", () => {
+    const settings = { local_idle_timeout_ms: 15_000, drain_timeout_ms: 60_000, workers: "auto" };
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
+    expect([config.inbound[0]?.streamIdleTimeoutMs, config.drainTimeoutMs, config.workers]).toEqual([
+      15_000,
+      60_000,
+      "auto",
+    ]);
+    expect(problems).toEqual([]);
+  });
+
+  test("an idle timeout that is turned off is as long as can be had", () => {
+    const settings = { local_idle_timeout_ms: 0 };
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
+    expect(config.inbound[0]?.streamIdleTimeoutMs).toBe(86_400_000);
+    expect(problems).toEqual([
+      "Proxy.Config.local_idle_timeout_ms: it cannot be turned off; 86400000 is used instead of 0",
+    ]);
+  });
+
+  test("a setting of the servers beyond the document's bounds costs nothing but itself", () => {
+    const { config, problems } = compute({
+      serviceConfig: serviceConfig({
+        localConnectTimeoutMs: 86_400_001,
+        maxInboundConnections: 1_000_001,
+        localRequestTimeoutMs: 5,
+      }),
+    });
+    const [inbound] = config.inbound;
+    expect([inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual([86_400_000, 1_000_000]);
+    expect(problems).toEqual([
+      "LocalRequestTimeoutMs: 5 has no effect, this version has no such timeout",
+      "LocalConnectTimeoutMs: 86400001 is more than 86400000, which is used instead",
+      "MaxInboundConnections: 1000001 is more than 1000000, which is used instead",
+    ]);
   });
 });
 
