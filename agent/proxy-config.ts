@@ -8,16 +8,18 @@ import {
 } from "../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
-import {
-  largestConnections,
-  largestMilliseconds,
-  parseProxyConfig,
-  type ProxyConfig,
-} from "../lib/contract/proxy-config.ts";
+import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
 import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
-import { type ProxySettings, readProxySettings, readUpstreamSettings, settingsProblems } from "./proxy-settings.ts";
+import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
+import {
+  centralSettings,
+  type ProxySettings,
+  readProxySettings,
+  readUpstreamSettings,
+  settingsProblems,
+} from "./proxy-settings.ts";
 
 /**
  * What a sidecar's proxy shall do, from its registration and what the servers say about the services around it. Pure, and
@@ -91,25 +93,11 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
     app: formatHostPort({ host: proxy.LocalServiceAddress || "127.0.0.1", port: proxy.LocalServicePort }),
     protocol: settings.protocol ?? input.serviceConfig.protocol,
     intentions: intentionRules(proxy.DestinationServiceName, input.intentions),
+    ...meshRequestRules(input.serviceConfig.mesh),
+    ...meshClientCert(input.serviceConfig.mesh),
     connectTimeoutMs: settings.localConnectTimeoutMs ?? (central.localConnectTimeoutMs || defaultConnectTimeoutMs),
     ...(settings.localIdleTimeoutMs !== undefined && { streamIdleTimeoutMs: settings.localIdleTimeoutMs }),
     maxConnections: settings.maxInboundConnections ?? (central.maxInboundConnections || defaultMaxConnections),
-  };
-}
-
-/** What the servers say of the service, within the document's bounds: one large number must not cost the rest. */
-function centralSettings(config: ResolvedServiceConfig, problems: string[]) {
-  const bounded = (name: string, given: number, largest: number): number => {
-    if (given > largest) problems.push(`${name}: ${given} is more than ${largest}, which is used instead`);
-    return Math.min(given, largest);
-  };
-  if (config.localRequestTimeoutMs > 0) {
-    const given = config.localRequestTimeoutMs;
-    problems.push(`LocalRequestTimeoutMs: ${given} has no effect, this version has no such timeout`);
-  }
-  return {
-    localConnectTimeoutMs: bounded("LocalConnectTimeoutMs", config.localConnectTimeoutMs, largestMilliseconds),
-    maxInboundConnections: bounded("MaxInboundConnections", config.maxInboundConnections, largestConnections),
   };
 }
 
@@ -161,6 +149,7 @@ function outboundConfig(input: ProxyConfigInput, upstream: Upstream, problems: s
     endpoints: (state?.endpoints ?? []).flatMap(usableEndpoint).sort(byAddress),
     peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${service}`,
     serverName: meshServerName({ service, datacenter: input.datacenter, trustDomain: input.trustDomain }),
+    ...meshRequestRules(input.serviceConfig.mesh),
     connectTimeoutMs: settings.connectTimeoutMs ?? defaultConnectTimeoutMs,
     maxConnections: settings.maxConnections ?? defaultMaxConnections,
   };

@@ -9,6 +9,7 @@ import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts"
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import {
   foreignKinds,
+  MeshBody,
   ProxyDefaultsBody,
   ServiceDefaultsBody,
   ServiceIntentionsBody,
@@ -20,6 +21,8 @@ import { sourceIntention } from "./source-intention.ts";
 export function decodeConfigEntry(document: unknown): ConfigEntry {
   const kind = mustKind(kindOf(document));
   switch (kind) {
+    case "mesh":
+      return mesh(decode({ kind, schema: MeshBody, document }));
     case "proxy-defaults":
       return proxyDefaults(decode({ kind, schema: ProxyDefaultsBody, document }));
     case "service-defaults":
@@ -92,6 +95,23 @@ function common(body: CommonBody, name: string): { Name: string; Meta: Readonly<
     if (value && value !== "default") throw refusal(`${field}: "${value}" - ${field}s are a Consul Enterprise feature`);
   }
   return { Name: name, Meta: meta };
+}
+
+function mesh(body: Static<typeof MeshBody>): ConfigEntry {
+  const name = body.Name || "mesh";
+  if (name !== "mesh") throw refusal(`invalid name ("${name}"), only "mesh" is supported`);
+  const given = body.HTTP?.Incoming?.RequestNormalization ?? {};
+  return {
+    Kind: "mesh",
+    ...common(body, name),
+    SanitizeXForwardedClientCert: body.HTTP?.SanitizeXForwardedClientCert ?? false,
+    RequestNormalization: {
+      InsecureDisablePathNormalization: given.InsecureDisablePathNormalization ?? false,
+      MergeSlashes: given.MergeSlashes ?? false,
+      PathWithEscapedSlashesAction: given.PathWithEscapedSlashesAction ?? "",
+      HeadersWithUnderscoresAction: given.HeadersWithUnderscoresAction ?? "",
+    },
+  };
 }
 
 function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
+import type { RequestNormalization } from "../../lib/contract/config-entries.ts";
 import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { ServiceInstance } from "../../lib/contract/catalog.ts";
 import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
@@ -157,6 +158,75 @@ describe("inbound", () => {
       "LocalConnectTimeoutMs: 86400001 is more than 86400000, which is used instead",
       "MaxInboundConnections: 1000001 is more than 1000000, which is used instead",
     ]);
+  });
+});
+
+describe("the mesh's entry", () => {
+  const mesh = (given: Partial<RequestNormalization>, SanitizeXForwardedClientCert = false) =>
+    serviceConfig({
+      mesh: {
+        SanitizeXForwardedClientCert,
+        RequestNormalization: {
+          InsecureDisablePathNormalization: false,
+          MergeSlashes: false,
+          PathWithEscapedSlashesAction: "",
+          HeadersWithUnderscoresAction: "",
+          ...given,
+        },
+      },
+    });
+  const rulesFor = (given: Partial<RequestNormalization>) => {
+    const { config } = compute({
+      sidecar: sidecar({ proxy: { Upstreams: [upstream()] } }),
+      serviceConfig: mesh(given),
+    });
+    const [inbound, outbound] = [config.inbound[0]?.requestRules, config.outbound[0]?.requestRules];
+    expect(inbound).toEqual(outbound);
+    return inbound;
+  };
+
+  test("that says nothing is what holds without one", () => {
+    expect(rulesFor({})).toEqual(defaultRequestRules);
+    const [inbound] = compute({ serviceConfig: mesh({}) }).config.inbound;
+    expect(inbound?.clientCert).toBe("sanitize-set");
+  });
+
+  test("says how requests are read at both ends of a call", () => {
+    expect(
+      rulesFor({
+        InsecureDisablePathNormalization: true,
+        MergeSlashes: true,
+        PathWithEscapedSlashesAction: "REJECT_REQUEST",
+        HeadersWithUnderscoresAction: "DROP_HEADER",
+      }),
+    ).toEqual({
+      ...defaultRequestRules,
+      normalise: false,
+      mergeSlashes: true,
+      escapedSlashes: "reject",
+      underscores: "drop",
+    });
+  });
+
+  test.each([
+    ["IMPLEMENTATION_SPECIFIC_DEFAULT", "keep"],
+    ["KEEP_UNCHANGED", "keep"],
+    ["UNESCAPE_AND_REDIRECT", "unescape-and-redirect"],
+    ["UNESCAPE_AND_FORWARD", "unescape-and-forward"],
+  ] as const)("says %s of escaped slashes for %s", (PathWithEscapedSlashesAction, escapedSlashes) => {
+    expect(rulesFor({ PathWithEscapedSlashesAction })?.escapedSlashes).toBe(escapedSlashes);
+  });
+
+  test.each([
+    ["ALLOW", "allow"],
+    ["REJECT_REQUEST", "reject"],
+  ] as const)("says %s of underscores for %s", (HeadersWithUnderscoresAction, underscores) => {
+    expect(rulesFor({ HeadersWithUnderscoresAction })?.underscores).toBe(underscores);
+  });
+
+  test("keeps what proxies know of callers from applications where it says so", () => {
+    const [inbound] = compute({ serviceConfig: mesh({}, true) }).config.inbound;
+    expect(inbound?.clientCert).toBe("sanitize");
   });
 });
 

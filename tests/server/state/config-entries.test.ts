@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { decideIntention } from "../../../lib/contract/intentions.ts";
-import type { ConfigEntry, ServiceDefaultsEntry } from "../../../lib/contract/config-entries.ts";
+import type { ConfigEntry, MeshEntry, ServiceDefaultsEntry } from "../../../lib/contract/config-entries.ts";
 import { createState } from "../../../server/state/state.ts";
 import { caRootFields, intentionsEntry } from "./records.ts";
 import { createStateHarness, type StateHarness } from "./state-harness.ts";
@@ -118,6 +118,30 @@ test("service-defaults win over proxy-defaults, which win over the built-in defa
   expect(resolved()).toMatchObject({ protocol: "http", localConnectTimeoutMs: 100, maxInboundConnections: 9 });
   harness.accept({ type: "config-entry-delete", kind: "service-defaults", name: "web" });
   expect(resolved()).toMatchObject({ protocol: "grpc", maxInboundConnections: 0 });
+});
+
+test("what the mesh's entry says is part of every service's settings, for as long as there is one", () => {
+  const harness = createStateHarness();
+  const resolved = () => harness.reader.serviceConfig("web");
+  const entry: MeshEntry = {
+    Kind: "mesh",
+    Name: "mesh",
+    Meta: {},
+    SanitizeXForwardedClientCert: true,
+    RequestNormalization: {
+      InsecureDisablePathNormalization: false,
+      MergeSlashes: true,
+      PathWithEscapedSlashesAction: "",
+      HeadersWithUnderscoresAction: "DROP_HEADER",
+    },
+  };
+  const before = resolved();
+  write(harness, entry);
+  const { SanitizeXForwardedClientCert, RequestNormalization } = entry;
+  expect(resolved().value.mesh).toEqual({ SanitizeXForwardedClientCert, RequestNormalization });
+  expect(resolved().index).toBeGreaterThan(before.index);
+  harness.accept({ type: "config-entry-delete", kind: "mesh", name: "mesh" });
+  expect(resolved().value).toEqual(before.value);
 });
 
 test("an unknown protocol in proxy-defaults is not passed on", () => {
