@@ -255,14 +255,18 @@ describe("several connections to one endpoint", () => {
     expect(world.pool.connectionCount).toBe(1);
   });
 
-  test("are never more than eight, nor than the limit", () => {
-    for (const [maxConnections, expected] of [
-      [1_000, 8],
-      [3, 3],
+  test("are never more than eight, nor than either limit", () => {
+    for (const [maxConnections, limits, expected] of [
+      [1_000, {}, 8],
+      [3, {}, 3],
+      [1_000, { maxPoolSessions: 1 }, 1],
+      [1_000, { maxPoolSessions: 19 }, 19],
+      [1_000, { maxPoolSessions: 20 }, 20],
     ] as const) {
       const world = new UpstreamWorld({
         protocol: "http2",
         maxConnections,
+        limits,
         serverSettings: [Setting.maxConcurrentStreams, 1],
       });
       for (let i = 0; i < 20; i++) world.ask();

@@ -1,4 +1,4 @@
-import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import { defaultProxyLimits, type ProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
@@ -26,6 +26,7 @@ export interface UpstreamWorldOptions {
   readonly serverSettings?: readonly number[] | "silent";
   /** Requests wait for them. */
   readonly awaitsGreeting?: boolean;
+  readonly limits?: Partial<ProxyLimits["connections"]>;
 }
 
 /** Exchanges on one side, servers written by hand on the other, pools in between; time and network move when told. */
@@ -134,7 +135,7 @@ export class UpstreamWorld {
       monotonicMs: () => this.network.nowMs,
       limits: () => ({
         ...defaultProxyLimits,
-        connections: { ...defaultProxyLimits.connections, maxPoolIdle: 16 },
+        connections: { ...defaultProxyLimits.connections, ...this.#options.limits },
       }),
       maxConnections: maxConnections ?? 1_000,
       idleTimeoutMs: () => 55_000,
