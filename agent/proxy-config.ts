@@ -9,17 +9,17 @@ import {
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
 import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
-import { formatIssues } from "../lib/contract/schema-issues.ts";
-import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
-import type { TopicValues } from "../lib/contract/topics.ts";
-import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 import {
-  centralSettings,
   type ProxySettings,
   readProxySettings,
   readUpstreamSettings,
   settingsProblems,
-} from "./proxy-settings.ts";
+} from "../lib/contract/proxy-settings.ts";
+import { formatIssues } from "../lib/contract/schema-issues.ts";
+import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
+import type { TopicValues } from "../lib/contract/topics.ts";
+import { centralSettings } from "./central-settings.ts";
+import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 
 /**
  * What a sidecar's proxy shall do, from its registration and what the servers say about the services around it. Pure, and
@@ -65,7 +65,7 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
     if (problem !== undefined) problems.push(problem);
     return problem === undefined;
   });
-  const reading = readProxySettings(input.sidecar.Proxy.Config);
+  const reading = readProxySettings({ ...input.serviceConfig.proxyDefaults, ...input.sidecar.Proxy.Config });
   const { settings } = reading;
   problems.push(...settingsProblems("Proxy.Config", reading));
   const parse = parseProxyConfig({

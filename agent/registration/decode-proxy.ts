@@ -1,7 +1,7 @@
 import type { ConnectProxyFields, Upstream } from "../../lib/contract/catalog.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import { readProxySettings, readUpstreamSettings } from "../../lib/contract/proxy-settings.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
-import { readProxySettings, readUpstreamSettings } from "../proxy-settings.ts";
 import { issuesUnder } from "./decode-result.ts";
 import type { RawProxy, RawUpstream } from "./schemas.ts";
 

@@ -143,6 +143,7 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
       localConnectTimeoutMs: Type.Number(),
       localRequestTimeoutMs: Type.Number(),
       maxInboundConnections: Type.Number(),
+      proxyDefaults: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
       mesh: Type.Optional(
         Type.Object({
           SanitizeXForwardedClientCert: Type.Boolean(),

@@ -88,6 +88,8 @@ export interface ResolvedServiceConfig {
   readonly localConnectTimeoutMs: number;
   readonly localRequestTimeoutMs: number;
   readonly maxInboundConnections: number;
+  /** Settings of `proxy-defaults` for the proxies themselves, as they are written; absent when there are none. */
+  readonly proxyDefaults?: Readonly<Record<string, unknown>>;
   /** Absent while there is no `mesh` entry. */
   readonly mesh?: ResolvedMeshConfig;
 }

@@ -5,6 +5,7 @@ import { metaIssues } from "../../lib/contract/catalog-rules.ts";
 import { configEntryKinds, protocols } from "../../lib/contract/config-entries.ts";
 import type { ConfigEntry, ConfigEntryKind, Protocol } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
 import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import {
@@ -117,9 +118,12 @@ function mesh(body: Static<typeof MeshBody>): ConfigEntry {
 function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
   const name = body.Name || "global";
   if (name !== "global") throw refusal(`invalid name ("${name}"), only "global" is supported`);
-  const protocol = body.Config?.["protocol"];
+  const config = body.Config ?? {};
+  const protocol = config["protocol"];
   if (protocol !== undefined) mustProtocol("Config.protocol", protocol);
-  return { Kind: "proxy-defaults", ...common(body, name), Config: body.Config ?? {} };
+  const [issue] = readProxySettings(config).issues;
+  if (issue !== undefined) throw refusal(`Config.${formatIssues([issue])}`);
+  return { Kind: "proxy-defaults", ...common(body, name), Config: config };
 }
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {

@@ -9,6 +9,7 @@ import type {
 } from "../../lib/contract/config-entries.ts";
 import { protocols } from "../../lib/contract/config-entries.ts";
 import { compareIntentions, type Intention, wildcard } from "../../lib/contract/intentions.ts";
+import { meshWideSettings } from "../../lib/contract/proxy-settings.ts";
 import type { CaRoot, CaRootsValue } from "../../lib/contract/topics.ts";
 import type { CaRootRecord } from "./ca-table.ts";
 import { meshName, proxyDefaultsName } from "./config-rules.ts";
@@ -100,6 +101,7 @@ function resolveServiceConfig(tables: Tables, service: string): ResolvedServiceC
   const defaults = serviceDefaults(tables, service);
   const config = proxyDefaults(tables)?.Config ?? {};
   const mesh = meshConfig(tables);
+  const passedOn = meshWideSettings.filter((name) => config[name] !== undefined);
   return {
     service,
     protocol: defaults?.Protocol || protocolOf(config["protocol"]) || defaultProtocol,
@@ -107,6 +109,7 @@ function resolveServiceConfig(tables: Tables, service: string): ResolvedServiceC
       defaults?.LocalConnectTimeoutMs || countOf(config["local_connect_timeout_ms"]) || defaultLocalConnectTimeoutMs,
     localRequestTimeoutMs: defaults?.LocalRequestTimeoutMs || countOf(config["local_request_timeout_ms"]),
     maxInboundConnections: defaults?.MaxInboundConnections || countOf(config["max_inbound_connections"]),
+    ...(passedOn.length > 0 && { proxyDefaults: Object.fromEntries(passedOn.map((name) => [name, config[name]])) }),
     ...(mesh !== undefined && { mesh }),
   };
 }

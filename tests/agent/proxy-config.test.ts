@@ -134,6 +134,17 @@ describe("inbound", () => {
     expect(problems).toEqual([]);
   });
 
+  test("what the registration leaves open the proxies' defaults say", () => {
+    const proxyDefaults = { local_idle_timeout_ms: 15_000, drain_timeout_ms: 60_000, workers: 2 };
+    const { config } = compute({
+      sidecar: sidecar({ proxy: { Config: { workers: 3 } } }),
+      serviceConfig: serviceConfig({ proxyDefaults }),
+    });
+    expect([config.inbound[0]?.streamIdleTimeoutMs, config.drainTimeoutMs, config.workers]).toEqual([
+      15_000, 60_000, 3,
+    ]);
+  });
+
   test("an idle timeout that is turned off is as long as can be had", () => {
     const settings = { local_idle_timeout_ms: 0 };
     const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });

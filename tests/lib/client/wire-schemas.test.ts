@@ -22,6 +22,11 @@ describe("the settings of a service on the wire", () => {
     expect(decode(plain).mesh).toBeUndefined();
   });
 
+  test("come with those of the proxies' defaults, whatever a later version may have there", () => {
+    const proxyDefaults = { workers: "auto", local_idle_timeout_ms: 15_000, later: { a: [1] } };
+    expect(decode({ ...plain, proxyDefaults })).toEqual({ ...decode(plain), proxyDefaults });
+  });
+
   test("come with those of the mesh", () => {
     const mesh = { SanitizeXForwardedClientCert: true, RequestNormalization };
     expect(decode({ ...plain, mesh })).toMatchObject({ mesh });

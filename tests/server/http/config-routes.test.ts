@@ -191,6 +191,11 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
     "wildcard character '*' cannot be used with partial values",
   ],
   ["no sources", { Kind: "service-intentions", Name: "x" }, "At least one source is required"],
+  [
+    "a setting of proxies that cannot be",
+    { Kind: "proxy-defaults", Name: "global", Config: { protocol: "http", local_idle_timeout_ms: "5m" } },
+    'Config.local_idle_timeout_ms: must be a whole number from 1 to 86400000, found "5m"',
+  ],
   ["a mesh of another name", { Kind: "mesh", Name: "x" }, 'invalid name ("x"), only "mesh" is supported'],
   [
     "what to do with escaped slashes that nobody knows",

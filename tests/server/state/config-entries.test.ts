@@ -120,6 +120,17 @@ test("service-defaults win over proxy-defaults, which win over the built-in defa
   expect(resolved()).toMatchObject({ protocol: "grpc", maxInboundConnections: 0 });
 });
 
+test("settings of proxy-defaults that are for proxies alone are passed on as they are", () => {
+  const harness = createStateHarness();
+  const own = { local_idle_timeout_ms: 15_000, max_request_headers_kb: "96", drain_timeout_ms: 1, workers: "auto" };
+  const Config = { ...own, protocol: "http", envoy_tracing_json: "{}", max_inbound_connections: 3 };
+  write(harness, { Kind: "proxy-defaults", Name: "global", Meta: {}, Config });
+  expect(harness.reader.serviceConfig("web").value).toMatchObject({ protocol: "http", maxInboundConnections: 3 });
+  expect(harness.reader.serviceConfig("web").value.proxyDefaults).toEqual(own);
+  write(harness, { Kind: "proxy-defaults", Name: "global", Meta: {}, Config: { protocol: "http" } });
+  expect(harness.reader.serviceConfig("web").value).not.toHaveProperty("proxyDefaults");
+});
+
 test("what the mesh's entry says is part of every service's settings, for as long as there is one", () => {
   const harness = createStateHarness();
   const resolved = () => harness.reader.serviceConfig("web");

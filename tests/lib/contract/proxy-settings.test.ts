@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readProxySettings, readUpstreamSettings, settingsProblems } from "../../agent/proxy-settings.ts";
+import { readProxySettings, readUpstreamSettings, settingsProblems } from "../../../lib/contract/proxy-settings.ts";
 
 const unset = {
   protocol: undefined,

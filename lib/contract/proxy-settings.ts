@@ -1,12 +1,13 @@
-import { type Protocol, protocols, type ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
-import { largestConnections, largestMilliseconds, largestWorkers } from "../lib/contract/proxy-config.ts";
-import { largestHeadBytes } from "../lib/contract/proxy-limits.ts";
-import { formatIssues, type SchemaIssue } from "../lib/contract/schema-issues.ts";
+import { type Protocol, protocols } from "./config-entries.ts";
+import { largestConnections, largestMilliseconds, largestWorkers } from "./proxy-config.ts";
+import { largestHeadBytes } from "./proxy-limits.ts";
+import { formatIssues, type SchemaIssue } from "./schema-issues.ts";
 
 /**
- * The settings of `Proxy.Config` and of an upstream's `Config` that mean something to our proxy: Consul's names and, in the
- * end, two of our own. All other keys are other proxies' and nobody reads them. As Consul does, numbers may be written as
- * text, and 0 is the same as nothing. A registration with an issue is refused; elsewhere the default stands in its place.
+ * The settings of `Proxy.Config`, of an upstream's `Config` and of the `proxy-defaults` entry's that mean something to our
+ * proxy: Consul's names and, in the end, two of our own. All other keys are other proxies' and nobody reads them. As Consul
+ * does, numbers may be written as text, and 0 is the same as nothing. What has an issue is refused where it is written;
+ * where it is read, the default stands in its place.
  */
 type Settings = Readonly<Record<string, unknown>>;
 
@@ -21,6 +22,14 @@ export interface ProxySettings {
   readonly drainTimeoutMs: number | undefined;
   readonly workers: number | "auto" | undefined;
 }
+
+/** Of `proxy-defaults`, those that no other entry says anything about: agents get them as they are. */
+export const meshWideSettings = [
+  "local_idle_timeout_ms",
+  "max_request_headers_kb",
+  "drain_timeout_ms",
+  "workers",
+] as const;
 
 export interface UpstreamSettings {
   readonly protocol: Protocol | undefined;
@@ -65,22 +74,6 @@ export function readUpstreamSettings(config: Settings): SettingsReading<Upstream
     settings,
     issues: [...reader.issues, ...limits.issues],
     notes: [...reader.notes, ...limits.notes],
-  };
-}
-
-/** What the servers say of the service, within the document's bounds: one large number must not cost the rest. */
-export function centralSettings(config: ResolvedServiceConfig, problems: string[]) {
-  const bounded = (name: string, given: number, largest: number): number => {
-    if (given > largest) problems.push(`${name}: ${given} is more than ${largest}, which is used instead`);
-    return Math.min(given, largest);
-  };
-  if (config.localRequestTimeoutMs > 0) {
-    const given = config.localRequestTimeoutMs;
-    problems.push(`LocalRequestTimeoutMs: ${given} has no effect, this version has no such timeout`);
-  }
-  return {
-    localConnectTimeoutMs: bounded("LocalConnectTimeoutMs", config.localConnectTimeoutMs, largestMilliseconds),
-    maxInboundConnections: bounded("MaxInboundConnections", config.maxInboundConnections, largestConnections),
   };
 }
 
