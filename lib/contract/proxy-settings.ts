@@ -5,7 +5,7 @@ import { formatIssues, type SchemaIssue } from "./schema-issues.ts";
 
 /**
  * The settings of `Proxy.Config`, of an upstream's `Config` and of the `proxy-defaults` entry's that mean something to our
- * proxy: Consul's names and, in the end, two of our own. All other keys are other proxies' and nobody reads them. As Consul
+ * proxy: Consul's names and, for drain, workers and the admin address, our own. All other keys are other proxies' and nobody reads them. As Consul
  * does, numbers may be written as text, and 0 is the same as nothing. What has an issue is refused where it is written;
  * where it is read, the default stands in its place.
  */
@@ -15,6 +15,8 @@ export interface ProxySettings {
   readonly protocol: Protocol | undefined;
   readonly bindAddress: string | undefined;
   readonly bindPort: number | undefined;
+  readonly adminBindAddress: string | undefined;
+  readonly adminBindPort: number | undefined;
   readonly localConnectTimeoutMs: number | undefined;
   readonly localIdleTimeoutMs: number | undefined;
   readonly maxInboundConnections: number | undefined;
@@ -51,6 +53,8 @@ export function readProxySettings(config: Settings): SettingsReading<ProxySettin
     protocol: reader.protocol(),
     bindAddress: reader.text("bind_address"),
     bindPort: reader.port("bind_port"),
+    adminBindAddress: reader.text("admin_bind_address"),
+    adminBindPort: reader.port("admin_bind_port"),
     localConnectTimeoutMs: reader.number("local_connect_timeout_ms", largestMilliseconds),
     localIdleTimeoutMs: reader.numberOrOff("local_idle_timeout_ms", largestMilliseconds),
     maxInboundConnections: reader.number("max_inbound_connections", largestConnections),
