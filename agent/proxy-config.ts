@@ -6,13 +6,20 @@ import {
   type ServiceInstance,
   type Upstream,
 } from "../lib/contract/catalog.ts";
-import { type Protocol, protocols, type ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
+import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
 import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
-import { largestHeadBytes } from "../lib/contract/proxy-limits.ts";
+import {
+  type ProxySettings,
+  readProxySettings,
+  readUpstreamSettings,
+  settingsProblems,
+} from "../lib/contract/proxy-settings.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
 import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
+import { centralSettings } from "./central-settings.ts";
+import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 
 /**
  * What a sidecar's proxy shall do, from its registration and what the servers say about the services around it. Pure, and
@@ -58,48 +65,45 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
     if (problem !== undefined) problems.push(problem);
     return problem === undefined;
   });
+  const reading = readProxySettings({ ...input.serviceConfig.proxyDefaults, ...input.sidecar.Proxy.Config });
+  const { settings } = reading;
+  problems.push(...settingsProblems("Proxy.Config", reading));
   const parse = parseProxyConfig({
     identity: input.identity,
     // A service without a port accepts no calls; its sidecar is there for the calls that it makes.
-    inbound: input.sidecar.Proxy.LocalServicePort === 0 ? [] : [inboundConfig(input)],
-    outbound: upstreams.map((upstream) => outboundConfig(input, upstream)).sort(byServiceThenListen),
+    inbound: input.sidecar.Proxy.LocalServicePort === 0 ? [] : [inboundConfig(input, settings, problems)],
+    outbound: upstreams.map((upstream) => outboundConfig(input, upstream, problems)).sort(byServiceThenListen),
     admin: { listen: input.adminAddress },
-    limits: limitOverrides(input.sidecar.Proxy.Config, problems),
+    limits: limitOverrides(settings),
+    ...(settings.drainTimeoutMs !== undefined && { drainTimeoutMs: settings.drainTimeoutMs }),
+    ...(settings.workers !== undefined && { workers: settings.workers }),
   });
   if (!parse.ok) return { ok: false, problems: [...problems, formatIssues(parse.issues)] };
   return { ok: true, config: parse.config, problems };
 }
 
-function inboundConfig(input: ProxyConfigInput) {
+function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problems: string[]) {
   const { Proxy: proxy } = input.sidecar;
-  const overrides = proxy.Config;
-  const listenHost = stringSetting(overrides, "bind_address") ?? (input.sidecar.Address || input.bindAddress);
-  const listenPort = numberSetting(overrides, "bind_port") ?? input.sidecar.Port;
+  const central = centralSettings(input.serviceConfig, problems);
+  const listenHost = settings.bindAddress ?? (input.sidecar.Address || input.bindAddress);
+  const listenPort = settings.bindPort ?? input.sidecar.Port;
   return {
     service: proxy.DestinationServiceName,
     listen: formatHostPort({ host: listenHost, port: listenPort }),
     app: formatHostPort({ host: proxy.LocalServiceAddress || "127.0.0.1", port: proxy.LocalServicePort }),
-    protocol: protocolSetting(overrides) ?? input.serviceConfig.protocol,
+    protocol: settings.protocol ?? input.serviceConfig.protocol,
     intentions: intentionRules(proxy.DestinationServiceName, input.intentions),
-    connectTimeoutMs:
-      numberSetting(overrides, "local_connect_timeout_ms") ??
-      (input.serviceConfig.localConnectTimeoutMs || defaultConnectTimeoutMs),
-    maxConnections:
-      numberSetting(overrides, "max_inbound_connections") ??
-      (input.serviceConfig.maxInboundConnections || defaultMaxConnections),
+    ...meshRequestRules(input.serviceConfig.mesh),
+    ...meshClientCert(input.serviceConfig.mesh),
+    connectTimeoutMs: settings.localConnectTimeoutMs ?? (central.localConnectTimeoutMs || defaultConnectTimeoutMs),
+    ...(settings.localIdleTimeoutMs !== undefined && { streamIdleTimeoutMs: settings.localIdleTimeoutMs }),
+    maxConnections: settings.maxInboundConnections ?? (central.maxInboundConnections || defaultMaxConnections),
   };
 }
 
 /** The limits of a whole proxy that Consul has settings for; the document's defaults stand for all others. */
-function limitOverrides(settings: Readonly<Record<string, unknown>>, problems: string[]) {
-  const kibibytes = numberSetting(settings, "max_request_headers_kb");
-  if (kibibytes === undefined) return {};
-  const headBytes = Math.min(kibibytes * 1024, largestHeadBytes);
-  if (headBytes < kibibytes * 1024) {
-    problems.push(
-      `max_request_headers_kb: ${kibibytes} is more than ${largestHeadBytes / 1024}, which is used instead`,
-    );
-  }
+function limitOverrides({ maxHeadBytes: headBytes }: ProxySettings) {
+  if (headBytes === undefined) return {};
   return {
     http1: { maxHeadBytes: headBytes },
     http2: { maxHeaderListBytes: headBytes, maxHeaderBlockBytes: headBytes },
@@ -132,18 +136,22 @@ function upstreamProblem(upstream: Upstream, datacenter: string): string | undef
   return undefined;
 }
 
-function outboundConfig(input: ProxyConfigInput, upstream: Upstream) {
+function outboundConfig(input: ProxyConfigInput, upstream: Upstream, problems: string[]) {
   const service = upstream.DestinationName;
+  const reading = readUpstreamSettings(upstream.Config);
+  const { settings } = reading;
+  problems.push(...settingsProblems(`upstream "${service}": Config`, reading));
   const state = input.upstreams.get(service);
   return {
     service,
     listen: formatHostPort({ host: upstream.LocalBindAddress || "127.0.0.1", port: upstream.LocalBindPort }),
-    protocol: protocolSetting(upstream.Config) ?? state?.config.protocol ?? "tcp",
+    protocol: settings.protocol ?? state?.config.protocol ?? "tcp",
     endpoints: (state?.endpoints ?? []).flatMap(usableEndpoint).sort(byAddress),
     peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${service}`,
     serverName: meshServerName({ service, datacenter: input.datacenter, trustDomain: input.trustDomain }),
-    connectTimeoutMs: numberSetting(upstream.Config, "connect_timeout_ms") ?? defaultConnectTimeoutMs,
-    maxConnections: numberSetting(limitsOf(upstream.Config), "max_connections") ?? defaultMaxConnections,
+    ...meshRequestRules(input.serviceConfig.mesh),
+    connectTimeoutMs: settings.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    maxConnections: settings.maxConnections ?? defaultMaxConnections,
   };
 }
 
@@ -161,25 +169,6 @@ function usableEndpoint(instance: ServiceInstance): Endpoint[] {
   const address = formatHostPort({ host: serviceAddress || instance.Node.Address, port });
   const isDialable = port > 0 && parseHostPort(address) !== undefined;
   return weight >= 1 && isDialable ? [{ address, weight: Math.min(weight, maxWeight) }] : [];
-}
-
-function protocolSetting(settings: Readonly<Record<string, unknown>>): Protocol | undefined {
-  return protocols.find((protocol) => protocol === settings["protocol"]);
-}
-
-function numberSetting(settings: Readonly<Record<string, unknown>>, key: string): number | undefined {
-  const value = settings[key];
-  return typeof value === "number" && Number.isInteger(value) && value > 0 ? value : undefined;
-}
-
-function stringSetting(settings: Readonly<Record<string, unknown>>, key: string): string | undefined {
-  const value = settings[key];
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function limitsOf(settings: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const limits = settings["limits"];
-  return typeof limits === "object" && limits !== null ? { ...limits } : {};
 }
 
 function byServiceThenListen(

@@ -69,6 +69,7 @@ export class Serving<T extends Member> {
       },
       connections: this.connections,
       monotonicMs: options.context.clock.monotonicMs,
+      random: () => options.context.random.float(),
       turn: options.context.turn,
       buffers: options.context.buffers,
       limits: options.context.limits,

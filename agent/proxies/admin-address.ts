@@ -1,5 +1,6 @@
 import { formatHostPort, isLoopbackHost } from "../../lib/contract/address.ts";
 import type { ConnectProxyFields, ServiceFields } from "../../lib/contract/catalog.ts";
+import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
 
 export interface AdminAddressOptions {
   readonly bindAddress: string;
@@ -17,12 +18,12 @@ export function adminAddress(
   sidecar: ServiceFields & { readonly Proxy: ConnectProxyFields },
   options: AdminAddressOptions,
 ): string {
-  const { admin_bind_address: host, admin_bind_port: port } = sidecar.Proxy.Config;
+  const { settings } = readProxySettings(sidecar.Proxy.Config);
   const derived = sidecar.Port - options.sidecarMinPort + options.adminMinPort;
   return formatHostPort({
-    host: typeof host === "string" && host !== "" ? host : loopbackOf(options.bindAddress),
+    host: settings.adminBindAddress ?? loopbackOf(options.bindAddress),
     // Out of range for a sidecar on an unusual port: the system chooses one.
-    port: typeof port === "number" ? port : derived >= 1 && derived <= 65_535 ? derived : 0,
+    port: settings.adminBindPort ?? (derived >= 1 && derived <= 65_535 ? derived : 0),
   });
 }
 

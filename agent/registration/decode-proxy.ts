@@ -1,6 +1,8 @@
 import type { ConnectProxyFields, Upstream } from "../../lib/contract/catalog.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import { readProxySettings, readUpstreamSettings } from "../../lib/contract/proxy-settings.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import { issuesUnder } from "./decode-result.ts";
 import type { RawProxy, RawUpstream } from "./schemas.ts";
 
 /** Where a sidecar finds its application, and where it listens for its own application's calls. */
@@ -12,6 +14,7 @@ export const localHost = "127.0.0.1";
  */
 export function readProxy(raw: RawProxy, issues: SchemaIssue[]): Partial<ConnectProxyFields> {
   refuseUnsupported(raw, issues);
+  issues.push(...issuesUnder("Config", readProxySettings(raw.Config ?? {}).issues));
   const upstreams = (raw.Upstreams ?? []).map((upstream, i) => readUpstream(upstream, `Upstreams[${i}]`, issues));
   refuseDuplicates(upstreams, issues);
   return {
@@ -72,6 +75,7 @@ function readUpstream(raw: RawUpstream, path: string, issues: SchemaIssue[]): Up
     issues.push({ path: `${path}.DestinationPeer`, message: "peering is not supported by this version" });
   }
   refuseGateway(`${path}.MeshGateway`, raw.MeshGateway?.Mode, issues);
+  issues.push(...issuesUnder(`${path}.Config`, readUpstreamSettings(upstream.Config).issues));
   return upstream;
 }
 

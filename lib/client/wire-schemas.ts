@@ -6,7 +6,7 @@ import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { checkStatuses, serviceKinds } from "../contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
-import { protocols } from "../contract/config-entries.ts";
+import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
 import { AtollError } from "../contract/error-codes.ts";
 import { formatIssues, schemaIssues } from "../contract/schema-issues.ts";
 import type { NodeRegistrations, Topic, TopicValues } from "../contract/topics.ts";
@@ -143,6 +143,18 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
       localConnectTimeoutMs: Type.Number(),
       localRequestTimeoutMs: Type.Number(),
       maxInboundConnections: Type.Number(),
+      proxyDefaults: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+      mesh: Type.Optional(
+        Type.Object({
+          SanitizeXForwardedClientCert: Type.Boolean(),
+          RequestNormalization: Type.Object({
+            InsecureDisablePathNormalization: Type.Boolean(),
+            MergeSlashes: Type.Boolean(),
+            PathWithEscapedSlashesAction: Type.Enum([...escapedSlashesActions]),
+            HeadersWithUnderscoresAction: Type.Enum([...underscoresActions]),
+          }),
+        }),
+      ),
     }),
   ),
   "ca-roots": createDecoder("value of topic ca-roots", () =>

@@ -4,12 +4,36 @@ import type { Indexed, StringMap } from "./catalog.ts";
 export const protocols = ["tcp", "http", "http2", "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
 
-export const configEntryKinds = ["proxy-defaults", "service-defaults", "service-intentions"] as const;
+export const configEntryKinds = ["mesh", "proxy-defaults", "service-defaults", "service-intentions"] as const;
 export type ConfigEntryKind = (typeof configEntryKinds)[number];
 
 interface EntryBase {
   readonly Name: string;
   readonly Meta: StringMap;
+}
+
+/** The first of each is what happens when nothing is said. */
+export const escapedSlashesActions = [
+  "",
+  "IMPLEMENTATION_SPECIFIC_DEFAULT",
+  "KEEP_UNCHANGED",
+  "REJECT_REQUEST",
+  "UNESCAPE_AND_REDIRECT",
+  "UNESCAPE_AND_FORWARD",
+] as const;
+export const underscoresActions = ["", "ALLOW", "REJECT_REQUEST", "DROP_HEADER"] as const;
+
+/** What proxies do with requests that can be read in more than one way. */
+export interface RequestNormalization {
+  readonly InsecureDisablePathNormalization: boolean;
+  readonly MergeSlashes: boolean;
+  readonly PathWithEscapedSlashesAction: (typeof escapedSlashesActions)[number];
+  readonly HeadersWithUnderscoresAction: (typeof underscoresActions)[number];
+}
+
+/** What holds for every proxy; the only entry of this kind is named `mesh`. */
+export interface MeshEntry extends EntryBase, ResolvedMeshConfig {
+  readonly Kind: "mesh";
 }
 
 /** Mesh-wide defaults; the only entry of this kind is named `global`. `Config.protocol` is the default protocol. */
@@ -48,8 +72,14 @@ export interface ServiceIntentionsEntry extends EntryBase {
   readonly Sources: readonly SourceIntention[];
 }
 
-export type ConfigEntry = ProxyDefaultsEntry | ServiceDefaultsEntry | ServiceIntentionsEntry;
+export type ConfigEntry = MeshEntry | ProxyDefaultsEntry | ServiceDefaultsEntry | ServiceIntentionsEntry;
 export type ConfigEntryRecord = ConfigEntry & Indexed;
+
+/** What a proxy wants to know of the `mesh` entry. */
+export interface ResolvedMeshConfig {
+  readonly SanitizeXForwardedClientCert: boolean;
+  readonly RequestNormalization: RequestNormalization;
+}
 
 /** The settings that apply to one service after merging `proxy-defaults` under `service-defaults`. */
 export interface ResolvedServiceConfig {
@@ -58,4 +88,8 @@ export interface ResolvedServiceConfig {
   readonly localConnectTimeoutMs: number;
   readonly localRequestTimeoutMs: number;
   readonly maxInboundConnections: number;
+  /** Settings of `proxy-defaults` for the proxies themselves, as they are written; absent when there are none. */
+  readonly proxyDefaults?: Readonly<Record<string, unknown>>;
+  /** Absent while there is no `mesh` entry. */
+  readonly mesh?: ResolvedMeshConfig;
 }

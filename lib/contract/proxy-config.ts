@@ -15,7 +15,13 @@ import { compileSpiffePattern } from "./spiffe.ts";
 const closed = { additionalProperties: false } as const;
 const Address = Type.String({ minLength: 1, maxLength: 300, description: "host:port; [address]:port for IPv6" });
 const ServiceName = Type.String({ pattern: "^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$" });
-const Milliseconds = (fallback: number) => Type.Integer({ minimum: 1, maximum: 86_400_000, default: fallback });
+/** Upper bounds of the document: a day, connections of a listener, processes of a proxy. */
+export const largestMilliseconds = 86_400_000;
+export const largestConnections = 1_000_000;
+export const largestWorkers = 256;
+const Milliseconds = (fallback: number) =>
+  Type.Integer({ minimum: 1, maximum: largestMilliseconds, default: fallback });
+const MaxConnections = Type.Integer({ minimum: 1, maximum: largestConnections, default: 65_536 });
 const ProtocolSchema = Type.Enum([...protocols], { default: "tcp" });
 const Action = Type.Enum(["allow", "deny"]);
 
@@ -65,7 +71,7 @@ const Inbound = Type.Object(
     /** A connection without a byte in either direction for this long is closed. */
     idleTimeoutMs: Milliseconds(3_600_000),
     ...requestTimeouts,
-    maxConnections: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 65_536 }),
+    maxConnections: MaxConnections,
   },
   closed,
 );
@@ -90,7 +96,7 @@ const Outbound = Type.Object(
     connectTimeoutMs: Milliseconds(5_000),
     idleTimeoutMs: Milliseconds(3_600_000),
     ...requestTimeouts,
-    maxConnections: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 65_536 }),
+    maxConnections: MaxConnections,
   },
   closed,
 );
@@ -112,7 +118,7 @@ export const ProxyConfigSchema = Type.Object(
     /** How long connections may go on that have no moment to end them: of listeners that left, and of all when the proxy ends. */
     drainTimeoutMs: Milliseconds(30_000),
     /** Processes that share the listeners: a number, or `auto` for one per core. Read when the proxy starts. */
-    workers: Type.Union([Type.Integer({ minimum: 1, maximum: 256 }), Type.Literal("auto")], { default: 1 }),
+    workers: Type.Union([Type.Integer({ minimum: 1, maximum: largestWorkers }), Type.Literal("auto")], { default: 1 }),
   },
   closed,
 );

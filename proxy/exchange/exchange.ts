@@ -31,6 +31,7 @@ export interface ExchangeContext {
   readonly counters: HttpCounters;
   readonly deadlines: Deadlines;
   readonly monotonicMs: () => number;
+  readonly random: () => number;
   /** The rules as they are now; the same object until they change. */
   readonly rules: () => RequestRules;
   /** Where a call of gRPC-Web goes: what it is given, or that behind a translation to gRPC. */
@@ -241,7 +242,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     } else if (this.#canResend(loss)) {
       this.#context.counters.retries++;
       this.#request.rewind();
-      this.#upstream?.acquire(this, loss.wasReused);
+      this.#resends?.begin(this.#context, () => this.#upstream?.acquire(this, loss.wasReused));
     } else if (loss.isMalformed) {
       this.#giveUp("malformed_response", badGateway);
     } else {
@@ -326,6 +327,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#isOver = true;
     this.#request.drop();
     this.#response.drop();
+    this.#resends?.cancel(this.#context.deadlines);
     if (this.#deadlineSlot < 0) return;
     this.#context.deadlines.remove(this.#deadlineSlot, this);
     this.#deadlineSlot = -1;

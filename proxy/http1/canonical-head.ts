@@ -83,7 +83,7 @@ export function canonicalRequest(parsed: MessageHead, defaultAuthority: string):
   fields[7] = parsed.path;
   if (isTunnel) fields.splice(2, 0, ":protocol", protocol.toLowerCase());
   const head = checkRequest(new FieldBlock(fields));
-  if (!(head instanceof RequestHead)) return head === "bad_host" ? "bad_host" : "bad_target";
+  if (!(head instanceof RequestHead)) return head === "bad_host" || head === "duplicate_field" ? head : "bad_target";
   return {
     head,
     bodyBytes: parsed.isChunked ? -1 : Math.max(parsed.contentLength, 0),

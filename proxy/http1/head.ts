@@ -35,6 +35,7 @@ export const headProblems = [
   "bad_upgrade",
   "bad_host",
   "bad_target",
+  "duplicate_field",
   "unsupported_method",
 ] as const;
 export type HeadProblem = (typeof headProblems)[number];

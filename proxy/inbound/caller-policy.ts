@@ -1,5 +1,5 @@
 import type { Authorizer } from "../authz/intentions.ts";
-import { type ClientCertEdit, withClientCert } from "../exchange/edit-head.ts";
+import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
 import type { Decision, RequestPolicy } from "../exchange/policy.ts";
@@ -23,13 +23,13 @@ const denied = textReply(403, "RBAC: access denied");
  */
 export class CallerPolicy implements RequestPolicy {
   readonly #options: CallerPolicyOptions;
-  #clientCert: ClientCertEdit;
+  #edit: HopEdit;
   #authorizer: Authorizer | undefined;
   #isAllowed = false;
 
   constructor(options: CallerPolicyOptions) {
     this.#options = options;
-    this.#clientCert = { rule: options.clientCert(), element: clientCertElement(options.caller) };
+    this.#edit = { rule: options.clientCert(), element: clientCertElement(options.caller), tellsProto: true };
   }
 
   decide(head: RequestHead): Decision {
@@ -41,7 +41,7 @@ export class CallerPolicy implements RequestPolicy {
     }
     if (!this.#isAllowed) return denied;
     const rule = clientCert();
-    if (rule !== this.#clientCert.rule) this.#clientCert = { ...this.#clientCert, rule };
-    return { action: "forward", upstream: upstream(), head: withClientCert(head, this.#clientCert) };
+    if (rule !== this.#edit.rule) this.#edit = { ...this.#edit, rule };
+    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit) };
   }
 }

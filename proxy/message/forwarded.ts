@@ -8,6 +8,9 @@
  * |   | adds nothing, as Envoy's under Consul: the hop from an application to its own proxy has no address worth telling |
  * | X-Forwarded-Proto, -Host, -Port, -Prefix, X-Real-IP, X-Request-Id | the sender's word, passed on; two that differ are |
  * |   | refused, since readers take the first or the last; two that agree become one |
+ * | X-Forwarded-Proto | where there is none, the last proxy says the `:scheme` that the calling application used (http in |
+ * |   | HTTP/1.1), which its callee cannot see over HTTP/1.1. It is the caller's word like the field, and the same that Envoy's |
+ * |   | sidecars say; never that the hop between the proxies was encrypted, which it always is |
  * | X-Forwarded-Client-Cert | only what a proxy has verified: see `ClientCertRule` |
  * | X-Atoll-*, and what Envoy says of its own peers | removed: only a proxy could know it, and none of ours sends it on |
  * | any of them with `_` for `-` | removed: an application that reads variables could not tell them apart |
@@ -16,13 +19,14 @@ export type ForwardedRule = "list" | "single" | "proxy";
 
 /** How Envoy tells an application who calls. */
 export const clientCertField = "x-forwarded-client-cert";
+export const protoField = "x-forwarded-proto";
 
 const rules: ReadonlyMap<string, ForwardedRule> = new Map([
   ["x-forwarded-for", "list"],
   ["forwarded", "list"],
   ["via", "list"],
   [clientCertField, "list"],
-  ["x-forwarded-proto", "single"],
+  [protoField, "single"],
   ["x-forwarded-host", "single"],
   ["x-forwarded-port", "single"],
   ["x-forwarded-prefix", "single"],

@@ -6,6 +6,7 @@ export const messageProblems = [
   "connection_field",
   "bad_te",
   "bad_content_length",
+  "duplicate_field",
   "bad_host",
   "bad_target",
   "bad_method",

@@ -57,6 +57,8 @@ function readFields(head: RequestHead, fields: readonly string[]): MessageProble
   }
   let host: string | undefined;
   let cookies = 0;
+  let contentTypes = 0;
+  let grpcTimeouts = 0;
   for (; at < fields.length; at += 2) {
     const name = fields[at] ?? "";
     const value = fields[at + 1] ?? "";
@@ -71,8 +73,11 @@ function readFields(head: RequestHead, fields: readonly string[]): MessageProble
       head.contentLength = parseContentLength(value);
       if (head.contentLength < 0) return "bad_content_length";
     } else if (name === "content-type") {
+      // One reader takes the first, another the last (RFC 9110, 8.3): the message would be two.
+      if (contentTypes++ > 0) return "duplicate_field";
       head.grpc = grpcKindOf(value);
     } else if (name === "grpc-timeout") {
+      if (grpcTimeouts++ > 0) return "duplicate_field";
       head.grpcTimeoutMs = parseGrpcTimeout(value);
     } else if (name === "expect") {
       head.expectsContinue = value.toLowerCase() === "100-continue";

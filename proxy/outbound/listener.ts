@@ -3,7 +3,7 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { Member } from "../connection-set.ts";
-import { type ClientCertEdit, withClientCert } from "../exchange/edit-head.ts";
+import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { RequestPolicy } from "../exchange/policy.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
@@ -17,7 +17,7 @@ import { Endpoints } from "./endpoints.ts";
 /** What we would like to speak with another proxy. */
 const meshProtocols = ["h2", "http/1.1"] as const;
 const maxDialAttempts = 3;
-const noClientCert: ClientCertEdit = { rule: "sanitize", element: "" };
+const noClientCert: HopEdit = { rule: "sanitize", element: "", tellsProto: false };
 
 /** Where the applications of this host reach one destination: plain on our side, mTLS to the destination's proxies. */
 export class OutboundListener {
@@ -55,7 +55,7 @@ export class OutboundListener {
     this.#upstream = upstream;
     // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
     this.#policy = {
-      decide: (head) => ({ action: "forward", upstream, head: withClientCert(head, noClientCert) }),
+      decide: (head) => ({ action: "forward", upstream, head: editedForHop(head, noClientCert) }),
     };
     this.serving = new Serving({
       context,

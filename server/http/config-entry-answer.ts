@@ -1,11 +1,12 @@
-import type { ConfigEntryRecord } from "../../lib/contract/config-entries.ts";
+import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
 
 /** Consul's JSON of a config entry. */
 export function configEntryAnswer(entry: ConfigEntryRecord): object {
   return {
     Kind: entry.Kind,
-    Name: entry.Name,
+    // There is one mesh: Consul gives its entry no name.
+    ...(entry.Kind === "mesh" ? {} : { Name: entry.Name }),
     ...kindFields(entry),
     ...unlessEmpty("Meta", entry.Meta),
     CreateIndex: entry.CreateIndex,
@@ -15,6 +16,8 @@ export function configEntryAnswer(entry: ConfigEntryRecord): object {
 
 function kindFields(entry: ConfigEntryRecord): object {
   switch (entry.Kind) {
+    case "mesh":
+      return { TransparentProxy: { MeshDestinationsOnly: false }, ...meshHttp(entry) };
     case "proxy-defaults":
       return {
         ...unlessEmpty("Config", entry.Config),
@@ -44,4 +47,19 @@ function kindFields(entry: ConfigEntryRecord): object {
         })),
       };
   }
+}
+
+/** As Consul writes it: blocks that say nothing are left out, the members of others are all there. */
+function meshHttp({ SanitizeXForwardedClientCert, RequestNormalization: normalization }: MeshEntry): object {
+  const isNormalizationSet = Object.values(normalization).some((value) => value !== false && value !== "");
+  if (!isNormalizationSet && !SanitizeXForwardedClientCert) return {};
+  const { PathWithEscapedSlashesAction, HeadersWithUnderscoresAction, ...flags } = normalization;
+  const RequestNormalization = {
+    ...flags,
+    ...unlessEmpty("PathWithEscapedSlashesAction", PathWithEscapedSlashesAction),
+    ...unlessEmpty("HeadersWithUnderscoresAction", HeadersWithUnderscoresAction),
+  };
+  return {
+    HTTP: { SanitizeXForwardedClientCert, ...(isNormalizationSet && { Incoming: { RequestNormalization } }) },
+  };
 }

@@ -5,10 +5,12 @@ import { metaIssues } from "../../lib/contract/catalog-rules.ts";
 import { configEntryKinds, protocols } from "../../lib/contract/config-entries.ts";
 import type { ConfigEntry, ConfigEntryKind, Protocol } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
 import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import {
   foreignKinds,
+  MeshBody,
   ProxyDefaultsBody,
   ServiceDefaultsBody,
   ServiceIntentionsBody,
@@ -20,6 +22,8 @@ import { sourceIntention } from "./source-intention.ts";
 export function decodeConfigEntry(document: unknown): ConfigEntry {
   const kind = mustKind(kindOf(document));
   switch (kind) {
+    case "mesh":
+      return mesh(decode({ kind, schema: MeshBody, document }));
     case "proxy-defaults":
       return proxyDefaults(decode({ kind, schema: ProxyDefaultsBody, document }));
     case "service-defaults":
@@ -94,12 +98,32 @@ function common(body: CommonBody, name: string): { Name: string; Meta: Readonly<
   return { Name: name, Meta: meta };
 }
 
+function mesh(body: Static<typeof MeshBody>): ConfigEntry {
+  const name = body.Name || "mesh";
+  if (name !== "mesh") throw refusal(`invalid name ("${name}"), only "mesh" is supported`);
+  const given = body.HTTP?.Incoming?.RequestNormalization ?? {};
+  return {
+    Kind: "mesh",
+    ...common(body, name),
+    SanitizeXForwardedClientCert: body.HTTP?.SanitizeXForwardedClientCert ?? false,
+    RequestNormalization: {
+      InsecureDisablePathNormalization: given.InsecureDisablePathNormalization ?? false,
+      MergeSlashes: given.MergeSlashes ?? false,
+      PathWithEscapedSlashesAction: given.PathWithEscapedSlashesAction ?? "",
+      HeadersWithUnderscoresAction: given.HeadersWithUnderscoresAction ?? "",
+    },
+  };
+}
+
 function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
   const name = body.Name || "global";
   if (name !== "global") throw refusal(`invalid name ("${name}"), only "global" is supported`);
-  const protocol = body.Config?.["protocol"];
+  const config = body.Config ?? {};
+  const protocol = config["protocol"];
   if (protocol !== undefined) mustProtocol("Config.protocol", protocol);
-  return { Kind: "proxy-defaults", ...common(body, name), Config: body.Config ?? {} };
+  const [issue] = readProxySettings(config).issues;
+  if (issue !== undefined) throw refusal(`Config.${formatIssues([issue])}`);
+  return { Kind: "proxy-defaults", ...common(body, name), Config: config };
 }
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {

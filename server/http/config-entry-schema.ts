@@ -1,18 +1,41 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import type { ConfigEntryKind } from "../../lib/contract/config-entries.ts";
+import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from "../../lib/contract/config-entries.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
 const Text = Type.Optional(Type.String());
 const Count = Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 }));
 const TextMap = Type.Optional(Type.Record(Type.String(), Type.String()));
 const OpenMap = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
+const Flag = Type.Optional(Type.Boolean());
 const Anything = Type.Optional(Type.Unknown());
 
 /** Set by the server; sent back by clients that read, change and write an entry. */
 const readOnly = { CreateIndex: Anything, ModifyIndex: Anything, Hash: Anything, Status: Anything };
 
 const common = { Kind: Text, Name: Text, Meta: TextMap, Namespace: Text, Partition: Text, ...readOnly };
+
+const RequestNormalizationBody = Type.Object({
+  InsecureDisablePathNormalization: Flag,
+  MergeSlashes: Flag,
+  PathWithEscapedSlashesAction: Type.Optional(Type.Enum([...escapedSlashesActions])),
+  HeadersWithUnderscoresAction: Type.Optional(Type.Enum([...underscoresActions])),
+});
+
+export const MeshBody = Type.Object({
+  ...common,
+  HTTP: Type.Optional(
+    Type.Object({
+      SanitizeXForwardedClientCert: Flag,
+      Incoming: Type.Optional(Type.Object({ RequestNormalization: Type.Optional(RequestNormalizationBody) })),
+    }),
+  ),
+  TransparentProxy: Anything,
+  AllowEnablingPermissiveMutualTLS: Anything,
+  ValidateClusters: Anything,
+  TLS: Anything,
+  Peering: Anything,
+});
 
 export const ProxyDefaultsBody = Type.Object({
   ...common,
@@ -76,6 +99,7 @@ export const ServiceIntentionsBody = Type.Object({
  * by name otherwise.
  */
 export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string[]>> = {
+  mesh: ["TransparentProxy", "AllowEnablingPermissiveMutualTLS", "ValidateClusters", "TLS", "Peering"],
   "proxy-defaults": [
     "Mode",
     "TransparentProxy",
@@ -113,7 +137,6 @@ export const foreignKinds: readonly string[] = [
   "ingress-gateway",
   "inline-certificate",
   "jwt-provider",
-  "mesh",
   "sameness-group",
   "service-resolver",
   "service-router",

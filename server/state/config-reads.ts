@@ -3,14 +3,16 @@ import type {
   ConfigEntryRecord,
   Protocol,
   ProxyDefaultsEntry,
+  ResolvedMeshConfig,
   ResolvedServiceConfig,
   ServiceDefaultsEntry,
 } from "../../lib/contract/config-entries.ts";
 import { protocols } from "../../lib/contract/config-entries.ts";
 import { compareIntentions, type Intention, wildcard } from "../../lib/contract/intentions.ts";
+import { meshWideSettings } from "../../lib/contract/proxy-settings.ts";
 import type { CaRoot, CaRootsValue } from "../../lib/contract/topics.ts";
 import type { CaRootRecord } from "./ca-table.ts";
-import { proxyDefaultsName } from "./config-rules.ts";
+import { meshName, proxyDefaultsName } from "./config-rules.ts";
 import { compareText } from "./order.ts";
 import { createReadSlot, type ReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
@@ -66,6 +68,7 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
       const watch = [
         watchKeys.configEntry("service-defaults", service),
         watchKeys.configEntry("proxy-defaults", proxyDefaultsName),
+        watchKeys.configEntry("mesh", meshName),
       ];
       return cache.read(serviceConfig, service, watch, () => resolveServiceConfig(tables, service));
     },
@@ -97,6 +100,8 @@ function intentionsOf(entries: readonly ConfigEntryRecord[]): readonly Intention
 function resolveServiceConfig(tables: Tables, service: string): ResolvedServiceConfig {
   const defaults = serviceDefaults(tables, service);
   const config = proxyDefaults(tables)?.Config ?? {};
+  const mesh = meshConfig(tables);
+  const passedOn = meshWideSettings.filter((name) => config[name] !== undefined);
   return {
     service,
     protocol: defaults?.Protocol || protocolOf(config["protocol"]) || defaultProtocol,
@@ -104,7 +109,16 @@ function resolveServiceConfig(tables: Tables, service: string): ResolvedServiceC
       defaults?.LocalConnectTimeoutMs || countOf(config["local_connect_timeout_ms"]) || defaultLocalConnectTimeoutMs,
     localRequestTimeoutMs: defaults?.LocalRequestTimeoutMs || countOf(config["local_request_timeout_ms"]),
     maxInboundConnections: defaults?.MaxInboundConnections || countOf(config["max_inbound_connections"]),
+    ...(passedOn.length > 0 && { proxyDefaults: Object.fromEntries(passedOn.map((name) => [name, config[name]])) }),
+    ...(mesh !== undefined && { mesh }),
   };
+}
+
+function meshConfig(tables: Tables): ResolvedMeshConfig | undefined {
+  const entry = tables.configEntries.get("mesh", meshName);
+  if (entry?.Kind !== "mesh") return undefined;
+  const { SanitizeXForwardedClientCert, RequestNormalization } = entry;
+  return { SanitizeXForwardedClientCert, RequestNormalization };
 }
 
 function serviceDefaults(tables: Tables, service: string): ServiceDefaultsEntry | undefined {

@@ -7,8 +7,9 @@ import { compareText } from "./order.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
 
-/** The only name of a `proxy-defaults` entry. */
+/** The only names of entries of which there is one. */
 export const proxyDefaultsName = "global";
+export const meshName = "mesh";
 
 /** Writes one config entry, normalised; a compare-and-set that finds another index changes nothing and says so. */
 export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryUpsert): CommandResult {
@@ -37,14 +38,20 @@ function entryProblem(entry: ConfigEntry): Refusal | undefined {
   const badName = nameProblem("Name", entry.Name);
   if (badName !== undefined) return badName;
   switch (entry.Kind) {
+    case "mesh":
+      return onlyName(entry.Name, meshName);
     case "proxy-defaults":
-      if (entry.Name === proxyDefaultsName) return undefined;
-      return refuse("INVALID_ARGUMENT", `invalid name ("${entry.Name}"), only "${proxyDefaultsName}" is supported`);
+      return onlyName(entry.Name, proxyDefaultsName);
     case "service-defaults":
       return undefined;
     case "service-intentions":
       return wildcardProblem("Name", entry.Name) ?? sourcesProblem(entry.Sources);
   }
+}
+
+function onlyName(name: string, only: string): Refusal | undefined {
+  if (name === only) return undefined;
+  return refuse("INVALID_ARGUMENT", `invalid name ("${name}"), only "${only}" is supported`);
 }
 
 function sourcesProblem(sources: readonly SourceIntention[]): Refusal | undefined {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
+import type { RequestNormalization } from "../../lib/contract/config-entries.ts";
 import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { ServiceInstance } from "../../lib/contract/catalog.ts";
 import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
@@ -74,7 +75,7 @@ describe("inbound", () => {
 
   test("says so when that bound is more than can be had, and takes what can", () => {
     const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: { max_request_headers_kb: 8192 } } }) });
-    expect(problems).toEqual(["max_request_headers_kb: 8192 is more than 1024, which is used instead"]);
+    expect(problems).toEqual(["Proxy.Config.max_request_headers_kb: 8192 is more than 1024, which is used instead"]);
     expect(config.limits.http1.maxHeadBytes).toBe(1_048_576);
   });
 
@@ -110,10 +111,133 @@ describe("inbound", () => {
     expect([inbound?.protocol, inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual(["grpc", 9, 3]);
   });
 
-  test("settings of the wrong type are not taken", () => {
+  test("settings of the wrong type, as an old registration may have them, are not taken and said", () => {
     const settings = { protocol: "carrier-pigeon", local_connect_timeout_ms: "soon", max_inbound_connections: -1 };
-    const [inbound] = compute({ sidecar: sidecar({ proxy: { Config: settings } }) }).config.inbound;
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
+    const [inbound] = config.inbound;
     expect([inbound?.protocol, inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual(["tcp", 5_000, 65_536]);
+    expect(problems).toEqual([
+      'Proxy.Config.protocol: must be one of tcp, http, http2, grpc, found "carrier-pigeon"',
+      'Proxy.Config.local_connect_timeout_ms: must be a whole number from 1 to 86400000, found "soon"',
+      "Proxy.Config.max_inbound_connections: must be a whole number from 1 to 1000000, found -1",
+    ]);
+  });
+
+  test("the registration says how long streams may be idle, how long a proxy drains and how many processes it has", () => {
+    const settings = { local_idle_timeout_ms: 15_000, drain_timeout_ms: 60_000, workers: "auto" };
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
+    expect([config.inbound[0]?.streamIdleTimeoutMs, config.drainTimeoutMs, config.workers]).toEqual([
+      15_000,
+      60_000,
+      "auto",
+    ]);
+    expect(problems).toEqual([]);
+  });
+
+  test("what the registration leaves open the proxies' defaults say", () => {
+    const proxyDefaults = { local_idle_timeout_ms: 15_000, drain_timeout_ms: 60_000, workers: 2 };
+    const { config } = compute({
+      sidecar: sidecar({ proxy: { Config: { workers: 3 } } }),
+      serviceConfig: serviceConfig({ proxyDefaults }),
+    });
+    expect([config.inbound[0]?.streamIdleTimeoutMs, config.drainTimeoutMs, config.workers]).toEqual([
+      15_000, 60_000, 3,
+    ]);
+  });
+
+  test("an idle timeout that is turned off is as long as can be had", () => {
+    const settings = { local_idle_timeout_ms: 0 };
+    const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
+    expect(config.inbound[0]?.streamIdleTimeoutMs).toBe(86_400_000);
+    expect(problems).toEqual([
+      "Proxy.Config.local_idle_timeout_ms: it cannot be turned off; 86400000 is used instead of 0",
+    ]);
+  });
+
+  test("a setting of the servers beyond the document's bounds costs nothing but itself", () => {
+    const { config, problems } = compute({
+      serviceConfig: serviceConfig({
+        localConnectTimeoutMs: 86_400_001,
+        maxInboundConnections: 1_000_001,
+        localRequestTimeoutMs: 5,
+      }),
+    });
+    const [inbound] = config.inbound;
+    expect([inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual([86_400_000, 1_000_000]);
+    expect(problems).toEqual([
+      "LocalRequestTimeoutMs: 5 has no effect, this version has no such timeout",
+      "LocalConnectTimeoutMs: 86400001 is more than 86400000, which is used instead",
+      "MaxInboundConnections: 1000001 is more than 1000000, which is used instead",
+    ]);
+  });
+});
+
+describe("the mesh's entry", () => {
+  const mesh = (given: Partial<RequestNormalization>, SanitizeXForwardedClientCert = false) =>
+    serviceConfig({
+      mesh: {
+        SanitizeXForwardedClientCert,
+        RequestNormalization: {
+          InsecureDisablePathNormalization: false,
+          MergeSlashes: false,
+          PathWithEscapedSlashesAction: "",
+          HeadersWithUnderscoresAction: "",
+          ...given,
+        },
+      },
+    });
+  const rulesFor = (given: Partial<RequestNormalization>) => {
+    const { config } = compute({
+      sidecar: sidecar({ proxy: { Upstreams: [upstream()] } }),
+      serviceConfig: mesh(given),
+    });
+    const [inbound, outbound] = [config.inbound[0]?.requestRules, config.outbound[0]?.requestRules];
+    expect(inbound).toEqual(outbound);
+    return inbound;
+  };
+
+  test("that says nothing is what holds without one", () => {
+    expect(rulesFor({})).toEqual(defaultRequestRules);
+    const [inbound] = compute({ serviceConfig: mesh({}) }).config.inbound;
+    expect(inbound?.clientCert).toBe("sanitize-set");
+  });
+
+  test("says how requests are read at both ends of a call", () => {
+    expect(
+      rulesFor({
+        InsecureDisablePathNormalization: true,
+        MergeSlashes: true,
+        PathWithEscapedSlashesAction: "REJECT_REQUEST",
+        HeadersWithUnderscoresAction: "DROP_HEADER",
+      }),
+    ).toEqual({
+      ...defaultRequestRules,
+      normalise: false,
+      mergeSlashes: true,
+      escapedSlashes: "reject",
+      underscores: "drop",
+    });
+  });
+
+  test.each([
+    ["IMPLEMENTATION_SPECIFIC_DEFAULT", "keep"],
+    ["KEEP_UNCHANGED", "keep"],
+    ["UNESCAPE_AND_REDIRECT", "unescape-and-redirect"],
+    ["UNESCAPE_AND_FORWARD", "unescape-and-forward"],
+  ] as const)("says %s of escaped slashes for %s", (PathWithEscapedSlashesAction, escapedSlashes) => {
+    expect(rulesFor({ PathWithEscapedSlashesAction })?.escapedSlashes).toBe(escapedSlashes);
+  });
+
+  test.each([
+    ["ALLOW", "allow"],
+    ["REJECT_REQUEST", "reject"],
+  ] as const)("says %s of underscores for %s", (HeadersWithUnderscoresAction, underscores) => {
+    expect(rulesFor({ HeadersWithUnderscoresAction })?.underscores).toBe(underscores);
+  });
+
+  test("keeps what proxies know of callers from applications where it says so", () => {
+    const [inbound] = compute({ serviceConfig: mesh({}, true) }).config.inbound;
+    expect(inbound?.clientCert).toBe("sanitize");
   });
 });
 

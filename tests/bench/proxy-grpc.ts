@@ -17,7 +17,8 @@ const streamSeconds = 4;
 
 /**
  * gRPC through the pair to a server in Go: unary calls of 100 bytes each way from h2load, and server streams of such
- * messages to clients in Go. Each started pair is first checked by a gRPC client.
+ * messages to clients in Go. Each started pair is first checked by a gRPC client, 200 calls at once and answers of 4 MB
+ * among its checks; for those HAProxy is set up as `HaproxyOptions` says.
  */
 export async function benchProxyGrpc(): Promise<void> {
   const judge = await mustBuildGoJudge();
@@ -30,7 +31,7 @@ export async function benchProxyGrpc(): Promise<void> {
       bench: "proxy-grpc",
       basePort: 27_700,
       rounds: 5,
-      pairs: [atollPair("grpc"), haproxyPair("http2")],
+      pairs: [atollPair("grpc"), haproxyPair("http2", { hasTrailers: true })],
       facts: { atoll_speaks_http2: await speaksHttp2("grpc") },
       scenarios: [
         h2loadScenario({ connections: 16, streams: 1 }, unary, { call: "unary" }),

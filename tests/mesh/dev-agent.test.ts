@@ -57,6 +57,24 @@ test("a call goes through both proxies, is denied and allowed again by intention
   expect(existsSync(dataDir)).toBe(false);
 }, 60_000);
 
+test("what the mesh's entry says holds for proxies that run, and no longer when it is deleted", async () => {
+  await agent.api("PUT", "config", { Kind: "proxy-defaults", Name: "global", Config: { protocol: "http" } });
+  const RequestNormalization = { HeadersWithUnderscoresAction: "REJECT_REQUEST" };
+  await agent.api("PUT", "config", { Kind: "mesh", HTTP: { Incoming: { RequestNormalization } } });
+  const ask = async (): Promise<number | undefined> => {
+    const headers = { connection: "close", x_user: "root" };
+    const answer = fetch(`http://127.0.0.1:${ports.upstream}/`, { headers, signal: AbortSignal.timeout(5_000) });
+    return await answer.then(
+      ({ status }) => status,
+      () => undefined,
+    );
+  };
+  await eventually("the refusal", async () => (await ask()) === 400);
+  expect(await callApi(ports)).toBe("hello from api");
+  await agent.api("DELETE", "config/mesh/mesh");
+  await eventually("an answer again", async () => (await ask()) === 200);
+}, 60_000);
+
 test("the proxies of a -dev agent end with it even when it is killed", async () => {
   expect((await proxyPids(dataDir)).size).toBe(2);
   await agent.end("SIGKILL");

@@ -44,6 +44,20 @@ describe("a request head", () => {
     expect(refused(mesh, "too_many_fields")).toBe(1);
   });
 
+  test("may nominate as many names for its connection as are allowed, of one more it is answered 400", () => {
+    const mesh = new MemoryMesh({ limits: { http1: { maxConnectionOptions: 2 } } });
+    const nominating = (options: string) =>
+      `GET / HTTP/1.1\r\nHost: api\r\nConnection: ${options}\r\nConnection: keep-alive\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n`;
+    const read = deliver(mesh, mesh.client(), nominating("a, b"));
+    expect(read).toContain("\r\nc: 3\r\n");
+    expect(read).not.toMatch(/^[ab]:/m);
+    const client = mesh.client();
+    client.send(nominating("a, b, c"));
+    mesh.settle();
+    expect(client.take()).toStartWith("HTTP/1.1 400 ");
+    expect(refused(mesh, "bad_connection")).toBe(1);
+  });
+
   test("may have more fields than the default when the document says so", () => {
     const limits = { http1: { maxFields: 1_000 }, http2: { maxFields: 1_000 } };
     const mesh = new MemoryMesh({ limits });
@@ -161,6 +175,33 @@ describe("a slow reader", () => {
     await mesh.pass(9_000);
     expect(client.received.length).toBe(ok("x".repeat(2_000_000)).length);
     expect(closed(mesh, "stalled_reader")).toBe(0);
+  });
+});
+
+describe("a connection that was ended and whose client does not end it", () => {
+  test("of HTTP/1.1 is closed after its linger, and not before", async () => {
+    const mesh = new MemoryMesh({ limits: { http1: { lingerMs: 2_000 } } });
+    const client = mesh.client();
+    deliver(mesh, client, "GET / HTTP/1.0\r\n\r\n");
+    answer(mesh, client, ok("x"));
+    expect(client.hasEnded).toBe(true);
+    await mesh.pass(2_000);
+    expect(client.connection.isClosed).toBe(false);
+    await mesh.pass(1_000);
+    expect(client.connection.isClosed).toBe(true);
+  });
+
+  test("of HTTP/2 is closed after its linger, and not before", async () => {
+    const mesh = new MemoryMesh({ limits: { http2: { lingerMs: 2_000 } } });
+    const client = mesh.client();
+    // DATA on no stream is an error of the connection.
+    client.connection.write(Buffer.concat([clientPreface, f.settings(), f.frame(FrameType.data, 0, 0)]));
+    mesh.settle();
+    expect(client.hasEnded).toBe(true);
+    await mesh.pass(2_000);
+    expect(client.connection.isClosed).toBe(false);
+    await mesh.pass(1_000);
+    expect(client.connection.isClosed).toBe(true);
   });
 });
 

@@ -115,6 +115,14 @@ test.each([
     'port 9000 is already the local bind port of the upstream "db"',
   ],
   [{ Proxy: { Mode: "transparent" } }, 'Proxy.Mode: only "direct" is supported'],
+  [
+    { Proxy: { Config: { workers: 0.5 } } },
+    'Connect.SidecarService.Proxy.Config.workers: must be "auto" or a whole number from 1 to 256, found 0.5',
+  ],
+  [
+    { Proxy: { Upstreams: [{ ...up("db", 1), Config: { limits: { max_connections: "all" } } }] } },
+    'Proxy.Upstreams[0].Config.limits.max_connections: must be a whole number from 1 to 1000000, found "all"',
+  ],
 ])("a sidecar %j is refused", (sidecar, message) => {
   expect(refusal(withSidecar(sidecar))).toContain(message);
 });
@@ -122,6 +130,11 @@ test.each([
 function up(name: string, port: number): object {
   return { DestinationName: name, LocalBindPort: port };
 }
+
+test("settings of other proxies, and numbers beyond what can be had, are accepted as they are", () => {
+  const Config = { envoy_dogstatsd_url: "udp://127.0.0.1:9125", local_request_timeout_ms: 15_000, workers: 1_000 };
+  expect(decode(withSidecar({ Proxy: { Config } })).sidecar?.proxy?.Config).toEqual(Config);
+});
 
 test("a name that no identity could carry is refused for the mesh, and fine outside of it", () => {
   expect(refusal({ Name: "my web", Connect: { SidecarService: {} } })).toContain("a service in the mesh needs a name");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Http2Client } from "../http2-ends.ts";
 import { MemoryMesh, trustDomain } from "../memory-mesh.ts";
-import { answer, deliver, ok, xfcc } from "./talk.ts";
+import { answer, deliver, ok, told, xfcc } from "./talk.ts";
 
 /** What the app reads of a request, and what the client gets of the proxies' own answers, by either protocol. */
 interface Talk {
@@ -77,15 +77,25 @@ for (const { name, ask } of talks) {
       ];
       for (const fields of attempts) {
         const read = ask(new MemoryMesh(), "GET /", fields);
-        expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
+        expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${told}\r\n`);
       }
     });
 
     test("tells the app what it says of its own way, as one list each", () => {
       const fields = ["x-forwarded-for", "9.9.9.9", "via", "1.1 edge", "x-forwarded-for", "8.8.8.8"];
       expect(ask(new MemoryMesh(), "GET /", fields)).toBe(
-        `GET / HTTP/1.1\r\nhost: api\r\nx-forwarded-for: 9.9.9.9, 8.8.8.8\r\nvia: 1.1 edge\r\n${xfcc}\r\n`,
+        `GET / HTTP/1.1\r\nhost: api\r\nx-forwarded-for: 9.9.9.9, 8.8.8.8\r\nvia: 1.1 edge\r\n${told}\r\n`,
       );
+    });
+
+    test.each(["http", "https"])("that says it was made by %s is the app's as it is", (scheme) => {
+      const read = ask(new MemoryMesh(), "GET /", ["x-forwarded-proto", scheme]);
+      expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx-forwarded-proto: ${scheme}\r\n${xfcc}\r\n`);
+    });
+
+    test("that says it was made by two schemes is refused", () => {
+      const fields = ["x-forwarded-proto", "https", "x-forwarded-proto", "http"];
+      expect(ask(new MemoryMesh(), "GET /", fields)).toBe("400 conflicting forwarded");
     });
 
     test("with two hosts it was forwarded for is refused", () => {
@@ -101,6 +111,37 @@ for (const { name, ask } of talks) {
   });
 }
 
+describe.each(["content-type", "grpc-timeout"])("the %s of a request", (name) => {
+  const refused = `listener="127.0.0.1:15001",reason="duplicate_field"} 1`;
+
+  test("that is there twice, equal or not, is refused over HTTP/1.1 and reaches no app", () => {
+    for (const second of ["1S", "2S"]) {
+      const mesh = new MemoryMesh();
+      const client = mesh.client();
+      client.send(`GET / HTTP/1.1\r\nHost: api\r\n${name}: 1S\r\nX: 1\r\n${name.toUpperCase()}: ${second}\r\n\r\n`);
+      mesh.settle();
+      expect(client.take()).toMatch(/^HTTP\/1\.1 400 .*\r\n\r\nduplicate field\n$/s);
+      expect(mesh.apps).toEqual([]);
+      expect(mesh.metrics()).toContain(refused);
+    }
+  });
+
+  test("that is there twice is refused over HTTP/2 and reaches no app", () => {
+    const mesh = new MemoryMesh();
+    const client = new Http2Client(mesh);
+    client.request("GET /", [name, "1S", "x", "1", name, "2S"]);
+    expect(client.take()).toEqual(["1 reset 1 by peer"]);
+    expect(mesh.apps).toEqual([]);
+    expect(mesh.metrics()).toContain(refused);
+  });
+
+  test("that is there once is the app's as it is", () => {
+    const mesh = new MemoryMesh();
+    const read = deliver(mesh, mesh.client(), `GET / HTTP/1.1\r\nHost: api\r\n${name}: 1S\r\n\r\n`);
+    expect(read).toContain(`\r\n${name}: 1S\r\n`);
+  });
+});
+
 describe("a repeated request", () => {
   test("is the same to the app each time, as are those in between that differ", () => {
     const mesh = new MemoryMesh();
@@ -110,8 +151,27 @@ describe("a repeated request", () => {
     for (const request of [dotted, dotted, dotted, other, other, other, dotted]) {
       const path = request === dotted ? "/a" : "/x/bb";
       const via = request === dotted ? "p, q" : "r, q";
-      expect(deliver(mesh, client, request)).toBe(`GET ${path} HTTP/1.1\r\nhost: api\r\nvia: ${via}\r\n${xfcc}\r\n`);
+      expect(deliver(mesh, client, request)).toBe(`GET ${path} HTTP/1.1\r\nhost: api\r\nvia: ${via}\r\n${told}\r\n`);
       expect(answer(mesh, client, ok("1"))).toBe(ok("1"));
+    }
+  });
+});
+
+describe("the scheme of a request", () => {
+  test("is what an app hears that cannot see it", () => {
+    const mesh = new MemoryMesh();
+    const client = new Http2Client(mesh);
+    client.send([":method", "GET", ":scheme", "https", ":authority", "api", ":path", "/"], true);
+    expect(mesh.app().take()).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx-forwarded-proto: https\r\n${xfcc}\r\n`);
+  });
+
+  test("is told anew by heads that differ in nothing else", () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    for (const line of ["", "X-Forwarded-Proto: https\r\n", "", ""]) {
+      const read = deliver(mesh, client, `GET / HTTP/1.1\r\nHost: api\r\n${line}\r\n`);
+      expect(read).toContain(`x-forwarded-proto: ${line === "" ? "http" : "https"}\r\n`);
+      answer(mesh, client, ok(""));
     }
   });
 });
@@ -167,6 +227,8 @@ describe("a caller that speaks for others", () => {
     ["sanitize", ""],
   ])("is passed on by the rule %s as that says", (clientCert, line) => {
     const mesh = new MemoryMesh({ inbound: { clientCert } });
-    expect(deliver(mesh, mesh.bareCaller("web"), request)).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${line}\r\n`);
+    expect(deliver(mesh, mesh.bareCaller("web"), request)).toBe(
+      `GET / HTTP/1.1\r\nhost: api\r\nx-forwarded-proto: http\r\n${line}\r\n`,
+    );
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { calleeConfig, MemoryMesh } from "../memory-mesh.ts";
-import { answer, deliver, ok, xfcc } from "./talk.ts";
+import { answer, deliver, ok, told } from "./talk.ts";
 
 /** Requests that claim, steer or burst something in other proxies, sent through both of ours; see `tests/ATTACKS.md`. */
 const request = (fields: string): string => `GET / HTTP/1.1\r\nHost: api\r\n${fields}\r\n`;
@@ -24,7 +24,7 @@ describe("who calls is what the handshake has verified:", () => {
     for (const name of ["X-Forwarded-Client-Cert", "x-forwarded-client-cert", "X-FORWARDED-CLIENT-CERT"]) {
       const mesh = new MemoryMesh();
       const read = deliver(mesh, mesh.client(), request(`${name}: ${claim}\r\nX: 1\r\n${name}: ${claim}\r\n`));
-      expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx: 1\r\n${xfcc}\r\n`);
+      expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx: 1\r\n${told}\r\n`);
     }
   });
 

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { calleeConfig, callerConfig, MemoryMesh } from "../memory-mesh.ts";
-import { answer, deliver, get, ok, unchunked, xfcc } from "./talk.ts";
+import { answer, deliver, get, ok, unchunked, told } from "./talk.ts";
 
 describe("a request through both proxies", () => {
   test("reaches the app with the caller's identity and comes back as the app wrote it", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
-    expect(deliver(mesh, client, get)).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
+    expect(deliver(mesh, client, get)).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${told}\r\n`);
     expect(answer(mesh, client, ok("hi"))).toBe(ok("hi"));
   });
 
@@ -18,7 +18,7 @@ describe("a request through both proxies", () => {
       mesh.network.maxPieceBytes = pieceBytes;
       const client = mesh.client();
       expect(unchunked(deliver(mesh, client, request))).toEqual({
-        head: `POST /x HTTP/1.1\r\nhost: api\r\n${xfcc}transfer-encoding: chunked\r\n`,
+        head: `POST /x HTTP/1.1\r\nhost: api\r\n${told}transfer-encoding: chunked\r\n`,
         body: "abc",
         trailers: "",
       });
@@ -66,7 +66,7 @@ describe("a request through both proxies", () => {
     const mesh = new MemoryMesh();
     const claimed = `Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nX-Forwarded-Client-Cert: URI=spiffe://evil\r\nX-End: 1\r\n`;
     const read = deliver(mesh, mesh.client(), `GET / HTTP/1.1\r\nHost: api\r\n${claimed}\r\n`);
-    expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx-end: 1\r\n${xfcc}\r\n`);
+    expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\nx-end: 1\r\n${told}\r\n`);
   });
 
   test("gets the interim response before the final one", () => {

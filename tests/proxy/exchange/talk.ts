@@ -4,6 +4,8 @@ import { type MemoryMesh, trustDomain, type Wire } from "../memory-mesh.ts";
 export const get = "GET / HTTP/1.1\r\nHost: api\r\n\r\n";
 export const ok = (body: string): string => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
 export const xfcc = `x-forwarded-client-cert: By=spiffe://${trustDomain}/ns/default/dc/dc1/svc/api;URI=spiffe://${trustDomain}/ns/default/dc/dc1/svc/web\r\n`;
+/** What the callee's proxy tells the app of a call, whose scheme is http unless it says otherwise. */
+export const told = `x-forwarded-proto: http\r\n${xfcc}`;
 
 /** A message in chunks, apart from how it was cut into them. */
 export function unchunked(text: string): { head: string; body: string; trailers: string } {

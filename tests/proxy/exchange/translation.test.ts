@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { Http2Client, http2Mesh } from "../http2-ends.ts";
 import { MemoryMesh, trustDomain } from "../memory-mesh.ts";
-import { answer, deliver, ok, unchunked, xfcc } from "./talk.ts";
+import { answer, deliver, ok, told, unchunked } from "./talk.ts";
 
 const element = `By=spiffe://${trustDomain}/ns/default/dc/dc1/svc/api;URI=spiffe://${trustDomain}/ns/default/dc/dc1/svc/web`;
-const stamp = `|x-forwarded-client-cert|${element}`;
+const stamp = `|x-forwarded-proto|http|x-forwarded-client-cert|${element}`;
 
 describe("a client of HTTP/1.1 and an app of HTTP/2", () => {
   /** Sends a request; what the app has seen of it. */
@@ -168,12 +168,12 @@ describe("a client of HTTP/2 and an app of HTTP/1.1", () => {
 
   test("the authority is the host", () => {
     expect(start("GET /a?b", ["x", "1"], { authority: "Shop.example:81" }).read).toBe(
-      `GET /a?b HTTP/1.1\r\nhost: Shop.example:81\r\nx: 1\r\n${xfcc}\r\n`,
+      `GET /a?b HTTP/1.1\r\nhost: Shop.example:81\r\nx: 1\r\n${told}\r\n`,
     );
   });
 
   test("a host that agrees with the authority is it, and one that does not is refused", () => {
-    expect(start("GET /", ["host", "api"]).read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
+    expect(start("GET /", ["host", "api"]).read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${told}\r\n`);
     const { client, mesh } = start("GET /", ["host", "evil"]);
     expect(client.take()).toEqual(["1 reset 1 by peer"]);
     expect(mesh.apps.length).toBe(0);
@@ -191,7 +191,7 @@ describe("a client of HTTP/2 and an app of HTTP/1.1", () => {
     client.data(stream, "de", false);
     client.trailers(stream, ["x-sum", "5"]);
     expect(unchunked(read + mesh.app().take())).toEqual({
-      head: `POST / HTTP/1.1\r\nhost: api\r\n${xfcc}transfer-encoding: chunked\r\n`,
+      head: `POST / HTTP/1.1\r\nhost: api\r\n${told}transfer-encoding: chunked\r\n`,
       body: "abcde",
       trailers: "x-sum: 5\r\n",
     });
@@ -200,7 +200,7 @@ describe("a client of HTTP/2 and an app of HTTP/1.1", () => {
   test("a body with a length is not", () => {
     const { mesh, client, stream, read } = start("POST /", ["content-length", "2"], { isEnd: false });
     client.data(stream, "hi", true);
-    expect(read + mesh.app().take()).toBe(`POST / HTTP/1.1\r\nhost: api\r\ncontent-length: 2\r\n${xfcc}\r\nhi`);
+    expect(read + mesh.app().take()).toBe(`POST / HTTP/1.1\r\nhost: api\r\ncontent-length: 2\r\n${told}\r\nhi`);
   });
 
   test("a chunked response loses its chunks and keeps its trailers, and fields of the connection stay behind", () => {
@@ -276,7 +276,7 @@ describe("a client of HTTP/2 and an app of HTTP/1.1", () => {
     ];
     const stream = client.send([...connect, "sec-websocket-version", "13"], false);
     expect(mesh.app().take()).toBe(
-      `GET /chat HTTP/1.1\r\nhost: api\r\nsec-websocket-version: 13\r\n${xfcc}connection: upgrade\r\nupgrade: websocket\r\n\r\n`,
+      `GET /chat HTTP/1.1\r\nhost: api\r\nsec-websocket-version: 13\r\n${told}connection: upgrade\r\nupgrade: websocket\r\n\r\n`,
     );
     const switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     expect(reply(mesh, client, `${switched}hello`)).toEqual(["1 response :status|200", "1 data hello"]);
@@ -315,7 +315,7 @@ describe("HTTP/1.1 at both ends", () => {
     const mesh = new MemoryMesh();
     const client = mesh.client();
     const request = "PUT /a?b HTTP/1.1\r\nhost: api\r\ncookie: a=1; b=2\r\ncontent-length: 3\r\n";
-    expect(deliver(mesh, client, `${request}\r\nabc`)).toBe(`${request}${xfcc}\r\nabc`);
+    expect(deliver(mesh, client, `${request}\r\nabc`)).toBe(`${request}${told}\r\nabc`);
     const response = "HTTP/1.1 201 Created\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\nok";
     expect(answer(mesh, client, response)).toBe(response);
   });

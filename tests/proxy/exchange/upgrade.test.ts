@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { MemoryMesh } from "../memory-mesh.ts";
-import { answer, deliver, get, ok, xfcc } from "./talk.ts";
+import { answer, deliver, get, ok, told } from "./talk.ts";
 
 describe("an upgrade", () => {
   const upgrade = "GET /chat HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -64,7 +64,7 @@ describe("an upgrade", () => {
     const client = mesh.client();
     const h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
     const read = deliver(mesh, client, `GET / HTTP/1.1\r\nHost: api\r\n${h2c}\r\n`);
-    expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${xfcc}\r\n`);
+    expect(read).toBe(`GET / HTTP/1.1\r\nhost: api\r\n${told}\r\n`);
     expect(answer(mesh, client, ok("x"))).toBe(ok("x"));
   });
 

@@ -115,6 +115,13 @@ describe("a request", () => {
     ["a hexadecimal length", "bad_content_length", [...start, "content-length", "0x1"]],
     ["an empty length", "bad_content_length", [...start, "content-length", ""]],
     ["a length beyond exact numbers", "bad_content_length", [...start, "content-length", "9".repeat(16)]],
+    ["two content types that agree", "duplicate_field", [...start, "content-type", "a/b", "content-type", "a/b"]],
+    [
+      "two content types, of which one is gRPC's",
+      "duplicate_field",
+      [...start, "content-type", "application/grpc", "a", "1", "content-type", "a/b"],
+    ],
+    ["two timeouts of gRPC", "duplicate_field", [...start, "grpc-timeout", "1S", "grpc-timeout", "1H"]],
     ["CONNECT and a path", "bad_connect", [":method", "CONNECT", ...authority, ...path]],
     ["CONNECT and a scheme", "bad_connect", [":method", "CONNECT", ...authority, ...scheme]],
     ["CONNECT and a length", "bad_connect", [":method", "CONNECT", ...authority, "content-length", "0"]],

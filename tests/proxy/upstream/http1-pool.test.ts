@@ -122,6 +122,16 @@ describe("an idle connection", () => {
     expect([world.server(0).hasEnded, world.server(1).hasEnded]).toEqual([true, false]);
   });
 
+  test("is kept beside as many others as the limit says; one more has the one closed that is idle longest", () => {
+    const world = new UpstreamWorld({ protocol: "http1", limits: { maxPoolIdle: 3 } });
+    for (let i = 0; i < 4; i++) world.ask();
+    const ended = () => world.servers.map(({ hasEnded }) => hasEnded);
+    for (const index of [2, 0, 3]) world.server(index).ok("ok");
+    expect([ended(), world.pool.connectionCount]).toEqual([[false, false, false, false], 4]);
+    world.server(1).ok("ok");
+    expect([ended(), world.pool.connectionCount]).toEqual([[false, false, true, false], 3]);
+  });
+
   test("that sends something by itself is closed, also when a request is just being given to it", () => {
     const world = new UpstreamWorld({ protocol: "http1" });
     warm(world);

@@ -53,10 +53,13 @@ describe("a server's GOAWAY", () => {
     expect(seenOf([first, second])).toEqual(["200 one", "200 two"]);
   });
 
-  test("again and again ends in 503, not in a loop", () => {
+  test("again and again ends in 503, not in a loop", async () => {
     const world = new UpstreamWorld({ protocol: "http2" });
     const asked = world.ask("POST", "/", "body");
-    for (let round = 0; round < 10 && asked.seen === ""; round++) world.server().say(goaway(0));
+    for (let round = 0; round < 10 && asked.seen === ""; round++) {
+      world.server().say(goaway(0));
+      await world.wait(1_000);
+    }
     expect(asked.seen).toBe("503");
     expect(world.servers.length).toBe(4);
     expect(world.counters.retries).toBe(3);
@@ -72,6 +75,53 @@ describe("a reset of one stream", () => {
     expect(world.server().requests()).toEqual(["3 POST /", "3 body"]);
     world.server().answer(3, "ok");
     expect(asked.seen).toBe("200 ok");
+  });
+
+  test("that refuses it again and again has it sent at once, then after ever longer pauses, then given up", async () => {
+    const world = new UpstreamWorld({ protocol: "http2" });
+    const asked = world.ask("POST", "/", "body");
+    expect(world.server().requests()).toEqual(["1 POST /", "1 body"]);
+    // Three quarters of 25 ms and of 50 ms, each within 8 ms.
+    for (const [streamId, pauseMs] of [
+      [3, 0],
+      [5, 18],
+      [7, 37],
+    ] as const) {
+      world.server().say(rstStream(streamId - 2, ErrorCode.refusedStream));
+      await world.wait(pauseMs);
+      if (pauseMs > 0) expect(world.server().requests()).toEqual([]);
+      await world.wait(pauseMs > 0 ? 9 : 0);
+      expect(world.server().requests()).toEqual([`${streamId} POST /`, `${streamId} body`]);
+    }
+    world.server().say(rstStream(7, ErrorCode.refusedStream));
+    expect([asked.seen, world.counters.retries]).toEqual(["503", 3]);
+    expect(world.exchangeContext.deadlines.size).toBe(0);
+  });
+
+  test("that refuses it twice has nothing sent for a client that leaves in the pause", async () => {
+    const world = new UpstreamWorld({ protocol: "http2" });
+    const asked = world.ask();
+    world.server().say(rstStream(1, ErrorCode.refusedStream));
+    world.server().say(rstStream(3, ErrorCode.refusedStream));
+    world.server().requests();
+    expect(world.exchangeContext.deadlines.size).toBe(1);
+    asked.giveUp();
+    expect(world.exchangeContext.deadlines.size).toBe(0);
+    await world.wait(1_000);
+    expect([world.server().requests(), world.clock.pendingTimers()]).toEqual([[], 0]);
+  });
+
+  test("that refuses it twice leaves a gRPC call its deadline, which ends the pause", async () => {
+    const world = new UpstreamWorld({ protocol: "http2" });
+    const asked = world.ask("POST", "/a.B/C", undefined, ["content-type", "application/grpc", "grpc-timeout", "1m"]);
+    world.server().say(rstStream(1, ErrorCode.refusedStream));
+    world.server().say(rstStream(3, ErrorCode.refusedStream));
+    world.server().requests();
+    await world.wait(10);
+    expect(asked.seen).toBe("200 ");
+    expect(world.counters.refusals.grpc_deadline).toBe(1);
+    await world.wait(1_000);
+    expect(world.server().requests()).toEqual([]);
   });
 
   test("for another reason is 503 and nothing is sent again", () => {
@@ -255,14 +305,18 @@ describe("several connections to one endpoint", () => {
     expect(world.pool.connectionCount).toBe(1);
   });
 
-  test("are never more than eight, nor than the limit", () => {
-    for (const [maxConnections, expected] of [
-      [1_000, 8],
-      [3, 3],
+  test("are never more than eight, nor than either limit", () => {
+    for (const [maxConnections, limits, expected] of [
+      [1_000, {}, 8],
+      [3, {}, 3],
+      [1_000, { maxPoolSessions: 1 }, 1],
+      [1_000, { maxPoolSessions: 19 }, 19],
+      [1_000, { maxPoolSessions: 20 }, 20],
     ] as const) {
       const world = new UpstreamWorld({
         protocol: "http2",
         maxConnections,
+        limits,
         serverSettings: [Setting.maxConcurrentStreams, 1],
       });
       for (let i = 0; i < 20; i++) world.ask();

@@ -1,4 +1,4 @@
-import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import { defaultProxyLimits, type ProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
@@ -26,12 +26,15 @@ export interface UpstreamWorldOptions {
   readonly serverSettings?: readonly number[] | "silent";
   /** Requests wait for them. */
   readonly awaitsGreeting?: boolean;
+  readonly limits?: Partial<ProxyLimits["connections"]>;
 }
 
 /** Exchanges on one side, servers written by hand on the other, pools in between; time and network move when told. */
 export class UpstreamWorld {
   readonly network = new MemoryNetwork();
   readonly counters = new HttpCounters();
+  /** Of pauses and deadlines; all else goes by the network's time. */
+  readonly clock = createVirtualClock(0);
   readonly turn = new WriteTurn(this.network);
   readonly buffers = new BufferPool();
   readonly exchangeContext: ExchangeContext = {
@@ -42,7 +45,8 @@ export class UpstreamWorld {
       lent: this.buffers,
       maxBytes: () => Number.POSITIVE_INFINITY,
     }),
-    deadlines: new Deadlines(createVirtualClock(0)),
+    deadlines: new Deadlines(this.clock),
+    random: () => 0.5,
     rules: () => defaultRequestRules,
     forGrpcWeb: (upstream) => upstream,
   };
@@ -78,8 +82,12 @@ export class UpstreamWorld {
   }
 
   /** Starts a request; `body` is sent at once, as a whole. */
-  ask(method = "GET", path = "/", body?: string | Buffer): Asked {
-    const asked = new Asked(this, method, path, body);
+  ask(method = "GET", path = "/", body?: string | Buffer, fields: readonly string[] = []): Asked {
+    const asked = new Asked(
+      this,
+      [":method", method, ":scheme", "http", ":authority", "api", ":path", path, ...fields],
+      body,
+    );
     this.network.settle();
     return asked;
   }
@@ -96,6 +104,12 @@ export class UpstreamWorld {
       this.upstream.sweep(this.network.nowMs);
       this.network.settle();
     }
+  }
+
+  /** Lets time go by, and what waits for a moment happen. */
+  async wait(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+    this.network.settle();
   }
 
   #must<T>(value: T | undefined): T {
@@ -134,7 +148,7 @@ export class UpstreamWorld {
       monotonicMs: () => this.network.nowMs,
       limits: () => ({
         ...defaultProxyLimits,
-        connections: { ...defaultProxyLimits.connections, maxPoolIdle: 16 },
+        connections: { ...defaultProxyLimits.connections, ...this.#options.limits },
       }),
       maxConnections: maxConnections ?? 1_000,
       idleTimeoutMs: () => 55_000,
@@ -153,11 +167,10 @@ export class Asked implements Downstream {
   #status = 0;
   #text = "";
 
-  constructor(world: UpstreamWorld, method: string, path: string, body: string | Buffer | undefined) {
+  constructor(world: UpstreamWorld, fields: readonly string[], body: string | Buffer | undefined) {
     this.exchange = new Exchange(this, world.exchangeContext);
-    const fields = [":method", method, ":scheme", "http", ":authority", "api", ":path", path];
-    if (body !== undefined) fields.push("content-length", `${body.length}`);
-    const head = checkRequest(new FieldBlock(fields));
+    const length = body === undefined ? [] : ["content-length", `${body.length}`];
+    const head = checkRequest(new FieldBlock([...fields, ...length]));
     if (!(head instanceof RequestHead)) throw new Error(head);
     this.exchange.start(head, body === undefined, {
       decide: () => ({ action: "forward", upstream: world.upstream, head }),

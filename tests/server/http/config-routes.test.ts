@@ -46,6 +46,56 @@ test("each kind is written, listed, read and deleted as Consul answers it", asyn
   });
 });
 
+const normalization = {
+  InsecureDisablePathNormalization: false,
+  MergeSlashes: true,
+  PathWithEscapedSlashesAction: "UNESCAPE_AND_FORWARD",
+  HeadersWithUnderscoresAction: "REJECT_REQUEST",
+};
+
+test("the mesh has one entry, without a name, that is written, listed, read and deleted as Consul answers it", async () => {
+  const catalog = createTestCatalog();
+  const body = {
+    Kind: "mesh",
+    TransparentProxy: { MeshDestinationsOnly: false },
+    HTTP: { SanitizeXForwardedClientCert: true, Incoming: { RequestNormalization: normalization } },
+  };
+  expect(await catalog.send("PUT", "/v1/config", body)).toMatchObject({ status: 200, body: "true" });
+  const answer = { ...body, CreateIndex: 11, ModifyIndex: 11 };
+  expect((await catalog.get("/v1/config/mesh")).json).toEqual([answer]);
+  expect((await catalog.get("/v1/config/mesh/mesh")).json).toEqual(answer);
+  expect(await catalog.send("DELETE", "/v1/config/mesh/mesh")).toMatchObject({ status: 200, body: "{}" });
+  expect((await catalog.get("/v1/config/mesh")).json).toEqual([]);
+});
+
+test("the mesh's entry may be written in small letters, in part or with its name, and says no more than it was told", async () => {
+  const catalog = createTestCatalog();
+  const incoming = {
+    request_normalization: { merge_slashes: true, path_with_escaped_slashes_action: "REJECT_REQUEST" },
+  };
+  await catalog.send("PUT", "/v1/config", { kind: "mesh", name: "mesh", http: { incoming } });
+  expect((await catalog.get("/v1/config/mesh/mesh")).json).toMatchObject({
+    HTTP: {
+      SanitizeXForwardedClientCert: false,
+      Incoming: {
+        RequestNormalization: {
+          InsecureDisablePathNormalization: false,
+          MergeSlashes: true,
+          PathWithEscapedSlashesAction: "REJECT_REQUEST",
+        },
+      },
+    },
+  });
+  await catalog.send("PUT", "/v1/config", { Kind: "mesh", HTTP: { Incoming: null }, Meta: { by: "me" } });
+  expect((await catalog.get("/v1/config/mesh/mesh")).json).toEqual({
+    Kind: "mesh",
+    TransparentProxy: { MeshDestinationsOnly: false },
+    Meta: { by: "me" },
+    CreateIndex: 11,
+    ModifyIndex: 12,
+  });
+});
+
 test("?cas writes and deletes only at the expected index", async () => {
   const catalog = createTestCatalog();
   const put = (cas: string): Promise<unknown> =>
@@ -142,6 +192,22 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
   ],
   ["no sources", { Kind: "service-intentions", Name: "x" }, "At least one source is required"],
   [
+    "a setting of proxies that cannot be",
+    { Kind: "proxy-defaults", Name: "global", Config: { protocol: "http", local_idle_timeout_ms: "5m" } },
+    'Config.local_idle_timeout_ms: must be a whole number from 1 to 86400000, found "5m"',
+  ],
+  ["a mesh of another name", { Kind: "mesh", Name: "x" }, 'invalid name ("x"), only "mesh" is supported'],
+  [
+    "what to do with escaped slashes that nobody knows",
+    { Kind: "mesh", HTTP: { Incoming: { RequestNormalization: { PathWithEscapedSlashesAction: "REJECT" } } } },
+    "HTTP.Incoming.RequestNormalization.PathWithEscapedSlashesAction: must be one of",
+  ],
+  [
+    "settings of the mesh that would be lost",
+    { Kind: "mesh", TLS: { Incoming: { TLSMinVersion: "TLSv1_2" } } },
+    "TLS is not supported by this version: leave it out of the mesh entry",
+  ],
+  [
     "a setting that would be lost",
     { Kind: "service-defaults", Name: "x", ExternalSNI: "a" },
     "ExternalSNI is not supported by this version",
@@ -159,7 +225,7 @@ for (const [what, body, message] of refusals) {
     const answer = await catalog.send("PUT", "/v1/config", body);
     expect(answer.body).toContain(message);
     expect(answer.status).toBe(400);
-    for (const kind of ["service-defaults", "proxy-defaults", "service-intentions"]) {
+    for (const kind of ["mesh", "service-defaults", "proxy-defaults", "service-intentions"]) {
       expect((await catalog.get(`/v1/config/${kind}`)).json).toEqual([]);
     }
   });

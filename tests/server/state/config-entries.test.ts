@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { decideIntention } from "../../../lib/contract/intentions.ts";
-import type { ConfigEntry, ServiceDefaultsEntry } from "../../../lib/contract/config-entries.ts";
+import type { ConfigEntry, MeshEntry, ServiceDefaultsEntry } from "../../../lib/contract/config-entries.ts";
 import { createState } from "../../../server/state/state.ts";
 import { caRootFields, intentionsEntry } from "./records.ts";
 import { createStateHarness, type StateHarness } from "./state-harness.ts";
@@ -118,6 +118,41 @@ test("service-defaults win over proxy-defaults, which win over the built-in defa
   expect(resolved()).toMatchObject({ protocol: "http", localConnectTimeoutMs: 100, maxInboundConnections: 9 });
   harness.accept({ type: "config-entry-delete", kind: "service-defaults", name: "web" });
   expect(resolved()).toMatchObject({ protocol: "grpc", maxInboundConnections: 0 });
+});
+
+test("settings of proxy-defaults that are for proxies alone are passed on as they are", () => {
+  const harness = createStateHarness();
+  const own = { local_idle_timeout_ms: 15_000, max_request_headers_kb: "96", drain_timeout_ms: 1, workers: "auto" };
+  const Config = { ...own, protocol: "http", envoy_tracing_json: "{}", max_inbound_connections: 3 };
+  write(harness, { Kind: "proxy-defaults", Name: "global", Meta: {}, Config });
+  expect(harness.reader.serviceConfig("web").value).toMatchObject({ protocol: "http", maxInboundConnections: 3 });
+  expect(harness.reader.serviceConfig("web").value.proxyDefaults).toEqual(own);
+  write(harness, { Kind: "proxy-defaults", Name: "global", Meta: {}, Config: { protocol: "http" } });
+  expect(harness.reader.serviceConfig("web").value).not.toHaveProperty("proxyDefaults");
+});
+
+test("what the mesh's entry says is part of every service's settings, for as long as there is one", () => {
+  const harness = createStateHarness();
+  const resolved = () => harness.reader.serviceConfig("web");
+  const entry: MeshEntry = {
+    Kind: "mesh",
+    Name: "mesh",
+    Meta: {},
+    SanitizeXForwardedClientCert: true,
+    RequestNormalization: {
+      InsecureDisablePathNormalization: false,
+      MergeSlashes: true,
+      PathWithEscapedSlashesAction: "",
+      HeadersWithUnderscoresAction: "DROP_HEADER",
+    },
+  };
+  const before = resolved();
+  write(harness, entry);
+  const { SanitizeXForwardedClientCert, RequestNormalization } = entry;
+  expect(resolved().value.mesh).toEqual({ SanitizeXForwardedClientCert, RequestNormalization });
+  expect(resolved().index).toBeGreaterThan(before.index);
+  harness.accept({ type: "config-entry-delete", kind: "mesh", name: "mesh" });
+  expect(resolved().value).toEqual(before.value);
 });
 
 test("an unknown protocol in proxy-defaults is not passed on", () => {

@@ -27,7 +27,7 @@ export function naiveReads(
   for (const status of ["passing", "warning", "critical"]) {
     answers.set(`checks ${status}`, sortedChecks(catalog.checks.filter((check) => check.Status === status)));
   }
-  for (const kind of ["proxy-defaults", "service-defaults", "service-intentions"]) {
+  for (const kind of ["mesh", "proxy-defaults", "service-defaults", "service-intentions"]) {
     const ofKind = catalog.entries.filter((entry) => entry.Kind === kind);
     answers.set(
       `entries ${kind}`,
@@ -116,6 +116,7 @@ function resolved(catalog: NaiveCatalog, service: string): unknown {
   const isOwn = (entry: ConfigEntryRecord) => entry.Kind === "service-defaults" && entry.Name === service;
   const own = catalog.entries.find(isOwn);
   const mesh = catalog.entries.find((entry) => entry.Kind === "proxy-defaults");
+  const rules = catalog.entries.find((entry) => entry.Kind === "mesh");
   const ownProtocol = own?.Kind === "service-defaults" ? own.Protocol : "";
   const meshProtocol = mesh?.Kind === "proxy-defaults" ? mesh.Config["protocol"] : "";
   return {
@@ -124,6 +125,12 @@ function resolved(catalog: NaiveCatalog, service: string): unknown {
     localConnectTimeoutMs: 5000,
     localRequestTimeoutMs: 0,
     maxInboundConnections: 0,
+    ...(rules?.Kind === "mesh" && {
+      mesh: {
+        SanitizeXForwardedClientCert: rules.SanitizeXForwardedClientCert,
+        RequestNormalization: rules.RequestNormalization,
+      },
+    }),
   };
 }
 

@@ -1,7 +1,11 @@
 import type { Random } from "../../../lib/base/random.ts";
 import { type CheckFields, checkStatuses } from "../../../lib/contract/catalog.ts";
 import type { Command } from "../../../lib/contract/commands.ts";
-import type { IntentionAction } from "../../../lib/contract/config-entries.ts";
+import {
+  escapedSlashesActions,
+  type IntentionAction,
+  underscoresActions,
+} from "../../../lib/contract/config-entries.ts";
 import {
   checkFields,
   deregisterCommand,
@@ -52,9 +56,9 @@ export function randomCommand(random: Random, hasService: (node: string, id: str
 
 function randomConfigCommand(random: Random, pick: <T>(items: readonly T[]) => T, name: string): Command {
   const roll = random.float();
-  const kind = pick(["service-defaults", "service-intentions", "proxy-defaults"] as const);
+  const kind = pick(["service-defaults", "service-intentions", "proxy-defaults", "mesh"] as const);
   if (roll < 0.3) {
-    const entryName = kind === "proxy-defaults" ? "global" : pick([name, "*"]);
+    const entryName = kind === "mesh" ? "mesh" : kind === "proxy-defaults" ? "global" : pick([name, "*"]);
     return { type: "config-entry-delete", kind, name: entryName };
   }
   if (kind === "service-intentions") {
@@ -62,6 +66,16 @@ function randomConfigCommand(random: Random, pick: <T>(items: readonly T[]) => T
     if (random.float() < 0.5) sources.set(pick(["web", "api", "*"]), pick(["allow", "deny"]));
     const destination = pick([name, "*"]);
     return { type: "config-entry-upsert", entry: intentionsEntry(destination, Object.fromEntries(sources)) };
+  }
+  if (kind === "mesh") {
+    const entry = { Kind: kind, Name: "mesh", Meta: {}, SanitizeXForwardedClientCert: random.float() < 0.5 } as const;
+    const RequestNormalization = {
+      InsecureDisablePathNormalization: false,
+      MergeSlashes: random.float() < 0.5,
+      PathWithEscapedSlashesAction: pick(escapedSlashesActions),
+      HeadersWithUnderscoresAction: pick(underscoresActions),
+    };
+    return { type: "config-entry-upsert", entry: { ...entry, RequestNormalization } };
   }
   if (kind === "proxy-defaults") {
     const Config = { protocol: pick(["http", "grpc"]) };

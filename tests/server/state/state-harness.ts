@@ -54,7 +54,7 @@ export function readsOf(names: readonly string[], nodes: readonly string[]): Map
   for (const status of ["any", "passing", "warning", "critical"] as const) {
     queries.set(`checks ${status}`, (reader) => reader.checksInState(status));
   }
-  for (const kind of ["proxy-defaults", "service-defaults", "service-intentions"] as const) {
+  for (const kind of ["mesh", "proxy-defaults", "service-defaults", "service-intentions"] as const) {
     queries.set(`entries ${kind}`, (reader) => reader.configEntries(kind));
   }
   for (const node of nodes) {

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "bun:test";
+import { decodeTopicValue, encodeJson } from "../../../lib/client/wire-schemas.ts";
+
+describe("the settings of a service on the wire", () => {
+  const plain = {
+    service: "web",
+    protocol: "http",
+    localConnectTimeoutMs: 5_000,
+    localRequestTimeoutMs: 0,
+    maxInboundConnections: 0,
+  };
+  const RequestNormalization = {
+    InsecureDisablePathNormalization: false,
+    MergeSlashes: true,
+    PathWithEscapedSlashesAction: "REJECT_REQUEST",
+    HeadersWithUnderscoresAction: "",
+  };
+  const decode = (value: object) => decodeTopicValue("service-config", encodeJson(value));
+
+  test("come without those of the mesh, as from a server that has none", () => {
+    expect(decode(plain).maxInboundConnections).toBe(0);
+    expect(decode(plain).mesh).toBeUndefined();
+  });
+
+  test("come with those of the proxies' defaults, whatever a later version may have there", () => {
+    const proxyDefaults = { workers: "auto", local_idle_timeout_ms: 15_000, later: { a: [1] } };
+    expect(decode({ ...plain, proxyDefaults })).toEqual({ ...decode(plain), proxyDefaults });
+  });
+
+  test("come with those of the mesh", () => {
+    const mesh = { SanitizeXForwardedClientCert: true, RequestNormalization };
+    expect(decode({ ...plain, mesh })).toMatchObject({ mesh });
+  });
+
+  test("with an action that this version does not know are malformed, by the field's name", () => {
+    const unknown = { ...RequestNormalization, PathWithEscapedSlashesAction: "GUESS" };
+    const value = { ...plain, mesh: { SanitizeXForwardedClientCert: false, RequestNormalization: unknown } };
+    expect(() => decode(value)).toThrow("mesh.RequestNormalization.PathWithEscapedSlashesAction: must be one of");
+  });
+});
