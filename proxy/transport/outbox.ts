@@ -57,13 +57,16 @@ export class WriteTurn {
 /** Beyond this a part leaves at once: copying it together with others would cost more than a system call. */
 const maxHeldBytes = 32 * 1024;
 
+/** Nothing written: shared, since most connections are idle. Never pushed to. */
+const none: Uint8Array[] = [];
+
 /** What one connection has written in this turn. */
 export class Outbox implements Flushable {
   /** Times that something has left. */
   flushes = 0;
   readonly #connection: Connection;
   readonly #turn: WriteTurn;
-  #parts: Uint8Array[] = [];
+  #parts = none;
   #heldBytes = 0;
   #isAdded = false;
   #endsAfter = false;
@@ -80,7 +83,8 @@ export class Outbox implements Flushable {
 
   /** `bytes` must not be changed afterwards. */
   write(bytes: Uint8Array): void {
-    this.#parts.push(bytes);
+    if (this.#parts === none) this.#parts = [bytes];
+    else this.#parts.push(bytes);
     this.#heldBytes += bytes.length;
     if (this.#heldBytes >= maxHeldBytes) this.flush();
     else this.#wait();
@@ -98,7 +102,7 @@ export class Outbox implements Flushable {
     if (first !== undefined) {
       this.flushes++;
       this.#connection.write(this.#parts.length === 1 ? first : Buffer.concat(this.#parts, this.#heldBytes));
-      this.#parts = [];
+      this.#parts = none;
       this.#heldBytes = 0;
     }
     if (!this.#endsAfter) return;
