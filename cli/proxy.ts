@@ -1,6 +1,7 @@
 import { systemErrorCode } from "../lib/base/errors.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { type RunProxyOptions, runProxyFromAgent, runProxyFromFile } from "../proxy/run.ts";
+import type { MemoryUsage } from "../proxy/telemetry/proxy-families.ts";
 import { runWorker } from "../proxy/workers/run-worker.ts";
 import { buildInfo } from "./build-info.ts";
 import type { CliCommand } from "./command.ts";
@@ -42,9 +43,9 @@ export const proxyCommand: CliCommand = {
     const isLogJson = given["log-json"] ?? false;
     const runtime = io.createRuntime({ component: "proxy", logLevel, isLogJson });
     const shutdown = io.shutdownSignal();
-    const residentBytes = (): number => process.memoryUsage.rss();
+    const memoryUsage = (): MemoryUsage => process.memoryUsage();
     if (given.worker === true) {
-      await runWorker({ runtime, shutdown, residentBytes, channel: processChannel() });
+      await runWorker({ runtime, shutdown, memoryUsage, channel: processChannel() });
       return 0;
     }
     const replaces = given.replace === undefined ? undefined : readPid(given.replace);
@@ -53,7 +54,7 @@ export const proxyCommand: CliCommand = {
       shutdown,
       onHangup: (listener) => io.onHangup(listener),
       onReplaceSignal: (listener) => io.onReplaceSignal(listener),
-      residentBytes,
+      memoryUsage,
       program: { command: thisProgram(), env: io.env },
       logFlags: [`-log-level=${logLevel}`, ...(isLogJson ? ["-log-json"] : [])],
       ...(replaces === undefined ? {} : { replaces }),

@@ -7,7 +7,7 @@ import { BufferPool } from "./http2/output-buffer.ts";
 import { ListenerSet } from "./listener-set.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import type { Family } from "./telemetry/exposition.ts";
-import { proxyFamilies } from "./telemetry/proxy-families.ts";
+import { type MemoryUsage, proxyFamilies } from "./telemetry/proxy-families.ts";
 import { WriteTurn } from "./transport/outbox.ts";
 import type { PortSharing, TlsIdentity, Transport } from "./transport/transport.ts";
 
@@ -20,7 +20,7 @@ export interface DataPlaneOptions {
   readonly transport: Transport;
   /** Reads and checks the files of an identity; throws an `AtollError`. */
   readonly loadIdentity: (files: ProxyConfig["identity"]) => TlsIdentity;
-  readonly residentBytes: () => number;
+  readonly memoryUsage: () => MemoryUsage;
   /**
    * Who listens on our addresses already. A replacement shares them with its predecessor for the first configuration; a worker joins
    * those of its proxy every time.
@@ -115,7 +115,7 @@ export class DataPlane {
       listeners: this.#listeners.all,
       configVersion: this.#version,
       certificateExpiryMs: this.#identity.notAfterMs,
-      residentBytes: this.#options.residentBytes(),
+      memory: this.#options.memoryUsage(),
       bufferedBytes: this.context.memory.totalBytes,
       maxBufferedBytes: this.#limits.memory.maxBufferedBytes,
     });

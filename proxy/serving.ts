@@ -10,7 +10,7 @@ import { GrpcWebUpstream } from "./grpc-web/upstream.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
 import { HttpCounters } from "./telemetry/http-counters.ts";
-import { SourceCounts } from "./source-counts.ts";
+import { type SourceCount, SourceCounts } from "./source-counts.ts";
 import type { Connection, HandshakeRefusal, Listener, TlsIdentity } from "./transport/transport.ts";
 
 export interface ServingOptions<T extends Member> {
@@ -154,10 +154,9 @@ export class Serving<T extends Member> {
   }
 
   #accept(connection: Connection): void {
-    const source = sourceOf(connection);
-    const refusal = this.#admit(source);
-    if (refusal !== undefined) {
-      this.connections.refusals[refusal]++;
+    const source = this.#admit(connection);
+    if (typeof source === "string") {
+      this.connections.refusals[source]++;
       connection.destroy();
       return;
     }
@@ -174,13 +173,13 @@ export class Serving<T extends Member> {
     this.members.add(member);
   }
 
-  /** Counts a connection of `source`, or says why there can be none. */
-  #admit(source: string): "overload" | "overflow" | "source_limit" | undefined {
+  /** Counts a connection of its source, or says why there can be none. */
+  #admit(connection: Connection): SourceCount | "overload" | "overflow" | "source_limit" {
     const { context, settings, isAlwaysServed } = this.#options;
     if (this.http.memory.isOverloaded) return "overload";
     if (this.members.size >= settings().maxConnections) return "overflow";
     const maxPerSource = isAlwaysServed === true ? Number.POSITIVE_INFINITY : context.limits().connections.maxPerSource;
-    return this.#sources.enter(source, maxPerSource) ? undefined : "source_limit";
+    return this.#sources.enter(sourceOf(connection), maxPerSource) ?? "source_limit";
   }
 }
 

@@ -1,18 +1,30 @@
+/** The open connections of one source. */
+export interface SourceCount {
+  readonly source: string;
+  open: number;
+}
+
 /** Open connections by where they come from. It has as many entries as there are connections at most. */
 export class SourceCounts {
-  readonly #open = new Map<string, number>();
+  readonly #counts = new Map<string, SourceCount>();
 
-  /** False, and nothing is counted, when `source` has `max` already. */
-  enter(source: string, max: number): boolean {
-    const open = this.#open.get(source) ?? 0;
-    if (open >= max) return false;
-    this.#open.set(source, open + 1);
-    return true;
+  /**
+   * Counts one more of `source`; undefined, and nothing is counted, when it has `max` already. What comes back stands for the source from
+   * then on, so that a connection does not keep a name of its own.
+   */
+  enter(source: string, max: number): SourceCount | undefined {
+    const known = this.#counts.get(source);
+    if (known !== undefined) {
+      if (known.open >= max) return undefined;
+      known.open++;
+      return known;
+    }
+    const count = { source, open: 1 };
+    this.#counts.set(source, count);
+    return count;
   }
 
-  leave(source: string): void {
-    const open = this.#open.get(source) ?? 0;
-    if (open > 1) this.#open.set(source, open - 1);
-    else this.#open.delete(source);
+  leave(count: SourceCount): void {
+    if (--count.open === 0) this.#counts.delete(count.source);
   }
 }

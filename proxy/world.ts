@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import type { Runtime } from "../lib/base/runtime.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { MeshProxy } from "./proxy.ts";
+import type { MemoryUsage } from "./telemetry/proxy-families.ts";
 import { createBunTransport } from "./transport/bun.ts";
 import { loadIdentity } from "./transport/identity.ts";
 import { WorkerGroup } from "./workers/worker-group.ts";
@@ -11,7 +12,7 @@ export interface WorldOptions {
   readonly runtime: Runtime;
   /** Aborted when the process is told to end: the proxy drains and the run resolves. */
   readonly shutdown: AbortSignal;
-  readonly residentBytes: () => number;
+  readonly memoryUsage: () => MemoryUsage;
   /** How workers and successors are started. */
   readonly program: ProxyProgram;
   /** Flags that a worker shares with this process, those of its log. */
@@ -57,7 +58,7 @@ export function createWorld(options: WorldOptions, onRestartRequested: () => voi
           runtime,
           transport,
           loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
-          residentBytes: options.residentBytes,
+          memoryUsage: options.memoryUsage,
           onDrainRequested: () => finish(),
           onRestartRequested,
           sharing: options.replaces === undefined ? "claim" : "replace",

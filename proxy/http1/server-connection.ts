@@ -320,6 +320,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
       return;
     }
     this.#exchange = undefined;
+    // An idle connection does not hold on to the head of its last request, nor to the text that its strings are parts of.
+    this.#request = undefined;
     if (this.#closesAfter || !this.#body.isDone) {
       this.#body.abandon();
       this.#close();

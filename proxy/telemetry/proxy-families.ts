@@ -3,13 +3,19 @@ import type { OutboundListener } from "../outbound/listener.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
 
+/** Of one process, under the names of Node.js. */
+export interface MemoryUsage {
+  readonly rss: number;
+  readonly heapUsed: number;
+}
+
 type AnyListener = InboundListener | OutboundListener;
 
 export interface ProxyReadings {
   readonly listeners: readonly AnyListener[];
   readonly configVersion: number;
   readonly certificateExpiryMs: number;
-  readonly residentBytes: number;
+  readonly memory: MemoryUsage;
   readonly bufferedBytes: number;
   readonly maxBufferedBytes: number;
 }
@@ -125,7 +131,8 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       "Above it requests and connections are refused, by each process.",
       readings.maxBufferedBytes,
     ),
-    gauge("process_resident_memory_bytes", "Resident memory of the proxy.", readings.residentBytes),
+    gauge("process_resident_memory_bytes", "Resident memory of the proxy.", readings.memory.rss),
+    gauge("atoll_proxy_heap_bytes", "What of it the JavaScript heap uses.", readings.memory.heapUsed),
   ];
 }
 

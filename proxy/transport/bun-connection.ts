@@ -12,6 +12,9 @@ export interface SharedState {
 /** An idle connection whose peer's machine is gone is found out by the kernel, which asks after so long (RFC 9293 3.8.4). */
 const keepAliveAfterMs = 30_000;
 
+/** Nothing waiting: shared, since that is how nearly all connections are. Never pushed to. */
+const none: Uint8Array[] = [];
+
 /**
  * One Bun socket behind the {@link Connection} interface. Bun's `write` may take a part only; the rest waits here, and
  * the caller is told to stop, so at most what one read brought is ever held.
@@ -25,7 +28,7 @@ export class BunConnection implements Connection {
   lastWrittenMs: number;
   readonly #socket: Socket<unknown>;
   readonly #shared: SharedState;
-  #waiting: Uint8Array[] = [];
+  #waiting = none;
   #isEnding = false;
   #hasSentEnd = false;
   #hasPeerEnded = false;
@@ -136,13 +139,14 @@ export class BunConnection implements Connection {
   }
 
   #wait(chunk: Uint8Array): void {
-    this.#waiting.push(chunk);
+    if (this.#waiting === none) this.#waiting = [chunk];
+    else this.#waiting.push(chunk);
     this.#shared.waitingBytes += chunk.length;
   }
 
   #dropWaiting(): void {
     for (const chunk of this.#waiting) this.#shared.waitingBytes -= chunk.length;
-    this.#waiting = [];
+    this.#waiting = none;
   }
 
   #sendEnd(): void {

@@ -75,15 +75,23 @@ export class WriteTurn {
 /** Beyond this a part leaves at once: copying it together with others would cost more than a system call. */
 const maxHeldBytes = 32 * 1024;
 
+/** A range of bytes: a view of them would cost more. */
+interface Part {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Nothing written: shared, since most connections are idle. Never pushed to. */
+const none: Part[] = [];
+
 /** What one connection has written in this turn. */
 export class Outbox implements Flushable {
   /** Times that something has left. */
   flushes = 0;
   readonly #connection: Connection;
   readonly #turn: WriteTurn;
-  readonly #parts: Buffer[] = [];
-  /** Where each part begins and ends, alternating: a view of bytes costs more. */
-  readonly #ranges: number[] = [];
+  #parts = none;
   #heldBytes = 0;
   #isAdded = false;
   #endsAfter = false;
@@ -100,8 +108,9 @@ export class Outbox implements Flushable {
 
   /** `bytes[start, end)`, which must not be changed afterwards. */
   write(bytes: Buffer, start = 0, end = bytes.length): void {
-    this.#parts.push(bytes);
-    this.#ranges.push(start, end);
+    const part = { bytes, start, end };
+    if (this.#parts === none) this.#parts = [part];
+    else this.#parts.push(part);
     this.#heldBytes += end - start;
     if (this.#heldBytes >= maxHeldBytes) this.flush();
     else this.#wait();
@@ -115,11 +124,10 @@ export class Outbox implements Flushable {
 
   flush(): void {
     this.#isAdded = false;
-    if (this.#parts.length > 0) {
+    if (this.#parts !== none) {
       this.flushes++;
-      this.#send();
-      this.#parts.length = 0;
-      this.#ranges.length = 0;
+      this.#send(this.#parts);
+      this.#parts = none;
       this.#heldBytes = 0;
     }
     if (!this.#endsAfter) return;
@@ -127,17 +135,15 @@ export class Outbox implements Flushable {
     this.#connection.end();
   }
 
-  #send(): void {
-    const [first] = this.#parts;
-    if (first !== undefined && this.#parts.length === 1) {
-      this.#connection.write(first, this.#ranges[0], this.#ranges[1]);
+  #send(parts: readonly Part[]): void {
+    const [first] = parts;
+    if (first !== undefined && parts.length === 1) {
+      this.#connection.write(first.bytes, first.start, first.end);
       return;
     }
     const gathered = this.#turn.lend(this.#heldBytes);
     let length = 0;
-    for (let i = 0; i < this.#parts.length; i++) {
-      length += this.#parts[i]?.copy(gathered, length, this.#ranges[i * 2], this.#ranges[i * 2 + 1]) ?? 0;
-    }
+    for (const { bytes, start, end } of parts) length += bytes.copy(gathered, length, start, end);
     if (this.#connection.write(gathered, 0, length)) this.#turn.giveBack(gathered);
   }
 

@@ -1,6 +1,7 @@
 import { errorMessage } from "../../lib/base/errors.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { DataPlane } from "../data-plane.ts";
+import type { MemoryUsage } from "../telemetry/proxy-families.ts";
 import { createBunTransport } from "../transport/bun.ts";
 import { loadIdentity } from "../transport/identity.ts";
 import { type FromWorker, isToWorker, type ToWorker } from "./messages.ts";
@@ -17,7 +18,7 @@ export interface RunWorkerOptions {
   readonly runtime: Runtime;
   readonly channel: WorkerChannel;
   readonly shutdown: AbortSignal;
-  readonly residentBytes: () => number;
+  readonly memoryUsage: () => MemoryUsage;
 }
 
 /** When nobody is left to say how long: the main process has died. */
@@ -36,7 +37,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
           runtime,
           transport,
           loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
-          residentBytes: options.residentBytes,
+          memoryUsage: options.memoryUsage,
           sharing: "join",
           processes: 1,
         },

@@ -14,13 +14,14 @@ import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
 import { benchRolling } from "./rolling.ts";
+import { benchSoak } from "./soak/soak.ts";
 import { benchStartup } from "./startup.ts";
 
 /**
- * `npm run bench -- NAME`: measures side by side with the peers in one run and prints one JSON line per figure. Machines
+ * `npm run bench -- NAME [OPTIONS]`: measures side by side with the peers in one run and prints one JSON line per figure. Machines
  * differ and are noisy: the ratios are what counts.
  */
-const benches: Readonly<Record<string, () => Promise<void>>> = {
+const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
   faults: benchProxyFaults,
@@ -37,14 +38,15 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
   rolling: benchRolling,
+  soak: benchSoak,
   startup: benchStartup,
 };
 
-const [name = ""] = process.argv.slice(2);
+const [name = "", ...args] = process.argv.slice(2);
 const bench = benches[name];
 if (bench === undefined) {
-  console.error(`usage: npm run bench -- NAME, with NAME one of: ${Object.keys(benches).join(", ")}`);
+  console.error(`usage: npm run bench -- NAME [OPTIONS], with NAME one of: ${Object.keys(benches).join(", ")}`);
   process.exit(1);
 }
-await bench();
+await bench(args);
 process.exit();

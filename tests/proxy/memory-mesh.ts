@@ -173,7 +173,7 @@ export class MemoryMesh {
         runtime: { clock: this.clock, random: createSeededRandom(1), logger: silentLogger },
         transport: this.network,
         loadIdentity: () => identityOf(service),
-        residentBytes: () => 0,
+        memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
         onDrainRequested: () => undefined,
         onRestartRequested: () => undefined,
         sharing: "claim",

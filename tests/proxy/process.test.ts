@@ -159,6 +159,10 @@ describe("a running proxy", () => {
     expect(await status(ports.listen, "/")).toBe(200);
     const metrics = await (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text();
     expect(metrics).toMatch(/^request_total\{direction="inbound",service="web",listener="[^"]+"\} 1$/m);
+    const reading = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(metrics)?.[1]);
+    const heap = reading("atoll_proxy_heap_bytes");
+    expect(heap).toBeGreaterThan(0);
+    expect(reading("process_resident_memory_bytes")).toBeGreaterThan(heap);
     const config = await (await fetch(`http://127.0.0.1:${ports.admin}/config`)).text();
     expect(JSON.parse(config).config.outbound[0].connectTimeoutMs).toBe(5_000);
     expect(config).not.toContain("PRIVATE KEY");

@@ -3,13 +3,9 @@ package main
 import (
 	"bufio"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -18,27 +14,14 @@ import (
 // server took the client's certificate; after that it is closed.
 func handshakes(args []string) error {
 	flags := flag.NewFlagSet("handshakes", flag.ExitOnError)
-	target := flags.String("target", "", "host:port")
-	certFile := flags.String("cert", "", "certificate of the client")
-	keyFile := flags.String("key", "", "its key")
-	caFile := flags.String("ca", "", "roots")
-	serverName := flags.String("name", "", "name of the server in its certificate")
+	mesh := meshFlags(flags)
 	workers := flags.Int("workers", 8, "connections at once")
 	seconds := flags.Float64("seconds", 4, "how long")
 	resume := flags.Bool("resume", false, "offer the tickets of earlier sessions")
 	_ = flags.Parse(args)
-	cert, err := tls.LoadX509KeyPair(*certFile, *keyFile)
+	config, err := mesh.config()
 	if err != nil {
 		return err
-	}
-	roots := x509.NewCertPool()
-	pem, err := os.ReadFile(*caFile)
-	if err != nil || !roots.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("no roots in %s: %w", *caFile, err)
-	}
-	config := tls.Config{
-		Certificates: []tls.Certificate{cert}, RootCAs: roots, ServerName: *serverName,
-		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.CurveP256}, NextProtos: []string{"http/1.1"},
 	}
 	deadline := time.Now().Add(time.Duration(*seconds * float64(time.Second)))
 	counts, resumed, problems := make([]int, *workers), make([]int, *workers), make([]error, *workers)
@@ -50,7 +33,7 @@ func handshakes(args []string) error {
 		}
 		group.Go(func() {
 			for time.Now().Before(deadline) && problems[worker] == nil {
-				isResumed, err := handshakeOnce(*target, own)
+				isResumed, err := handshakeOnce(*mesh.target, own)
 				problems[worker] = err
 				counts[worker]++
 				if isResumed {
@@ -69,18 +52,14 @@ func handshakeOnce(target string, config *tls.Config) (isResumed bool, err error
 		return false, err
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: web\r\n\r\n"); err != nil {
+	if err := writeRequest(conn); err != nil {
 		return false, err
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		return false, err
 	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	if answer.StatusCode != http.StatusOK {
-		err = errors.Join(err, fmt.Errorf("an answer had status %d", answer.StatusCode))
-	}
-	return conn.ConnectionState().DidResume, err
+	return conn.ConnectionState().DidResume, wholeAnswer(answer)
 }
 
 func sum(counts []int) int {

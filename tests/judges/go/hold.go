@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -67,11 +66,7 @@ func holdOne(target, path string, isSlow bool) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	if answer.StatusCode != http.StatusOK {
-		err = errors.Join(err, fmt.Errorf("an answer had status %d", answer.StatusCode))
-	}
-	return conn, err
+	return conn, wholeAnswer(answer)
 }
 
 func readSlowly(conn net.Conn, bytes int) {

@@ -15,11 +15,12 @@ var commands = map[string]func(args []string) error{
 	"open-loop":  openLoop,
 	"handshakes": handshakes,
 	"hold":       hold,
+	"storm":      storm,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load open-loop handshakes hold")
+		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load open-loop handshakes hold storm")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -15,7 +15,7 @@ export function startProxy(document: unknown): { proxy: MeshProxy; stop: () => v
       runtime: { clock: systemClock, random: createSeededRandom(1), logger: silentLogger },
       transport,
       loadIdentity: (files) => loadIdentity(files, systemClock.nowMs()),
-      residentBytes: () => 0,
+      memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
       onDrainRequested: () => undefined,
       onRestartRequested: () => undefined,
       sharing: "claim",
