@@ -3,7 +3,7 @@ import { parseDurationMs } from "../base/duration.ts";
 import type { Random } from "../base/random.ts";
 import type { StringMap } from "../contract/catalog.ts";
 import { AtollError } from "../contract/error-codes.ts";
-import { queryOf } from "./request-line.ts";
+import { hasQuery, queryOf } from "./request-line.ts";
 
 /** The query parameters that reads share, parsed once, with defaults and bounds applied. */
 export interface ReadQuery {
@@ -59,7 +59,7 @@ export function parseReadQuery(request: FastifyRequest, options: ReadQueryOption
 
 /** Refuses a request for another datacenter; `datacenter` wins over `dc`. For writes, whose other parameters differ. */
 export function checkDatacenter(request: FastifyRequest, datacenter: string): void {
-  checkDatacenterParameter(queryOf(request), datacenter);
+  if (hasQuery(request)) checkDatacenterParameter(queryOf(request), datacenter);
 }
 
 /** A bare `?name` is true; otherwise the words that Go's ParseBool takes. */

@@ -12,9 +12,17 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseConsistency } from "../../lib/http/read-query.ts";
 import { rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
-import { queryOf } from "../../lib/http/request-line.ts";
+import { hasQuery, queryOf } from "../../lib/http/request-line.ts";
+import type { ReplicatedLog } from "../log/replicated-log.ts";
 import type { CatalogServer } from "../server-api.ts";
 import { nameRequest, withWayOut } from "./request-id.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The bytes of the body as they came, on routes that a leader answers. */
+    sentBody: Uint8Array | null;
+  }
+}
 
 /** How long a request waits for a leader, as Consul's rpc_hold_timeout. */
 export const defaultLeaderWaitMs = 7_000;
@@ -32,21 +40,22 @@ export interface LeaderRoutingOptions {
 
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
 export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
-  const bodies = new WeakMap<FastifyRequest, Uint8Array>();
-  const answer = createRouting(options, bodies);
+  app.decorateRequest("sentBody", null);
+  const answer = createRouting(options);
   app.addHook("onRoute", (route) => {
     if (!needsLeader(route.url)) return;
     const handler = route.handler;
     // The bytes as they came, before a schema makes something else of them.
     route.preValidation = [...asList(route.preValidation), keepBody];
     route.handler = function (request, reply) {
-      return answer(request, reply, async () => handler.call(this, request, reply));
+      return answer(request, reply, () => handler.call(this, request, reply));
     };
   });
-  const keepBody = async (request: FastifyRequest): Promise<void> => {
-    const body = rawBody(request);
-    if (body.length > 0) bodies.set(request, body);
-  };
+}
+
+function keepBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.sentBody = rawBody(request);
+  done();
 }
 
 function needsLeader(url: string): boolean {
@@ -58,9 +67,9 @@ function asList<T>(value: T | T[] | undefined): T[] {
   return Array.isArray(value) ? value : [value];
 }
 
-type Answer = (request: FastifyRequest, reply: FastifyReply, handler: () => Promise<unknown>) => Promise<unknown>;
+type Answer = (request: FastifyRequest, reply: FastifyReply, handler: () => unknown) => Promise<unknown>;
 
-function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyRequest, Uint8Array>): Answer {
+function createRouting(options: LeaderRoutingOptions): Answer {
   const { server, runtime, leaderWaitMs } = options;
   const { clock } = runtime;
 
@@ -80,7 +89,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
     });
 
   const forward = (request: FastifyRequest, address: string, signal: AbortSignal): Promise<RelayedAnswer> => {
-    const relayed = relayedRequest(request, bodies.get(request) ?? rawBody(request));
+    const relayed = relayedRequest(request, request.sentBody ?? rawBody(request));
     return server.leaderLink.forward(
       address,
       {
@@ -94,7 +103,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
 
   return async (request, reply, handler) => {
     if (!isRead(request)) nameRequest(request, reply, runtime.random);
-    if (isAnsweredHere(request, server.log.leadership())) return handler();
+    else if (isAnsweredHere(request, server.log)) return handler();
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     // Made when something waits for it, which a leader's own writes do not.
     const signal = (): AbortSignal => requestSignal(reply);
@@ -122,14 +131,13 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
 }
 
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */
-function isAnsweredHere(
-  request: FastifyRequest,
-  leadership: { readonly isLeader: boolean; readonly lastContactMs: number; readonly leaderAddress: string },
-): boolean {
-  if (!isRead(request)) return false;
+function isAnsweredHere(request: FastifyRequest, log: Pick<ReplicatedLog, "leadership">): boolean {
+  if (!hasQuery(request)) return false;
   const { mode, maxStaleMs } = parseConsistency(queryOf(request));
   if (mode !== "stale") return false;
-  return maxStaleMs === 0 || leadership.isLeader || leadership.lastContactMs <= maxStaleMs;
+  if (maxStaleMs === 0) return true;
+  const { isLeader, lastContactMs } = log.leadership();
+  return isLeader || lastContactMs <= maxStaleMs;
 }
 
 function isRead(request: FastifyRequest): boolean {

@@ -15,6 +15,7 @@ import type {
   Outcome,
   Replica,
   ReplicaInput,
+  ReplicaLeadership,
   ReplicaLimits,
   ReplicaStatus,
 } from "../replica/replica-api.ts";
@@ -52,6 +53,8 @@ export interface RaftNodeOptions {
 export interface RaftNode {
   readonly inbox: PeerInbox;
   status(): ReplicaStatus;
+  /** The part of the status that every request asks for. */
+  leadership(): ReplicaLeadership;
   /** Hands a request to the replica and resolves with its outcome; an aborted one is `unknown`. */
   request(request: Request, signal?: AbortSignal): Promise<Outcome>;
   addressOf(node: string): string | undefined;
@@ -196,6 +199,7 @@ export function startNode(options: RaftNodeOptions): RaftNode {
       onSnapshot: transfer.receive,
     },
     status: () => (isStopped ? status : replica.status),
+    leadership: () => (isStopped ? status : replica.leadership),
     addressOf: peers.addressOf,
     request(request, signal) {
       if (isStopped) return Promise.resolve(requests.stopped());

@@ -11,7 +11,7 @@ import { type ClusterId, clusterId, logIndex } from "../../../lib/contract/ids.t
 import type { Leadership, ReplicatedLog, StateMachine } from "../../log/replicated-log.ts";
 import type { CoreConfig } from "../core/types.ts";
 import type { RaftOperator } from "../operator-api.ts";
-import type { ReplicaLimits, ReplicaStatus } from "../replica/replica-api.ts";
+import type { ReplicaLeadership, ReplicaLimits, ReplicaStatus } from "../replica/replica-api.ts";
 import type { LevelLog } from "./level-log.ts";
 import { createMachine } from "./machine.ts";
 import { startNode, tickMs } from "./node.ts";
@@ -75,19 +75,22 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
 
   const addressOf = (id: string): string =>
     id === nodeId && ownAddress !== "" ? ownAddress : (node.addressOf(id) ?? "");
-  const isLeading = (status: ReplicaStatus): boolean =>
+  const isLeading = (status: ReplicaLeadership): boolean =>
     isOpen && status.role === "leader" && !status.isHalted && ownAddress !== "";
-  const leaderAddressOf = (status: ReplicaStatus): string => {
+  const leaderAddressOf = (status: ReplicaLeadership): string => {
     if (!isOpen || status.leader === "" || (status.leader === nodeId && !isLeading(status))) return "";
     return addressOf(status.leader);
   };
   const leadership = (): Leadership => {
-    const status = node.status();
-    const { voters, learners } = status.membership;
+    const status = node.leadership();
     return {
       isLeader: isLeading(status),
       leaderAddress: leaderAddressOf(status),
-      peers: [...voters, ...learners].map(addressOf).filter((address) => address !== ""),
+      // Nearly nobody asks, and every request asks for the rest.
+      get peers() {
+        const { voters, learners } = status.membership;
+        return [...voters, ...learners].map(addressOf).filter((address) => address !== "");
+      },
       lastContactMs: status.ticksSinceLeader * tickMs,
     };
   };
