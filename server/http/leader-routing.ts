@@ -1,6 +1,7 @@
 /**
- * Who answers a request: the leader, unless staleness is asked for. A following server has it run by the leader, over one
- * hop that is marked so that it can never become two. While there is no leader a request waits, for a failover takes a
+ * Who answers a request: the leader, unless staleness is asked for. A following server answers a read of the state itself
+ * when it has caught up with the leader (follower-reads.ts), and has everything else run by the leader, over one hop that is
+ * marked so that it can never become two. While there is no leader a request waits, for a failover takes a
  * second or two and clients should not notice; what certainly had no effect is tried again, anything else never is.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -13,6 +14,7 @@ import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseConsistency } from "../../lib/http/read-query.ts";
 import { rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
 import { hasQuery, queryOf } from "../../lib/http/request-line.ts";
+import type { Freshness } from "../follower-reads.ts";
 import type { ReplicatedLog } from "../log/replicated-log.ts";
 import type { CatalogServer } from "../server-api.ts";
 import { nameRequest, withWayOut } from "./request-id.ts";
@@ -21,6 +23,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** The bytes of the body as they came, on routes that a leader answers. */
     sentBody: Uint8Array | null;
+    /** What this server's state was brought up to for the sake of this read, when it does not lead. */
+    freshness: Freshness | null;
   }
 }
 
@@ -33,7 +37,7 @@ const retryDelayMs = 100;
 const forwardedHeader = "x-atoll-forwarded";
 
 export interface LeaderRoutingOptions {
-  readonly server: Pick<CatalogServer, "log" | "leaderLink">;
+  readonly server: Pick<CatalogServer, "log" | "leaderLink" | "followerReads">;
   readonly runtime: Runtime;
   readonly leaderWaitMs: number;
 }
@@ -41,6 +45,7 @@ export interface LeaderRoutingOptions {
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
 export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
   app.decorateRequest("sentBody", null);
+  app.decorateRequest("freshness", null);
   const answer = createRouting(options);
   app.addHook("onRoute", (route) => {
     if (!needsLeader(route.url)) return;
@@ -114,6 +119,7 @@ function createRouting(options: LeaderRoutingOptions): Answer {
       try {
         if (isLeader) return await handler();
         if (!isForwarded && leaderAddress !== "") {
+          if (await catchUp(request, server.followerReads)) return await handler();
           const answer = await forward(request, leaderAddress, signal());
           if (!isRefusal(answer)) return sendRelayed(reply, answer);
         }
@@ -128,6 +134,22 @@ function createRouting(options: LeaderRoutingOptions): Answer {
       await nextLeadership(signal(), Math.min(leftMs, retryDelayMs));
     }
   };
+}
+
+/** A blocking query watches what changes after it was asked: it stays with the leader, who tells it when it stops leading. */
+async function catchUp(request: FastifyRequest, reads: CatalogServer["followerReads"]): Promise<boolean> {
+  if (reads === undefined || request.method !== "GET" || !readsState(request.routeOptions.url ?? "")) return false;
+  const query = queryOf(request);
+  if ((query.get("index") ?? "") !== "") return false;
+  const freshness = parseConsistency(query).mode === "consistent" ? "consistent" : "leader";
+  if (!(await reads.catchUp(freshness))) return false;
+  request.freshness = freshness;
+  return true;
+}
+
+/** What is read from the replicated state and nowhere else, through the read endpoint. */
+function readsState(url: string): boolean {
+  return /^\/v1\/(?:catalog|health|config|connect)\//.test(url);
 }
 
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */

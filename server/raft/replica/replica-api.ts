@@ -27,6 +27,7 @@ export interface Replica {
   readonly status: ReplicaStatus;
   /** The part of the status that every request asks for. */
   readonly leadership: ReplicaLeadership;
+  readonly appliedIndex: LogIndex;
 }
 
 export interface ReplicaOptions {

@@ -315,5 +315,8 @@ export function createReplicaOver(core: RaftCore, options: ReplicaOptions): Repl
     get leadership() {
       return leadership();
     },
+    get appliedIndex() {
+      return core.appliedIndex;
+    },
   };
 }
