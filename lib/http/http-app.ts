@@ -48,6 +48,8 @@ declare module "fastify" {
   }
 }
 
+/** All types are read alike; for one that only `*` takes, fastify parses the header anew with every request. */
+const namedTypes = ["*", "application/json", "application/x-www-form-urlencoded"];
 export const defaultBodyLimitBytes = 512 * 1024;
 /** Service names and KV keys are path parameters. */
 const maxParamChars = 4096;
@@ -81,7 +83,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.decorate("isAlwaysPretty", options.isAlwaysPretty ?? false);
   app.setValidatorCompiler(compileRequestSchema);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser(namedTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
   app.addHook("onRoute", (route) => methodTable.add(route));
   const defaultAclPolicy = options.defaultAclPolicy ?? "allow";
