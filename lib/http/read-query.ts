@@ -40,7 +40,20 @@ export const maxWaitMs = 600_000;
 /** Up to this part of the wait is added, so that watchers do not all return at the same time. */
 const waitJitterFraction = 1 / 16;
 
+/** What a URL without a query asks: it does not block, so its wait is of no concern. */
+const plainRead: ReadQuery = {
+  minIndex: 0,
+  waitMs: defaultWaitMs,
+  consistency: "default",
+  isCached: false,
+  nodeMeta: {},
+  tags: [],
+  isOnlyPassing: false,
+  near: "",
+};
+
 export function parseReadQuery(request: FastifyRequest, options: ReadQueryOptions): ReadQuery {
+  if (!hasQuery(request)) return plainRead;
   const query = queryOf(request);
   checkDatacenterParameter(query, options.datacenter);
   refuseUnsupported(query);

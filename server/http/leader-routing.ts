@@ -139,9 +139,10 @@ function createRouting(options: LeaderRoutingOptions): Answer {
 /** A blocking query watches what changes after it was asked: it stays with the leader, who tells it when it stops leading. */
 async function catchUp(request: FastifyRequest, reads: CatalogServer["followerReads"]): Promise<boolean> {
   if (reads === undefined || request.method !== "GET" || !readsState(request.routeOptions.url ?? "")) return false;
-  const query = queryOf(request);
-  if ((query.get("index") ?? "") !== "") return false;
-  const freshness = parseConsistency(query).mode === "consistent" ? "consistent" : "leader";
+  const query = hasQuery(request) ? queryOf(request) : undefined;
+  if ((query?.get("index") ?? "") !== "") return false;
+  const isConsistent = query !== undefined && parseConsistency(query).mode === "consistent";
+  const freshness = isConsistent ? "consistent" : "leader";
   if (!(await reads.catchUp(freshness))) return false;
   request.freshness = freshness;
   return true;
