@@ -1,5 +1,6 @@
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { Autopilot } from "./autopilot/autopilot.ts";
+import type { FollowerReads } from "./follower-reads.ts";
 import type { LeaderLink } from "./leader-link.ts";
 import type { BlockingReader, StateReader } from "./state/reader.ts";
 import type { ReplicatedLog } from "./log/replicated-log.ts";
@@ -16,6 +17,8 @@ export interface CatalogServer {
   readonly autopilot: Pick<Autopilot, "health">;
   /** The way to the leader when another server is. */
   readonly leaderLink: LeaderLink;
+  /** Absent: the leader answers whatever is not stale. */
+  readonly followerReads?: Pick<FollowerReads, "catchUp">;
   /** The link of the agent that lives in this process. */
   readonly link: ServerLink;
 }

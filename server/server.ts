@@ -18,6 +18,7 @@ import { admit } from "./cluster/admission.ts";
 import { keepMembership } from "./cluster/membership-keeper.ts";
 import { openDisk } from "./cluster/open-disk.ts";
 import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
+import { createFollowerReads } from "./follower-reads.ts";
 import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
@@ -145,6 +146,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
     const link = createFollowingLink(ownLink, leaderLink);
+    const followerReads = createFollowerReads({
+      leaderAddress: () => log.leadership().leaderAddress,
+      askIndex: (address, freshness, askSignal) =>
+        leaderLink.readIndex(address, { isConsistent: freshness === "consistent" }, askSignal),
+      whenApplied: log.whenApplied,
+      clock: runtime.clock,
+    });
     const operator: RaftOperator = {
       ...log.operator,
       restoreSnapshot: (rows, restoreSignal) =>
@@ -167,6 +175,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         inbox: log.inbox,
         protocols,
         greet: () => ({ clusterId: log.clusterId, nodeId, datacenter, leaderAddress: log.leadership().leaderAddress }),
+        readIndex: (request, readSignal) => log.indexToRead(request, readSignal),
         join: (request) => admit(request, { operator, authority, bootstrapExpect, signal: stopping.signal }),
       },
       runtime,
@@ -195,6 +204,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       operator,
       autopilot,
       leaderLink,
+      followerReads,
       link,
       setForwardHandler(handler) {
         forward = handler;
@@ -206,6 +216,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         scrub.close();
         membership.close();
         stopping.abort();
+        followerReads.close();
         leaderLink.close();
         await log.handOver();
         await rpc.stop(deadlineMs);

@@ -35,12 +35,14 @@ interface Field {
 }
 
 /** What a schema says about keys, found out once: a schema lives as long as the program. */
-interface ObjectPlan {
-  readonly exact: ReadonlyMap<string, Field>;
-  readonly folded: ReadonlyMap<string, Field>;
-}
+type Plan =
+  | { readonly kind: "object"; readonly exact: ReadonlyMap<string, Field>; readonly folded: ReadonlyMap<string, Field> }
+  | { readonly kind: "list" | "map"; readonly members: TSchema }
+  /** Nothing in it has a name to be spelled. */
+  | { readonly kind: "plain" };
+type ObjectPlan = Extract<Plan, { readonly kind: "object" }>;
 
-const plans = new WeakMap<object, ObjectPlan>();
+const plans = new WeakMap<TSchema, Plan>();
 
 function rename(schema: TSchema, value: unknown, walk: Walk): unknown {
   if (typeof value !== "object" || value === null) return value;
@@ -48,16 +50,14 @@ function rename(schema: TSchema, value: unknown, walk: Walk): unknown {
     walk.issues.push({ path: pathText(walk.path), message: `nested deeper than ${maxDepth} levels` });
     return undefined;
   }
+  const plan = planOf(schema);
+  if (plan.kind === "plain") return value;
   if (Array.isArray(value)) {
-    const items = property(schema, "items");
-    return isSchema(items) ? value.map((item: unknown, i) => renameMember(items, item, i, walk)) : value;
+    return plan.kind === "list" ? value.map((item: unknown, i) => renameMember(plan.members, item, i, walk)) : value;
   }
   if (!isRecord(value)) return value;
-  const properties = property(schema, "properties");
-  if (isRecord(properties)) return renameObject(planOf(properties), value, walk);
-  const patterns = property(schema, "patternProperties");
-  const [memberSchema] = isRecord(patterns) ? Object.values(patterns) : [];
-  return isSchema(memberSchema) ? renameMembers(memberSchema, value, walk) : value;
+  if (plan.kind === "object") return renameObject(plan, value, walk);
+  return plan.kind === "map" ? renameMembers(plan.members, value, walk) : value;
 }
 
 /** An open map keeps its keys; only what its values hold is renamed. */
@@ -86,7 +86,8 @@ function renameObject(plan: ObjectPlan, value: Record<string, unknown>, walk: Wa
       continue;
     }
     const { name } = field;
-    if (Object.hasOwn(result, name)) {
+    // Only a second spelling can meet a field again: JSON keeps one of two equal keys.
+    if ((key !== name || spelledAs !== undefined) && Object.hasOwn(result, name)) {
       const message = `is given twice, as "${spelledAs?.get(name) ?? name}" and as "${key}"`;
       walk.issues.push({ path: pathText([...walk.path, key]), message });
     }
@@ -99,16 +100,33 @@ function renameObject(plan: ObjectPlan, value: Record<string, unknown>, walk: Wa
   return result;
 }
 
-function planOf(properties: Record<string, unknown>): ObjectPlan {
-  const known = plans.get(properties);
+function planOf(schema: TSchema): Plan {
+  const known = plans.get(schema);
   if (known !== undefined) return known;
-  const fields = Object.entries(properties).flatMap(([name, schema]) => (isSchema(schema) ? [{ name, schema }] : []));
-  const plan = {
-    exact: new Map(fields.map((field) => [field.name, field])),
-    folded: new Map(fields.map((field) => [fold(field.name), field])),
-  };
-  plans.set(properties, plan);
-  return plan;
+  const made = makePlan(schema);
+  plans.set(schema, made);
+  return made;
+}
+
+function makePlan(schema: TSchema): Plan {
+  const properties = property(schema, "properties");
+  if (isRecord(properties)) {
+    const fields = Object.entries(properties).flatMap(([name, of]) => (isSchema(of) ? [{ name, schema: of }] : []));
+    return {
+      kind: "object",
+      exact: new Map(fields.map((field) => [field.name, field])),
+      folded: new Map(fields.map((field) => [fold(field.name), field])),
+    };
+  }
+  const items = property(schema, "items");
+  if (isSchema(items)) return planOfMembers("list", items);
+  const patterns = property(schema, "patternProperties");
+  const [memberSchema] = isRecord(patterns) ? Object.values(patterns) : [];
+  return isSchema(memberSchema) ? planOfMembers("map", memberSchema) : { kind: "plain" };
+}
+
+function planOfMembers(kind: "list" | "map", members: TSchema): Plan {
+  return planOf(members).kind === "plain" ? { kind: "plain" } : { kind, members };
 }
 
 function pathText(path: readonly (string | number)[]): string {

@@ -8,19 +8,25 @@ export const maxMetaValueChars = 512;
 const metaKeyPattern = /^[A-Za-z0-9_-]+$/;
 const maxNameChars = 512;
 
+/** Of what is in order, which nearly everything is: every registration asks several times. */
+const none: readonly SchemaIssue[] = [];
+
 /** What is wrong with a metadata map. */
-export function metaIssues(path: string, meta: StringMap): SchemaIssue[] {
-  const pairs = Object.entries(meta);
-  if (pairs.length > maxMetaPairs) {
-    const message = `cannot contain more than ${maxMetaPairs} key/value pairs, found ${pairs.length}`;
+export function metaIssues(path: string, meta: StringMap): readonly SchemaIssue[] {
+  const keys = Object.keys(meta);
+  if (keys.length > maxMetaPairs) {
+    const message = `cannot contain more than ${maxMetaPairs} key/value pairs, found ${keys.length}`;
     return [{ path, message }];
   }
-  return pairs.flatMap(([key, value]) => {
+  let issues: SchemaIssue[] | undefined;
+  for (const key of keys) {
+    const value = meta[key] ?? "";
     const problem = metaPairProblem(key, value);
-    return problem === undefined
-      ? []
-      : [{ path, message: `Couldn't load metadata pair ('${key}', '${value}'): ${problem}` }];
-  });
+    if (problem === undefined) continue;
+    issues ??= [];
+    issues.push({ path, message: `Couldn't load metadata pair ('${key}', '${value}'): ${problem}` });
+  }
+  return issues ?? none;
 }
 
 function metaPairProblem(key: string, value: string): string | undefined {
@@ -31,17 +37,17 @@ function metaPairProblem(key: string, value: string): string | undefined {
 }
 
 /** An address that others dial cannot be the one that means "all of mine". Empty means "the node's". */
-export function addressIssues(path: string, address: string): SchemaIssue[] {
-  if (["0.0.0.0", "::", "[::]"].includes(address)) {
+export function addressIssues(path: string, address: string): readonly SchemaIssue[] {
+  if (address === "0.0.0.0" || address === "::" || address === "[::]") {
     return [{ path, message: `Invalid service address: "${address}" is not an address that others can dial` }];
   }
-  return /[\p{Cc}\s]/u.test(address) ? [{ path, message: "may not hold spaces or control characters" }] : [];
+  return /[\p{Cc}\s]/u.test(address) ? [{ path, message: "may not hold spaces or control characters" }] : none;
 }
 
 /** Names end up in keys, logs and URLs. Whether one must be there is for the caller to say. */
-export function nameIssues(path: string, name: string): SchemaIssue[] {
+export function nameIssues(path: string, name: string): readonly SchemaIssue[] {
   if (name.length > maxNameChars) return [{ path, message: `must have at most ${maxNameChars} characters` }];
-  if (!/\p{Cc}/u.test(name) && name.isWellFormed()) return [];
+  if (!/\p{Cc}/u.test(name) && name.isWellFormed()) return none;
   return [{ path, message: `may not hold control characters, found ${JSON.stringify(name)}` }];
 }
 

@@ -3,7 +3,7 @@ import { parseDurationMs } from "../base/duration.ts";
 import type { Random } from "../base/random.ts";
 import type { StringMap } from "../contract/catalog.ts";
 import { AtollError } from "../contract/error-codes.ts";
-import { queryOf } from "./request-line.ts";
+import { hasQuery, queryOf } from "./request-line.ts";
 
 /** The query parameters that reads share, parsed once, with defaults and bounds applied. */
 export interface ReadQuery {
@@ -40,7 +40,20 @@ export const maxWaitMs = 600_000;
 /** Up to this part of the wait is added, so that watchers do not all return at the same time. */
 const waitJitterFraction = 1 / 16;
 
+/** What a URL without a query asks: it does not block, so its wait is of no concern. */
+const plainRead: ReadQuery = {
+  minIndex: 0,
+  waitMs: defaultWaitMs,
+  consistency: "default",
+  isCached: false,
+  nodeMeta: {},
+  tags: [],
+  isOnlyPassing: false,
+  near: "",
+};
+
 export function parseReadQuery(request: FastifyRequest, options: ReadQueryOptions): ReadQuery {
+  if (!hasQuery(request)) return plainRead;
   const query = queryOf(request);
   checkDatacenterParameter(query, options.datacenter);
   refuseUnsupported(query);
@@ -59,7 +72,7 @@ export function parseReadQuery(request: FastifyRequest, options: ReadQueryOption
 
 /** Refuses a request for another datacenter; `datacenter` wins over `dc`. For writes, whose other parameters differ. */
 export function checkDatacenter(request: FastifyRequest, datacenter: string): void {
-  checkDatacenterParameter(queryOf(request), datacenter);
+  if (hasQuery(request)) checkDatacenterParameter(queryOf(request), datacenter);
 }
 
 /** A bare `?name` is true; otherwise the words that Go's ParseBool takes. */

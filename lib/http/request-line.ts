@@ -6,11 +6,11 @@ import { AtollError } from "../contract/error-codes.ts";
  * up in logs and terminals) and the absence of namespaces and partitions, which would be silently ignored otherwise.
  */
 export function checkRequestLine(request: FastifyRequest): void {
-  const [path = ""] = request.url.split("?", 1);
-  if (path.includes("%") && hasNonPrintable(path)) {
+  const { url } = request;
+  if (url.includes("%") && hasNonPrintable(url.split("?", 1)[0] ?? "")) {
     throw new AtollError("INVALID_ARGUMENT", "Invalid URL path: it holds non-printable characters");
   }
-  if (path.startsWith("/v1/")) refuseEnterpriseScopes(request);
+  if (url.startsWith("/v1/")) refuseEnterpriseScopes(request);
 }
 
 /** The query parameters of a request; a repeated one has several values, `+` is a space. */
@@ -19,20 +19,26 @@ export function queryOf(request: FastifyRequest): URLSearchParams {
   return new URLSearchParams(queryAt < 0 ? "" : request.url.slice(queryAt + 1));
 }
 
+/** Whether there are any: most writes have none, and need not have an empty set of them made. */
+export function hasQuery(request: FastifyRequest): boolean {
+  return request.url.includes("?");
+}
+
 const scopes = [
-  { parameter: "ns", header: "X-Consul-Namespace", feature: "Namespaces are" },
-  { parameter: "partition", header: "X-Consul-Partition", feature: "Partitions are" },
+  { parameter: "ns", header: "X-Consul-Namespace", key: "x-consul-namespace", feature: "Namespaces are" },
+  { parameter: "partition", header: "X-Consul-Partition", key: "x-consul-partition", feature: "Partitions are" },
 ] as const;
 
 function refuseEnterpriseScopes(request: FastifyRequest): void {
-  const query = request.url.includes("?") ? queryOf(request) : undefined;
-  for (const { parameter, header, feature } of scopes) {
-    const reason = `${feature} a Consul Enterprise feature`;
-    if (hasText(request.headers[header.toLowerCase()])) {
-      throw new AtollError("INVALID_ARGUMENT", `Invalid header: "${header}" - ${reason}`);
+  const { headers } = request;
+  const query = hasQuery(request) ? queryOf(request) : undefined;
+  for (const { parameter, header, key, feature } of scopes) {
+    if (hasText(headers[key])) {
+      throw new AtollError("INVALID_ARGUMENT", `Invalid header: "${header}" - ${feature} a Consul Enterprise feature`);
     }
     if (hasText(query?.get(parameter))) {
-      throw new AtollError("INVALID_ARGUMENT", `Invalid query parameter: "${parameter}" - ${reason}`);
+      const message = `Invalid query parameter: "${parameter}" - ${feature} a Consul Enterprise feature`;
+      throw new AtollError("INVALID_ARGUMENT", message);
     }
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Who answers a request: the leader, unless staleness is asked for. A following server has it run by the leader, over one
- * hop that is marked so that it can never become two. While there is no leader a request waits, for a failover takes a
+ * Who answers a request: the leader, unless staleness is asked for. A following server answers a read of the state itself
+ * when it has caught up with the leader (follower-reads.ts), and has everything else run by the leader, over one hop that is
+ * marked so that it can never become two. While there is no leader a request waits, for a failover takes a
  * second or two and clients should not notice; what certainly had no effect is tried again, anything else never is.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -12,9 +13,20 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseConsistency } from "../../lib/http/read-query.ts";
 import { rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
-import { queryOf } from "../../lib/http/request-line.ts";
+import { hasQuery, queryOf } from "../../lib/http/request-line.ts";
+import type { Freshness } from "../follower-reads.ts";
+import type { ReplicatedLog } from "../log/replicated-log.ts";
 import type { CatalogServer } from "../server-api.ts";
 import { nameRequest, withWayOut } from "./request-id.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The bytes of the body as they came, on routes that a leader answers. */
+    sentBody: Uint8Array | null;
+    /** What this server's state was brought up to for the sake of this read, when it does not lead. */
+    freshness: Freshness | null;
+  }
+}
 
 /** How long a request waits for a leader, as Consul's rpc_hold_timeout. */
 export const defaultLeaderWaitMs = 7_000;
@@ -25,28 +37,30 @@ const retryDelayMs = 100;
 const forwardedHeader = "x-atoll-forwarded";
 
 export interface LeaderRoutingOptions {
-  readonly server: Pick<CatalogServer, "log" | "leaderLink">;
+  readonly server: Pick<CatalogServer, "log" | "leaderLink" | "followerReads">;
   readonly runtime: Runtime;
   readonly leaderWaitMs: number;
 }
 
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
 export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
-  const bodies = new WeakMap<FastifyRequest, Uint8Array>();
-  const answer = createRouting(options, bodies);
+  app.decorateRequest("sentBody", null);
+  app.decorateRequest("freshness", null);
+  const answer = createRouting(options);
   app.addHook("onRoute", (route) => {
     if (!needsLeader(route.url)) return;
     const handler = route.handler;
     // The bytes as they came, before a schema makes something else of them.
     route.preValidation = [...asList(route.preValidation), keepBody];
     route.handler = function (request, reply) {
-      return answer(request, reply, async () => handler.call(this, request, reply));
+      return answer(request, reply, () => handler.call(this, request, reply));
     };
   });
-  const keepBody = async (request: FastifyRequest): Promise<void> => {
-    const body = rawBody(request);
-    if (body.length > 0) bodies.set(request, body);
-  };
+}
+
+function keepBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.sentBody = rawBody(request);
+  done();
 }
 
 function needsLeader(url: string): boolean {
@@ -58,9 +72,9 @@ function asList<T>(value: T | T[] | undefined): T[] {
   return Array.isArray(value) ? value : [value];
 }
 
-type Answer = (request: FastifyRequest, reply: FastifyReply, handler: () => Promise<unknown>) => Promise<unknown>;
+type Answer = (request: FastifyRequest, reply: FastifyReply, handler: () => unknown) => Promise<unknown>;
 
-function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyRequest, Uint8Array>): Answer {
+function createRouting(options: LeaderRoutingOptions): Answer {
   const { server, runtime, leaderWaitMs } = options;
   const { clock } = runtime;
 
@@ -80,7 +94,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
     });
 
   const forward = (request: FastifyRequest, address: string, signal: AbortSignal): Promise<RelayedAnswer> => {
-    const relayed = relayedRequest(request, bodies.get(request) ?? rawBody(request));
+    const relayed = relayedRequest(request, request.sentBody ?? rawBody(request));
     return server.leaderLink.forward(
       address,
       {
@@ -94,7 +108,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
 
   return async (request, reply, handler) => {
     if (!isRead(request)) nameRequest(request, reply, runtime.random);
-    if (isAnsweredHere(request, server.log.leadership())) return handler();
+    else if (isAnsweredHere(request, server.log)) return handler();
     const isForwarded = request.headers[forwardedHeader] !== undefined;
     // Made when something waits for it, which a leader's own writes do not.
     const signal = (): AbortSignal => requestSignal(reply);
@@ -105,6 +119,7 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
       try {
         if (isLeader) return await handler();
         if (!isForwarded && leaderAddress !== "") {
+          if (await catchUp(request, server.followerReads)) return await handler();
           const answer = await forward(request, leaderAddress, signal());
           if (!isRefusal(answer)) return sendRelayed(reply, answer);
         }
@@ -121,15 +136,31 @@ function createRouting(options: LeaderRoutingOptions, bodies: WeakMap<FastifyReq
   };
 }
 
+/** A blocking query watches what changes after it was asked: it stays with the leader, who tells it when it stops leading. */
+async function catchUp(request: FastifyRequest, reads: CatalogServer["followerReads"]): Promise<boolean> {
+  if (reads === undefined || request.method !== "GET" || !readsState(request.routeOptions.url ?? "")) return false;
+  const query = hasQuery(request) ? queryOf(request) : undefined;
+  if ((query?.get("index") ?? "") !== "") return false;
+  const isConsistent = query !== undefined && parseConsistency(query).mode === "consistent";
+  const freshness = isConsistent ? "consistent" : "leader";
+  if (!(await reads.catchUp(freshness))) return false;
+  request.freshness = freshness;
+  return true;
+}
+
+/** What is read from the replicated state and nowhere else, through the read endpoint. */
+function readsState(url: string): boolean {
+  return /^\/v1\/(?:catalog|health|config|connect)\//.test(url);
+}
+
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */
-function isAnsweredHere(
-  request: FastifyRequest,
-  leadership: { readonly isLeader: boolean; readonly lastContactMs: number; readonly leaderAddress: string },
-): boolean {
-  if (!isRead(request)) return false;
+function isAnsweredHere(request: FastifyRequest, log: Pick<ReplicatedLog, "leadership">): boolean {
+  if (!hasQuery(request)) return false;
   const { mode, maxStaleMs } = parseConsistency(queryOf(request));
   if (mode !== "stale") return false;
-  return maxStaleMs === 0 || leadership.isLeader || leadership.lastContactMs <= maxStaleMs;
+  if (maxStaleMs === 0) return true;
+  const { isLeader, lastContactMs } = log.leadership();
+  return isLeader || lastContactMs <= maxStaleMs;
 }
 
 function isRead(request: FastifyRequest): boolean {

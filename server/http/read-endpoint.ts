@@ -38,13 +38,19 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
 
   const read: ReadEndpoint["read"] = async (request, reply, query) => {
     const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
-    const consistency = await reachConsistency(options, parameters, reply);
+    const consistency = request.freshness ?? (await reachConsistency(options, parameters, reply));
     const result =
       parameters.minIndex === 0
         ? query(server.reader, parameters)
         : await waitForChange(server, { parameters, query, consistency, signal: requestSignal(reply) });
     const { leaderAddress, lastContactMs } = server.log.leadership();
-    setReadHeaders(reply, { index: result.index, isLeaderKnown: leaderAddress !== "", lastContactMs, consistency });
+    setReadHeaders(reply, {
+      index: result.index,
+      isLeaderKnown: leaderAddress !== "",
+      // What was caught up with the leader is not older than the leader's own answer.
+      lastContactMs: request.freshness === null ? lastContactMs : 0,
+      consistency,
+    });
     return { read: result, parameters };
   };
 

@@ -9,7 +9,7 @@ import type {
 import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { CheckBody, DeregisterBody, RegisterBody, ServiceBody } from "./register-schema.ts";
-import { checkRegistration } from "./register-rules.ts";
+import { checkRegistration, checksOf } from "./register-rules.ts";
 
 /**
  * Makes complete commands of catalog requests: every default is filled in here, so that applying one needs nothing else.
@@ -20,13 +20,12 @@ export function registerCommand(body: RegisterBody, datacenter: string): Registe
   checkRegistration(body);
   const node = nodeFields(body, datacenter);
   const service = body.Service === undefined ? undefined : serviceFields(body.Service);
-  const checks = [...(body.Check === undefined ? [] : [body.Check]), ...(body.Checks ?? [])];
   return {
     type: "register",
     node,
     skipNodeUpdate: body.SkipNodeUpdate ?? false,
     ...(service === undefined ? {} : { service }),
-    checks: checks.map((check) => checkFields(check, node.Node, service)),
+    checks: checksOf(body).map((check) => checkFields(check, node.Node, service)),
   };
 }
 
@@ -66,17 +65,17 @@ function serviceFields(body: ServiceBody): ServiceFields {
     Meta: body.Meta ?? {},
     Port: body.Port ?? 0,
     Address: body.Address ?? "",
-    TaggedAddresses: Object.fromEntries(
-      Object.entries(body.TaggedAddresses ?? {}).map(([tag, { Address = "", Port = 0 }]): [string, TaggedAddress] => [
-        tag,
-        { Address, Port },
-      ]),
-    ),
+    TaggedAddresses: body.TaggedAddresses === undefined ? {} : taggedAddresses(body.TaggedAddresses),
     Weights: { Passing: body.Weights?.Passing ?? 1, Warning: body.Weights?.Warning ?? 1 },
     EnableTagOverride: body.EnableTagOverride ?? false,
     ...(body.Kind === "connect-proxy" ? { Proxy: proxyFields(body.Proxy ?? {}) } : {}),
     Connect: { Native: body.Connect?.Native ?? false },
   };
+}
+
+function taggedAddresses(body: NonNullable<ServiceBody["TaggedAddresses"]>): Record<string, TaggedAddress> {
+  const entries = Object.entries(body).map(([tag, { Address = "", Port = 0 }]) => [tag, { Address, Port }] as const);
+  return Object.fromEntries(entries);
 }
 
 type ProxyBody = NonNullable<ServiceBody["Proxy"]>;

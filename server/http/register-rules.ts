@@ -11,19 +11,22 @@ export function checkRegistration(body: RegisterBody): void {
   if (!body.Address && body.SkipNodeUpdate !== true) refuse("Must provide address if SkipNodeUpdate is not set");
   if (body.ID && !isUuid(body.ID)) refuse(`Bad node ID: "${body.ID}" is not a UUID`);
   if (body.Service !== undefined) mustBeService(body.Service);
-  const checks = [...(body.Check === undefined ? [] : [body.Check]), ...(body.Checks ?? [])];
+  const checks = checksOf(body);
   for (const check of checks) mustBeCheck(check, body.Node ?? "");
-  const issues = [
-    ...nameIssues("Node", body.Node ?? ""),
-    ...addressIssues("Address", body.Address ?? ""),
-    ...metaIssues("NodeMeta", body.NodeMeta ?? {}),
-    ...(body.Service === undefined ? [] : serviceIssues(body.Service)),
-    ...checks.flatMap((check) => [
-      ...nameIssues("Check.CheckID", check.CheckID ?? ""),
-      ...nameIssues("Check.Name", check.Name ?? ""),
-    ]),
-  ];
+  const issues: SchemaIssue[] = [];
+  issues.push(...nameIssues("Node", body.Node ?? ""), ...addressIssues("Address", body.Address ?? ""));
+  if (body.NodeMeta !== undefined) issues.push(...metaIssues("NodeMeta", body.NodeMeta));
+  if (body.Service !== undefined) addServiceIssues(issues, body.Service);
+  for (const check of checks) {
+    issues.push(...nameIssues("Check.CheckID", check.CheckID ?? ""), ...nameIssues("Check.Name", check.Name ?? ""));
+  }
   if (issues.length > 0) refuse(formatIssues(issues));
+}
+
+/** A body may hold one check, a list of them, or both. */
+export function checksOf(body: RegisterBody): readonly CheckBody[] {
+  const { Check: one, Checks: more = [] } = body;
+  return one === undefined ? more : [one, ...more];
 }
 
 function mustBeService(service: ServiceBody): void {
@@ -50,22 +53,19 @@ function mustBeCheck(check: CheckBody, node: string): void {
   if (check.Node && check.Node !== node) refuse(`check node "${check.Node}" does not match node "${node}"`);
 }
 
-function serviceIssues(service: ServiceBody): SchemaIssue[] {
-  const unsupported: readonly (readonly [string, unknown])[] = [
-    ["Service.SocketPath", service.SocketPath],
-    ["Service.Proxy.Mode", service.Proxy?.Mode],
-    ["Service.Proxy.TransparentProxy", service.Proxy?.TransparentProxy],
-    ["Service.Proxy.LocalServiceSocketPath", service.Proxy?.LocalServiceSocketPath],
-  ];
-  return [
-    ...nameIssues("Service.Service", service.Service ?? ""),
-    ...nameIssues("Service.ID", service.ID ?? ""),
-    ...addressIssues("Service.Address", service.Address ?? ""),
-    ...metaIssues("Service.Meta", service.Meta ?? {}),
-    ...unsupported.flatMap(([path, value]) =>
-      isZeroValue(value) ? [] : [{ path, message: "is not supported by this version: leave it out" }],
-    ),
-  ];
+function addServiceIssues(issues: SchemaIssue[], service: ServiceBody): void {
+  const { Proxy: proxy } = service;
+  issues.push(...nameIssues("Service.Service", service.Service ?? ""), ...nameIssues("Service.ID", service.ID ?? ""));
+  issues.push(...addressIssues("Service.Address", service.Address ?? ""));
+  if (service.Meta !== undefined) issues.push(...metaIssues("Service.Meta", service.Meta));
+  addUnsupported(issues, "Service.SocketPath", service.SocketPath);
+  addUnsupported(issues, "Service.Proxy.Mode", proxy?.Mode);
+  addUnsupported(issues, "Service.Proxy.TransparentProxy", proxy?.TransparentProxy);
+  addUnsupported(issues, "Service.Proxy.LocalServiceSocketPath", proxy?.LocalServiceSocketPath);
+}
+
+function addUnsupported(issues: SchemaIssue[], path: string, value: unknown): void {
+  if (!isZeroValue(value)) issues.push({ path, message: "is not supported by this version: leave it out" });
 }
 
 function refuse(message: string): never {

@@ -7,6 +7,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority, ServerCertificate } from "../ca/authority.ts";
 import type { LeaderCatalog } from "../following-link.ts";
 import type { LeaderLink } from "../leader-link.ts";
+import { raftMethods, type ReadIndexRequest } from "./raft-methods.ts";
 
 /** A local network connects in a fraction of this; a machine that is gone must not use up the request's whole wait. */
 const connectTimeoutMs = 2_000;
@@ -15,6 +16,8 @@ const callTimeoutMs = 15_000;
 const forwardTimeoutMs = 660_000;
 
 export interface LeaderClient extends LeaderLink, LeaderCatalog {
+  /** The index that a read by the leader would show. Rejects with `NO_LEADER`, and in other ways when it is too old to know the question. */
+  readIndex(address: string, request: ReadIndexRequest, signal: AbortSignal): Promise<number>;
   close(): void;
 }
 
@@ -72,6 +75,13 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
       const call = { client, address, method, isWrite: false, clock, timeoutMs: callTimeoutMs };
       const answer = await callUnary({ ...call, request: { node }, signal });
       return decodeNodeRegistrations(answer.json);
+    },
+    async readIndex(address, request, signal) {
+      const client = await readyClient(address, signal);
+      const method = raftMethods.ReadIndex;
+      const call = { client, address, method, isWrite: false, clock, timeoutMs: callTimeoutMs };
+      const { index } = await callUnary({ ...call, request, signal });
+      return index;
     },
     async forward(address, request, signal) {
       const client = await readyClient(address, signal);

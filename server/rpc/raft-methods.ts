@@ -51,6 +51,12 @@ export interface Greeting {
   readonly leaderAddress: string;
   readonly protocols: ProtocolRange | null;
 }
+export interface ReadIndexRequest {
+  readonly isConsistent: boolean;
+}
+export interface ReadIndexResponse {
+  readonly index: number;
+}
 export interface JoinRequest {
   readonly nodeId: string;
   readonly address: string;
@@ -77,6 +83,7 @@ export const raftMethods = {
   Messages: method<WireMessageGroup, Empty>("Messages"),
   InstallSnapshot: method<WireSnapshotPart, Empty>("InstallSnapshot"),
   Greet: method<Empty, Greeting>("Greet"),
+  ReadIndex: method<ReadIndexRequest, ReadIndexResponse>("ReadIndex"),
   Join: method<JoinRequest, JoinResponse>("Join"),
 } as const;
 

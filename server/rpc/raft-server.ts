@@ -6,7 +6,15 @@ import type { PeerInbox } from "../raft/shell/peer-wire.ts";
 import type { createAnswerer } from "./answer.ts";
 import { isSameSecret } from "./join-token.ts";
 import { agreeOnProtocol, ownProtocols, type ProtocolRange, protocolsOf } from "./protocol-range.ts";
-import { type Empty, type Greeting, type JoinRequest, type JoinResponse, raftMethods } from "./raft-methods.ts";
+import {
+  type Empty,
+  type Greeting,
+  type JoinRequest,
+  type JoinResponse,
+  raftMethods,
+  type ReadIndexRequest,
+  type ReadIndexResponse,
+} from "./raft-methods.ts";
 import { createRaftService } from "./raft-service.ts";
 import { createServerCheck } from "./server-caller.ts";
 
@@ -16,6 +24,8 @@ export interface RaftPort {
   /** What it speaks; absent: what this release does. */
   readonly protocols?: ProtocolRange;
   greet(): Omit<Greeting, "protocols">;
+  /** What a read by the leader would show now, for a follower that answers it itself. Rejects with `NO_LEADER` where there is none. */
+  readIndex(request: ReadIndexRequest, signal: AbortSignal): Promise<number>;
   /** Takes a server that may join into the cluster. Rejects with `NO_LEADER` that names the leader. */
   join(request: JoinRequest): Promise<Omit<JoinResponse, "protocols">>;
 }
@@ -50,6 +60,10 @@ export function addRaftService(
     Messages: service.messages,
     InstallSnapshot: service.installSnapshot,
     Greet: answer<Empty, Greeting>("Greet", async () => ({ ...port.greet(), protocols })),
+    ReadIndex: answer<ReadIndexRequest, ReadIndexResponse>("ReadIndex", async (call, signal) => {
+      check(call.getAuthContext());
+      return { index: await port.readIndex(call.request, signal) };
+    }),
     Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
       const { request } = call;
       const isTrusted =

@@ -1,8 +1,6 @@
-import { X509Certificate } from "node:crypto";
 import type { Clock } from "../../lib/base/clock.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { serverNodeName } from "../../lib/contract/spiffe.ts";
-import { dnsNames } from "../../lib/x509/certificate.ts";
 import type { Authority } from "../ca/authority.ts";
 import { createCallerCheck, type TlsPeer } from "./caller.ts";
 
@@ -24,14 +22,12 @@ export function createServerCheck(options: {
   return (peer) => {
     const caller = check(peer);
     if (!caller.ok) throw new AtollError("PERMISSION_DENIED", caller.message);
-    const der = peer.sslPeerCertificate?.raw;
-    if (caller.identity.kind !== "server" || der === undefined) {
+    if (caller.identity.kind !== "server") {
       throw new AtollError("PERMISSION_DENIED", "only servers of the cluster may ask this");
     }
-    const names = new Set(dnsNames(new X509Certificate(der)));
     return {
       notAfterMs: caller.notAfterMs,
-      isNode: (nodeId) => names.has(serverNodeName({ nodeId, datacenter, trustDomain })),
+      isNode: (nodeId) => caller.names.includes(serverNodeName({ nodeId, datacenter, trustDomain })),
     };
   };
 }

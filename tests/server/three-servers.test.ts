@@ -42,6 +42,21 @@ test("three servers started together become one cluster, and a write is on all o
   expect(new Set(roots).size).toBe(1);
 }, 30_000);
 
+test("a follower that caught up shows every write acknowledged before, whichever way it is asked", async () => {
+  await using cluster = await startCluster(3);
+  const leader = await cluster.leader();
+  const reader = follower(cluster, leader);
+  await write(leader, "svc-0");
+  // The stream to the leader needs a certificate of the authority that the first write came behind.
+  await eventually("a first read", () => reader.server().followerReads?.catchUp("leader"));
+  for (let round = 1; round <= 40; round++) {
+    await write(leader, `svc-${String(round)}`);
+    const isFresh = await reader.server().followerReads?.catchUp(round % 2 === 0 ? "leader" : "consistent");
+    expect(isFresh).toBe(true);
+    expect(services(reader)).toContain(`svc-${String(round)}`);
+  }
+}, 30_000);
+
 test("the leader stops, another one takes over, and the old one comes back", async () => {
   await using cluster = await startCluster(3);
   const first = await cluster.leader();

@@ -13,6 +13,9 @@ export type Envelope =
 
 const version = 1;
 const anonymousHeader = `{"version":${version}}\n`;
+/** What JSON makes of a header with a request id; both halves are compared as text, and an id without escapes is itself. */
+const namedHeaderStart = `{"version":${version},"requestId":"`;
+const namedHeaderEnd = '"}\n';
 
 export function encodeCommand({ requestId, command }: { requestId: string; command: string }): string {
   return requestId === "" ? anonymousHeader + command : `${JSON.stringify({ version, requestId })}\n${command}`;
@@ -23,10 +26,11 @@ export function encodeStateHash(stateHash: { index: LogIndex; hash: string }): s
 }
 
 export function decodeEnvelope(data: string): Envelope {
-  // Most entries carry no request id; they need no parsing.
   if (data.startsWith(anonymousHeader)) {
     return { type: "command", requestId: "", command: data.slice(anonymousHeader.length) };
   }
+  const named = decodeNamed(data);
+  if (named !== undefined) return named;
   const end = data.indexOf("\n");
   if (end === -1) return { type: "unknown", reason: "it has no header" };
   const header = parseHeader(data.slice(0, end));
@@ -35,6 +39,17 @@ export function decodeEnvelope(data: string): Envelope {
     return { type: "unknown", reason: `its version is ${String(header["version"])}, this server reads ${version}` };
   }
   return decodeKnown(header, data.slice(end + 1));
+}
+
+/** Nearly every entry; undefined for what needs to be parsed. */
+function decodeNamed(data: string): Envelope | undefined {
+  if (!data.startsWith(namedHeaderStart)) return undefined;
+  const from = namedHeaderStart.length;
+  const to = data.indexOf('"', from);
+  if (to === -1 || !data.startsWith(namedHeaderEnd, to)) return undefined;
+  const requestId = data.slice(from, to);
+  if (requestId.includes("\\")) return undefined;
+  return { type: "command", requestId, command: data.slice(to + namedHeaderEnd.length) };
 }
 
 function decodeKnown(header: Readonly<Record<string, unknown>>, command: string): Envelope {

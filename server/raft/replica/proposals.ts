@@ -18,7 +18,7 @@ interface Waiting {
   readonly term: Term;
   readonly requestId: string;
   /** The first caller and those who retried with the same request id. */
-  readonly ids: Set<number>;
+  readonly ids: number[];
 }
 
 export interface Proposals {
@@ -48,12 +48,12 @@ export function createProposals({ patienceTicks, leader }: ProposalsOptions): Pr
   let ticksLeft: number | undefined;
 
   const remove = (waiting: Waiting): void => {
-    size -= waiting.ids.size;
+    size -= waiting.ids.length;
     if (byRequestId.get(waiting.requestId) === waiting) byRequestId.delete(waiting.requestId);
   };
   const answer = (waiting: Waiting, outcome: Outcome): Answer[] => {
     remove(waiting);
-    return [...waiting.ids].map((id) => ({ id, outcome }));
+    return waiting.ids.map((id) => ({ id, outcome }));
   };
   const takeUpTo = (index: LogIndex): Waiting[] => {
     const taken = [...byIndex].filter(([at]) => at <= index);
@@ -67,7 +67,7 @@ export function createProposals({ patienceTicks, leader }: ProposalsOptions): Pr
       return size;
     },
     add({ id, index, term, requestId }) {
-      const waiting: Waiting = { index, term, requestId, ids: new Set([id]) };
+      const waiting: Waiting = { index, term, requestId, ids: [id] };
       const others = byIndex.get(index);
       if (others === undefined) byIndex.set(index, [waiting]);
       else others.push(waiting);
@@ -78,18 +78,27 @@ export function createProposals({ patienceTicks, leader }: ProposalsOptions): Pr
       const waiting = byRequestId.get(requestId);
       // What an earlier term left behind may never be decided; a second entry is, and it has no second effect.
       if (waiting === undefined || waiting.term !== term) return false;
-      assert(!waiting.ids.has(id), "an id names one proposal");
-      waiting.ids.add(id);
+      assert(!waiting.ids.includes(id), "an id names one proposal");
+      waiting.ids.push(id);
       size++;
       return true;
     },
     cancel(id) {
-      for (const all of byIndex.values()) for (const waiting of all) if (waiting.ids.delete(id)) size--;
+      for (const all of byIndex.values()) {
+        for (const { ids } of all) {
+          const at = ids.indexOf(id);
+          if (at === -1) continue;
+          ids.splice(at, 1);
+          size--;
+        }
+      }
     },
     settle({ index, term }, outcome) {
       const waiting = byIndex.get(index);
       if (waiting === undefined) return [];
       byIndex.delete(index);
+      const [only] = waiting;
+      if (waiting.length === 1 && only?.term === term) return answer(only, outcome);
       const message = `another entry was committed at index ${index}; nothing was changed`;
       const dropped: Outcome = { ok: false, reason: "dropped", message, leader: leader() };
       return waiting.flatMap((one) => answer(one, one.term === term ? outcome : dropped));

@@ -25,6 +25,9 @@ export interface Replica {
   /** The same for all inputs of one turn of the loop: what they produce shares one batch and fewer, fuller messages. */
   handleAll(inputs: readonly ReplicaInput[]): readonly Effect[];
   readonly status: ReplicaStatus;
+  /** The part of the status that every request asks for. */
+  readonly leadership: ReplicaLeadership;
+  readonly appliedIndex: LogIndex;
 }
 
 export interface ReplicaOptions {
@@ -141,18 +144,21 @@ export type Outcome =
       readonly leader: NodeId;
     };
 
-export interface ReplicaStatus extends CoreStatus {
+export interface ReplicaLeadership extends CoreStatus {
+  readonly membership: Membership;
+  /** Ticks since the leader was heard; 0 on the leader. */
+  readonly ticksSinceLeader: number;
+  readonly isHalted: boolean;
+}
+
+export interface ReplicaStatus extends ReplicaLeadership {
   readonly id: NodeId;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
   readonly lastIndex: LogIndex;
   readonly firstIndex: LogIndex;
-  readonly membership: Membership;
   /** On the leader, what it knows of the others. */
   readonly progress: readonly MemberProgress[];
-  /** Ticks since the leader was heard; 0 on the leader. */
-  readonly ticksSinceLeader: number;
-  readonly isHalted: boolean;
   /** Messages of other clusters that were dropped. */
   readonly foreignMessages: number;
 }

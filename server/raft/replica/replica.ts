@@ -17,7 +17,7 @@ import { createInstalling } from "./installing.ts";
 import { createIntake } from "./intake.ts";
 import { createProposals } from "./proposals.ts";
 import { createReads } from "./reads.ts";
-import type { Effect, Replica, ReplicaInput, ReplicaOptions, ReplicaStatus } from "./replica-api.ts";
+import type { Effect, Replica, ReplicaInput, ReplicaLeadership, ReplicaOptions, ReplicaStatus } from "./replica-api.ts";
 import { createSnapshotSending } from "./snapshots.ts";
 import { createTransfers } from "./transfers.ts";
 
@@ -55,17 +55,19 @@ export function createReplicaOver(core: RaftCore, options: ReplicaOptions): Repl
   let foreignMessages = 0;
   let known: CoreStatus = core.status;
 
+  const leadership = (): ReplicaLeadership => {
+    const { role, term, leader: known } = core.status;
+    const { membership } = core;
+    return { role, term, leader: known, membership, ticksSinceLeader, isHalted: effects.isHalted };
+  };
   const status = (): ReplicaStatus => ({
-    ...core.status,
+    ...leadership(),
     id: self,
     commitIndex: core.commitIndex,
     appliedIndex: core.appliedIndex,
     lastIndex: core.lastIndex,
     firstIndex: core.firstIndex,
-    membership: core.membership,
     progress: core.progress(),
-    ticksSinceLeader,
-    isHalted: effects.isHalted,
     foreignMessages,
   });
 
@@ -309,6 +311,12 @@ export function createReplicaOver(core: RaftCore, options: ReplicaOptions): Repl
     handleAll,
     get status() {
       return status();
+    },
+    get leadership() {
+      return leadership();
+    },
+    get appliedIndex() {
+      return core.appliedIndex;
     },
   };
 }

@@ -7,7 +7,7 @@ import { errorMessage } from "../../../lib/base/errors.ts";
 import type { Runtime } from "../../../lib/base/runtime.ts";
 import { atEndOfTurn } from "../../../lib/base/turn.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
-import { type CoreConfig, defaultCoreConfig } from "../core/types.ts";
+import { type CoreConfig, defaultCoreConfig, type LogIndex } from "../core/types.ts";
 import { createReplica } from "../replica/replica.ts";
 import type {
   Effect,
@@ -15,9 +15,11 @@ import type {
   Outcome,
   Replica,
   ReplicaInput,
+  ReplicaLeadership,
   ReplicaLimits,
   ReplicaStatus,
 } from "../replica/replica-api.ts";
+import { createAppliedWaiters } from "./applied-waiters.ts";
 import type { LevelLog } from "./level-log.ts";
 import { createPeers } from "./peers.ts";
 import type { PeerInbox, PeerWire } from "./peer-wire.ts";
@@ -52,6 +54,12 @@ export interface RaftNodeOptions {
 export interface RaftNode {
   readonly inbox: PeerInbox;
   status(): ReplicaStatus;
+  /** The part of the status that every request asks for. */
+  leadership(): ReplicaLeadership;
+  /** The last entry whose effect is in memory. */
+  appliedIndex(): LogIndex;
+  /** Resolves with true once `index` is applied, with false when the signal is aborted first or the node has ended. */
+  whenApplied(index: LogIndex, signal: AbortSignal): Promise<boolean>;
   /** Hands a request to the replica and resolves with its outcome; an aborted one is `unknown`. */
   request(request: Request, signal?: AbortSignal): Promise<Outcome>;
   addressOf(node: string): string | undefined;
@@ -73,6 +81,7 @@ export function startNode(options: RaftNodeOptions): RaftNode {
     limits: { ...defaultLimits, ...options.limits },
   });
   const requests = createRequests();
+  const appliedWaiters = createAppliedWaiters();
   let status = replica.status;
   let inputs: ReplicaInput[] = [];
   let isDrainQueued = false;
@@ -93,6 +102,7 @@ export function startNode(options: RaftNodeOptions): RaftNode {
     inputs = [];
     try {
       for (const effect of replica.handleAll(taken)) perform(effect);
+      appliedWaiters.noteApplied(replica.appliedIndex);
     } catch (thrown) {
       halt(errorMessage(thrown), thrown);
     }
@@ -108,6 +118,7 @@ export function startNode(options: RaftNodeOptions): RaftNode {
   };
   const end = (): void => {
     isStopped = true;
+    appliedWaiters.endAll();
     ticker.close();
     peers.close();
     transfer.close();
@@ -196,6 +207,9 @@ export function startNode(options: RaftNodeOptions): RaftNode {
       onSnapshot: transfer.receive,
     },
     status: () => (isStopped ? status : replica.status),
+    leadership: () => (isStopped ? status : replica.leadership),
+    appliedIndex: () => replica.appliedIndex,
+    whenApplied: appliedWaiters.wait,
     addressOf: peers.addressOf,
     request(request, signal) {
       if (isStopped) return Promise.resolve(requests.stopped());

@@ -7,11 +7,11 @@ import { errorMessage } from "../../../lib/base/errors.ts";
 import type { Runtime } from "../../../lib/base/runtime.ts";
 import type { CommandResult } from "../../../lib/contract/commands.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
-import { type ClusterId, clusterId, logIndex } from "../../../lib/contract/ids.ts";
+import { type ClusterId, clusterId, type LogIndex, logIndex } from "../../../lib/contract/ids.ts";
 import type { Leadership, ReplicatedLog, StateMachine } from "../../log/replicated-log.ts";
 import type { CoreConfig } from "../core/types.ts";
 import type { RaftOperator } from "../operator-api.ts";
-import type { ReplicaLimits, ReplicaStatus } from "../replica/replica-api.ts";
+import type { ReplicaLeadership, ReplicaLimits, ReplicaStatus } from "../replica/replica-api.ts";
 import type { LevelLog } from "./level-log.ts";
 import { createMachine } from "./machine.ts";
 import { startNode, tickMs } from "./node.ts";
@@ -31,6 +31,13 @@ export interface RaftLog extends ReplicatedLog {
   readonly inbox: PeerInbox;
   /** Where peers and agents reach this server; until it is known, this server does not say that it leads. */
   advertise(address: string): void;
+  /**
+   * The index that a read answered here now shows; a consistent one makes sure first that this server still leads. Rejects
+   * with `NO_LEADER` where it does not.
+   */
+  indexToRead(options: { readonly isConsistent: boolean }, signal: AbortSignal): Promise<number>;
+  /** Resolves with true once that index is applied here, with false when the signal is aborted first. */
+  whenApplied(index: number, signal: AbortSignal): Promise<boolean>;
   /** Resolves with true when some server is known to lead, with false when the signal is aborted first. */
   waitForLeader(signal: AbortSignal): Promise<boolean>;
   /** A leader lets another voter take over, or gives up soon; to be done while peers can still be heard. */
@@ -75,19 +82,22 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
 
   const addressOf = (id: string): string =>
     id === nodeId && ownAddress !== "" ? ownAddress : (node.addressOf(id) ?? "");
-  const isLeading = (status: ReplicaStatus): boolean =>
+  const isLeading = (status: ReplicaLeadership): boolean =>
     isOpen && status.role === "leader" && !status.isHalted && ownAddress !== "";
-  const leaderAddressOf = (status: ReplicaStatus): string => {
+  const leaderAddressOf = (status: ReplicaLeadership): string => {
     if (!isOpen || status.leader === "" || (status.leader === nodeId && !isLeading(status))) return "";
     return addressOf(status.leader);
   };
   const leadership = (): Leadership => {
-    const status = node.status();
-    const { voters, learners } = status.membership;
+    const status = node.leadership();
     return {
       isLeader: isLeading(status),
       leaderAddress: leaderAddressOf(status),
-      peers: [...voters, ...learners].map(addressOf).filter((address) => address !== ""),
+      // Nearly nobody asks, and every request asks for the rest.
+      get peers() {
+        const { voters, learners } = status.membership;
+        return [...voters, ...learners].map(addressOf).filter((address) => address !== "");
+      },
       lastContactMs: status.ticksSinceLeader * tickMs,
     };
   };
@@ -112,6 +122,14 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
   const failure = (outcome: Parameters<typeof errorOf>[0]): AtollError =>
     errorOf(outcome, { leaderAddress: leaderAddressOf(node.status()), refusedAs: "UNAVAILABLE" });
 
+  const readIndex = async (signal?: AbortSignal): Promise<LogIndex> => {
+    if (!isOpen) throw notRunning();
+    const outcome = await node.request({ type: "read" }, signal);
+    if (outcome.ok) return logIndex(outcome.index);
+    // A read has no effect to be unsure about.
+    if (outcome.reason === "unknown") throw new AtollError("UNAVAILABLE", `the read was given up: ${outcome.message}`);
+    throw failure(outcome);
+  };
   const handOver = async (): Promise<void> => {
     const status = node.status();
     if (status.role !== "leader" || status.membership.voters.length < 2) return;
@@ -172,15 +190,14 @@ export function openRaftLog(options: RaftLogOptions): RaftLog {
       if (!outcome.ok) throw failure(outcome);
       return { index: logIndex(outcome.index), result: trustedResult(outcome.result) };
     },
-    async readIndex(signal) {
-      if (!isOpen) throw notRunning();
-      const outcome = await node.request({ type: "read" }, signal);
-      if (outcome.ok) return logIndex(outcome.index);
-      // A read has no effect to be unsure about.
-      if (outcome.reason === "unknown")
-        throw new AtollError("UNAVAILABLE", `the read was given up: ${outcome.message}`);
-      throw failure(outcome);
+    readIndex,
+    async indexToRead({ isConsistent }, signal) {
+      if (isConsistent) return readIndex(signal);
+      const status = node.leadership();
+      if (isLeading(status)) return node.appliedIndex();
+      throw failure({ ok: false, reason: "not-leader", message: "", leader: status.leader });
     },
+    whenApplied: node.whenApplied,
     leadership,
     onLeadershipChange(listener) {
       listeners.add(listener);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
+import type { Freshness } from "../../../server/follower-reads.ts";
 import { eventually } from "../../fakes/eventually.ts";
 import { createRouteCluster } from "./route-cluster.ts";
 import { instanceBody } from "./test-catalog.ts";
@@ -41,6 +42,57 @@ test("a default read on a follower is the leader's answer and says so", async ()
     "x-consul-effective-consistency": "leader",
   });
   expect(cluster.forwards).toHaveLength(1);
+});
+
+test("a follower that has caught up with its leader answers a read itself, as fresh as the leader would", async () => {
+  const asked: Freshness[] = [];
+  const catchUp = async (freshness: Freshness): Promise<boolean> => asked.push(freshness) > 0;
+  const cluster = createRouteCluster(["a", "b"], { catchUp });
+  cluster.setLeader("a");
+  await cluster.server("a").request("PUT", "/v1/catalog/register", { body });
+  for (const [query, consistency] of [
+    ["", "leader"],
+    ["?consistent", "consistent"],
+    ["?max_stale=39ms", "leader"],
+    ["?index=", "leader"],
+  ]) {
+    const answer = await cluster.server("b").request("GET", `/v1/catalog/service/web${query}`);
+    expect(JSON.parse(answer.body)).toHaveLength(1);
+    expect(answer.headers).toMatchObject({
+      "x-consul-knownleader": "true",
+      "x-consul-lastcontact": "0",
+      "x-consul-effective-consistency": consistency,
+    });
+  }
+  expect(asked).toEqual(["leader", "consistent", "leader", "leader"]);
+  expect(cluster.forwards).toEqual([]);
+});
+
+test("what a follower cannot answer goes to the leader: blocking queries, writes, and what is not of the state", async () => {
+  const cluster = createRouteCluster(["a", "b"], { catchUp: async () => true });
+  cluster.setLeader("a");
+  const follower = cluster.server("b");
+  await follower.request("PUT", "/v1/catalog/register", { body });
+  const urls = ["/v1/health/service/web?index=1", "/v1/operator/raft/configuration", "/v1/operator/autopilot/health"];
+  for (const url of urls) expect((await follower.request("GET", url)).status).toBe(200);
+  expect(cluster.forwards.map(({ url }) => url)).toEqual(["/v1/catalog/register", ...urls]);
+});
+
+test("a follower that does not catch up has the leader answer", async () => {
+  const cluster = createRouteCluster(["a", "b"], { catchUp: async () => false });
+  cluster.setLeader("a");
+  expect((await cluster.server("b").request("GET", "/v1/catalog/nodes")).status).toBe(200);
+  expect(cluster.forwards).toHaveLength(1);
+});
+
+test("a leader does not ask itself, and nobody catches up with a leader that is not there", async () => {
+  let asked = 0;
+  const catchUp = async (): Promise<boolean> => ++asked > 0;
+  const cluster = createRouteCluster(["a", "b"], { catchUp, leaderWaitMs: 30 });
+  expect((await cluster.server("b").request("GET", "/v1/catalog/nodes")).status).toBe(500);
+  cluster.setLeader("a");
+  expect((await cluster.server("a").request("GET", "/v1/catalog/nodes")).status).toBe(200);
+  expect(asked).toBe(0);
 });
 
 test("a stale read is answered by any server, and one with max_stale only while it is that new", async () => {

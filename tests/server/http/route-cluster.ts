@@ -3,6 +3,7 @@ import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { logIndex } from "../../../lib/contract/ids.ts";
 import type { HttpApp } from "../../../lib/http/http-app.ts";
 import { createHttpApp } from "../../../lib/http/http-app.ts";
+import type { Freshness } from "../../../server/follower-reads.ts";
 import { createForwardHandler } from "../../../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../../../server/http/server-routes.ts";
 import type { Leadership, ProposeOptions } from "../../../server/log/replicated-log.ts";
@@ -50,7 +51,11 @@ export interface RouteAnswer {
 
 export function createRouteCluster(
   names: readonly string[],
-  options: { readonly leaderWaitMs?: number } = {},
+  options: {
+    readonly leaderWaitMs?: number;
+    /** Whether a follower gets to where its leader is; absent: it does not even ask. */
+    readonly catchUp?: (freshness: Freshness) => Promise<boolean>;
+  } = {},
 ): RouteCluster {
   const proposed: RouteCluster["proposed"][number][] = [];
   const forwards: RouteCluster["forwards"][number][] = [];
@@ -121,6 +126,7 @@ export function createRouteCluster(
             return handler(request, signal);
           },
         },
+        ...(options.catchUp === undefined ? {} : { followerReads: { catchUp: options.catchUp } }),
         get link(): never {
           throw new Error("the routes do not use the link");
         },

@@ -1,3 +1,4 @@
+import { callUnary, createGrpcClient } from "../../../../lib/client/grpc-client.ts";
 import { AtollError } from "../../../../lib/contract/error-codes.ts";
 import { formatSpiffeId } from "../../../../lib/contract/spiffe.ts";
 import { createCertificateRequest } from "../../../../lib/x509/certificate-request.ts";
@@ -7,6 +8,7 @@ import type { SnapshotMeta } from "../../../../server/raft/core/types.ts";
 import type { IncomingSnapshot, MessageGroup, PeerWire } from "../../../../server/raft/shell/peer-wire.ts";
 import { ownProtocols, type ProtocolRange } from "../../../../server/rpc/protocol-range.ts";
 import { createRaftDialer } from "../../../../server/rpc/raft-dialer.ts";
+import { raftMethods } from "../../../../server/rpc/raft-methods.ts";
 import { startRpcServer } from "../../../../server/rpc/rpc-server.ts";
 import { createTestRuntime } from "../../../fakes/test-runtime.ts";
 import { createTestAuthority } from "../../ca/test-authority.ts";
@@ -26,6 +28,8 @@ export interface WireServer extends AsyncDisposable {
   /** The sending end of a server, or of an agent that tries. */
   wireOf(nodeId: string, protocols?: ProtocolRange): PeerWire;
   agentWire(node: string): PeerWire;
+  /** What a server, or an agent that tries, is told when it asks for the index to read. */
+  askIndex(as: "server" | "agent"): Promise<number>;
 }
 
 export async function startWireServer(options: {
@@ -60,6 +64,7 @@ export async function startWireServer(options: {
           snapshots.push({ from, term, meta, bytes, totals: snapshot.totals() });
         },
       },
+      readIndex: async () => 17,
       greet: () => ({ clusterId: "the-cluster", nodeId: options.nodeId, datacenter: "dc1", leaderAddress: "" }),
       join: unused,
     },
@@ -85,6 +90,19 @@ export async function startWireServer(options: {
     },
     wireOf: (nodeId, protocols) => wire(serverCertificate(authority, nodeId), protocols),
     agentWire: (node) => wire(agentCertificate(authority, node)),
+    async askIndex(as) {
+      const { rootPem: rootsPem, trustDomain, datacenter } = authority;
+      const certificate = as === "server" ? serverCertificate(authority, "n1") : agentCertificate(authority, "host-1");
+      const address = `127.0.0.1:${rpc.address.port}`;
+      const client = createGrpcClient(address, { rootsPem, trustDomain, datacenter, certificate });
+      const call = { client, address, method: raftMethods.ReadIndex, isWrite: false, clock: runtime.clock };
+      const { signal } = new AbortController();
+      try {
+        return (await callUnary({ ...call, request: { isConsistent: false }, timeoutMs: 5_000, signal })).index;
+      } finally {
+        client.close();
+      }
+    },
     [Symbol.asyncDispose]: () => rpc.stop(1_000),
   };
 }

@@ -78,6 +78,12 @@ test("an agent's certificate opens no stream between servers", async () => {
   await expect(dialled).rejects.toThrow("only servers of the cluster may ask this");
 });
 
+test("a server is told the index to read, an agent is not", async () => {
+  await using server = await startWireServer({ nodeId: "n2" });
+  expect(await server.askIndex("server")).toBe(17);
+  await expect(server.askIndex("agent")).rejects.toThrow("only servers of the cluster may ask this");
+});
+
 test("a dead address is reported within the time, as unavailable", async () => {
   await using server = await startWireServer({ nodeId: "n2" });
   await using silent = await createSocketServer();
