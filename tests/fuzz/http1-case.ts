@@ -51,33 +51,41 @@ export function caseOf(rng: Rng): Http1Case {
 /** What is wrong with each case, or undefined. */
 export function judgeCases(cases: readonly Http1Case[], seed: string): (string | undefined)[] {
   const rng = createRng(`${seed}/cuts`);
-  const readings = cases.map(({ kind, text }) => read(kind, Buffer.from(text, "latin1"), [text.length]));
-  const shown = cases.map(({ kind, text }, i) => ({ kind, bytes: forLlhttp(text, readings[i]) }));
+  const inputs = cases.map(({ text }) => Buffer.from(text, "latin1"));
+  const readings = cases.map(({ kind }, i) => readWhole(kind, inputs[i] ?? none));
+  const shown = cases.map(({ kind, text }, i) => ({ kind, bytes: forLlhttp(text, inputs[i] ?? none, readings[i]) }));
   const theirs = readByLlhttp(shown);
   return cases.map((item, i) => {
     const [ours, their] = [readings[i], theirs[i]];
     if (ours === undefined || their === undefined) return "it was not read";
-    const problem = differenceOf(ours, their) ?? cutProblem(rng, item, ours);
+    const problem = differenceOf(ours, their) ?? cutProblem(rng, inputs[i] ?? none, ours);
     return problem && `${item.kind} ${JSON.stringify(item.text)}: ${problem}`;
   });
 }
 
 /** What ours and llhttp's reading amount to, for telling kinds of cases apart. */
 export function signatureOf({ kind, text }: Http1Case, their: LlhttpReading): string {
-  const ours = read(kind, Buffer.from(text, "latin1"), [text.length]);
+  const ours = readWhole(kind, Buffer.from(text, "latin1"));
   const ending = typeof ours.ending === "string" ? ours.ending : ours.ending.problem;
   return `${kind}\t${Math.min(ours.messages.length, 2)} ${ending}\t${their.error || "ok"}`;
 }
 
+const none = Buffer.alloc(0);
+
+function readWhole(kind: Kind, bytes: Buffer): Http1Reading {
+  return read(kind, bytes, [bytes.length]);
+}
+
 /** `sizes` are those of the pieces; what is left over comes at the end. */
 function read(kind: Kind, bytes: Buffer, sizes: readonly number[]): Http1Reading {
-  const reading = new Http1Reading(kind);
+  const reading = new Http1Reading(kind, bytes);
   let at = 0;
   for (const size of sizes) {
-    if (size > 0 && at < bytes.length) reading.give(bytes.subarray(at, at + size));
+    if (at >= bytes.length) break;
+    if (size > 0) reading.give(size);
     at += size;
   }
-  if (at < bytes.length) reading.give(bytes.subarray(at));
+  if (at < bytes.length) reading.give(bytes.length - at);
   return reading.end();
 }
 
@@ -85,12 +93,12 @@ function read(kind: Kind, bytes: Buffer, sizes: readonly number[]): Http1Reading
 const knownMethods = new Set(METHODS.filter((method) => method !== "QUERY"));
 const standIn = "PATCH";
 
-function forLlhttp(text: string, reading: Http1Reading | undefined): Buffer {
+function forLlhttp(text: string, bytes: Buffer, reading: Http1Reading | undefined): Buffer {
   let result = text;
   for (const [start, end] of reading?.methods.toReversed() ?? []) {
     if (!knownMethods.has(text.slice(start, end))) result = result.slice(0, start) + standIn + result.slice(end);
   }
-  return Buffer.from(result, "latin1");
+  return result === text ? bytes : Buffer.from(result, "latin1");
 }
 
 function differenceOf(ours: Http1Reading, theirs: LlhttpReading): string | undefined {
@@ -129,20 +137,24 @@ function messageDifference(
   return isSame ? undefined : `${JSON.stringify(ours)} is ${JSON.stringify(theirs)} for llhttp`;
 }
 
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function same(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
 }
 
-function cutProblem(rng: Rng, { kind, text }: Http1Case, whole: Http1Reading): string | undefined {
-  const bytes = Buffer.from(text, "latin1");
+function cutProblem(rng: Rng, bytes: Buffer, whole: Http1Reading): string | undefined {
   const largest = rng.pick([1, 10, 40, 100, 100]);
-  const sizes = Array.from({ length: bytes.length }, () => rng.between(1, largest));
+  const sizes: number[] = [];
+  for (let i = bytes.length; i > 0; i--) sizes.push(rng.between(1, largest));
+  const expected = outcomeOf(whole);
   for (const pieces of [sizes, [rng.below(bytes.length + 1)]]) {
-    const cut = read(kind, bytes, pieces);
-    const isSame = same([cut.messages, cut.ending, cut.rest], [whole.messages, whole.ending, whole.rest]);
-    if (!isSame) return `cut otherwise it is ${JSON.stringify([cut.messages, cut.ending, cut.rest])}`;
+    const outcome = outcomeOf(read(whole.kind, bytes, pieces));
+    if (outcome !== expected) return `cut otherwise it is ${outcome}`;
   }
   return undefined;
+}
+
+function outcomeOf({ messages, ending, rest }: Http1Reading): string {
+  return JSON.stringify([messages, ending, rest]);
 }
 
 /** Lines of kind, two remarks and a JSON string, between tabs; `#` begins a comment. */

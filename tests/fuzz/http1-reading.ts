@@ -37,27 +37,30 @@ export class Http1Reading implements ChunkSink {
   readonly methods: [number, number][] = [];
   readonly kind: Kind;
   readonly #chunks = new ChunkedScanner(limits);
-  #pending: Buffer = Buffer.alloc(0);
+  readonly #input: Buffer;
+  #given = 0;
   #consumed = 0;
   #body: Body = "none";
   #left = 0;
   #isTunnel = false;
 
-  constructor(kind: Kind) {
+  /** `input` is all that the connection will ever bring; what of it has come is said by {@link give}. */
+  constructor(kind: Kind, input: Buffer) {
     this.kind = kind;
+    this.#input = input;
   }
 
-  give(chunk: Buffer): void {
-    const bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    const used = this.#read(bytes);
-    this.#pending = bytes.subarray(used);
-    this.#consumed += used;
+  /** The next bytes of the input have come. The parser sees them and what it left over. */
+  give(count: number): void {
+    this.#given = Math.min(this.#given + count, this.#input.length);
+    if (this.ending === "head" || this.ending === "body")
+      this.#consumed += this.#read(this.#input.subarray(this.#consumed, this.#given));
   }
 
   /** The connection ends. */
   end(): this {
     if (this.ending === "body" && this.#body === "until-end") this.#complete();
-    if (this.ending === "tunnel") this.rest = this.#pending.length;
+    if (this.ending === "tunnel") this.rest = this.#given - this.#consumed;
     return this;
   }
 

@@ -8,46 +8,52 @@ import { createRequire } from "node:module";
 const { HTTPParser, methods } = createRequire(import.meta.url)("_http_common");
 const { kOnHeaders, kOnHeadersComplete, kOnBody, kOnMessageComplete } = HTTPParser;
 
-function read(kind, bytes) {
-  const messages = [];
-  let message;
-  const begin = () => {
-    message = { start: ["", "", 0], fields: [], body: "", trailers: [], isComplete: false, keepsAlive: false };
-  };
-  begin();
-  let hasHead = false;
-  let target = "";
-  const parser = new HTTPParser();
+/** One parser for all cases, as Node.js itself reuses its own: `initialize` begins anew. */
+const parser = new HTTPParser();
+let kind = 0;
+let messages = [];
+let message;
+let hasHead = false;
+let target = "";
+
+function beginMessage() {
+  message = { start: ["", "", 0], fields: [], body: "", trailers: [], isComplete: false, keepsAlive: false };
+  hasHead = false;
+  target = "";
+}
+
+parser[kOnHeaders] = (fields, url) => {
+  if (hasHead) message.trailers.push(...fields);
+  else message.fields.push(...fields);
+  target += url;
+};
+parser[kOnHeadersComplete] = (major, minor, fields, method, url, status, reason, _upgrade, keepsAlive) => {
+  if (fields !== undefined) message.fields.push(...fields);
+  hasHead = true;
+  const version = major === 1 ? minor : -1;
+  if (kind === 0) message.start = [methods[method], target + (url ?? ""), version];
+  else message.start = [String(status), reason, version];
+  message.keepsAlive = keepsAlive;
+  messages.push(message);
+  return kind === 2 ? 1 : 0;
+};
+parser[kOnBody] = (part) => {
+  message.body += part.latin1Slice();
+};
+parser[kOnMessageComplete] = () => {
+  message.isComplete = true;
+  beginMessage();
+};
+
+function read(kindOfCase, bytes) {
+  kind = kindOfCase;
+  messages = [];
+  beginMessage();
   parser.initialize(kind === 0 ? HTTPParser.REQUEST : HTTPParser.RESPONSE, {}, 1 << 20, HTTPParser.kLenientNone);
-  parser[kOnHeaders] = (fields, url) => {
-    if (hasHead) message.trailers.push(...fields);
-    else message.fields.push(...fields);
-    target += url;
-  };
-  parser[kOnHeadersComplete] = (major, minor, fields, method, url, status, reason, _upgrade, keepsAlive) => {
-    if (fields !== undefined) message.fields.push(...fields);
-    hasHead = true;
-    const version = major === 1 ? minor : -1;
-    if (kind === 0) message.start = [methods[method], target + (url ?? ""), version];
-    else message.start = [String(status), reason, version];
-    message.keepsAlive = keepsAlive;
-    messages.push(message);
-    return kind === 2 ? 1 : 0;
-  };
-  parser[kOnBody] = (part) => {
-    message.body += part.toString("latin1");
-  };
-  parser[kOnMessageComplete] = () => {
-    message.isComplete = true;
-    hasHead = false;
-    target = "";
-    begin();
-  };
   const result = parser.execute(bytes);
   const isError = result instanceof Error;
   const rest = !isError && result < bytes.length ? bytes.length - result : -1;
   if (!isError && rest < 0) parser.finish();
-  parser.close();
   return { messages, error: isError ? result.code : "", rest };
 }
 

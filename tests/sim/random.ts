@@ -18,42 +18,69 @@ export interface Rng {
 }
 
 export function createRng(seed: string): Rng {
-  const mix = splitmix32(hashText(seed));
-  let a = mix();
-  let b = mix();
-  let c = mix();
-  let counter = 1;
-  const next = (): number => {
-    const result = (((a + b) | 0) + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + result;
-    c |= 0;
-    return result >>> 0;
-  };
-  for (let i = 0; i < 12; i++) next();
-  const float = (): number => next() / 0x1_0000_0000;
-  const below = (limit: number): number => Math.floor(float() * limit);
-  return {
-    float,
-    below,
-    between: (min, max) => min + below(max - min + 1),
-    chance: (probability) => float() < probability,
-    pick(items) {
-      const item = items[below(items.length)];
-      if (item === undefined) throw new RangeError("nothing to pick from");
-      return item;
-    },
-    shuffled(items) {
-      const left = [...items];
-      const result: (typeof left)[number][] = [];
-      while (left.length > 0) result.push(...left.splice(below(left.length), 1));
-      return result;
-    },
-    exponential: (mean) => -Math.log(1 - float()) * mean,
-    fork: (name) => createRng(`${seed}/${name}`),
-  };
+  return new Sfc32(seed);
+}
+
+/** A class, not closures: fuzzers make one for each of millions of cases. */
+class Sfc32 implements Rng {
+  readonly #seed: string;
+  #a: number;
+  #b: number;
+  #c: number;
+  #counter = 1;
+
+  constructor(seed: string) {
+    this.#seed = seed;
+    const mix = splitmix32(hashText(seed));
+    this.#a = mix();
+    this.#b = mix();
+    this.#c = mix();
+    for (let i = 0; i < 12; i++) this.float();
+  }
+
+  float(): number {
+    const b = this.#b;
+    const c = this.#c;
+    const result = (((this.#a + b) | 0) + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = b ^ (b >>> 9);
+    this.#b = (c + (c << 3)) | 0;
+    this.#c = (((c << 21) | (c >>> 11)) + result) | 0;
+    return (result >>> 0) / 0x1_0000_0000;
+  }
+
+  below(limit: number): number {
+    return Math.floor(this.float() * limit);
+  }
+
+  between(min: number, max: number): number {
+    return min + this.below(max - min + 1);
+  }
+
+  chance(probability: number): boolean {
+    return this.float() < probability;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    const item = items[this.below(items.length)];
+    if (item === undefined) throw new RangeError("nothing to pick from");
+    return item;
+  }
+
+  shuffled<T>(items: readonly T[]): T[] {
+    const left = [...items];
+    const result: T[] = [];
+    while (left.length > 0) result.push(...left.splice(this.below(left.length), 1));
+    return result;
+  }
+
+  exponential(mean: number): number {
+    return -Math.log(1 - this.float()) * mean;
+  }
+
+  fork(name: string): Rng {
+    return createRng(`${this.#seed}/${name}`);
+  }
 }
 
 /** FNV-1a over UTF-16 units, 32 bits; `from` chains several texts. */

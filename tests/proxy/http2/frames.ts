@@ -2,56 +2,84 @@ import { clientPreface, Flag, FrameType } from "../../../proxy/http2/frame-types
 import { putInteger } from "./hpack/random-blocks.ts";
 
 /** Frames written by hand, so that the codec's own writer judges nothing. */
-export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const header = Buffer.alloc(9);
-  header.writeUIntBE(payload.length, 0, 3);
-  header[3] = type;
-  header[4] = flags;
-  header.writeUInt32BE(streamId, 5);
-  return Buffer.concat([header, payload]);
+export function frame(type: number, flags: number, streamId: number, payload: ArrayLike<number> = none): Buffer {
+  const result = emptyFrame(type, flags, streamId, payload.length);
+  result.set(payload, headerBytes);
+  return result;
 }
 
-export const settings = (...pairs: readonly number[]): Buffer => {
-  const payload = Buffer.alloc(pairs.length * 3);
+const headerBytes = 9;
+const none: readonly number[] = [];
+
+/** A frame whose payload, of this length, is all zeros. */
+function emptyFrame(type: number, flags: number, streamId: number, length: number): Buffer {
+  const result = Buffer.alloc(headerBytes + length);
+  result[0] = length >>> 16;
+  result[1] = length >>> 8;
+  result[2] = length;
+  result[3] = type;
+  result[4] = flags;
+  result.writeUInt32BE(streamId, 5);
+  return result;
+}
+
+export function settings(...pairs: readonly number[]): Buffer {
+  const result = emptyFrame(FrameType.settings, 0, 0, pairs.length * 3);
   for (let i = 0; i < pairs.length; i += 2) {
-    payload.writeUInt16BE(pairs[i] ?? 0, i * 3);
-    payload.writeUInt32BE(pairs[i + 1] ?? 0, i * 3 + 2);
+    result.writeUInt16BE(pairs[i] ?? 0, headerBytes + i * 3);
+    result.writeUInt32BE(pairs[i + 1] ?? 0, headerBytes + i * 3 + 2);
   }
-  return frame(FrameType.settings, 0, 0, payload);
-};
+  return result;
+}
 export const settingsAck = (): Buffer => frame(FrameType.settings, Flag.ack, 0);
 export const ping = (payload = Buffer.alloc(8)): Buffer => frame(FrameType.ping, 0, 0, payload);
 export const windowUpdate = (streamId: number, increment: number): Buffer =>
-  frame(FrameType.windowUpdate, 0, streamId, uint32(increment));
-export const rstStream = (streamId: number, code = 8): Buffer => frame(FrameType.rstStream, 0, streamId, uint32(code));
-export const goaway = (lastStreamId: number, code = 0): Buffer =>
-  frame(FrameType.goaway, 0, 0, Buffer.concat([uint32(lastStreamId), uint32(code)]));
-export const priority = (streamId: number, dependsOn = 0): Buffer =>
-  frame(FrameType.priority, 0, streamId, Buffer.concat([uint32(dependsOn), Buffer.from([16])]));
+  numbers(FrameType.windowUpdate, streamId, increment);
+export const rstStream = (streamId: number, code = 8): Buffer => numbers(FrameType.rstStream, streamId, code);
+export const goaway = (lastStreamId: number, code = 0): Buffer => numbers(FrameType.goaway, 0, lastStreamId, code);
+export function priority(streamId: number, dependsOn = 0): Buffer {
+  const result = emptyFrame(FrameType.priority, 0, streamId, 5);
+  result.writeUInt32BE(dependsOn, headerBytes);
+  result[headerBytes + 4] = 16;
+  return result;
+}
 export const data = (streamId: number, payload: string | Buffer, isEnd = false): Buffer =>
-  frame(FrameType.data, isEnd ? Flag.endStream : 0, streamId, Buffer.from(payload));
+  frame(
+    FrameType.data,
+    isEnd ? Flag.endStream : 0,
+    streamId,
+    typeof payload === "string" ? Buffer.from(payload) : payload,
+  );
 
 /** A DATA frame with padding. */
 export function paddedData(streamId: number, payload: string, padding: number, isEnd = false): Buffer {
-  const body = Buffer.concat([Buffer.from([padding]), Buffer.from(payload), Buffer.alloc(padding)]);
-  return frame(FrameType.data, Flag.padded | (isEnd ? Flag.endStream : 0), streamId, body);
+  const body = Buffer.from(payload);
+  const flags = Flag.padded | (isEnd ? Flag.endStream : 0);
+  const result = emptyFrame(FrameType.data, flags, streamId, 1 + body.length + padding);
+  result[headerBytes] = padding;
+  result.set(body, headerBytes + 1);
+  return result;
 }
 
 /** HEADERS with END_HEADERS and the fields as literals. */
 export function headers(streamId: number, fields: readonly string[], isEnd = true): Buffer {
-  return frame(FrameType.headers, Flag.endHeaders | (isEnd ? Flag.endStream : 0), streamId, literals(fields));
+  return frame(FrameType.headers, Flag.endHeaders | (isEnd ? Flag.endStream : 0), streamId, literalBytes(fields));
 }
 
 export function literals(fields: readonly string[]): Buffer {
+  return Buffer.from(literalBytes(fields));
+}
+
+/** Fields that are not to be indexed, names and values as they are. */
+function literalBytes(fields: readonly string[]): number[] {
   const bytes: number[] = [];
-  for (let i = 0; i < fields.length; i += 2) {
-    bytes.push(0);
-    for (const text of fields.slice(i, i + 2)) {
-      putInteger(bytes, 0, 7, text.length);
-      bytes.push(...Buffer.from(text, "latin1"));
-    }
+  for (let i = 0; i < fields.length; i++) {
+    const text = fields[i] ?? "";
+    if (i % 2 === 0) bytes.push(0);
+    putInteger(bytes, 0, 7, text.length);
+    for (let at = 0; at < text.length; at++) bytes.push(text.charCodeAt(at));
   }
-  return Buffer.from(bytes);
+  return bytes;
 }
 
 export const getFields = [":method", "GET", ":scheme", "http", ":authority", "web", ":path", "/"];
@@ -72,22 +100,33 @@ export interface SentFrame {
 export function framesIn(bytes: Buffer): SentFrame[] {
   const frames: SentFrame[] = [];
   for (let at = 0; at < bytes.length; ) {
-    const end = at + 9 + bytes.readUIntBE(at, 3);
-    if (end > bytes.length) throw new Error("half a frame was written");
+    const end = endOfFrame(bytes, at);
     const streamId = bytes.readUInt32BE(at + 5);
     frames.push({
       type: bytes[at + 3] ?? 0,
       flags: bytes[at + 4] ?? 0,
       streamId,
-      payload: bytes.subarray(at + 9, end),
+      payload: bytes.subarray(at + headerBytes, end),
     });
     at = end;
   }
   return frames;
 }
 
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
+/** Throws unless `bytes` from `at` on are whole frames. */
+export function mustBeFrames(bytes: Buffer, at: number): void {
+  while (at < bytes.length) at = endOfFrame(bytes, at);
+}
+
+function endOfFrame(bytes: Buffer, at: number): number {
+  const end = at + headerBytes + bytes.readUIntBE(at, 3);
+  if (end > bytes.length) throw new Error("half a frame was written");
+  return end;
+}
+
+/** A frame whose payload is numbers of four bytes. */
+function numbers(type: number, streamId: number, ...values: readonly number[]): Buffer {
+  const result = emptyFrame(type, 0, streamId, values.length * 4);
+  for (const [i, value] of values.entries()) result.writeUInt32BE(value, headerBytes + i * 4);
+  return result;
 }

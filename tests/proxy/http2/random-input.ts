@@ -33,12 +33,10 @@ function cutHeaders(rng: Rng, streamId: number, block: Buffer, isEnd: boolean): 
   const cut = rng.below(block.length + 1);
   const padding = rng.chance(0.5) ? rng.below(20) : -1;
   const hasPriority = rng.chance(0.5);
-  const first = Buffer.concat([
-    padding < 0 ? Buffer.alloc(0) : Buffer.from([padding]),
-    hasPriority ? Buffer.from([0, 0, 0, 0, 16]) : Buffer.alloc(0),
-    block.subarray(0, cut),
-    Buffer.alloc(Math.max(padding, 0)),
-  ]);
+  const before = [...(padding < 0 ? [] : [padding]), ...(hasPriority ? [0, 0, 0, 0, 16] : [])];
+  const first = Buffer.alloc(before.length + cut + Math.max(padding, 0));
+  first.set(before);
+  first.set(block.subarray(0, cut), before.length);
   const flags = (isEnd ? Flag.endStream : 0) | (padding < 0 ? 0 : Flag.padded) | (hasPriority ? Flag.priority : 0);
   const frames = [f.frame(FrameType.headers, flags, streamId, first)];
   const middle = rng.between(cut, block.length);
@@ -49,19 +47,29 @@ function cutHeaders(rng: Rng, streamId: number, block: Buffer, isEnd: boolean): 
 }
 
 function laterFrame(rng: Rng, streamId: number): Buffer {
-  const makers: readonly (() => Buffer)[] = [
-    () => f.data(streamId, "d".repeat(rng.below(50)), rng.chance(0.3)),
-    () => f.data(streamId, "d".repeat(rng.below(50)), rng.chance(0.3)),
-    () => f.paddedData(streamId, "p".repeat(rng.below(10)), rng.below(20), rng.chance(0.3)),
-    () => f.headers(streamId, ["x-trailer", "1"], rng.chance(0.9)),
-    () => f.rstStream(streamId, rng.below(20)),
-    () => f.windowUpdate(rng.chance(0.5) ? 0 : streamId, rng.pick([1, 1000, 1000, 1000, 0x7fff_ffff])),
-    () => f.ping(Buffer.alloc(8, rng.below(256))),
-    () => f.settings(rng.between(1, 9), rng.pick([0, 1, 16_384, 100_000])),
-    () => f.settingsAck(),
-    () => f.priority(streamId, rng.pick([0, streamId + 2])),
-    () => f.goaway(0, rng.below(14)),
-    () => f.frame(rng.between(9, 40), rng.below(256), streamId, Buffer.alloc(rng.below(30))),
-  ];
-  return rng.pick(makers)();
+  switch (rng.below(12)) {
+    case 0:
+    case 1:
+      return f.data(streamId, "d".repeat(rng.below(50)), rng.chance(0.3));
+    case 2:
+      return f.paddedData(streamId, "p".repeat(rng.below(10)), rng.below(20), rng.chance(0.3));
+    case 3:
+      return f.headers(streamId, ["x-trailer", "1"], rng.chance(0.9));
+    case 4:
+      return f.rstStream(streamId, rng.below(20));
+    case 5:
+      return f.windowUpdate(rng.chance(0.5) ? 0 : streamId, rng.pick([1, 1000, 1000, 1000, 0x7fff_ffff]));
+    case 6:
+      return f.ping(Buffer.alloc(8, rng.below(256)));
+    case 7:
+      return f.settings(rng.between(1, 9), rng.pick([0, 1, 16_384, 100_000]));
+    case 8:
+      return f.settingsAck();
+    case 9:
+      return f.priority(streamId, rng.pick([0, streamId + 2]));
+    case 10:
+      return f.goaway(0, rng.below(14));
+    default:
+      return f.frame(rng.between(9, 40), rng.below(256), streamId, Buffer.alloc(rng.below(30)));
+  }
 }

@@ -19,7 +19,7 @@ export class NaiveDecoder {
   decode(block: Uint8Array): string[] | undefined {
     if (this.#isBroken) return undefined;
     try {
-      return this.#read([...block]);
+      return this.#read({ bytes: block, at: 0 });
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       this.#isBroken = true;
@@ -27,34 +27,36 @@ export class NaiveDecoder {
     }
   }
 
-  #read(bytes: number[]): string[] {
+  #read(block: Reader): string[] {
     const fields: string[] = [];
-    while (bytes.length > 0) {
-      const first = bytes[0] ?? 0;
+    while (block.at < block.bytes.length) {
+      const first = peek(block);
       if (first >= 0x80) {
-        fields.push(...this.#entry(integer(bytes, 7)));
+        const [name, value] = this.#entry(integer(block, 7));
+        fields.push(name, value);
       } else if (first >= 0x40) {
-        const field = this.#literal(bytes, 6);
+        const field = this.#literal(block, 6);
         this.#table.unshift(field);
         this.#evict();
-        fields.push(...field);
+        fields.push(field[0], field[1]);
       } else if (first >= 0x20) {
         if (fields.length > 0) throw new RangeError("size update after a field");
-        const size = integer(bytes, 5);
+        const size = integer(block, 5);
         if (size > this.#limit) throw new RangeError("size update beyond the limit");
         this.#size = size;
         this.#evict();
       } else {
-        fields.push(...this.#literal(bytes, 4));
+        const [name, value] = this.#literal(block, 4);
+        fields.push(name, value);
       }
     }
     return fields;
   }
 
-  #literal(bytes: number[], prefixBits: number): readonly [string, string] {
-    const index = integer(bytes, prefixBits);
-    const name = index === 0 ? text(bytes) : this.#entry(index)[0];
-    return [name, text(bytes)];
+  #literal(block: Reader, prefixBits: number): readonly [string, string] {
+    const index = integer(block, prefixBits);
+    const name = index === 0 ? text(block) : this.#entry(index)[0];
+    return [name, text(block)];
   }
 
   #entry(index: number): readonly [string, string] {
@@ -67,23 +69,39 @@ export class NaiveDecoder {
   }
 
   #evict(): void {
-    const bytes = (): number => this.#table.reduce((sum, [name, value]) => sum + name.length + value.length + 32, 0);
-    while (bytes() > this.#size) this.#table.pop();
+    while (this.#bytes() > this.#size) this.#table.pop();
+  }
+
+  #bytes(): number {
+    let sum = 0;
+    for (const [name, value] of this.#table) sum += name.length + value.length + 32;
+    return sum;
   }
 }
 
-function take(bytes: number[]): number {
-  const byte = bytes.shift();
+interface Reader {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
+function peek({ bytes, at }: Reader): number {
+  const byte = bytes[at];
   if (byte === undefined) throw new RangeError("truncated");
   return byte;
 }
 
-function integer(bytes: number[], prefixBits: number): number {
+function take(block: Reader): number {
+  const byte = peek(block);
+  block.at++;
+  return byte;
+}
+
+function integer(block: Reader, prefixBits: number): number {
   const mask = (1 << prefixBits) - 1;
-  let value = take(bytes) & mask;
+  let value = take(block) & mask;
   if (value < mask) return value;
   for (let power = 0; power < 5; power++) {
-    const byte = take(bytes);
+    const byte = take(block);
     value += (byte & 0x7f) * 128 ** power;
     if (value > 2 ** 28) break;
     if (byte < 128) return value;
@@ -91,29 +109,52 @@ function integer(bytes: number[], prefixBits: number): number {
   throw new RangeError("integer too large");
 }
 
-function text(bytes: number[]): string {
-  const isHuffman = (bytes[0] ?? 0) >= 0x80;
-  const length = integer(bytes, 7);
-  if (length > bytes.length) throw new RangeError("truncated");
-  const raw = bytes.splice(0, length);
-  return isHuffman ? huffman(raw) : String.fromCharCode(...raw);
+function text(block: Reader): string {
+  const isHuffman = peek(block) >= 0x80;
+  const end = integer(block, 7) + block.at;
+  if (end > block.bytes.length) throw new RangeError("truncated");
+  return String.fromCharCode(...(isHuffman ? huffman(block, end) : raw(block, end)));
 }
 
-const symbols = new Map(
-  Array.from(codes, (code, symbol) => [code.toString(2).padStart(codeLengths[symbol] ?? 0, "0"), symbol]),
-);
+function raw(block: Reader, end: number): number[] {
+  const result: number[] = [];
+  while (block.at < end) result.push(take(block));
+  return result;
+}
 
-function huffman(raw: readonly number[]): string {
-  let bits = "";
-  let result = "";
-  for (const bit of raw.map((byte) => byte.toString(2).padStart(8, "0")).join("")) {
-    bits += bit;
-    const symbol = symbols.get(bits);
-    if (symbol === undefined) continue;
-    if (symbol === 256) throw new RangeError("end of string");
-    result += String.fromCharCode(symbol);
-    bits = "";
+/** The code as a tree: `tree[2 * node + bit]` is the node that the bit leads to, or `leaf` and a symbol. The root is 0. */
+const tree = [0, 0];
+const leaf = 1 << 16;
+for (const [symbol, code] of codes.entries()) {
+  let node = 0;
+  for (let left = (codeLengths[symbol] ?? 0) - 1; left >= 0; left--) {
+    const branch = 2 * node + ((code >>> left) & 1);
+    if (left === 0) tree[branch] = leaf + symbol;
+    else if (tree[branch] === 0) tree[branch] = tree.push(0, 0) / 2 - 1;
+    node = tree[branch] ?? 0;
   }
-  if (bits.length > 7 || bits.includes("0")) throw new RangeError("padding");
+}
+
+function huffman(block: Reader, end: number): number[] {
+  const result: number[] = [];
+  let node = 0;
+  let depth = 0;
+  let isPadding = true;
+  while (block.at < end) {
+    const byte = take(block);
+    for (let left = 7; left >= 0; left--) {
+      const bit = (byte >>> left) & 1;
+      node = tree[2 * node + bit] ?? 0;
+      depth++;
+      isPadding &&= bit === 1;
+      if (node < leaf) continue;
+      if (node === leaf + 256) throw new RangeError("end of string");
+      result.push(node - leaf);
+      node = 0;
+      depth = 0;
+      isPadding = true;
+    }
+  }
+  if (depth > 7 || !isPadding) throw new RangeError("padding");
   return result;
 }

@@ -13,6 +13,11 @@ const names = [
   "content-type",
   "Bad",
 ];
+const alphabets = ["abc", "0123456789abcdef-", " ~\t\u007f\u0000\u00ff"].map((characters) => [
+  ...Buffer.from(characters, "latin1"),
+]);
+const lengths = [0, 1, 3, 20, 130];
+const patterns = [[0x40, 6] as const, [0, 4] as const, [0x10, 4] as const];
 const maxRemembered = 8;
 
 export class BlockMaker {
@@ -48,7 +53,7 @@ export class BlockMaker {
   #putLiteral(bytes: number[]): void {
     const rng = this.#rng;
     const index = rng.chance(0.5) ? this.#index() : 0;
-    const [pattern, prefix] = rng.pick([[0x40, 6] as const, [0, 4] as const, [0x10, 4] as const]);
+    const [pattern, prefix] = rng.pick(patterns);
     putInteger(bytes, pattern, prefix, index);
     if (index === 0) this.#putText(bytes, rng.pick(names));
     this.#putText(bytes, this.#value());
@@ -62,20 +67,22 @@ export class BlockMaker {
 
   #value(): string {
     const rng = this.#rng;
-    const alphabet = rng.pick(["abc", "0123456789abcdef-", " ~\t\u007f\u0000\u00ff"]);
-    return Array.from({ length: rng.pick([0, 1, 3, 20, 130]) }, () => rng.pick([...alphabet])).join("");
+    const alphabet = rng.pick(alphabets);
+    const codes: number[] = [];
+    for (let i = rng.pick(lengths); i > 0; i--) codes.push(rng.pick(alphabet));
+    return String.fromCharCode(...codes);
   }
 
   #putText(bytes: number[], text: string): void {
     if (this.#rng.chance(0.5)) {
       putInteger(bytes, 0, 7, text.length);
-      bytes.push(...Buffer.from(text, "latin1"));
+      for (let i = 0; i < text.length; i++) bytes.push(text.charCodeAt(i));
       return;
     }
-    const coded = Buffer.alloc(huffmanLength(text));
+    const coded = Buffer.allocUnsafe(huffmanLength(text));
     encodeHuffman(text, coded, 0);
     putInteger(bytes, 0x80, 7, coded.length);
-    bytes.push(...coded);
+    for (let i = 0; i < coded.length; i++) bytes.push(coded[i] ?? 0);
   }
 }
 
@@ -92,11 +99,17 @@ export function putInteger(bytes: number[], pattern: number, prefixBits: number,
 
 /** One byte of `bytes` changed, removed or added. */
 export function damaged(rng: Rng, bytes: Buffer): Buffer {
-  const result = [...bytes];
-  const at = rng.below(result.length + 1);
+  const at = rng.below(bytes.length + 1);
   const byte = rng.below(256);
-  if (rng.chance(0.6)) result[Math.min(at, result.length - 1)] = byte;
-  else if (rng.chance(0.5)) result.splice(at, 1);
-  else result.splice(at, 0, byte);
-  return Buffer.from(result);
+  if (rng.chance(0.6)) {
+    const result = Buffer.from(bytes);
+    if (result.length > 0) result[Math.min(at, result.length - 1)] = byte;
+    return result;
+  }
+  const isRemoved = rng.chance(0.5);
+  return Buffer.concat([
+    bytes.subarray(0, at),
+    Buffer.from(isRemoved ? [] : [byte]),
+    bytes.subarray(isRemoved ? at + 1 : at),
+  ]);
 }
