@@ -31,6 +31,7 @@ export function fuzzHttp1({ seed, first, count }: FuzzOptions): string | undefin
   const problems = judgeCases(
     numbers.map((number) => caseOf(createRng(`${seed}/${number}`))),
     seed,
+    first,
   );
   const at = problems.findIndex((problem) => problem !== undefined);
   return at < 0 ? undefined : `--seed ${seed} --first ${first + at} --cases 1: ${problems[at]}`;
@@ -48,9 +49,8 @@ export function caseOf(rng: Rng): Http1Case {
   return { kind, text };
 }
 
-/** What is wrong with each case, or undefined. */
-export function judgeCases(cases: readonly Http1Case[], seed: string): (string | undefined)[] {
-  const rng = createRng(`${seed}/cuts`);
+/** What is wrong with each case, or undefined. Where a case is cut depends on the seed and its number, which begins with `first`. */
+export function judgeCases(cases: readonly Http1Case[], seed: string, first = 0): (string | undefined)[] {
   const inputs = cases.map(({ text }) => Buffer.from(text, "latin1"));
   const readings = cases.map(({ kind }, i) => readWhole(kind, inputs[i] ?? none));
   const shown = cases.map(({ kind, text }, i) => ({ kind, bytes: forLlhttp(text, inputs[i] ?? none, readings[i]) }));
@@ -58,7 +58,8 @@ export function judgeCases(cases: readonly Http1Case[], seed: string): (string |
   return cases.map((item, i) => {
     const [ours, their] = [readings[i], theirs[i]];
     if (ours === undefined || their === undefined) return "it was not read";
-    const problem = differenceOf(ours, their) ?? cutProblem(rng, inputs[i] ?? none, ours);
+    const problem =
+      differenceOf(ours, their) ?? cutProblem(createRng(`${seed}/cuts/${first + i}`), inputs[i] ?? none, ours);
     return problem && `${item.kind} ${JSON.stringify(item.text)}: ${problem}`;
   });
 }
