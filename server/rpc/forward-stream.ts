@@ -24,7 +24,7 @@ const acceptTimeoutMs = 2_000;
 const maxId = 0xffff_ffff;
 
 export interface ForwardStream {
-  /** Whether it takes another request; when not, it may have ended. */
+  /** Whether it takes another request. */
   hasRoom(): boolean;
   /**
    * Runs the request at the leader. Rejects with `NO_LEADER` when it was certainly not sent, and with what a lost answer
@@ -44,6 +44,8 @@ export interface ForwardStreamOptions {
   readonly clock: Clock;
   /** Of each request. */
   readonly timeoutMs: number;
+  /** The leader stops: no further request may go there. */
+  readonly onClosing: () => void;
   readonly onEnd: () => void;
 }
 
@@ -90,7 +92,7 @@ export async function openForwardStream(options: ForwardStreamOptions): Promise<
 
 type Call = ClientDuplexStream<ForwardedRequests, ForwardedAnswers>;
 
-function createStream(call: Call, { address, clock, timeoutMs }: ForwardStreamOptions) {
+function createStream(call: Call, { address, clock, timeoutMs, onClosing }: ForwardStreamOptions) {
   /** By id, in the order in which they came: of their deadlines, too. */
   const pending = new Map<number, Pending>();
   let waiting: Pending[] = [];
@@ -226,7 +228,7 @@ function createStream(call: Call, { address, clock, timeoutMs }: ForwardStreamOp
         const one = pending.get(answer.id);
         if (one !== undefined) finish(one, outcomeOf(answer));
       }
-      if (isClosing === true) retire();
+      if (isClosing === true) onClosing();
     },
     /** What was sent may have been run, what was not has certainly had no effect. */
     end(how: string): void {

@@ -95,18 +95,25 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
     if (clock.monotonicMs() < connection.unaryUntilMs) return undefined;
     await mustBeReady(connection, never);
     const { client, address } = connection;
+    const onClosing = (): void => {
+      if (current === connection) drop();
+    };
+    let hasEnded = false;
     const onEnd = (): void => {
+      hasEnded = true;
       if (connection.stream === opened) connection.stream = undefined;
       if (current !== connection) client.close();
     };
     let opened: ForwardStream | undefined;
     try {
-      opened = await openForwardStream({ client, address, clock, timeoutMs: forwardTimeoutMs, onEnd });
+      opened = await openForwardStream({ client, address, clock, timeoutMs: forwardTimeoutMs, onClosing, onEnd });
     } catch (thrown) {
       // Nothing was sent: who routes the request looks for the leader again.
       if (!(thrown instanceof AtollError) || thrown.code !== "UNAVAILABLE") throw thrown;
       throw new AtollError("NO_LEADER", `the leader at ${address} takes no requests: ${thrown.message}`);
     }
+    if (opened !== undefined && hasEnded)
+      throw new AtollError("NO_LEADER", `the leader at ${address} ended the stream`);
     if (opened === undefined) connection.unaryUntilMs = clock.monotonicMs() + olderLeaderMs;
     else if (current !== connection) opened.retire();
     connection.stream = opened;

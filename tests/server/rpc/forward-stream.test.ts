@@ -158,8 +158,8 @@ describe("a stream that breaks", () => {
     const write = follower.put("/v1/write");
     const { answer } = await leader.arrival("/v1/write");
     const stopped = leader.rpc.stop(5_000);
-    const late = failureOf(follower.put("/v1/late"));
-    expect((await late).code).toBe("NO_LEADER");
+    expect((await failureOf(follower.put("/v1/late"))).code).toBe("NO_LEADER");
+    expect((await failureOf(follower.put("/v1/later"))).code).toBe("NO_LEADER");
     answer();
     expect((await write).status).toBe(200);
     await stopped;
@@ -251,6 +251,7 @@ describe("only a server with a valid certificate", () => {
       address: leader.address,
       clock: systemClock,
       timeoutMs: 5_000,
+      onClosing: () => undefined,
       onEnd: () => undefined,
     });
     expect(await failureOf(opened)).toMatchObject({
