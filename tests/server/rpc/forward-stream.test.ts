@@ -1,12 +1,14 @@
 /** Forwarded requests over real sockets: what the stream between a follower and its leader promises. */
 import { describe, expect, test } from "bun:test";
+import { Metadata } from "@grpc/grpc-js";
 import { issueHostCertificate } from "../../../agent/identity/host-certificate.ts";
 import { systemClock } from "../../../lib/base/clock.ts";
 import { createGrpcClient } from "../../../lib/client/grpc-client.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { createSeededRandom } from "../../../lib/base/random.ts";
-import { maxOpenRequests } from "../../../server/rpc/forward-limits.ts";
+import { maxOpenRequests, maxUnsentBytes } from "../../../server/rpc/forward-limits.ts";
 import { openForwardStream } from "../../../server/rpc/forward-stream.ts";
+import { type ForwardedAnswers, raftMethods } from "../../../server/rpc/raft-methods.ts";
 import { eventually } from "../../fakes/eventually.ts";
 import { createVirtualClock } from "../../fakes/virtual-clock.ts";
 import { testSeed } from "../raft/core/test-seed.ts";
@@ -75,6 +77,39 @@ describe("one stream", () => {
     expect({ seed, wrong: wrong.length }).toEqual({ seed, wrong: 0 });
   });
 });
+
+test("a leader runs nothing more for a follower that does not take its answers, until it does", async () => {
+  const total = 200;
+  const body = Buffer.alloc(1024 * 1024, "x");
+  await using leader = await startForwardLeader({ onArrival: ({ answer }) => answer({ body }) });
+  const { rootPem: rootsPem, trustDomain, datacenter } = leader.authority;
+  const { chainPem: certPem, privateKeyPem } = leader.authority.issueServerCertificate();
+  const certificate = { certPem, privateKeyPem };
+  const client = createGrpcClient(leader.address, { rootsPem, trustDomain, datacenter, certificate });
+  const { path, requestSerialize, responseDeserialize } = raftMethods.ForwardMany;
+  const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+  const answered: number[] = [];
+  call.on("data", ({ answers }: ForwardedAnswers) => answered.push(...answers.map(({ id }) => id)));
+  call.on("error", () => undefined);
+  call.pause();
+  for (let id = 1; id <= total; id++) {
+    const request = { id, method: "GET", url: `/v1/${id}`, headers: {}, body: new Uint8Array() };
+    await new Promise<void>((resolve) => call.write({ requests: [request], cancelledIds: [] }, () => resolve()));
+  }
+  let before = -1;
+  let stillFor = 0;
+  await eventually("the leader to pause", () => {
+    stillFor = leader.arrived.length === before ? stillFor + 1 : 0;
+    before = leader.arrived.length;
+    return stillFor > 10;
+  });
+  expect(leader.arrived.length * body.length).toBeLessThan(4 * maxUnsentBytes);
+  call.resume();
+  await eventually("all answers", () => answered.length === total);
+  expect(answered).toEqual(Array.from({ length: total }, (_, i) => i + 1));
+  call.cancel();
+  client.close();
+}, 30_000);
 
 describe("a request that nobody waits for any more", () => {
   test("is cancelled at the leader, and those beside it go on", async () => {
