@@ -5,8 +5,9 @@ import type { RelayedAnswer, RelayedRequest } from "../../lib/http/relay.ts";
 import type { ForwardHandler } from "../local-link.ts";
 
 /**
- * Answers the `/v1` requests that agents without a server of their own send on: each runs on this server's app as if it
- * had come over a socket, so that it is checked, counted and answered in the same way. A blocked query ends with `signal`.
+ * Answers the `/v1` requests that following servers and agents without a server of their own send on: each runs on this
+ * server's app as if it had come over a socket, so that it is checked, counted and answered in the same way. A blocked
+ * query ends with `signal`.
  */
 export function createForwardHandler(app: HttpApp): ForwardHandler {
   let isReady = false;

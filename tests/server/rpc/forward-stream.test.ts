@@ -38,6 +38,30 @@ describe("one stream", () => {
     await eventually("the end of the only stream", async () => (await leader.metric({ ...streams, code: "OK" })) === 1);
   });
 
+  test("has one message for what comes in one turn of the event loop", async () => {
+    const messages: string[][] = [];
+    let message: string[] | undefined;
+    await using leader = await startForwardLeader({
+      onArrival({ request, answer }) {
+        // Of one message all are run before anything else is.
+        if (message === undefined) {
+          message = [];
+          messages.push(message);
+          queueMicrotask(() => {
+            message = undefined;
+          });
+        }
+        message.push(request.url);
+        answer();
+      },
+    });
+    using follower = createFollower(leader);
+    await follower.get("/v1/first");
+    const urls = Array.from({ length: 20 }, (_, i) => `/v1/${i}`);
+    await Promise.all(urls.map((url) => follower.get(url)));
+    expect(messages).toEqual([["/v1/first"], urls]);
+  });
+
   test("brings every failure back with its code, status, words and leader", async () => {
     await using leader = await startForwardLeader();
     using follower = createFollower(leader);
