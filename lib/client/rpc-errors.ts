@@ -79,11 +79,20 @@ export function fromServiceError(error: ServiceError, context: CallContext): Ato
     default:
       return new AtollError("INTERNAL", `${where} failed: ${error.details}`, options);
   }
-
-  /** The answer did not come. What that means for a write has to be said before how it came about. */
   function lost(code: "UNAVAILABLE" | "TIMEOUT", how: string): AtollError {
-    if (!context.isWrite) return new AtollError(code, how, options);
-    const message = `the write may or may not have taken effect: its answer was lost (${how})`;
-    return new AtollError(code === "TIMEOUT" ? code : "UNKNOWN_OUTCOME", message, options);
+    return lostAnswer({ code, how, isWrite: context.isWrite, cause: error });
   }
+}
+
+/** The answer did not come. What that means for a write has to be said before how it came about. */
+export function lostAnswer(loss: {
+  readonly code: "UNAVAILABLE" | "TIMEOUT";
+  readonly how: string;
+  readonly isWrite: boolean;
+  readonly cause?: unknown;
+}): AtollError {
+  const { code, how, isWrite, cause } = loss;
+  if (!isWrite) return new AtollError(code, how, { cause });
+  const message = `the write may or may not have taken effect: its answer was lost (${how})`;
+  return new AtollError(code === "TIMEOUT" ? code : "UNKNOWN_OUTCOME", message, { cause });
 }

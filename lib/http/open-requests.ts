@@ -9,6 +9,8 @@ export interface OpenRequests {
   signalFor(reply: FastifyReply): AbortSignal;
   /** Aborts all of them, and every later one at once. */
   endAll(): void;
+  /** Whether all have been ended: the app answers nothing any more. */
+  isClosing(): boolean;
   count(): number;
 }
 
@@ -38,6 +40,7 @@ export function createOpenRequests(): OpenRequests {
       isClosing = true;
       for (const controller of controllers) controller.abort();
     },
+    isClosing: () => isClosing,
     count: () => controllers.size,
   };
 }

@@ -46,19 +46,23 @@ export function rawBody(request: FastifyRequest): Uint8Array {
 }
 
 export function sendRelayed(reply: FastifyReply, answer: RelayedAnswer): FastifyReply {
-  for (const [name, value] of Object.entries(answer.headers)) {
-    if (!ownHeaders.has(name.toLowerCase())) reply.raw.setHeader(consulSpelling(name), value);
+  const { headers, body } = answer;
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined && !ownHeaders.has(name.toLowerCase())) reply.raw.setHeader(consulSpelling(name), value);
   }
-  return reply.code(answer.status).send(Buffer.from(answer.body));
+  return reply.code(answer.status).send(Buffer.isBuffer(body) ? body : Buffer.from(body));
 }
 
 function headersOf(request: FastifyRequest): Record<string, string> {
-  const named = Object.entries(request.headers).filter(([name]) => !ownHeaders.has(name));
-  return Object.fromEntries(
-    named.flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(", ") : value]],
-    ),
-  );
+  const { headers } = request;
+  const sent: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || ownHeaders.has(name)) continue;
+    sent[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return sent;
 }
 
 /** Names come in lower case; scripts look for Consul's spelling. */

@@ -7,6 +7,8 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority, ServerCertificate } from "../ca/authority.ts";
 import type { LeaderCatalog } from "../following-link.ts";
 import type { LeaderLink } from "../leader-link.ts";
+import { isStreamable } from "./forward-limits.ts";
+import { type ForwardStream, openForwardStream } from "./forward-stream.ts";
 import { raftMethods, type ReadIndexRequest } from "./raft-methods.ts";
 
 /** A local network connects in a fraction of this; a machine that is gone must not use up the request's whole wait. */
@@ -14,6 +16,8 @@ const connectTimeoutMs = 2_000;
 const callTimeoutMs = 15_000;
 /** A forwarded blocking query may wait for 10 minutes plus a sixteenth. */
 const forwardTimeoutMs = 660_000;
+/** A leader of a release without the stream is asked for it again after this: it may have been upgraded in place. */
+const olderLeaderMs = 60_000;
 
 export interface LeaderClient extends LeaderLink, LeaderCatalog {
   /** The index that a read by the leader would show. Rejects with `NO_LEADER`, and in other ways when it is too old to know the question. */
@@ -21,26 +25,40 @@ export interface LeaderClient extends LeaderLink, LeaderCatalog {
   close(): void;
 }
 
+interface Connection {
+  readonly address: string;
+  readonly client: Client;
+  stream: ForwardStream | undefined;
+  opening: Promise<ForwardStream | undefined> | undefined;
+  unaryUntilMs: number;
+}
+
 /**
  * The connection of a following server to whoever leads, made on the first request and again when leader or certificate
- * have changed. It shows a server's certificate; the leader's one is verified against the cluster's root.
+ * have changed. It shows a server's certificate; the leader's one is verified against the cluster's root. What is under way
+ * on a connection that was replaced is answered on it.
  */
 export function createLeaderClient(options: { readonly authority: Authority; readonly clock: Clock }): LeaderClient {
   const { authority, clock } = options;
+  const never = new AbortController().signal;
   let certificate: ServerCertificate | undefined;
-  let current: { readonly address: string; readonly client: Client } | undefined;
+  let renewAtMs = 0;
+  let current: Connection | undefined;
 
   const currentCertificate = (): ServerCertificate => {
-    if (certificate !== undefined && clock.nowMs() < halfLifeMs(certificate)) return certificate;
+    if (certificate !== undefined && clock.nowMs() < renewAtMs) return certificate;
     certificate = authority.issueServerCertificate();
+    renewAtMs = halfLifeMs(certificate);
     drop();
     return certificate;
   };
   const drop = (): void => {
-    current?.client.close();
+    const dropped = current;
     current = undefined;
+    if (dropped?.stream === undefined) dropped?.client.close();
+    else dropped.stream.retire();
   };
-  const connectionTo = (address: string) => {
+  const connectionTo = (address: string): Connection => {
     const { chainPem: certPem, privateKeyPem } = currentCertificate();
     if (current?.address === address) return current;
     drop();
@@ -51,15 +69,55 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
       datacenter,
       certificate: { certPem, privateKeyPem },
     });
-    current = { address, client };
+    current = { address, client, stream: undefined, opening: undefined, unaryUntilMs: Number.NEGATIVE_INFINITY };
     return current;
   };
 
+  const mustBeReady = async (connection: Connection, signal: AbortSignal): Promise<void> => {
+    if (await isReady(connection.client, { clock, timeoutMs: connectTimeoutMs, signal })) return;
+    if (current === connection) drop();
+    throw new AtollError("NO_LEADER", `the leader at ${connection.address} cannot be reached`);
+  };
   const readyClient = async (address: string, signal: AbortSignal): Promise<Client> => {
     const connection = connectionTo(address);
-    if (await isReady(connection.client, { clock, timeoutMs: connectTimeoutMs, signal })) return connection.client;
-    if (current === connection) drop();
-    throw new AtollError("NO_LEADER", `the leader at ${address} cannot be reached`);
+    await mustBeReady(connection, signal);
+    return connection.client;
+  };
+
+  /** One stream for all requests of a connection; undefined while its leader is known not to have it. */
+  const streamOf = (connection: Connection): Promise<ForwardStream | undefined> => {
+    connection.opening ??= openStream(connection).finally(() => {
+      connection.opening = undefined;
+    });
+    return connection.opening;
+  };
+  const openStream = async (connection: Connection): Promise<ForwardStream | undefined> => {
+    if (clock.monotonicMs() < connection.unaryUntilMs) return undefined;
+    await mustBeReady(connection, never);
+    const { client, address } = connection;
+    const onClosing = (): void => {
+      if (current === connection) drop();
+    };
+    let hasEnded = false;
+    const onEnd = (): void => {
+      hasEnded = true;
+      if (connection.stream === opened) connection.stream = undefined;
+      if (current !== connection) client.close();
+    };
+    let opened: ForwardStream | undefined;
+    try {
+      opened = await openForwardStream({ client, address, clock, timeoutMs: forwardTimeoutMs, onClosing, onEnd });
+    } catch (thrown) {
+      // Nothing was sent: who routes the request looks for the leader again.
+      if (!(thrown instanceof AtollError) || thrown.code !== "UNAVAILABLE") throw thrown;
+      throw new AtollError("NO_LEADER", `the leader at ${address} takes no requests: ${thrown.message}`);
+    }
+    if (opened !== undefined && hasEnded)
+      throw new AtollError("NO_LEADER", `the leader at ${address} ended the stream`);
+    if (opened === undefined) connection.unaryUntilMs = clock.monotonicMs() + olderLeaderMs;
+    else if (current !== connection) opened.retire();
+    connection.stream = opened;
+    return opened;
   };
 
   return {
@@ -84,8 +142,14 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
       return index;
     },
     async forward(address, request, signal) {
-      const client = await readyClient(address, signal);
       const isWrite = request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
+      const connection = connectionTo(address);
+      if (isStreamable(request)) {
+        const stream = connection.stream ?? (await streamOf(connection));
+        if (stream?.hasRoom() === true) return stream.send(request, { isWrite, signal });
+      }
+      await mustBeReady(connection, signal);
+      const { client } = connection;
       const method = rpcMethods.Forward;
       return callUnary({ client, address, method, request, isWrite, clock, timeoutMs: forwardTimeoutMs, signal });
     },

@@ -3,6 +3,7 @@ import type { MethodDefinition } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 import { mustGet } from "../../lib/base/assert.ts";
+import type { ForwardRequest, ForwardResponse } from "../../lib/client/server-link.ts";
 import type { ProtocolRange } from "./protocol-range.ts";
 import protoText from "../../lib/contract/raft.proto" with { type: "text" };
 
@@ -57,6 +58,27 @@ export interface ReadIndexRequest {
 export interface ReadIndexResponse {
   readonly index: number;
 }
+export interface ForwardedRequest extends ForwardRequest {
+  readonly id: number;
+}
+export interface ForwardedRequests {
+  readonly requests: readonly ForwardedRequest[];
+  readonly cancelledIds: readonly number[];
+}
+export interface ForwardedError {
+  readonly code: string;
+  readonly status: number;
+  readonly message: string;
+  readonly leader: string;
+}
+export interface ForwardedAnswer extends Partial<ForwardResponse> {
+  readonly id: number;
+  readonly error?: ForwardedError | null;
+}
+export interface ForwardedAnswers {
+  readonly answers: readonly ForwardedAnswer[];
+  readonly isClosing?: boolean;
+}
 export interface JoinRequest {
   readonly nodeId: string;
   readonly address: string;
@@ -84,6 +106,7 @@ export const raftMethods = {
   InstallSnapshot: method<WireSnapshotPart, Empty>("InstallSnapshot"),
   Greet: method<Empty, Greeting>("Greet"),
   ReadIndex: method<ReadIndexRequest, ReadIndexResponse>("ReadIndex"),
+  ForwardMany: forwardMany(),
   Join: method<JoinRequest, JoinResponse>("Join"),
 } as const;
 
@@ -91,4 +114,28 @@ export const raftMethods = {
 function method<Request, Response>(name: string): MethodDefinition<Request, Response> {
   const definition: unknown = Object.getOwnPropertyDescriptor(service, name)?.value;
   return mustGet(definition, `raft.proto defines ${name}`) as MethodDefinition<Request, Response>;
+}
+
+/**
+ * proto-loader makes a plain object of every message before it writes it and after it has read it, which costs more than
+ * the bytes do; the classes that protobufjs makes of raft.proto have the same fields, absent ones with their defaults.
+ */
+function forwardMany(): MethodDefinition<ForwardedRequests, ForwardedAnswers> {
+  const requests = codec<ForwardedRequests>("ForwardedRequests");
+  const answers = codec<ForwardedAnswers>("ForwardedAnswers");
+  return {
+    ...method<ForwardedRequests, ForwardedAnswers>("ForwardMany"),
+    requestSerialize: requests.serialize,
+    requestDeserialize: requests.deserialize,
+    responseSerialize: answers.serialize,
+    responseDeserialize: answers.deserialize,
+  };
+}
+
+function codec<Message extends object>(name: string) {
+  const type = root.lookupType(`atoll.v1.${name}`);
+  return {
+    serialize: (message: Message): Buffer => Buffer.from(type.encode(message).finish()),
+    deserialize: (bytes: Buffer): Message => type.decode(bytes) as object as Message,
+  };
 }

@@ -3,7 +3,9 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { Authority } from "../ca/authority.ts";
 import type { PeerInbox } from "../raft/shell/peer-wire.ts";
+import type { ForwardRequest, ForwardResponse } from "../../lib/client/server-link.ts";
 import type { createAnswerer } from "./answer.ts";
+import { createForwardService } from "./forward-service.ts";
 import { isSameSecret } from "./join-token.ts";
 import { agreeOnProtocol, ownProtocols, type ProtocolRange, protocolsOf } from "./protocol-range.ts";
 import {
@@ -40,7 +42,10 @@ export function addRaftService(
     /** Who reaches the listener runs on this machine already. */
     readonly isOpen: boolean;
     readonly answer: ReturnType<typeof createAnswerer>;
+    /** Runs what a follower sends on. */
+    readonly forward: (request: ForwardRequest, signal: AbortSignal) => Promise<ForwardResponse>;
     readonly countRefusal: (reason: string) => void;
+    readonly countCall: (method: string, code: string) => void;
     readonly runtime: Runtime;
   },
 ): { close(): void } {
@@ -48,6 +53,9 @@ export function addRaftService(
   const { protocols = ownProtocols } = port;
   const service = createRaftService({ inbox: port.inbox, authority, protocols, runtime });
   const check = createServerCheck({ authority, clock: runtime.clock });
+  const { clock } = runtime;
+  const logger = runtime.logger.child("rpc");
+  const forwards = createForwardService({ check, run: options.forward, countCall: options.countCall, clock, logger });
 
   const isMember = (call: Pick<ServerUnaryCall<unknown, unknown>, "getAuthContext">, nodeId: string): boolean => {
     try {
@@ -64,6 +72,7 @@ export function addRaftService(
       check(call.getAuthContext());
       return { index: await port.readIndex(call.request, signal) };
     }),
+    ForwardMany: forwards.forwardMany,
     Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
       const { request } = call;
       const isTrusted =
@@ -80,5 +89,10 @@ export function addRaftService(
       return { ...(await port.join(request)), protocols };
     }),
   });
-  return service;
+  return {
+    close() {
+      forwards.close();
+      service.close();
+    },
+  };
 }

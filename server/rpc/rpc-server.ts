@@ -115,11 +115,22 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     },
   });
 
-  const { countRefusal } = metrics;
+  const { countRefusal, countCall } = metrics;
+  const { forward } = calls;
   const raft =
     options.raft === undefined
       ? undefined
-      : addRaftService(server, { port: options.raft, authority, joinToken, isOpen, answer, countRefusal, runtime });
+      : addRaftService(server, {
+          port: options.raft,
+          authority,
+          joinToken,
+          isOpen,
+          answer,
+          forward,
+          countRefusal,
+          countCall,
+          runtime,
+        });
 
   const openStream = (stream: AgentStream) => {
     const caller = authentication.agent(stream);

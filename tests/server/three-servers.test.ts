@@ -57,6 +57,27 @@ test("a follower that caught up shows every write acknowledged before, whichever
   }
 }, 30_000);
 
+test("a follower has its requests run by whoever leads, also when that changes", async () => {
+  await using cluster = await startCluster(3);
+  for (const { name, server } of cluster.members) {
+    server().setForwardHandler(async ({ url, body }) => ({ status: 200, headers: { by: name, url }, body }));
+  }
+  const first = await cluster.leader();
+  const never = new AbortController().signal;
+  const ask = (leader: ClusterMember, url: string) =>
+    follower(cluster, leader)
+      .server()
+      .leaderLink.forward(leader.address, { method: "PUT", url, headers: {}, body: Buffer.from(url) }, never);
+  const urls = Array.from({ length: 50 }, (_, i) => `/v1/kv/${i}`);
+  for (const [i, answer] of (await Promise.all(urls.map((url) => ask(first, url)))).entries()) {
+    expect(answer).toMatchObject({ status: 200, headers: { by: first.name, url: urls[i] } });
+  }
+  await first.stop();
+  await expect(ask(first, "/v1/kv/late")).rejects.toMatchObject({ code: "NO_LEADER" });
+  const second = await cluster.leader();
+  expect((await ask(second, "/v1/kv/next")).headers["by"]).toBe(second.name);
+}, 30_000);
+
 test("the leader stops, another one takes over, and the old one comes back", async () => {
   await using cluster = await startCluster(3);
   const first = await cluster.leader();
