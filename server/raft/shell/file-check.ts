@@ -48,11 +48,12 @@ async function checkLogs(directory: string): Promise<void> {
   for (const name of names.toSorted()) {
     const path = join(directory, name);
     const log = (await readOptional(path)) ?? Buffer.alloc(0);
-    const at = findDamage(log);
-    if (at === undefined) continue;
-    const key = firstKeyOf(log, at);
-    const rows = key === undefined ? "" : `, which begins with key "${key}"`;
-    throw damaged({ directory, place: `log ${path}`, problem: `the checksum of its record at ${at} is wrong${rows}` });
+    const damage = findDamage(log);
+    if (damage === undefined) continue;
+    const key = firstKeyOf(log, damage.batchAt);
+    const rows = key === undefined ? "" : `, part of the batch whose first row has key ${JSON.stringify(key)}`;
+    const problem = `the checksum of its record at ${damage.at} is wrong${rows}`;
+    throw damaged({ directory, place: `log ${path}`, problem });
   }
 }
 
@@ -65,7 +66,8 @@ function findTableDamage(table: Buffer): string | undefined {
     const filters = readHandle(footer);
     let previous = "";
     for (const { handle, key } of readIndex(openBlock(table, readHandle(footer)))) {
-      openBlock(table, handle, { isRead: false, rows: `, which has the rows between keys "${previous}" and "${key}"` });
+      const range = `keys ${JSON.stringify(previous)} and ${JSON.stringify(key)}`;
+      openBlock(table, handle, { isRead: false, rows: `, which has the rows between ${range}` });
       previous = key;
     }
     for (const { handle } of readIndex(openBlock(table, filters)))

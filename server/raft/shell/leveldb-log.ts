@@ -31,26 +31,38 @@ export function* readRecords(log: Buffer): Generator<Buffer> {
   }
 }
 
+/** Where a record lies that is not sound any more, and where the batch begins that it is a part of. */
+export interface LogDamage {
+  readonly at: number;
+  readonly batchAt: number;
+}
+
 /**
- * Where a record lies that was sound once; undefined when nothing says so. A crash leaves nothing behind the record that was
+ * The first record that was sound once; undefined when nothing says so. A crash leaves nothing behind the record that was
  * being written, so one that is not sound and has a sound one behind it has been damaged since: LevelDB would drop it with
  * all that follows in its block and say nothing. The last record alone cannot be told from one that a crash cut off.
  */
-export function findDamage(log: Buffer): number | undefined {
+export function findDamage(log: Buffer): LogDamage | undefined {
+  let batchAt: number | undefined;
   for (let at = 0; at + headerBytes <= log.length; ) {
     const end = isPadding(at) ? nextBlock(at) : endOfSound(log, at);
-    if (end === undefined) return hasBeginningBehind(log, at) ? at : undefined;
+    if (end === undefined) return hasBeginningBehind(log, at) ? { at, batchAt: batchAt ?? at } : undefined;
+    if (!isPadding(at)) {
+      const kind = log.readUInt8(at + 6);
+      if (kind === first) batchAt = at;
+      else if (kind !== middle) batchAt = undefined;
+    }
     at = end;
   }
   return undefined;
 }
 
 /** The first row that a batch writes, where that can be read in spite of the damage: for people, not to be relied on. */
-export function firstKeyOf(log: Buffer, at: number): string | undefined {
+export function firstKeyOf(log: Buffer, batchAt: number): string | undefined {
   // Number and count of the batch, the kind of its first operation, the length of the key in one byte: ours are short.
-  const keyAt = at + headerBytes + 14;
+  const keyAt = batchAt + headerBytes + 14;
   const key = log.subarray(keyAt, keyAt + (log[keyAt - 1] ?? 0)).toString();
-  return /^[\x20-\x7e]+$/.test(key) ? key : undefined;
+  return key === "" || key.includes("\ufffd") ? undefined : key;
 }
 
 /** At any place, since a damaged length says nothing. The parts of the record that a crash cut off do not count. */

@@ -99,7 +99,7 @@ test("a flipped bit in a log is found and its file and place are named, though L
   const refused = checkFiles(temp.path);
   await expect(refused).rejects.toMatchObject({ code: "DATA_CORRUPT" });
   await expect(refused).rejects.toThrow(
-    /is damaged in log \S+\.log: the checksum of its record at \d+ is wrong, which begins with key "key-10"/,
+    /is damaged in log \S+\.log: the checksum of its record at \d+ is wrong, part of the batch whose first row has key "key-10"/,
   );
 
   const opened = await openLevelStore(temp.path);
@@ -109,4 +109,23 @@ test("a flipped bit in a log is found and its file and place are named, though L
   });
   await opened.close();
   expect(found).toBe(10);
+});
+
+test("damage in the middle of a batch over several blocks names its first row, as readable text", async () => {
+  using temp = createTempDir();
+  const store = await openLevelStore(temp.path);
+  await store.write([{ type: "put", key: "small", value: Buffer.from("v") }]);
+  await store.write([
+    { type: "put", key: "services/n1\0web", value: Buffer.alloc(100_000, `{"key":"other"}`) },
+    { type: "put", key: "behind", value: Buffer.from("v") },
+  ]);
+  await store.write([{ type: "put", key: "next", value: Buffer.from("v") }]);
+  const name = readdirSync(temp.path).find((file) => file.endsWith(".log")) ?? "";
+  const bytes = readFileSync(join(temp.path, name));
+  await store.close();
+  bytes[50_000] = (bytes[50_000] ?? 0) ^ 0x10;
+  writeFileSync(join(temp.path, name), bytes);
+  await expect(checkFiles(temp.path)).rejects.toThrow(
+    String.raw`record at 32768 is wrong, part of the batch whose first row has key "services/n1\u0000web"; move`,
+  );
 });
