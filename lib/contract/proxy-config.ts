@@ -25,12 +25,8 @@ const MaxConnections = Type.Integer({ minimum: 1, maximum: largestConnections, d
 const ProtocolSchema = Type.Enum([...protocols], { default: "tcp" });
 const Action = Type.Enum(["allow", "deny"]);
 
-const requestTimeouts = {
-  /** An HTTP exchange in which nothing moves for this long is ended, as Envoy's stream_idle_timeout does; tunnels are not. */
-  streamIdleTimeoutMs: Milliseconds(300_000),
-  /** An upstream connection that carries nothing for this long is closed: below what common servers allow, so that we go first. */
-  upstreamIdleTimeoutMs: Milliseconds(55_000),
-};
+/** An HTTP exchange in which nothing moves for this long is ended, as Envoy's stream_idle_timeout does; tunnels are not. */
+const StreamIdleTimeout = Milliseconds(300_000);
 /** What happens to requests that can be read in more than one way; names and defaults as of Consul's `mesh` entry. */
 const RequestRules = Type.Object(
   {
@@ -70,7 +66,9 @@ const Inbound = Type.Object(
     connectTimeoutMs: Milliseconds(5_000),
     /** A connection without a byte in either direction for this long is closed. */
     idleTimeoutMs: Milliseconds(3_600_000),
-    ...requestTimeouts,
+    streamIdleTimeoutMs: StreamIdleTimeout,
+    /** As that of an outbound's endpoints, but to the application. */
+    upstreamIdleTimeoutMs: Milliseconds(55_000),
     maxConnections: MaxConnections,
   },
   closed,
@@ -81,21 +79,44 @@ const Endpoint = Type.Object(
   closed,
 );
 
+/** How a destination is reached: its instances, who they have to be, and what is spent on them. */
+const destination = {
+  endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [] }),
+  /** SPIFFE pattern that every endpoint's certificate must match; by default any datacenter of our own trust domain. */
+  peerIdentity: Type.Optional(Type.String({ minLength: 1 })),
+  /** TLS server name sent to the endpoints and checked against their DNS names; by default the service's name. */
+  serverName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+  connectTimeoutMs: Milliseconds(5_000),
+  /** An upstream connection that carries nothing for this long is closed: below what common servers allow, so that we go first. */
+  upstreamIdleTimeoutMs: Milliseconds(55_000),
+};
+
+/** A destination that routes name beside the listener's own. */
+const Cluster = Type.Object(
+  {
+    /** Unique in its outbound and not the outbound's service, which names the listener's own cluster. */
+    name: ServiceName,
+    /** Whose instances these are: their identity and server name. The cluster's name when absent. */
+    service: Type.Optional(ServiceName),
+    ...destination,
+    /** To one endpoint. */
+    maxConnections: MaxConnections,
+  },
+  closed,
+);
+
 const Outbound = Type.Object(
   {
     service: ServiceName,
     listen: Address,
     protocol: ProtocolSchema,
-    endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [] }),
-    /** SPIFFE pattern that every endpoint's certificate must match; by default any datacenter of our own trust domain. */
-    peerIdentity: Type.Optional(Type.String({ minLength: 1 })),
-    /** TLS server name sent to the endpoints and checked against their DNS names; by default the service's name. */
-    serverName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
+    ...destination,
+    clusters: Type.Array(Cluster, { maxItems: 1_000, default: [] }),
     requestRules: RequestRules,
     grpcWeb: Type.Boolean({ default: true }),
-    connectTimeoutMs: Milliseconds(5_000),
     idleTimeoutMs: Milliseconds(3_600_000),
-    ...requestTimeouts,
+    streamIdleTimeoutMs: StreamIdleTimeout,
+    /** Of clients, and to one endpoint of the listener's own cluster. */
     maxConnections: MaxConnections,
   },
   closed,
@@ -126,6 +147,7 @@ export const ProxyConfigSchema = Type.Object(
 export type ProxyConfig = Static<typeof ProxyConfigSchema>;
 export type InboundConfig = ProxyConfig["inbound"][number];
 export type OutboundConfig = ProxyConfig["outbound"][number];
+export type ClusterConfig = OutboundConfig["clusters"][number];
 export type IntentionsConfig = InboundConfig["intentions"];
 
 export type ProxyConfigParse =
@@ -138,7 +160,12 @@ const validator = Compile(ProxyConfigSchema);
 export function parseProxyConfig(value: unknown): ProxyConfigParse {
   const candidate: unknown = Value.Default(ProxyConfigSchema, structuredClone(value));
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
-  const issues = [...addressIssues(candidate), ...patternIssues(candidate), ...clashIssues(candidate)];
+  const issues = [
+    ...addressIssues(candidate),
+    ...patternIssues(candidate),
+    ...clashIssues(candidate),
+    ...clusterIssues(candidate),
+  ];
   return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
 }
 
@@ -150,14 +177,36 @@ function namedAddresses(config: ProxyConfig): { path: string; address: string; i
     ]),
     ...config.outbound.flatMap((outbound, i) => [
       { path: `outbound[${i}].listen`, address: outbound.listen, isListener: true },
-      ...outbound.endpoints.map((endpoint, j) => ({
-        path: `outbound[${i}].endpoints[${j}].address`,
-        address: endpoint.address,
-        isListener: false,
-      })),
+      ...destinationsOf(outbound, i).flatMap(({ path, destination: { endpoints } }) =>
+        endpoints.map(({ address }, j) => ({ path: `${path}.endpoints[${j}].address`, address, isListener: false })),
+      ),
     ]),
     { path: "admin.listen", address: config.admin.listen, isListener: true },
   ];
+}
+
+/** An outbound's own cluster and the others, with their paths. */
+function destinationsOf(
+  outbound: OutboundConfig,
+  i: number,
+): { readonly path: string; readonly destination: OutboundConfig | ClusterConfig }[] {
+  return [
+    { path: `outbound[${i}]`, destination: outbound },
+    ...outbound.clusters.map((cluster, j) => ({ path: `outbound[${i}].clusters[${j}]`, destination: cluster })),
+  ];
+}
+
+function clusterIssues(config: ProxyConfig): SchemaIssue[] {
+  return config.outbound.flatMap(({ service, clusters }, i) => {
+    const taken = new Map([[service, `outbound[${i}].service`]]);
+    return clusters.flatMap(({ name }, j) => {
+      const path = `outbound[${i}].clusters[${j}].name`;
+      const earlier = taken.get(name);
+      if (earlier !== undefined) return [{ path, message: `"${name}" is already the name of ${earlier}` }];
+      taken.set(name, path);
+      return [];
+    });
+  });
 }
 
 function addressIssues(config: ProxyConfig): SchemaIssue[] {
@@ -181,9 +230,9 @@ function patternIssues(config: ProxyConfig): SchemaIssue[] {
       })),
     ),
     ...config.outbound.flatMap((outbound, i) =>
-      outbound.peerIdentity === undefined
-        ? []
-        : [{ path: `outbound[${i}].peerIdentity`, pattern: outbound.peerIdentity }],
+      destinationsOf(outbound, i).flatMap(({ path, destination: { peerIdentity } }) =>
+        peerIdentity === undefined ? [] : [{ path: `${path}.peerIdentity`, pattern: peerIdentity }],
+      ),
     ),
   ];
   return patterns
