@@ -8,7 +8,9 @@ import { assert } from "./assert.ts";
 export interface LinearRegex {
   /** Whether the whole text matches, as Envoy's regular expressions do. */
   matches(text: string): boolean;
-  /** The text with every match replaced; `$1` and `$0` or `${name}` in `by` are groups. */
+  /** Of `(...)`; the whole match is not counted. */
+  readonly groupCount: number;
+  /** The text with every match replaced: in `by`, `$1` is a group, `$&` the match, `$$` a dollar sign, as in JavaScript. */
   replaceAll(text: string, by: string): string;
 }
 
@@ -33,6 +35,7 @@ export function compileRegex(pattern: string, { ignoresCase = false } = {}): Reg
     return {
       ok: true,
       regex: {
+        groupCount: compiled.groupCount(),
         matches: (text) => compiled.testExact(text),
         replaceAll: (text, by) => compiled.matcher(text).replaceAll(by),
       },

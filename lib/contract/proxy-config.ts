@@ -5,6 +5,8 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
+import { routeIssues } from "./route-issues.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
 
@@ -162,6 +164,8 @@ const Outbound = Type.Object(
       default: [],
       description: "destinations that routes name beside the listener's own",
     }),
+    routes: RoutesSchema,
+    unmatched: UnmatchedSchema,
     maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
   },
   closed,
@@ -217,8 +221,11 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
+    ...routingIssues(candidate),
   ];
-  return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
+  if (issues.length > 0) return { ok: false, issues };
+  const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));
+  return { ok: true, config: { ...candidate, outbound } };
 }
 
 function namedAddresses(config: ProxyConfig): { path: string; address: string; isListener: boolean }[] {
@@ -258,6 +265,18 @@ function clusterIssues(config: ProxyConfig): SchemaIssue[] {
       taken.set(name, path);
       return [];
     });
+  });
+}
+
+function routingIssues(config: ProxyConfig): SchemaIssue[] {
+  return config.outbound.flatMap(({ service, protocol, clusters, routes, unmatched }, i) => {
+    if (protocol === "tcp") {
+      const needs = "needs protocol http, http2 or grpc: there are no requests in tcp";
+      if (routes.length > 0) return [{ path: `outbound[${i}].routes`, message: needs }];
+      return unmatched === "forward" ? [] : [{ path: `outbound[${i}].unmatched`, message: needs }];
+    }
+    const names = new Set([service, ...clusters.map(({ name }) => name)]);
+    return routes.flatMap((route, j) => routeIssues(`outbound[${i}].routes[${j}]`, route, names));
   });
 }
 

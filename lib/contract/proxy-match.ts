@@ -8,8 +8,9 @@ import type { SchemaIssue } from "./schema-issues.ts";
  * intentions. Names and meanings are those of Consul's `service-router` and `service-intentions` and of the Gateway API.
  */
 const closed = { additionalProperties: false } as const;
-const Value = Type.String({ maxLength: 4_096, default: "" });
-const IgnoreCase = Type.Boolean({ default: false });
+const Value = Type.String({ maxLength: 4_096, default: "", description: "what it is compared with" });
+const IgnoreCase = Type.Boolean({ default: false, description: "whether case makes no difference" });
+const how = "how the whole value is compared";
 
 /**
  * `exact` is the whole path, `prefix` its beginning as text (Consul's PathPrefix), `path-prefix` its beginning by whole segments
@@ -17,18 +18,29 @@ const IgnoreCase = Type.Boolean({ default: false });
  * Compared is the path that is forwarded, normalised, without its query.
  */
 export const PathMatchSchema = Type.Object(
-  { type: Type.Enum(["exact", "prefix", "path-prefix", "regex"]), value: Value, ignoreCase: IgnoreCase },
-  closed,
+  {
+    type: Type.Enum(["exact", "prefix", "path-prefix", "regex"], {
+      description:
+        "path-prefix: its beginning by whole segments; prefix: as text; regex: an RE2 expression for all of it",
+    }),
+    value: Value,
+    ignoreCase: IgnoreCase,
+  },
+  { ...closed, description: "the path as it is forwarded, normalised and without its query" },
 );
 
 /** A field that occurs several times has the value of all, joined by a comma (RFC 9110 section 5.3). `present` needs no value. */
 export const FieldMatchSchema = Type.Object(
   {
-    name: Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", maxLength: 256 }),
-    type: Type.Enum(["exact", "prefix", "suffix", "contains", "regex", "present"]),
+    name: Type.String({
+      pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+      maxLength: 256,
+      description: "the field's name; several lines of it are one value, joined by commas",
+    }),
+    type: Type.Enum(["exact", "prefix", "suffix", "contains", "regex", "present"], { description: how }),
     value: Value,
     ignoreCase: IgnoreCase,
-    invert: Type.Boolean({ default: false }),
+    invert: Type.Boolean({ default: false, description: "whether it must not hold; it does not of an absent field" }),
   },
   closed,
 );
@@ -36,8 +48,12 @@ export const FieldMatchSchema = Type.Object(
 /** The first parameter of that name counts, decoded; `present` needs no value. */
 export const QueryMatchSchema = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 256 }),
-    type: Type.Enum(["exact", "regex", "present"]),
+    name: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: "the parameter's name; its first value counts, decoded",
+    }),
+    type: Type.Enum(["exact", "regex", "present"], { description: how }),
     value: Value,
   },
   closed,
@@ -46,6 +62,7 @@ export const QueryMatchSchema = Type.Object(
 export const MethodsSchema = Type.Array(Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", maxLength: 64 }), {
   maxItems: 64,
   default: [],
+  description: "any of these methods, or all when empty; an upgrade, such as a WebSocket's, is a GET",
 });
 
 export type PathMatch = Static<typeof PathMatchSchema>;

@@ -294,6 +294,8 @@ describe("outbound", () => {
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
         clusters: [],
+        routes: [],
+        unmatched: "forward",
         requestRules: defaultRequestRules,
         grpcWeb: true,
         connectTimeoutMs: 250,
