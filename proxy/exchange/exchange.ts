@@ -23,7 +23,7 @@ import type {
 } from "./ends.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
-import type { LocalReply, RequestPolicy } from "./policy.ts";
+import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
 import { Resends } from "./resends.ts";
 
 /** What the exchanges of one listener share. */
@@ -51,6 +51,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   readonly #context: ExchangeContext;
   readonly #startedMs: number;
   #head: RequestHead | undefined;
+  #route: RouteEffects | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
   readonly #request: BodyPipe;
@@ -119,11 +120,12 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#head = canonical;
     const decision = policy.decide(canonical);
     if (decision.action === "reply") {
-      if (decision.status === 403) this.#context.counters.refusals.denied++;
+      if (decision.reason !== undefined) this.#context.counters.refusals[decision.reason]++;
       this.#reply(decision);
       return;
     }
     this.#head = decision.head;
+    this.#route = decision.route;
     this.#forward(decision.upstream, decision.head);
   }
 
@@ -211,7 +213,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
-    this.#begin(head, isEnd);
+    this.#begin(this.#route === undefined ? head : this.#route.editResponse(head), isEnd);
     if (isEnd) this.#finish();
   }
 

@@ -14,7 +14,7 @@ export interface CallerPolicyOptions {
   readonly upstream: () => Upstream;
 }
 
-const denied = textReply(403, "RBAC: access denied");
+const denied = { ...textReply(403, "RBAC: access denied"), reason: "denied" } as const;
 
 /**
  * Decides for the requests of one mesh connection. The caller is the same for all of them, so its verdict is computed

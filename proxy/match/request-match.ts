@@ -19,7 +19,8 @@ export function compileConditions({ path, headers, query = [], methods }: Reques
   const checks: RequestMatcher[] = [];
   if (methods.length > 0) {
     const allowed = new Set(methods);
-    checks.push((head) => allowed.has(head.method));
+    // An extended CONNECT is the GET of an upgrade (RFC 8441): no rule should depend on how its client speaks HTTP.
+    checks.push(({ method, protocol }) => allowed.has(protocol === "" ? method : "GET"));
   }
   if (path !== undefined) {
     const matches = compileTextMatch(path);

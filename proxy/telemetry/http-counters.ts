@@ -21,6 +21,8 @@ export const requestRefusals = [
   "max_forwards",
   "head_timeout",
   "denied",
+  "no_route",
+  "bad_rewrite",
   "no_healthy_upstream",
   "connect_failure",
   "overflow",
