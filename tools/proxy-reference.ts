@@ -36,8 +36,8 @@ interface Section {
 const opening = `# The proxy's configuration
 
 One JSON document drives a proxy. \`atoll proxy -config=FILE\` reads it from a file; an agent computes it for the sidecars that it runs. Every
-effective value is in it: \`GET /config\` on the admin address prints the document with the defaults filled in. Unknown fields are
-refused, and a document with anything wrong is refused whole. This page is generated from the schema (\`npm run reference\`).
+effective value is in it: \`GET /config\` on the admin address prints the document with the defaults filled in, \`GET /config?sources\` each
+value with where it comes from. Unknown fields are refused, and a document with anything wrong is refused whole. This page is generated from the schema (\`npm run reference\`).
 `;
 
 export function renderReference(): string {

@@ -184,7 +184,7 @@ export const ProxyConfigSchema = Type.Object(
     inbound: Type.Array(Inbound, { maxItems: 1_000, default: [], description: "local services, for the mesh" }),
     outbound: Type.Array(Outbound, { maxItems: 10_000, default: [], description: "the mesh, for local applications" }),
     admin: Type.Object(
-      { listen: Address("where /metrics, /ready, /config, /drain and /restart are") },
+      { listen: Address("where /metrics, /ready, /config (with ?sources: who said what), /drain and /restart are") },
       { ...closed, description: "for people and scrapers on this host" },
     ),
     limits: ProxyLimitsSchema,
