@@ -10,13 +10,18 @@ export interface LinearRegex {
   matches(text: string): boolean;
   /** Of `(...)`; the whole match is not counted. */
   readonly groupCount: number;
-  /** The text with every match replaced: in `by`, `$1` is a group, `$&` the match, `$$` a dollar sign, as in JavaScript. */
-  replaceAll(text: string, by: string): string;
+  /**
+   * The text with every match replaced: in `by`, `$1` is a group, `$&` the match, `$$` a dollar sign, as in JavaScript. Each match
+   * may read on to the end of the text, so more than `maxReplacements` of them are not replaced: then undefined.
+   */
+  replaceAll(text: string, by: string): string | undefined;
 }
 
 export type RegexCompilation =
   | { readonly ok: true; readonly regex: LinearRegex }
   | { readonly ok: false; readonly message: string };
+
+export const maxReplacements = 32;
 
 /** Longer ones are programs, and compile to as much. */
 export const maxPatternCharacters = 1_024;
@@ -37,12 +42,17 @@ export function compileRegex(pattern: string, { ignoresCase = false } = {}): Reg
       regex: {
         groupCount: compiled.groupCount(),
         matches: (text) => compiled.testExact(text),
-        replaceAll: (text, by) => compiled.matcher(text).replaceAll(by),
+        replaceAll: (text, by) => replaceAll(compiled.matcher(text), by),
       },
     };
   } catch (thrown) {
     return { ok: false, message: thrown instanceof Error ? thrown.message : String(thrown) };
   }
+}
+
+function replaceAll(matcher: ReturnType<InstanceType<Library["RE2JS"]>["matcher"]>, by: string): string | undefined {
+  for (let count = 0; matcher.find(); count++) if (count === maxReplacements) return undefined;
+  return matcher.replaceAll(by);
 }
 
 function load(): Library {

@@ -107,7 +107,9 @@ const Rewrite = Type.Object(
     regex: Type.Optional(
       Type.Object(
         {
-          pattern: Type.String({ description: "an RE2 expression; each of its matches in the path is replaced" }),
+          pattern: Type.String({
+            description: "an RE2 expression; each of its matches in the path is replaced, 32 at most",
+          }),
           substitution: Type.String({
             maxLength: 256,
             description: "by this: $1 is a group, $& the match, $$ a dollar sign",

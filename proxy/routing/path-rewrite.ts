@@ -4,9 +4,11 @@ import type { PathMatch } from "../../lib/contract/proxy-match.ts";
 import type { RewriteConfig } from "../../lib/contract/proxy-routes.ts";
 import { normalisePath, type PathRules } from "../message/path.ts";
 
-/** Of a path without its query, which the route has matched. */
-export type PathRewrite = (path: string) => string;
+/** Of a path without its query, which the route has matched; undefined when it is more than is rewritten. */
+export type PathRewrite = (path: string) => string | undefined;
 
+/** Longer ones are not given to an expression, which may go through the rest of the path for each of its matches. */
+const maxExpressionCharacters = 4_096;
 /** Longer ones are nobody's path: groups that are put in many times over must not make much of little. */
 const maxRewrittenCharacters = 65_536;
 
@@ -26,7 +28,7 @@ export function compilePathRewrite(
   if (regex === undefined) return undefined;
   const compiled = compileRegex(regex.pattern);
   const { regex: pattern } = mustGet(compiled.ok ? compiled : undefined, "expressions are checked when parsed");
-  return (text) => pattern.replaceAll(text, regex.substitution);
+  return (text) => (text.length > maxExpressionCharacters ? undefined : pattern.replaceAll(text, regex.substitution));
 }
 
 function prefixRewrite(by: string, match: PathMatch | undefined): PathRewrite {
@@ -58,7 +60,7 @@ export function rewriteTarget(target: string, rewrite: PathRewrite, rules: PathR
   if (!target.startsWith("/")) return target;
   const queryAt = target.indexOf("?");
   const path = rewrite(queryAt < 0 ? target : target.slice(0, queryAt));
-  if (!path.startsWith("/") || path.length > maxRewrittenCharacters) return undefined;
+  if (path?.startsWith("/") !== true || path.length > maxRewrittenCharacters) return undefined;
   const outcome = normalisePath(queryAt < 0 ? path : path + target.slice(queryAt), rules);
   if (typeof outcome === "string") return outcome;
   return "redirect" in outcome ? outcome.redirect : undefined;

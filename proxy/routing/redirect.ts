@@ -23,6 +23,7 @@ export function compileRedirect(config: RedirectConfig, match: PathMatch | undef
     const after = rewrite === undefined ? before : rewrite(before);
     const queryAt = stripQuery ? -1 : head.path.indexOf("?");
     const query = queryAt < 0 ? "" : head.path.slice(queryAt);
+    if (after === undefined) return undefined;
     return `${authority}${after.replace(foreign, encode)}${query.replace(foreignInQuery, encode)}`;
   };
 }

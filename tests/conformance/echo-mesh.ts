@@ -204,7 +204,7 @@ function parse(document: object) {
   return parsed.config;
 }
 
-/** Answers every request with the head that it read. */
+/** Answers every request with the head that it read, and an upgrade in the new protocol. */
 function echo(connection: MemoryConnection, service: string): void {
   const wire = new Wire(connection);
   const { handler } = connection;
@@ -214,6 +214,10 @@ function echo(connection: MemoryConnection, service: string): void {
       handler.onData(chunk);
       if (!wire.received.includes("\r\n\r\n")) return;
       const body = wire.take();
+      if (body.includes("\r\nupgrade: ")) {
+        wire.send(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n${body}`);
+        return;
+      }
       wire.send(
         `HTTP/1.1 200 OK\r\nX-Backend: ${service}\r\nServer: echo\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
       );

@@ -283,6 +283,10 @@ describe("a rewrite", () => {
     expect(rewritten({}, { regex: { pattern: "x", substitution: "%2F" } }, "/ax", redirecting)).toBe("/a/");
     const many = { pattern: "(.*)", substitution: "$1".repeat(100) };
     expect(rewritten({}, { regex: many }, `/${"a".repeat(2_000)}`)).toBe(400);
+    const single = { pattern: "a", substitution: "b" };
+    expect(rewritten({}, { regex: single }, `/${"x".repeat(4_094)}a`)).toBe(`/${"x".repeat(4_094)}b`);
+    expect(rewritten({}, { regex: single }, `/${"x".repeat(4_095)}a`)).toBe(400);
+    expect(rewritten({}, { regex: single }, `/${"a".repeat(33)}`)).toBe(400);
   });
 
   test("leaves OPTIONS * alone", () => {
