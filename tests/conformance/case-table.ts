@@ -1,20 +1,11 @@
 import { afterAll, test } from "bun:test";
 
-/**
- * Cases of a specification by the names that it gives them. A file of them that is run alone prints a table of what became of each.
- */
+/** Cases of a specification by the names that it gives them. In the end a table is printed of what became of each. */
 export class CaseTable {
   readonly #results = new Map<string, "passed" | "failed">();
 
-  /** `file` is `import.meta.path`. */
-  constructor(file: string) {
+  constructor() {
     afterAll(() => {
-      const isAlone =
-        process.argv
-          .slice(1)
-          .filter((argument) => argument.endsWith(".test.ts"))
-          .join() === file;
-      if (!isAlone) return;
       const width = Math.max(...[...this.#results.keys()].map(({ length }) => length));
       for (const [name, result] of this.#results) process.stdout.write(`${name.padEnd(width)}  ${result}\n`);
     });
