@@ -4,6 +4,7 @@ import { Compile } from "typebox/compile";
 import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
+import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
@@ -23,7 +24,6 @@ const Milliseconds = (fallback: number) =>
   Type.Integer({ minimum: 1, maximum: largestMilliseconds, default: fallback });
 const MaxConnections = Type.Integer({ minimum: 1, maximum: largestConnections, default: 65_536 });
 const ProtocolSchema = Type.Enum([...protocols], { default: "tcp" });
-const Action = Type.Enum(["allow", "deny"]);
 
 const requestTimeouts = {
   /** An HTTP exchange in which nothing moves for this long is ended, as Envoy's stream_idle_timeout does; tunnels are not. */
@@ -49,19 +49,13 @@ const RequestRules = Type.Object(
   { ...closed, default: {} },
 );
 
-const IntentionRule = Type.Object({ source: Type.String({ minLength: 1 }), action: Action }, closed);
-
 const Inbound = Type.Object(
   {
     service: ServiceName,
     listen: Address,
     app: Address,
     protocol: ProtocolSchema,
-    /** L4 intentions; the first rule whose source pattern matches the caller's SPIFFE id decides, else `default`. */
-    intentions: Type.Object(
-      { default: Action, rules: Type.Array(IntentionRule, { maxItems: 10_000, default: [] }) },
-      closed,
-    ),
+    intentions: IntentionsSchema,
     requestRules: RequestRules,
     /** X-Forwarded-Client-Cert for the application; Consul's `SanitizeXForwardedClientCert` is `sanitize`. */
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], { default: "sanitize-set" }),
@@ -126,7 +120,6 @@ export const ProxyConfigSchema = Type.Object(
 export type ProxyConfig = Static<typeof ProxyConfigSchema>;
 export type InboundConfig = ProxyConfig["inbound"][number];
 export type OutboundConfig = ProxyConfig["outbound"][number];
-export type IntentionsConfig = InboundConfig["intentions"];
 
 export type ProxyConfigParse =
   | { readonly ok: true; readonly config: ProxyConfig }
@@ -138,7 +131,12 @@ const validator = Compile(ProxyConfigSchema);
 export function parseProxyConfig(value: unknown): ProxyConfigParse {
   const candidate: unknown = Value.Default(ProxyConfigSchema, structuredClone(value));
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
-  const issues = [...addressIssues(candidate), ...patternIssues(candidate), ...clashIssues(candidate)];
+  const issues = [
+    ...addressIssues(candidate),
+    ...candidate.inbound.flatMap(({ intentions }, i) => intentionIssues(`inbound[${i}].intentions`, intentions)),
+    ...patternIssues(candidate),
+    ...clashIssues(candidate),
+  ];
   return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
 }
 
@@ -171,24 +169,12 @@ function addressIssues(config: ProxyConfig): SchemaIssue[] {
   });
 }
 
-function patternIssues(config: ProxyConfig): SchemaIssue[] {
-  const expected = "must be a SPIFFE id in which * stands for one whole segment";
-  const patterns = [
-    ...config.inbound.flatMap((inbound, i) =>
-      inbound.intentions.rules.map((rule, j) => ({
-        path: `inbound[${i}].intentions.rules[${j}].source`,
-        pattern: rule.source,
-      })),
-    ),
-    ...config.outbound.flatMap((outbound, i) =>
-      outbound.peerIdentity === undefined
-        ? []
-        : [{ path: `outbound[${i}].peerIdentity`, pattern: outbound.peerIdentity }],
-    ),
-  ];
-  return patterns
-    .filter(({ pattern }) => compileSpiffePattern(pattern) === undefined)
-    .map(({ path, pattern }) => ({ path, message: `${expected}, found "${pattern}"` }));
+function patternIssues({ outbound }: ProxyConfig): SchemaIssue[] {
+  return outbound.flatMap(({ peerIdentity: pattern }, i) => {
+    if (pattern === undefined || compileSpiffePattern(pattern) !== undefined) return [];
+    const message = `must be a SPIFFE id in which * stands for one whole segment, found "${pattern}"`;
+    return [{ path: `outbound[${i}].peerIdentity`, message }];
+  });
 }
 
 function clashIssues(config: ProxyConfig): SchemaIssue[] {

@@ -49,7 +49,7 @@ describe("inbound", () => {
         listen: "127.0.0.5:21000",
         app: "127.0.0.1:8080",
         protocol: "http",
-        intentions: { default: "deny", rules: [] },
+        intentions: { default: "deny", rules: [], dryRun: false },
         requestRules: defaultRequestRules,
         clientCert: "sanitize-set",
         grpcWeb: true,
@@ -256,12 +256,13 @@ describe("intentions", () => {
       ),
     ).toEqual({
       default: "allow",
+      dryRun: false,
       rules: [
-        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "deny" },
-        { source: "spiffe://*/ns/default/dc/*/svc/db", action: "allow" },
-        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny" },
-        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow" },
-        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny" },
+        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "deny", dryRun: false },
+        { source: "spiffe://*/ns/default/dc/*/svc/db", action: "allow", dryRun: false },
+        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny", dryRun: false },
+        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow", dryRun: false },
+        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny", dryRun: false },
       ],
     });
   });
@@ -272,7 +273,7 @@ describe("intentions", () => {
 
   test("with a source that no certificate can carry are left out and do not spoil the rest", () => {
     expect(rulesFor(intention("a/b", "web", "allow"), intention("api", "web", "allow"))?.rules).toEqual([
-      { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow" },
+      { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow", dryRun: false },
     ]);
   });
 });
