@@ -241,43 +241,6 @@ describe("the mesh's entry", () => {
   });
 });
 
-describe("intentions", () => {
-  const rulesFor = (...rules: ReturnType<typeof intention>[]) =>
-    compute({ intentions: { rules, defaultAction: "allow" } }).config.inbound[0]?.intentions;
-
-  test("become SPIFFE patterns in precedence order, whatever order they came in", () => {
-    expect(
-      rulesFor(
-        intention("*", "*", "deny"),
-        intention("api", "*", "allow"),
-        intention("*", "web", "deny"),
-        intention("db", "web", "allow"),
-        intention("api", "web", "deny"),
-      ),
-    ).toEqual({
-      default: "allow",
-      dryRun: false,
-      rules: [
-        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "deny", dryRun: false },
-        { source: "spiffe://*/ns/default/dc/*/svc/db", action: "allow", dryRun: false },
-        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny", dryRun: false },
-        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow", dryRun: false },
-        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny", dryRun: false },
-      ],
-    });
-  });
-
-  test("for another destination are left out", () => {
-    expect(rulesFor(intention("api", "other", "allow"))?.rules).toEqual([]);
-  });
-
-  test("with a source that no certificate can carry are left out and do not spoil the rest", () => {
-    expect(rulesFor(intention("a/b", "web", "allow"), intention("api", "web", "allow"))?.rules).toEqual([
-      { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow", dryRun: false },
-    ]);
-  });
-});
-
 describe("outbound", () => {
   test("names the upstream's peer identity and server name", () => {
     const { config } = compute({
