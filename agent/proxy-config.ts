@@ -7,7 +7,8 @@ import {
   type Upstream,
 } from "../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
-import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
+import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
 import {
   type ProxySettings,
   readProxySettings,
@@ -20,6 +21,7 @@ import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
 import { intentionRules } from "./intention-rules.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
+import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
 
 /**
  * What a sidecar's proxy shall do, from its registration and what the servers say about the services around it. Pure, and
@@ -49,7 +51,12 @@ export interface UpstreamState {
 
 /** `problems` are parts of the registration that cannot be honoured; the rest of the document stands without them. */
 export type ProxyConfigResult =
-  | { readonly ok: true; readonly config: ProxyConfig; readonly problems: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly config: ProxyConfig;
+      readonly authors: SettingAuthors;
+      readonly problems: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Envoy's and the document's upper bound; Consul's weights have none. */
@@ -57,8 +64,8 @@ const maxWeight = 65_535;
 const defaultConnectTimeoutMs = 5_000;
 const defaultMaxConnections = 65_536;
 
-/** The document for one sidecar, or why there can be none. */
-export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
+/** The document for one sidecar, or why there can be none. `reader` may know the document before. */
+export function computeProxyConfig(input: ProxyConfigInput, reader = new ProxyConfigReader()): ProxyConfigResult {
   const problems: string[] = [];
   const upstreams = input.sidecar.Proxy.Upstreams.filter((upstream) => {
     const problem = upstreamProblem(upstream, input.datacenter);
@@ -68,7 +75,7 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
   const reading = readProxySettings({ ...input.serviceConfig.proxyDefaults, ...input.sidecar.Proxy.Config });
   const { settings } = reading;
   problems.push(...settingsProblems("Proxy.Config", reading));
-  const parse = parseProxyConfig({
+  const parse = reader.read({
     identity: input.identity,
     // A service without a port accepts no calls; its sidecar is there for the calls that it makes.
     inbound: input.sidecar.Proxy.LocalServicePort === 0 ? [] : [inboundConfig(input, settings, problems)],
@@ -79,7 +86,7 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
     ...(settings.workers !== undefined && { workers: settings.workers }),
   });
   if (!parse.ok) return { ok: false, problems: [...problems, formatIssues(parse.issues)] };
-  return { ok: true, config: parse.config, problems };
+  return { ok: true, config: parse.config, authors: settingAuthors(input, parse.config), problems };
 }
 
 function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problems: string[]) {

@@ -6,14 +6,18 @@ import { compileSpiffePattern } from "./spiffe.ts";
 
 /** Who may call the service of an inbound listener. Words and meanings are those of Consul's `service-intentions`. */
 const closed = { additionalProperties: false } as const;
-const Action = Type.Enum(["allow", "deny"]);
+const Action = (description: string) => Type.Enum(["allow", "deny"], { description });
 
 /** All of its conditions hold; without any it matches every request. */
 const Permission = Type.Object(
   {
-    action: Action,
+    action: Action("what happens to a request that meets all of the conditions"),
     path: Type.Optional(PathMatchSchema),
-    headers: Type.Array(FieldMatchSchema, { maxItems: 64, default: [] }),
+    headers: Type.Array(FieldMatchSchema, {
+      maxItems: 64,
+      default: [],
+      description: "all of them; a denial also meets a single line of a repeated field",
+    }),
     methods: MethodsSchema,
   },
   closed,
@@ -22,11 +26,16 @@ const Permission = Type.Object(
 /** Either an action for all that the source does, or permissions for its requests. */
 const IntentionRule = Type.Object(
   {
-    source: Type.String({ minLength: 1 }),
-    action: Type.Optional(Action),
-    permissions: Type.Optional(Type.Array(Permission, { minItems: 1, maxItems: 1_000 })),
-    /** What this rule denies is allowed, counted and logged. */
-    dryRun: Type.Boolean({ default: false }),
+    source: Type.String({ minLength: 1, description: "a SPIFFE id; * stands for one whole segment" }),
+    action: Type.Optional(Action("what happens to all calls of that source; not with permissions")),
+    permissions: Type.Optional(
+      Type.Array(Permission, {
+        minItems: 1,
+        maxItems: 1_000,
+        description: "the first that a request meets decides, else the default; where the protocol is tcp they deny",
+      }),
+    ),
+    dryRun: Type.Boolean({ default: false, description: "what this rule denies is let through, counted and logged" }),
   },
   closed,
 );
@@ -37,12 +46,15 @@ const IntentionRule = Type.Object(
  */
 export const IntentionsSchema = Type.Object(
   {
-    default: Action,
-    rules: Type.Array(IntentionRule, { maxItems: 10_000, default: [] }),
-    /** What any rule or the default denies is allowed, counted and logged. */
-    dryRun: Type.Boolean({ default: false }),
+    default: Action("what happens to callers that no rule names, and to requests that no permission names"),
+    rules: Type.Array(IntentionRule, {
+      maxItems: 10_000,
+      default: [],
+      description: "the first whose source is the caller's SPIFFE id decides",
+    }),
+    dryRun: Type.Boolean({ default: false, description: "whatever is denied is let through, counted and logged" }),
   },
-  closed,
+  { ...closed, description: "who may call, and what" },
 );
 
 export type IntentionsConfig = Static<typeof IntentionsSchema>;

@@ -10,7 +10,7 @@ export interface AppModel {
 
 const withoutQuery = (target: string): string => target.split("?", 1)[0] ?? "";
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
   const bytes: number[] = [];
   for (let i = 0; i < text.length; i++) {
     const code = Number.parseInt(text.slice(i + 1, i + 3), 16);
@@ -53,20 +53,20 @@ const cutParameters = (path: string): string =>
 
 export const appModels: readonly AppModel[] = [
   { name: "plain (Express, Fastify's raw url)", read: withoutQuery },
-  { name: "decode (Flask, Rails, ASP.NET)", read: (target) => unescape(withoutQuery(target)) },
+  { name: "decode (Flask, Rails, ASP.NET)", read: (target) => unescaped(withoutQuery(target)) },
   { name: "clean (Go's ServeMux, undecoded)", read: (target) => clean(withoutQuery(target)) },
-  { name: "decode, clean (Go's URL.Path, nginx)", read: (target) => clean(unescape(withoutQuery(target))) },
-  { name: "clean, decode", read: (target) => unescape(clean(withoutQuery(target))) },
-  { name: "decode, resolve dots (WSGI servers)", read: (target) => dotsOnly(unescape(withoutQuery(target))) },
+  { name: "decode, clean (Go's URL.Path, nginx)", read: (target) => clean(unescaped(withoutQuery(target))) },
+  { name: "clean, decode", read: (target) => unescaped(clean(withoutQuery(target))) },
+  { name: "decode, resolve dots (WSGI servers)", read: (target) => dotsOnly(unescaped(withoutQuery(target))) },
   { name: "cut ; (Spring)", read: (target) => cutParameters(withoutQuery(target)) },
   {
     name: "cut ;, decode, clean (Tomcat, Jetty)",
-    read: (target) => clean(unescape(cutParameters(withoutQuery(target)))),
+    read: (target) => clean(unescaped(cutParameters(withoutQuery(target)))),
   },
-  { name: "decode, cut ;, clean", read: (target) => clean(cutParameters(unescape(withoutQuery(target)))) },
-  { name: "decode twice, clean", read: (target) => clean(unescape(unescape(withoutQuery(target)))) },
+  { name: "decode, cut ;, clean", read: (target) => clean(cutParameters(unescaped(withoutQuery(target)))) },
+  { name: "decode twice, clean", read: (target) => clean(unescaped(unescaped(withoutQuery(target)))) },
   {
     name: "decode, \\ as /, clean (IIS)",
-    read: (target) => clean(unescape(withoutQuery(target)).replaceAll("\\", "/")),
+    read: (target) => clean(unescaped(withoutQuery(target)).replaceAll("\\", "/")),
   },
 ];

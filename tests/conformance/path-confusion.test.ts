@@ -33,8 +33,8 @@ afterAll(() => {
   app.stop();
   rmSync(directory, { recursive: true });
   const header = ["rule", "protocol", "sent", "reached the app", "bypasses", "of text compared as it comes"];
-  for (const row of [header, ...table]) console.log(row.join(" | "));
-  console.log(`ATOLL_TEST_SEED=${seed}`);
+  const lines = [header, ...table].map((row) => row.join(" | "));
+  process.stdout.write(`${lines.join("\n")}\nATOLL_TEST_SEED=${seed}\n`);
 });
 
 const callers = { "HTTP/1.1": http1Caller, "HTTP/2": http2Caller } as const;
