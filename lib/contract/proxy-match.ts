@@ -8,9 +8,8 @@ import type { SchemaIssue } from "./schema-issues.ts";
  * intentions. Names and meanings are those of Consul's `service-router` and `service-intentions` and of the Gateway API.
  */
 const closed = { additionalProperties: false } as const;
-const Value = Type.String({ maxLength: 4_096, default: "", description: "what it is compared with" });
-const IgnoreCase = Type.Boolean({ default: false, description: "whether case makes no difference" });
-const how = "how the whole value is compared";
+const Value = (description: string) => Type.String({ maxLength: 4_096, default: "", description });
+const IgnoreCase = Type.Boolean({ default: false, description: "whether a and A are the same" });
 
 /**
  * `exact` is the whole path, `prefix` its beginning as text (Consul's PathPrefix), `path-prefix` its beginning by whole segments
@@ -20,13 +19,12 @@ const how = "how the whole value is compared";
 export const PathMatchSchema = Type.Object(
   {
     type: Type.Enum(["exact", "prefix", "path-prefix", "regex"], {
-      description:
-        "path-prefix: its beginning by whole segments; prefix: as text; regex: an RE2 expression for all of it",
+      description: "the whole path, its beginning as text, its beginning by whole segments, or an RE2 expression",
     }),
-    value: Value,
+    value: Value("begins with /; for regex the expression for the whole path"),
     ignoreCase: IgnoreCase,
   },
-  { ...closed, description: "the path as it is forwarded, normalised and without its query" },
+  { ...closed, description: "the path that is forwarded, without its query" },
 );
 
 /** A field that occurs several times has the value of all, joined by a comma (RFC 9110 section 5.3). `present` needs no value. */
@@ -35,12 +33,14 @@ export const FieldMatchSchema = Type.Object(
     name: Type.String({
       pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
       maxLength: 256,
-      description: "the field's name; several lines of it are one value, joined by commas",
+      description: "of the field, in any case; host is the authority",
     }),
-    type: Type.Enum(["exact", "prefix", "suffix", "contains", "regex", "present"], { description: how }),
-    value: Value,
+    type: Type.Enum(["exact", "prefix", "suffix", "contains", "regex", "present"], {
+      description: "how the value is compared; regex is an RE2 expression for all of it",
+    }),
+    value: Value("what it is compared with; nothing for present"),
     ignoreCase: IgnoreCase,
-    invert: Type.Boolean({ default: false, description: "whether it must not hold; it does not of an absent field" }),
+    invert: Type.Boolean({ default: false, description: "whether it shall not match" }),
   },
   closed,
 );
@@ -48,13 +48,9 @@ export const FieldMatchSchema = Type.Object(
 /** The first parameter of that name counts, decoded; `present` needs no value. */
 export const QueryMatchSchema = Type.Object(
   {
-    name: Type.String({
-      minLength: 1,
-      maxLength: 256,
-      description: "the parameter's name; its first value counts, decoded",
-    }),
-    type: Type.Enum(["exact", "regex", "present"], { description: how }),
-    value: Value,
+    name: Type.String({ minLength: 1, maxLength: 256, description: "of the parameter" }),
+    type: Type.Enum(["exact", "regex", "present"], { description: "how the value is compared" }),
+    value: Value("what it is compared with; nothing for present"),
   },
   closed,
 );
@@ -62,7 +58,7 @@ export const QueryMatchSchema = Type.Object(
 export const MethodsSchema = Type.Array(Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", maxLength: 64 }), {
   maxItems: 64,
   default: [],
-  description: "any of these methods, or all when empty; an upgrade, such as a WebSocket's, is a GET",
+  description: "any of them, all when empty; an upgrade is a GET",
 });
 
 export type PathMatch = Static<typeof PathMatchSchema>;

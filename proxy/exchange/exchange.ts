@@ -52,6 +52,9 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   readonly #startedMs: number;
   #head: RequestHead | undefined;
   #route: RouteEffects | undefined;
+  /** What the policy was asked, to be asked again when its rules change. */
+  #asked: RequestHead | undefined;
+  #policy: RequestPolicy | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
   readonly #request: BodyPipe;
@@ -118,6 +121,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
       return;
     }
     this.#head = canonical;
+    this.#asked = canonical;
+    this.#policy = policy;
     const decision = policy.decide(canonical);
     if (decision.action === "reply") {
       if (decision.reason !== undefined) this.#context.counters.refusals[decision.reason]++;
@@ -171,16 +176,30 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#stream?.abort();
   }
 
+  /** The policy has other rules now: what they do not allow any more ends, however long it has been under way. */
+  recheck(): void {
+    if (this.#isOver || this.#asked === undefined) return;
+    const decision = this.#policy?.decide(this.#asked);
+    if (decision?.action !== "reply") return;
+    this.#context.counters.refusals.denied++;
+    this.#cut(decision);
+  }
+
   /** The client of a gRPC call has given it so much time and no more. */
   onDeadline(): void {
     this.#deadlineSlot = -1;
     if (this.#isOver) return;
     this.#context.counters.refusals.grpc_deadline++;
+    this.#cut(deadlineExceeded);
+  }
+
+  /** Calls the upstream off, and ends the exchange with `reply` or, when a response has begun, in the middle of it. */
+  #cut(reply: LocalReply): void {
     this.#upstream?.cancel(this);
     this.#stream?.abort();
     this.#stream = undefined;
     if (!this.#hasResponse) {
-      this.#reply(deadlineExceeded);
+      this.#reply(reply);
       return;
     }
     this.#end();
