@@ -7,12 +7,9 @@ export function centralSettings(config: ResolvedServiceConfig, problems: string[
     if (given > largest) problems.push(`${name}: ${given} is more than ${largest}, which is used instead`);
     return Math.min(given, largest);
   };
-  if (config.localRequestTimeoutMs > 0) {
-    const given = config.localRequestTimeoutMs;
-    problems.push(`LocalRequestTimeoutMs: ${given} has no effect, this version has no such timeout`);
-  }
   return {
     localConnectTimeoutMs: bounded("LocalConnectTimeoutMs", config.localConnectTimeoutMs, largestMilliseconds),
+    localRequestTimeoutMs: bounded("LocalRequestTimeoutMs", config.localRequestTimeoutMs, largestMilliseconds),
     maxInboundConnections: bounded("MaxInboundConnections", config.maxInboundConnections, largestConnections),
   };
 }

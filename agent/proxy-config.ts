@@ -103,6 +103,7 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
     ...meshRequestRules(input.serviceConfig.mesh),
     ...meshClientCert(input.serviceConfig.mesh),
     connectTimeoutMs: settings.localConnectTimeoutMs ?? (central.localConnectTimeoutMs || defaultConnectTimeoutMs),
+    timeoutMs: settings.localRequestTimeoutMs ?? central.localRequestTimeoutMs,
     ...(settings.localIdleTimeoutMs !== undefined && { streamIdleTimeoutMs: settings.localIdleTimeoutMs }),
     maxConnections: settings.maxInboundConnections ?? (central.maxInboundConnections || defaultMaxConnections),
   };

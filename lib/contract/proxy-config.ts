@@ -6,6 +6,7 @@ import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import { RequestTimeout, RetrySchema } from "./proxy-resilience.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
@@ -42,6 +43,7 @@ const listener = {
     300_000,
     "an HTTP exchange in which nothing moves for so long is ended, as by Envoy's stream_idle_timeout; tunnels are not",
   ),
+  timeoutMs: RequestTimeout,
   requestRules: Type.Object(
     {
       normalise: Type.Boolean({
@@ -147,6 +149,7 @@ const Outbound = Type.Object(
       description: "destinations that routes name beside the listener's own",
     }),
     routes: RoutesSchema,
+    retry: RetrySchema,
     unmatched: UnmatchedSchema,
     maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
   },

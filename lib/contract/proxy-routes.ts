@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { FieldEdits, Fields } from "./proxy-field-edits.ts";
+import { RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
 import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } from "./proxy-match.ts";
 
 /**
@@ -143,6 +144,8 @@ export const RouteSchema = Type.Object(
             maxItems: maxTargets,
             description: "one of these, by chance in proportion to their weights",
           }),
+          timeoutMs: Type.Optional(RouteTimeout),
+          retry: Type.Optional(RouteRetrySchema),
         },
         { ...closed, description: "sends requests on; to the outbound's own cluster when there is no other action" },
       ),

@@ -18,6 +18,7 @@ export interface ProxySettings {
   readonly adminBindAddress: string | undefined;
   readonly adminBindPort: number | undefined;
   readonly localConnectTimeoutMs: number | undefined;
+  readonly localRequestTimeoutMs: number | undefined;
   readonly localIdleTimeoutMs: number | undefined;
   readonly maxInboundConnections: number | undefined;
   readonly maxHeadBytes: number | undefined;
@@ -56,13 +57,13 @@ export function readProxySettings(config: Settings): SettingsReading<ProxySettin
     adminBindAddress: reader.text("admin_bind_address"),
     adminBindPort: reader.port("admin_bind_port"),
     localConnectTimeoutMs: reader.number("local_connect_timeout_ms", largestMilliseconds),
+    localRequestTimeoutMs: reader.number("local_request_timeout_ms", largestMilliseconds),
     localIdleTimeoutMs: reader.numberOrOff("local_idle_timeout_ms", largestMilliseconds),
     maxInboundConnections: reader.number("max_inbound_connections", largestConnections),
     maxHeadBytes: kibibytes === undefined ? undefined : kibibytes * 1024,
     drainTimeoutMs: reader.number("drain_timeout_ms", largestMilliseconds),
     workers: config["workers"] === "auto" ? "auto" : reader.number("workers", largestWorkers, '"auto" or '),
   };
-  reader.refuseOverride("local_request_timeout_ms");
   return { settings, issues: reader.issues, notes: reader.notes };
 }
 
@@ -139,14 +140,6 @@ class SettingsReader {
     if (typeof given === "object" && given !== null && !Array.isArray(given)) return { ...given };
     if (given !== undefined && given !== null) this.#refuse(key, "a map");
     return {};
-  }
-
-  /** A setting of Consul that would change what the proxy does and that it cannot follow. */
-  refuseOverride(key: string): void {
-    const given = this.#count(key, "left out: this version has no such timeout");
-    if (given !== undefined && given > 0) {
-      this.notes.push(`${this.#prefix}${key}: ${given} has no effect, this version has no such timeout`);
-    }
   }
 
   #bounded(key: string, given: number, largest: number): number {

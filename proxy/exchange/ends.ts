@@ -43,6 +43,8 @@ export interface UpstreamStream extends BodySink {
 
 /** A connection that takes requests. */
 export interface UpstreamConnection {
+  /** Stands for where it leads, in `acquire`; undefined where there is nothing to choose. */
+  readonly endpoint?: object | undefined;
   /**
    * Sends a request; `isEnd` when it has no body. What becomes of it is told to `receiver`, never before this returns.
    * Undefined when it takes no more requests, and nothing was sent.
@@ -106,8 +108,9 @@ export interface UpstreamWaiter {
 export interface Upstream {
   /**
    * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. `wantsFresh` asks for a connection
-   * that has carried nothing yet, if there may be one, after one that had turned out to be closed.
+   * that has carried nothing yet, if there may be one, after one that had turned out to be closed. Endpoints in `tried` are
+   * passed over while there are others.
    */
-  acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void;
+  acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried?: readonly object[]): void;
   cancel(waiter: UpstreamWaiter): void;
 }

@@ -1,15 +1,9 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
-import type { BufferedMemory } from "../buffered-memory.ts";
-import { GrpcStatus } from "../message/grpc.ts";
-import {
-  canonicalRequest,
-  canonicalTrailers,
-  type RequestRuleOutcome,
-  type RequestRules,
-} from "../message/request-rules.ts";
-import type { HttpCounters, RequestRefusal } from "../telemetry/http-counters.ts";
+import { canonicalTrailers } from "../message/request-rules.ts";
+import type { FailedTry } from "../resilience/retry-policy.ts";
+import { Attempts } from "./attempts.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
   Downstream,
@@ -21,23 +15,20 @@ import type {
   UpstreamStream,
   UpstreamWaiter,
 } from "./ends.ts";
-import type { Deadlines, Expiring } from "./deadlines.ts";
-import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
-import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
+import type { Expiring } from "./deadlines.ts";
+import type { ExchangeContext } from "./exchange-context.ts";
+import { failureReply, grpcReplyHead, replyHead } from "./local-reply.ts";
+import {
+  admit,
+  badGateway,
+  deadlineExceeded,
+  gatewayTimeout,
+  requestTimeout,
+  timedOut,
+  upstreamLost,
+} from "./own-replies.ts";
+import type { ForwardPolicy, LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
 import { Resends } from "./resends.ts";
-
-/** What the exchanges of one listener share. */
-export interface ExchangeContext {
-  readonly counters: HttpCounters;
-  readonly deadlines: Deadlines;
-  readonly monotonicMs: () => number;
-  readonly random: () => number;
-  /** The rules as they are now; the same object until they change. */
-  readonly rules: () => RequestRules;
-  /** Where a call of gRPC-Web goes: what it is given, or that behind a translation to gRPC. */
-  readonly forGrpcWeb: (upstream: Upstream) => Upstream;
-  readonly memory: BufferedMemory;
-}
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
 const maxInterims = 100;
@@ -65,9 +56,13 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   #hasResponse = false;
   #isOver = false;
   #resends: Resends | undefined;
+  /** Only where the policy has retries. */
+  #attempts: Attempts | undefined;
   #interims = 0;
   /** Of `Deadlines`, or -1. */
   #deadlineSlot = -1;
+  /** From `#startedMs` on: the client's of a gRPC call, or the policy's. */
+  #timeoutMs = Number.POSITIVE_INFINITY;
   /** Something has moved since the last sweep, which says when: so that looking for idle exchanges costs the busy nothing. */
   #hasMoved = true;
   #idleSinceMs = 0;
@@ -100,30 +95,17 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   start(head: RequestHead, isEnd: boolean, policy: RequestPolicy): void {
     this.#isBodyless = isEnd;
     this.#request.hasEnded = isEnd;
-    if (this.#context.memory.isOverloaded) {
-      this.#context.counters.refusals.overload++;
+    const admitted = admit(head, this.#context);
+    if (!("block" in admitted)) {
       this.#head = head;
-      this.#reply(overloaded);
+      this.#context.counters.refusals[admitted.reason]++;
+      this.#reply(admitted.reply);
       return;
     }
-    if (head.isConnect && head.protocol === "") {
-      // A tunnel to wherever the client says: a proxy of a mesh opens none (RFC 9110 section 9.3.6).
-      this.#context.counters.refusals.unsupported_method++;
-      this.#reply(noTunnels);
-      return;
-    }
-    const canonical = canonicalRequest(head, this.#context.rules());
-    if (!("block" in canonical)) {
-      const { reason, reply } = ruleReply(canonical);
-      this.#head = head;
-      this.#context.counters.refusals[reason]++;
-      this.#reply(reply);
-      return;
-    }
-    this.#head = canonical;
-    this.#asked = canonical;
+    this.#head = admitted;
+    this.#asked = admitted;
     this.#policy = policy;
-    const decision = policy.decide(canonical);
+    const decision = policy.decide(admitted);
     if (decision.action === "reply") {
       if (decision.reason !== undefined) this.#context.counters.refusals[decision.reason]++;
       this.#reply(decision);
@@ -131,13 +113,20 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     }
     this.#head = decision.head;
     this.#route = decision.route;
-    this.#forward(decision.upstream, decision.head);
+    this.#forward(decision.upstream, decision.head, decision.policy);
   }
 
-  #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead): void {
+  #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead, policy: ForwardPolicy | undefined): void {
     const isWeb = grpc === "grpc-web" || grpc === "grpc-web-text";
     this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
-    if (grpc !== "" && grpcTimeoutMs > 0) this.#deadlineSlot = this.#context.deadlines.add(grpcTimeoutMs, this);
+    if (grpc !== "" && grpcTimeoutMs > 0) this.#timeoutMs = grpcTimeoutMs;
+    if (policy !== undefined) {
+      if (policy.timeoutMs > 0) this.#timeoutMs = Math.min(this.#timeoutMs, policy.timeoutMs);
+      if (policy.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
+    }
+    if (this.#timeoutMs < Number.POSITIVE_INFINITY) {
+      this.#deadlineSlot = this.#context.deadlines.add(this.#timeoutMs, this);
+    }
     this.#upstream.acquire(this, false);
   }
 
@@ -185,12 +174,32 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#cut(decision);
   }
 
-  /** The client of a gRPC call has given it so much time and no more. */
+  /** The client of a gRPC call, or the policy, has given it so much time and no more. */
   onDeadline(): void {
     this.#deadlineSlot = -1;
-    if (this.#isOver) return;
-    this.#context.counters.refusals.grpc_deadline++;
-    this.#cut(deadlineExceeded);
+    if (!this.#isOver) this.#cut(this.#lateReply());
+  }
+
+  /** The next try begins. */
+  tryAgain(tried: readonly object[]): void {
+    if (!this.#isOver) this.#upstream?.acquire(this, false, tried);
+  }
+
+  /** A try has had its time without a response. */
+  onTryTimeout(): void {
+    this.#upstream?.cancel(this);
+    this.#stream?.abort();
+    this.#stream = undefined;
+    if (this.#retriesFailure("reset")) return;
+    this.#context.counters.refusals.request_timeout++;
+    this.#reply(timedOut);
+  }
+
+  /** Counts a request that has had its time. */
+  #lateReply(): LocalReply {
+    const isClients = this.#head?.grpc !== "" && this.#head?.grpcTimeoutMs === this.#timeoutMs;
+    this.#context.counters.refusals[isClients ? "grpc_deadline" : "request_timeout"]++;
+    return isClients ? deadlineExceeded : timedOut;
   }
 
   /** Calls the upstream off, and ends the exchange with `reply` or, when a response has begun, in the middle of it. */
@@ -209,17 +218,19 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onUpstream(connection: UpstreamConnection): void {
     const head = this.#head;
     if (this.#isOver || head === undefined) return;
-    const stream = connection.send(head, this.#isBodyless, this);
+    const stream = connection.send(head, this.#isBodyless, this.#attempts?.receiver(connection) ?? this);
     if (stream === undefined) {
       this.#upstream?.acquire(this, false);
       return;
     }
     this.#hasMoved = true;
     this.#stream = stream;
+    this.#attempts?.onSent(stream);
     if (!this.#isBodyless) this.onUpstreamWritable();
   }
 
   onNoUpstream(failure: UpstreamFailure): void {
+    if (failure === "connect_failure" && this.#retriesFailure("connect-failure")) return;
     this.#context.counters.refusals[failure]++;
     this.#reply(failureReply(failure));
   }
@@ -231,6 +242,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
+    if (this.#attempts !== undefined && this.#retriesResponse(this.#attempts, head, isEnd)) return;
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     this.#begin(this.#route === undefined ? head : this.#route.editResponse(head), isEnd);
     if (isEnd) this.#finish();
@@ -256,14 +268,16 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     if (this.#hasResponse) {
       this.#end();
       this.#downstream.abort(loss.reason);
-    } else if (this.#isPastDeadline) {
+    } else if (this.#deadlineSlot >= 0 && this.#leftMs <= 0) {
       // The server keeps the time as well, more finely than we do: what it cut off is late, not unavailable.
-      this.#context.counters.refusals.grpc_deadline++;
-      this.#reply(deadlineExceeded);
+      this.#reply(this.#lateReply());
     } else if (this.#canResend(loss)) {
       this.#context.counters.retries++;
+      this.#attempts?.onResend();
       this.#request.rewind();
       this.#resends?.begin(this.#context, () => this.#upstream?.acquire(this, loss.wasReused));
+    } else if (!loss.isMalformed && this.#retriesFailure(loss.isUnprocessed ? "refused-stream" : "reset")) {
+      return;
     } else if (loss.isMalformed) {
       this.#giveUp("malformed_response", badGateway);
     } else {
@@ -279,9 +293,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#endTunnel();
   }
 
-  get #isPastDeadline(): boolean {
-    if (this.#deadlineSlot < 0) return false;
-    return this.#context.monotonicMs() - this.#startedMs >= (this.#head?.grpcTimeoutMs ?? Number.POSITIVE_INFINITY);
+  get #leftMs(): number {
+    return this.#timeoutMs - (this.#context.monotonicMs() - this.#startedMs);
   }
 
   /** Called about once a second: ends what has not moved for too long. Tunnels may be silent as long as their connections. */
@@ -304,6 +317,25 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     if (loss.isMalformed || !this.#request.canRewind || this.#head === undefined) return false;
     this.#resends ??= new Resends();
     return this.#resends.take(loss, this.#head.method);
+  }
+
+  #retriesFailure(failure: FailedTry): boolean {
+    if (this.#head === undefined || !this.#request.canRewind) return false;
+    if (this.#attempts?.takeFailure(failure, this.#head.method, this.#leftMs) !== true) return false;
+    this.#request.rewind();
+    return true;
+  }
+
+  #retriesResponse(attempts: Attempts, head: ResponseHead, isEnd: boolean): boolean {
+    const request = this.#head;
+    if (request === undefined || !this.#request.canRewind || !attempts.takeResponse(head, request, this.#leftMs)) {
+      attempts.onHead();
+      return false;
+    }
+    this.#stream = undefined;
+    attempts.dropResponse(isEnd, this.#isBodyless || this.#request.isDone);
+    this.#request.rewind();
+    return true;
   }
 
   /** Ends the exchange from our side: with an answer, or, after one has begun, by cutting it short. */
@@ -349,6 +381,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#request.drop();
     this.#response.drop();
     this.#resends?.cancel(this.#context.deadlines);
+    this.#attempts?.end();
+    this.#attempts = undefined;
     if (this.#deadlineSlot < 0) return;
     this.#context.deadlines.remove(this.#deadlineSlot, this);
     this.#deadlineSlot = -1;
@@ -363,28 +397,3 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     if (!this.#request.hasEnded || !(this.#isBodyless || this.#request.isDone)) stream?.abort();
   }
 }
-
-/** What the rules for requests answer, and as what it is counted. */
-function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): { reason: RequestRefusal; reply: LocalReply } {
-  switch (outcome.answer) {
-    case "reject":
-      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
-    case "redirect":
-      return {
-        reason: "path_redirect",
-        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
-      };
-    case "last-hop":
-      return { reason: "max_forwards", reply: lastHop };
-  }
-}
-
-const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
-/** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
-const lastHop = textReply(501, "max-forwards reached");
-const overloaded = textReply(503, "overload");
-const noTunnels = textReply(501, "unsupported method");
-const upstreamLost = textReply(503, "upstream connection was lost before the response");
-const badGateway = textReply(502, "upstream response could not be read");
-const gatewayTimeout = textReply(504, "upstream response took too long");
-const requestTimeout = textReply(408, "request took too long");

@@ -1,5 +1,7 @@
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { RetryBudget } from "../resilience/retry-budget.ts";
+import type { RetryPolicy } from "../resilience/retry-policy.ts";
 import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
 
@@ -11,8 +13,22 @@ export type Decision =
       readonly upstream: Upstream;
       readonly head: RequestHead;
       readonly route?: RouteEffects;
+      readonly policy?: ForwardPolicy | undefined;
     }
   | LocalReply;
+
+/** How long a request may take and what is done when it fails; absent where nothing is configured. */
+export interface ForwardPolicy {
+  /** From the head's arrival to the end of the response; 0 is none. */
+  readonly timeoutMs: number;
+  readonly retry: RetryRules | undefined;
+}
+
+/** When a request is tried again; the budget is that of the cluster that it goes to. */
+export interface RetryRules {
+  readonly policy: RetryPolicy;
+  readonly budget: RetryBudget;
+}
 
 /** The route that a request took, and what it does to the response. */
 export interface RouteEffects {

@@ -3,7 +3,7 @@ import type { BufferPool } from "../http2/output-buffer.ts";
 import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
 import type { WriteTurn } from "../transport/outbox.ts";
 import type { Connection } from "../transport/transport.ts";
-import type { ExchangeContext } from "./exchange.ts";
+import type { ExchangeContext } from "./exchange-context.ts";
 import type { RequestPolicy } from "./policy.ts";
 
 /**

@@ -41,9 +41,13 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
     this.#upstream = upstream;
   }
 
-  acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {
+  get endpoint(): object | undefined {
+    return this.#connection?.endpoint;
+  }
+
+  acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried?: readonly object[]): void {
     this.#waiter = waiter;
-    this.#upstream.acquire(this, wantsFresh);
+    this.#upstream.acquire(this, wantsFresh, tried);
   }
 
   cancel(): void {
@@ -61,6 +65,12 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
 
   send(head: RequestHead, isEnd: boolean, receiver: ResponseReceiver): UpstreamStream | undefined {
     this.#receiver = receiver;
+    // What is left of a try before this one is of no use.
+    this.#held = undefined;
+    this.#holdsEnd = false;
+    this.#heldTrailers = undefined;
+    this.#waitingOut = 0;
+    this.#waitingIn = 0;
     this.#decoder = head.grpc === "grpc-web-text" ? new Base64Stream() : undefined;
     this.#isText = wantsText(head);
     this.#stream = this.#connection?.send(grpcRequest(head), isEnd, this);

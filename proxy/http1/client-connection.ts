@@ -85,6 +85,10 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     return nowMs - this.connection.lastActivityMs > this.#keepAliveMs - keepAliveMarginMs;
   }
 
+  get endpoint(): object {
+    return this.#owner;
+  }
+
   /** Whether `isExpiring` can ever be true. */
   get hasExpiry(): boolean {
     return this.#keepAliveMs !== Number.POSITIVE_INFINITY;

@@ -31,6 +31,8 @@ const doubtfulAfterSweeps = 2;
 const keepAlivePingId = 1;
 
 export interface ClientSessionOptions {
+  /** Whose connection it is. */
+  readonly endpoint?: object;
   readonly connection: Connection;
   readonly turn: WriteTurn;
   readonly buffers: BufferPool;
@@ -82,6 +84,10 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
     this.#http2 = new Http2ClientConnection({ limits, pool: buffers, hpack }, this);
     this.#glue.attach(this.#http2);
     this.#http2.start();
+  }
+
+  get endpoint(): object | undefined {
+    return this.#options.endpoint;
   }
 
   get openStreams(): number {

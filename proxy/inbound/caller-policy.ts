@@ -2,7 +2,7 @@ import { type Authorizer, type CallerRules, judgeRequest } from "../authz/intent
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
-import type { Decision, LocalReply, RequestPolicy } from "../exchange/policy.ts";
+import type { Decision, ForwardPolicy, LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import { clientCertElement, type ClientCertRule, type VerifiedCaller } from "../message/forwarded.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { Verdict } from "../message/verdict.ts";
@@ -15,6 +15,8 @@ export interface CallerPolicyOptions {
   readonly onDryRun: (verdict: Verdict, head: RequestHead) => void;
   readonly clientCert: () => ClientCertRule;
   readonly upstream: () => Upstream;
+  /** As it is now; undefined when there is nothing in it. */
+  readonly forward: () => ForwardPolicy | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export class CallerPolicy implements RequestPolicy {
   }
 
   decide(head: RequestHead): Decision {
-    const { authorizer, caller, clientCert, upstream } = this.#options;
+    const { authorizer, caller, clientCert, upstream, forward } = this.#options;
     const current = authorizer();
     if (current !== this.#authorizer) {
       this.#authorizer = current;
@@ -47,7 +49,7 @@ export class CallerPolicy implements RequestPolicy {
     if (verdict.isDryRun) this.#options.onDryRun(verdict, head);
     const rule = clientCert();
     if (rule !== this.#edit.rule) this.#edit = { ...this.#edit, rule };
-    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit) };
+    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit), policy: forward() };
   }
 }
 

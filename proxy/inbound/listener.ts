@@ -6,6 +6,7 @@ import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
 import type { Member } from "../connection-set.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
+import type { ForwardPolicy } from "../exchange/policy.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -28,6 +29,7 @@ export class InboundListener {
   readonly #context: ProxyContext;
   #config: InboundConfig;
   #authorizer: Authorizer;
+  #forward: ForwardPolicy | undefined;
   readonly #dryRuns: DryRunLog;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
@@ -38,6 +40,7 @@ export class InboundListener {
     this.#context = context;
     this.#config = config;
     this.#authorizer = compileIntentions(config.intentions);
+    this.#forward = forwardPolicyOf(config);
     this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
@@ -65,6 +68,7 @@ export class InboundListener {
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
     this.#authorizer = compileIntentions(config.intentions);
+    this.#forward = forwardPolicyOf(config);
     this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
@@ -129,6 +133,7 @@ export class InboundListener {
       },
       clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
+      forward: () => this.#forward,
     });
     return serveHttp({ connection, policy, context: this.serving.http, onClosed });
   }
@@ -187,4 +192,9 @@ export class InboundListener {
     const { host, port } = mustGet(parseHostPort(this.#config.app), "addresses are checked when parsed");
     this.#context.transport.connect({ host, port, timeoutMs: this.#config.connectTimeoutMs, onResult });
   }
+}
+
+/** A caller's proxy retries; ours keeps the time for the application. */
+function forwardPolicyOf({ timeoutMs }: InboundConfig): ForwardPolicy | undefined {
+  return timeoutMs === 0 ? undefined : { timeoutMs, retry: undefined };
 }

@@ -4,6 +4,7 @@ import type { Protocol } from "../../lib/contract/config-entries.ts";
 import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { ProxyContext } from "../proxy-context.ts";
+import { RetryBudget } from "../resilience/retry-budget.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -34,6 +35,7 @@ export class Cluster {
   readonly upstream: PooledUpstream;
   /** Failed attempts to reach an endpoint, by reason. */
   readonly connectFailures = new Map<string, number>();
+  readonly retryBudget: RetryBudget;
   readonly #context: ProxyContext;
   readonly #endpoints: Endpoints;
   #settings: ClusterSettings;
@@ -42,6 +44,7 @@ export class Cluster {
   constructor(context: ProxyContext, settings: ClusterSettings) {
     this.#context = context;
     this.#settings = settings;
+    this.retryBudget = new RetryBudget(context.clock.monotonicMs);
     this.#endpoints = new Endpoints(
       {
         context,

@@ -45,7 +45,7 @@ export class Endpoints implements PoolPicker {
     }
   }
 
-  pick(tried: readonly EndpointPool[]): EndpointPool | undefined {
+  pick(tried: readonly object[]): EndpointPool | undefined {
     const excluded =
       tried.length === 0 ? nothingExcluded : new Set(this.#list.filter(({ pool }) => tried.includes(pool)));
     return pickLeastRequest(this.#list, excluded, this.#random)?.pool;

@@ -3,10 +3,11 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
-import type { RequestPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { compileForwardPolicy } from "../resilience/forward-policy.ts";
 import { Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
@@ -26,6 +27,8 @@ export class OutboundListener {
   #config: OutboundConfig;
   /** Absent while every request goes to the listener's own cluster. */
   #router: Router | undefined;
+  /** For requests that take no route. */
+  #forward: ForwardPolicy | undefined;
 
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
@@ -36,7 +39,7 @@ export class OutboundListener {
     this.#policy = {
       decide: (head) =>
         this.#router === undefined
-          ? { action: "forward", upstream, head: editedForHop(head, noClientCert) }
+          ? { action: "forward", upstream, head: editedForHop(head, noClientCert), policy: this.#forward }
           : this.#router.decide(head),
     };
     this.serving = new Serving({
@@ -51,7 +54,7 @@ export class OutboundListener {
       onIdle: () => this.#clusters.close(),
     });
     this.#clusters.update(config);
-    this.#router = this.#compileRoutes();
+    this.#compile();
   }
 
   get config(): OutboundConfig {
@@ -68,7 +71,7 @@ export class OutboundListener {
     this.#config = config;
     this.#clusters.update(config);
     // Endpoints change often, and routes with all that is remembered about heads seldom.
-    if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#router = this.#compileRoutes();
+    if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#compile();
   }
 
   sweep(nowMs: number): void {
@@ -76,15 +79,22 @@ export class OutboundListener {
     this.#clusters.sweep(nowMs);
   }
 
+  #compile(): void {
+    this.#forward = compileForwardPolicy(this.#config, this.#clusters.own.retryBudget);
+    this.#router = this.#compileRoutes();
+  }
+
   #compileRoutes(): Router | undefined {
-    const { routes, unmatched, requestRules } = this.#config;
+    const { routes, unmatched, requestRules, timeoutMs, retry } = this.#config;
+    const clusterOf = (name = this.#clusters.own.name): Cluster =>
+      mustGet(this.#clusters.find(name), "targets are checked when parsed");
     if (routes.length === 0 && unmatched === "forward") return undefined;
     return new Router({
       routes,
       unmatched,
       rules: requestRules,
-      upstreamOf: (name = this.#clusters.own.name) =>
-        mustGet(this.#clusters.find(name), "targets are checked when parsed").upstream,
+      upstreamOf: (name) => clusterOf(name).upstream,
+      policyOf: (name, own) => compileForwardPolicy({ timeoutMs, retry, ...own }, clusterOf(name).retryBudget),
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
     });
@@ -117,6 +127,13 @@ export class OutboundListener {
 }
 
 /** What the routes of a listener are made of; a cluster that stays under its name stays the same. */
-function routingOf({ routes, unmatched, requestRules, clusters }: OutboundConfig): readonly unknown[] {
-  return [routes, unmatched, requestRules, clusters.map(({ name }) => name)];
+function routingOf({
+  routes,
+  unmatched,
+  requestRules,
+  timeoutMs,
+  retry,
+  clusters,
+}: OutboundConfig): readonly unknown[] {
+  return [routes, unmatched, requestRules, timeoutMs, retry, clusters.map(({ name }) => name)];
 }

@@ -2,10 +2,11 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { Route } from "../../lib/contract/proxy-routes.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
-import type { Decision, LocalReply } from "../exchange/policy.ts";
+import type { Decision, ForwardPolicy, LocalReply } from "../exchange/policy.ts";
 import { FieldEdit } from "../message/field-edit.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { RequestRules } from "../message/request-rules.ts";
+import type { PolicyConfig } from "../resilience/forward-policy.ts";
 import { MessageEdits, ResponseEdits } from "./message-edits.ts";
 import { compilePathRewrite, type PathRewrite, rewriteTarget } from "./path-rewrite.ts";
 import { compileRedirect } from "./redirect.ts";
@@ -24,6 +25,8 @@ export interface RouteActionOptions {
   readonly rules: RequestRules;
   /** Where a cluster's requests go; the listener's own without a name. */
   readonly upstreamOf: (cluster: string | undefined) => Upstream;
+  /** How long requests to a cluster may take and what is done when they fail: what the route says, or its listener. */
+  readonly policyOf: (cluster: string | undefined, own: Partial<PolicyConfig>) => ForwardPolicy | undefined;
   /** What the listener does to every head that it sends on. */
   readonly prepare: (head: RequestHead) => RequestHead;
 }
@@ -54,6 +57,7 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
 
 interface Target {
   readonly upstream: Upstream;
+  readonly policy: ForwardPolicy | undefined;
   readonly requestEdits: MessageEdits;
   /** Absent for requests that no route matches. */
   readonly route?: ResponseEdits;
@@ -81,10 +85,12 @@ export class ForwardAction implements RouteAction {
   }
 
   static of({ name, match, forward, rewrite, ...edits }: Route, options: RouteActionOptions): ForwardAction {
-    const { targets } = mustGet(forward, "a route has its action written out");
+    const { targets, timeoutMs, retry } = mustGet(forward, "a route has its action written out");
+    const own = { ...(timeoutMs !== undefined && { timeoutMs }), ...(retry !== undefined && { retry }) };
     return new ForwardAction(
       targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
         upstream: options.upstreamOf(cluster),
+        policy: options.policyOf(cluster, own),
         requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
         route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
       })),
@@ -96,7 +102,8 @@ export class ForwardAction implements RouteAction {
 
   /** To the listener's own cluster, as it is. */
   static plain(options: RouteActionOptions): ForwardAction {
-    const target = { upstream: options.upstreamOf(undefined), requestEdits: new MessageEdits([]) };
+    const [upstream, policy] = [options.upstreamOf(undefined), options.policyOf(undefined, {})];
+    const target = { upstream, policy, requestEdits: new MessageEdits([]) };
     return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
   }
 
@@ -105,12 +112,12 @@ export class ForwardAction implements RouteAction {
   }
 
   decide(head: RequestHead, choice: number): Decision {
-    const { upstream, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
+    const { upstream, policy, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
     const edited = this.#edited(this.#options.prepare(head), requestEdits);
     if (edited === undefined) return badRewrite;
     if (head.block.isShared) edited.block.isShared = true;
-    if (route === undefined) return { action: "forward", upstream, head: edited };
-    return { action: "forward", upstream, head: edited, route };
+    if (route === undefined) return { action: "forward", upstream, head: edited, policy };
+    return { action: "forward", upstream, head: edited, route, policy };
   }
 
   /** The head itself when nothing is changed. */

@@ -31,12 +31,15 @@ export const requestRefusals = [
   "malformed_response",
   "stream_idle_timeout",
   "grpc_deadline",
+  "request_timeout",
 ] as const;
 export type RequestRefusal = (typeof requestRefusals)[number];
 
 export class HttpCounters {
   requests = 0;
   retries = 0;
+  /** Retries that the budget did not allow. */
+  retriesOverBudget = 0;
   /** Let through though a rule that is tried out would have denied them. */
   dryRunDenials = 0;
   /** Responses by class: index 1 for 1xx ... 5 for 5xx. */

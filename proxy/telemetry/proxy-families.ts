@@ -57,8 +57,13 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
     ),
     counter(
       "atoll_proxy_retries_total",
-      "Requests sent again on a fresh connection.",
+      "Requests sent again.",
       listeners.map((l) => sample(l, l.serving.counters.retries)),
+    ),
+    counter(
+      "atoll_proxy_retries_over_budget_total",
+      "Requests not sent again because the retry budget was used up.",
+      listeners.map((l) => sample(l, l.serving.counters.retriesOverBudget)),
     ),
     counter(
       "tcp_open_total",

@@ -268,6 +268,7 @@ export class EndpointPool implements ClientOwner {
   #startSession(connection: Connection): ClientSession {
     const { turn, buffers, monotonicMs, hpack, isKeptAlive, limits } = this.#options;
     const session: ClientSession = new ClientSession({
+      endpoint: this,
       connection,
       turn,
       buffers,

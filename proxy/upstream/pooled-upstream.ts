@@ -3,7 +3,7 @@ import type { EndpointPool, Opened } from "./endpoint-pool.ts";
 
 /** Chooses the pool for a request; `tried` are those that have just failed to serve it. */
 export interface PoolPicker {
-  pick(tried: readonly EndpointPool[]): EndpointPool | undefined;
+  pick(tried: readonly object[]): EndpointPool | undefined;
 }
 
 export interface PooledUpstreamOptions {
@@ -17,7 +17,7 @@ export interface PooledUpstreamOptions {
 const maxConnectAttempts = 3;
 /** Requests that wait for room; Envoy's max_pending_requests. */
 export const maxWaiting = 1_024;
-const nothingTried: readonly EndpointPool[] = [];
+const nothingTried: readonly object[] = [];
 
 /**
  * Finds a connection for each request: one of the picked pool at once, else a new one. A failed attempt has sent nothing, so
@@ -48,8 +48,9 @@ export class PooledUpstream implements Upstream {
     return this.#waiting.size === 0 && this.#opening.size === 0;
   }
 
-  acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {
-    const pool = this.#options.picker.pick(nothingTried);
+  acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried = nothingTried): void {
+    const { picker } = this.#options;
+    const pool = picker.pick(tried) ?? (tried.length > 0 ? picker.pick(nothingTried) : undefined);
     if (pool === undefined) {
       waiter.onNoUpstream("no_healthy_upstream");
       return;

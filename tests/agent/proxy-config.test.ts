@@ -1,3 +1,5 @@
+import Value from "typebox/value";
+import { RetrySchema } from "../../lib/contract/proxy-resilience.ts";
 import { describe, expect, test } from "bun:test";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
 import type { RequestNormalization } from "../../lib/contract/config-entries.ts";
@@ -5,6 +7,8 @@ import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
 import type { ServiceInstance } from "../../lib/contract/catalog.ts";
 import { instance, intention, serviceConfig, sidecar, upstream } from "./sidecar-fixtures.ts";
 import { defaultRequestRules } from "../../proxy/message/request-rules.ts";
+
+const defaultRetry = Value.Parse(RetrySchema, Value.Default(RetrySchema, {}));
 
 const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
 
@@ -55,6 +59,7 @@ describe("inbound", () => {
         grpcWeb: true,
         connectTimeoutMs: 1_500,
         idleTimeoutMs: 3_600_000,
+        timeoutMs: 0,
         streamIdleTimeoutMs: 300_000,
         upstreamIdleTimeoutMs: 55_000,
         maxConnections: 7,
@@ -145,6 +150,13 @@ describe("inbound", () => {
     ]);
   });
 
+  test("the time of a request is the registration's, else the servers'", () => {
+    const central = serviceConfig({ localRequestTimeoutMs: 5_000 });
+    const timeoutOf = (config: Readonly<Record<string, unknown>>) =>
+      compute({ serviceConfig: central, sidecar: sidecar({ proxy: { Config: config } }) }).config.inbound[0]?.timeoutMs;
+    expect([timeoutOf({}), timeoutOf({ local_request_timeout_ms: 700 })]).toEqual([5_000, 700]);
+  });
+
   test("an idle timeout that is turned off is as long as can be had", () => {
     const settings = { local_idle_timeout_ms: 0 };
     const { config, problems } = compute({ sidecar: sidecar({ proxy: { Config: settings } }) });
@@ -164,8 +176,8 @@ describe("inbound", () => {
     });
     const [inbound] = config.inbound;
     expect([inbound?.connectTimeoutMs, inbound?.maxConnections]).toEqual([86_400_000, 1_000_000]);
+    expect(inbound?.timeoutMs).toBe(5);
     expect(problems).toEqual([
-      "LocalRequestTimeoutMs: 5 has no effect, this version has no such timeout",
       "LocalConnectTimeoutMs: 86400001 is more than 86400000, which is used instead",
       "MaxInboundConnections: 1000001 is more than 1000000, which is used instead",
     ]);
@@ -264,6 +276,8 @@ describe("outbound", () => {
         grpcWeb: true,
         connectTimeoutMs: 250,
         idleTimeoutMs: 3_600_000,
+        timeoutMs: 0,
+        retry: defaultRetry,
         streamIdleTimeoutMs: 300_000,
         upstreamIdleTimeoutMs: 55_000,
         maxConnections: 65_536,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readProxySettings, readUpstreamSettings, settingsProblems } from "../../../lib/contract/proxy-settings.ts";
+import { readProxySettings, readUpstreamSettings } from "../../../lib/contract/proxy-settings.ts";
 
 const unset = {
   protocol: undefined,
@@ -8,6 +8,7 @@ const unset = {
   adminBindAddress: undefined,
   adminBindPort: undefined,
   localConnectTimeoutMs: undefined,
+  localRequestTimeoutMs: undefined,
   localIdleTimeoutMs: undefined,
   maxInboundConnections: undefined,
   maxHeadBytes: undefined,
@@ -25,6 +26,7 @@ describe("the settings of a proxy", () => {
       admin_bind_port: 65_535,
       local_connect_timeout_ms: 1,
       local_idle_timeout_ms: 2,
+      local_request_timeout_ms: 7,
       max_inbound_connections: 3,
       max_request_headers_kb: 4,
       drain_timeout_ms: 5,
@@ -38,6 +40,7 @@ describe("the settings of a proxy", () => {
       adminBindAddress: "127.0.0.9",
       adminBindPort: 65_535,
       localConnectTimeoutMs: 1,
+      localRequestTimeoutMs: 7,
       localIdleTimeoutMs: 2,
       maxInboundConnections: 3,
       maxHeadBytes: 4_096,
@@ -82,7 +85,7 @@ describe("the settings of a proxy", () => {
     ["max_request_headers_kb", [60], "must be a whole number from 1 to 1024, found [60]"],
     ["drain_timeout_ms", {}, `${milliseconds} {}`],
     ["workers", "many", 'must be "auto" or a whole number from 1 to 256, found "many"'],
-    ["local_request_timeout_ms", "15s", 'must be left out: this version has no such timeout, found "15s"'],
+    ["local_request_timeout_ms", "15s", `${milliseconds} "15s"`],
   ])("name what is wrong: %s %p", (key, value, message) => {
     const { settings, issues } = readProxySettings({ [key]: value });
     expect(issues).toEqual([{ path: key, message }]);
@@ -91,6 +94,7 @@ describe("the settings of a proxy", () => {
 
   test.each([
     ["local_connect_timeout_ms", "localConnectTimeoutMs", 86_400_000],
+    ["local_request_timeout_ms", "localRequestTimeoutMs", 86_400_000],
     ["local_idle_timeout_ms", "localIdleTimeoutMs", 86_400_000],
     ["max_inbound_connections", "maxInboundConnections", 1_000_000],
     ["drain_timeout_ms", "drainTimeoutMs", 86_400_000],
@@ -106,13 +110,6 @@ describe("the settings of a proxy", () => {
       issues: [],
       notes: [`${key}: ${largest + 1} is more than ${largest}, which is used instead`],
     });
-  });
-
-  test("that Consul has and this version has not are said", () => {
-    const reading = readProxySettings({ local_request_timeout_ms: 15_000 });
-    expect(settingsProblems("Proxy.Config", reading)).toEqual([
-      "Proxy.Config.local_request_timeout_ms: 15000 has no effect, this version has no such timeout",
-    ]);
   });
 });
 

@@ -79,6 +79,7 @@ export function routerOf(routes: readonly unknown[], options: TestRouterOptions 
     unmatched,
     rules,
     upstreamOf: (cluster = "web") => new NamedUpstream(cluster),
+    policyOf: () => undefined,
     prepare: (head) => head,
     random,
   });

@@ -1,8 +1,11 @@
 import { defaultProxyLimits, type ProxyLimits } from "../../../lib/contract/proxy-limits.ts";
+import Value from "typebox/value";
+import { type RetryConfig, RetrySchema } from "../../../lib/contract/proxy-resilience.ts";
 import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
-import { Exchange, type ExchangeContext } from "../../../proxy/exchange/exchange.ts";
+import { Exchange } from "../../../proxy/exchange/exchange.ts";
+import type { ExchangeContext } from "../../../proxy/exchange/exchange-context.ts";
 import { HpackDecoder } from "../../../proxy/http2/hpack/decoder.ts";
 import { clientPreface, FrameType } from "../../../proxy/http2/frame-types.ts";
 import { BufferPool } from "../../../proxy/http2/output-buffer.ts";
@@ -14,6 +17,9 @@ import { HttpCounters } from "../../../proxy/telemetry/http-counters.ts";
 import { type MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
 import { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import { EndpointPool } from "../../../proxy/upstream/endpoint-pool.ts";
+import type { ForwardPolicy } from "../../../proxy/exchange/policy.ts";
+import { compileForwardPolicy, type PolicyConfig } from "../../../proxy/resilience/forward-policy.ts";
+import { RetryBudget } from "../../../proxy/resilience/retry-budget.ts";
 import { PooledUpstream } from "../../../proxy/upstream/pooled-upstream.ts";
 import { createVirtualClock } from "../../fakes/virtual-clock.ts";
 import { data, framesIn, headers, type SentFrame, settings, settingsAck } from "../http2/frames.ts";
@@ -27,6 +33,15 @@ export interface UpstreamWorldOptions {
   /** Requests wait for them. */
   readonly awaitsGreeting?: boolean;
   readonly limits?: Partial<ProxyLimits["connections"]>;
+  /** Of every request. */
+  readonly policy?: Partial<PolicyConfig>;
+}
+
+const noRetries = retryConfig({});
+
+/** A retry policy in which `given` is said. */
+export function retryConfig(given: object): RetryConfig {
+  return Value.Parse(RetrySchema, Value.Default(RetrySchema, given));
 }
 
 /** Exchanges on one side, servers written by hand on the other, pools in between; time and network move when told. */
@@ -58,12 +73,16 @@ export class UpstreamWorld {
   /** The endpoints that requests may go to, in the order in which they are preferred. */
   choice: EndpointPool[];
   readonly upstream: PooledUpstream;
+  readonly budget = new RetryBudget(() => this.clock.monotonicMs());
+  readonly policy: ForwardPolicy | undefined;
   readonly attempts: number[] = [];
   ungreeted = 0;
   readonly #options: UpstreamWorldOptions;
 
   constructor(options: UpstreamWorldOptions) {
     this.#options = options;
+    const { timeoutMs = 0, retry = noRetries } = options.policy ?? {};
+    this.policy = compileForwardPolicy({ timeoutMs, retry }, this.budget);
     this.upstream = new PooledUpstream({
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,
@@ -173,7 +192,7 @@ export class Asked implements Downstream {
     const head = checkRequest(new FieldBlock([...fields, ...length]));
     if (!(head instanceof RequestHead)) throw new Error(head);
     this.exchange.start(head, body === undefined, {
-      decide: () => ({ action: "forward", upstream: world.upstream, head }),
+      decide: () => ({ action: "forward", upstream: world.upstream, head, policy: world.policy }),
     });
     if (body === undefined) return;
     const bytes = Buffer.from(body);
