@@ -184,6 +184,10 @@ export function completeRoutes(routes: readonly Route[], ownCluster: string): Ro
     if (route.redirect !== undefined || route.reply !== undefined) return { ...route, name };
     const empty = { set: [], add: [], remove: [] };
     const targets = route.forward?.targets ?? [{ weight: 1, requestHeaders: empty, responseHeaders: empty }];
-    return { ...route, name, forward: { targets: targets.map((target) => ({ cluster: ownCluster, ...target })) } };
+    return {
+      ...route,
+      name,
+      forward: { ...route.forward, targets: targets.map((target) => ({ cluster: ownCluster, ...target })) },
+    };
   });
 }
