@@ -5,6 +5,7 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import { ProxyTelemetrySchema, telemetryIssues } from "./proxy-telemetry.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
 
@@ -136,6 +137,7 @@ export const ProxyConfigSchema = Type.Object(
     outbound: Type.Array(Outbound, { maxItems: 10_000, default: [] }),
     admin: Type.Object({ listen: Address }, closed),
     limits: ProxyLimitsSchema,
+    telemetry: ProxyTelemetrySchema,
     /** How long connections may go on that have no moment to end them: of listeners that left, and of all when the proxy ends. */
     drainTimeoutMs: Milliseconds(30_000),
     /** Processes that share the listeners: a number, or `auto` for one per core. Read when the proxy starts. */
@@ -165,6 +167,7 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
+    ...telemetryIssues(candidate.telemetry, "telemetry"),
   ];
   return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
 }

@@ -1,0 +1,148 @@
+import { Type } from "typebox";
+import type { Static } from "typebox";
+import Value from "typebox/value";
+import { readAccessLogFormat } from "./access-log-format.ts";
+import type { SchemaIssue } from "./schema-issues.ts";
+
+/**
+ * What a proxy tells of its requests: the `telemetry` of its document. Everything is off by default, and what is off costs a request
+ * nothing; the counters of listeners under `/metrics` are there in any case.
+ */
+const closed = { additionalProperties: false, default: {} } as const;
+const Format = (fallback: string) => Type.String({ maxLength: 8_192, default: fallback });
+
+/** What Consul and Envoy write when nobody says what. */
+export const defaultTextFormat =
+  '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% %DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_PEER_URI_SAN% %ROUTE_NAME%';
+/** The keys are Consul's, without those of which this proxy knows nothing, and with the caller and the trace. */
+export const defaultJsonFormat: Readonly<Record<string, string>> = {
+  start_time: "%START_TIME%",
+  route_name: "%ROUTE_NAME%",
+  method: "%REQ(:METHOD)%",
+  path: "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+  protocol: "%PROTOCOL%",
+  response_code: "%RESPONSE_CODE%",
+  response_flags: "%RESPONSE_FLAGS%",
+  response_code_details: "%RESPONSE_CODE_DETAILS%",
+  bytes_received: "%BYTES_RECEIVED%",
+  bytes_sent: "%BYTES_SENT%",
+  duration: "%DURATION%",
+  upstream_service_time: "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+  x_forwarded_for: "%REQ(X-FORWARDED-FOR)%",
+  user_agent: "%REQ(USER-AGENT)%",
+  request_id: "%REQ(X-REQUEST-ID)%",
+  authority: "%REQ(:AUTHORITY)%",
+  upstream_host: "%UPSTREAM_HOST%",
+  upstream_cluster: "%UPSTREAM_CLUSTER%",
+  downstream_remote_address: "%DOWNSTREAM_REMOTE_ADDRESS%",
+  downstream_peer: "%DOWNSTREAM_PEER_URI_SAN%",
+  trace_id: "%TRACE_ID%",
+};
+
+const AccessLogSchema = Type.Object(
+  {
+    enabled: Type.Boolean({ default: false }),
+    format: Type.Enum(["json", "text"], { default: "json" }),
+    /** `stdout`, `stderr`, or the absolute path of a file, which is made with mode 0600 and opened again after it was moved away. */
+    path: Type.String({ pattern: "^(?:stdout|stderr|/.{1,4000})$", default: "stdout" }),
+    /** One key per operator or text; a value of one operator alone keeps its type, and is null when absent. */
+    jsonFormat: Type.Record(Type.String({ minLength: 1, maxLength: 128 }), Format(""), {
+      maxProperties: 64,
+      default: { ...defaultJsonFormat },
+    }),
+    textFormat: Format(defaultTextFormat),
+    /** Of all requests, by chance. */
+    sample: Type.Number({ minimum: 0, maximum: 1, default: 1 }),
+    /** Only requests with a status of 400 and more or none, a gRPC status other than 0, or a response flag. */
+    onlyErrors: Type.Boolean({ default: false }),
+    /** Lines that wait for a slow file or reader; what is more is dropped and counted. */
+    maxWaitingBytes: Type.Integer({ minimum: 4_096, maximum: 1 << 30, default: 1 << 20 }),
+  },
+  closed,
+);
+
+export const metricNames = ["own", "linkerd", "istio"] as const;
+
+const MetricsSchema = Type.Object(
+  {
+    /**
+     * Golden metrics by caller, route and status, under these names: `own` is `atoll_proxy_request...`. With `linkerd` they take the place
+     * of the listeners' totals, which have Linkerd's names as well.
+     */
+    names: Type.Array(Type.Enum([...metricNames]), { maxItems: metricNames.length, uniqueItems: true, default: [] }),
+    /** Combinations of labels at most, all processes together; a histogram is one of them. What is more is one of `overflow`. */
+    maxSeries: Type.Integer({ minimum: 1, maximum: 100_000, default: 1_000 }),
+    /** A combination that no request has had for so long is forgotten; Linkerd's default. */
+    idleExpiryMs: Type.Integer({ minimum: 1_000, maximum: 86_400_000, default: 600_000 }),
+  },
+  closed,
+);
+
+const TracingSchema = Type.Object(
+  {
+    /** W3C `traceparent` and `tracestate`: each proxy is a span of its own. Off, they go through like any other field. */
+    propagate: Type.Boolean({ default: false }),
+    /** Of the traces that begin here; one that comes with a request has been decided about. Istio's default. */
+    sample: Type.Number({ minimum: 0, maximum: 1, default: 0.01 }),
+    /** Where sampled spans go, OTLP over HTTP in JSON; `/v1/traces` is added to a URL without a path. None are exported without it. */
+    otlpEndpoint: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048 })),
+    /** `service.name` of the spans; by default the service of the leaf certificate. */
+    serviceName: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
+    /** Spans that wait for the collector; what is more is dropped and counted. */
+    maxWaitingSpans: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 2_048 }),
+  },
+  closed,
+);
+
+const TapSchema = Type.Object(
+  {
+    /** Readers of `/tap` at once. */
+    maxReaders: Type.Integer({ minimum: 0, maximum: 64, default: 8 }),
+    /** For each of them; what is more is dropped, counted and told. */
+    maxLinesPerSecond: Type.Integer({ minimum: 1, maximum: 10_000, default: 100 }),
+  },
+  closed,
+);
+
+export const ProxyTelemetrySchema = Type.Object(
+  { accessLog: AccessLogSchema, metrics: MetricsSchema, tracing: TracingSchema, tap: TapSchema },
+  closed,
+);
+
+export type ProxyTelemetryConfig = Static<typeof ProxyTelemetrySchema>;
+export type AccessLogConfig = ProxyTelemetryConfig["accessLog"];
+export type MetricsConfig = ProxyTelemetryConfig["metrics"];
+export type TracingConfig = ProxyTelemetryConfig["tracing"];
+export type TapConfig = ProxyTelemetryConfig["tap"];
+
+/** The telemetry of a document that says nothing about it. */
+export const defaultTelemetry: ProxyTelemetryConfig = Value.Parse(
+  ProxyTelemetrySchema,
+  Value.Default(ProxyTelemetrySchema, {}),
+);
+
+/** What a schema cannot say: whether formats and URLs can be used. `path` is where the section stands. */
+export function telemetryIssues({ accessLog, tracing }: ProxyTelemetryConfig, path: string): SchemaIssue[] {
+  const formats: [string, string][] = [
+    [`${path}.accessLog.textFormat`, accessLog.textFormat],
+    ...Object.entries(accessLog.jsonFormat).map(([key, format]): [string, string] => [
+      `${path}.accessLog.jsonFormat.${key}`,
+      format,
+    ]),
+  ];
+  const issues = formats.flatMap(([where, format]) => {
+    const reading = readAccessLogFormat(format);
+    return reading.ok ? [] : [{ path: where, message: reading.problem }];
+  });
+  const { otlpEndpoint } = tracing;
+  if (otlpEndpoint !== undefined && !isCollectorUrl(otlpEndpoint)) {
+    const message = `must be an http or https URL without a user or password, found ${JSON.stringify(otlpEndpoint)}`;
+    issues.push({ path: `${path}.tracing.otlpEndpoint`, message });
+  }
+  return issues;
+}
+
+function isCollectorUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return (url?.protocol === "http:" || url?.protocol === "https:") && url.username === "" && url.password === "";
+}
