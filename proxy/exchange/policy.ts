@@ -4,7 +4,15 @@ import type { Upstream } from "./ends.ts";
 /** What happens to a request. */
 export type Decision =
   /** `head` is what the upstream gets: the one that came, or an edited one. */
-  { readonly action: "forward"; readonly upstream: Upstream; readonly head: RequestHead } | LocalReply;
+  | {
+      readonly action: "forward";
+      readonly upstream: Upstream;
+      readonly head: RequestHead;
+      /** For those who watch: the names of the route and of the cluster that were chosen. */
+      readonly route?: string;
+      readonly cluster?: string;
+    }
+  | LocalReply;
 
 /** An answer of our own. */
 export interface LocalReply {

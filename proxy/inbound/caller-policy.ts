@@ -14,6 +14,8 @@ export interface CallerPolicyOptions {
   readonly upstream: () => Upstream;
 }
 
+/** As Consul calls it in Envoy's configuration. */
+const localCluster = "local_app";
 const denied = textReply(403, "RBAC: access denied");
 
 /**
@@ -42,6 +44,6 @@ export class CallerPolicy implements RequestPolicy {
     if (!this.#isAllowed) return denied;
     const rule = clientCert();
     if (rule !== this.#edit.rule) this.#edit = { ...this.#edit, rule };
-    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit) };
+    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit), cluster: localCluster };
   }
 }

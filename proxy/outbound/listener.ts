@@ -29,12 +29,18 @@ export class OutboundListener {
     const { upstream } = this.#clusters.own;
     // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
     this.#policy = {
-      decide: (head) => ({ action: "forward", upstream, head: editedForHop(head, noClientCert) }),
+      decide: (head) => ({
+        action: "forward",
+        upstream,
+        head: editedForHop(head, noClientCert),
+        cluster: this.#config.service,
+      }),
     };
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
+      observer: context.telemetry.watch("outbound", () => this.#config),
       serve: (connection, onClosed) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, onClosed)

@@ -2,6 +2,7 @@ import { errorMessage } from "../../lib/base/errors.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { DataPlane } from "../data-plane.ts";
 import type { MemoryUsage } from "../telemetry/proxy-families.ts";
+import { systemOutputs } from "../telemetry/system-outputs.ts";
 import { createBunTransport } from "../transport/bun.ts";
 import { loadIdentity } from "../transport/identity.ts";
 import { type FromWorker, isToWorker, type ToWorker } from "./messages.ts";
@@ -38,6 +39,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
           transport,
           loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
           memoryUsage: options.memoryUsage,
+          outputs: systemOutputs(runtime.clock),
           sharing: "join",
           processes: 1,
         },
