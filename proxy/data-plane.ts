@@ -72,6 +72,8 @@ export class DataPlane {
       telemetry: new ProxyTelemetry({
         ...options.runtime,
         outputs: options.outputs,
+        ownUri: () => this.#identity.spiffeUri,
+        processes: options.processes,
         atEndOfTurn: (callback) => options.transport.atEndOfTurn(callback),
       }),
     };
@@ -121,8 +123,8 @@ export class DataPlane {
   }
 
   families(): Family[] {
-    const golden = this.context.telemetry.families();
-    const own = proxyFamilies({
+    const told = this.context.telemetry.families();
+    const totals = proxyFamilies({
       listeners: this.#listeners.all,
       configVersion: this.#version,
       certificateExpiryMs: this.#identity.notAfterMs,
@@ -130,7 +132,9 @@ export class DataPlane {
       bufferedBytes: this.context.memory.totalBytes,
       maxBufferedBytes: this.#limits.memory.maxBufferedBytes,
     });
-    return [...own, ...golden];
+    // A family with more labels takes the place of the totals of the same name.
+    const names = new Set(told.map(({ name }) => name));
+    return [...totals.filter(({ name }) => !names.has(name)), ...told];
   }
 
   /** Stops accepting, lets what is under way finish, and resolves when all is done or the deadline has passed. */

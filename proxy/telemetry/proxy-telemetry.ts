@@ -1,12 +1,22 @@
-import type { ProxyTelemetryConfig } from "../../lib/contract/proxy-telemetry.ts";
+import { defaultTelemetry, type ProxyTelemetryConfig } from "../../lib/contract/proxy-telemetry.ts";
 import type { ExchangeObserver, Observation } from "../exchange/observation.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import { AccessLog, type AccessLogOptions } from "./access-log/access-log.ts";
 import type { Family } from "./exposition.ts";
+import { goldenFamilies, type NameSet } from "./golden/golden-families.ts";
+import { SeriesTable } from "./golden/series-table.ts";
 import { type Direction, type ListenerFacts, ListenerObserver, type RequestWatcher } from "./listener-observer.ts";
 import { telemetryFamilies } from "./telemetry-families.ts";
 
-export type ProxyTelemetryOptions = AccessLogOptions;
+export interface ProxyTelemetryOptions extends AccessLogOptions {
+  /** The SPIFFE URI of this proxy as it is now. */
+  readonly ownUri: () => string;
+  /** Processes that divide the budget of series, this one included. */
+  readonly processes: number;
+}
+
+/** Between two looks for series that nobody uses any more. */
+const expiryIntervalMs = 10_000;
 
 /**
  * The door of this folder for those who serve requests: what one process tells of them beyond its counters. Each part is off until the
@@ -15,6 +25,9 @@ export type ProxyTelemetryOptions = AccessLogOptions;
 export class ProxyTelemetry implements RequestWatcher {
   readonly #options: ProxyTelemetryOptions;
   readonly #accessLog: AccessLog;
+  readonly #series = new SeriesTable(defaultTelemetry.metrics);
+  #names: readonly NameSet[] = [];
+  #expiredAtMs = 0;
   #isWatching = false;
 
   constructor(options: ProxyTelemetryOptions) {
@@ -24,7 +37,10 @@ export class ProxyTelemetry implements RequestWatcher {
 
   apply(config: ProxyTelemetryConfig): void {
     this.#accessLog.apply(config.accessLog);
-    this.#isWatching = this.#accessLog.isOn;
+    const { names, maxSeries, idleExpiryMs } = config.metrics;
+    this.#names = names;
+    this.#series.setLimits({ maxSeries: Math.max(1, Math.floor(maxSeries / this.#options.processes)), idleExpiryMs });
+    this.#isWatching = this.#accessLog.isOn || names.length > 0;
   }
 
   /** Who watches the requests of a listener: asked for each of them. */
@@ -42,17 +58,25 @@ export class ProxyTelemetry implements RequestWatcher {
   }
 
   ended(observation: Observation, from: ListenerObserver): void {
+    if (this.#names.length > 0) this.#series.count(observation, from);
+    if (!this.#accessLog.isOn) return;
     const startedWallMs = this.#options.clock.nowMs() - (observation.endedMs - observation.startedMs);
-    if (this.#accessLog.isOn) this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
+    this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
   }
 
   /** Called about once a second. */
-  sweep(_nowMs: number): void {
+  sweep(nowMs: number): void {
     this.#accessLog.refresh();
+    if (nowMs - this.#expiredAtMs < expiryIntervalMs) return;
+    this.#expiredAtMs = nowMs;
+    this.#series.sweep(nowMs);
   }
 
   families(): Family[] {
-    return telemetryFamilies({ accessLog: this.#accessLog.counts });
+    return [
+      ...goldenFamilies(this.#names, this.#series.all(), this.#options.ownUri()),
+      ...telemetryFamilies({ accessLog: this.#accessLog.counts, series: this.#series }),
+    ];
   }
 
   /** Resolves when what was told so far is where it should go, or has been given up. */

@@ -36,6 +36,11 @@ const flags: Readonly<Record<string, string>> = {
 };
 /** The same when it had been sent more than once: then retries were exhausted as well. */
 const retried: Readonly<Record<string, string>> = { UF: "UF,URX", UC: "UC,URX" };
+/** All texts that `responseFlags` returns, the empty one first. */
+export const flagTexts: readonly string[] = [
+  ...new Set(["", "DC", ...Object.values(flags), ...Object.values(retried)]),
+];
+
 const longNames: Readonly<Record<string, string>> = {
   DC: "DownstreamConnectionTermination",
   DPE: "DownstreamProtocolError",

@@ -3,16 +3,29 @@ import type { Family } from "./exposition.ts";
 
 export interface TelemetryReadings {
   readonly accessLog: LineCounts;
+  /** Combinations of labels that have a series of their own, and requests that had none. */
+  readonly series: { readonly size: number; readonly overflowed: number };
 }
 
 /** What telemetry says of itself: how much was told, and how much had to be dropped. */
-export function telemetryFamilies({ accessLog }: TelemetryReadings): Family[] {
+export function telemetryFamilies({ accessLog, series }: TelemetryReadings): Family[] {
   return [
     counter("atoll_proxy_access_log_lines_total", "Lines of the access log that were written.", accessLog.written),
     counter(
       "atoll_proxy_access_log_dropped_total",
       "Lines of the access log that its output did not take in time, or not at all.",
       accessLog.dropped,
+    ),
+    {
+      name: "atoll_proxy_metric_series",
+      help: "Combinations of labels that the golden metrics have now.",
+      type: "gauge",
+      samples: [{ labels: {}, value: series.size }],
+    },
+    counter(
+      "atoll_proxy_metric_series_overflow_total",
+      "Requests counted under overflow, since there were as many series as there may be.",
+      series.overflowed,
     ),
   ];
 }

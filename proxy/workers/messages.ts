@@ -9,6 +9,8 @@ export type ToWorker =
       readonly config: ProxyConfig;
       /** What the main process was given where the configuration asks for any port. */
       readonly ports: Readonly<Record<string, number>>;
+      /** How many there are, the main one included. */
+      readonly processes: number;
     }
   | { readonly type: "metrics" }
   | { readonly type: "drain"; readonly drainMs: number };

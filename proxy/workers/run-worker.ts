@@ -31,7 +31,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const transport = createBunTransport(runtime.clock);
   const ending = Promise.withResolvers<number>();
   let plane: DataPlane | undefined;
-  const onConfig = ({ config, version, ports }: Extract<ToWorker, { type: "config" }>): void => {
+  const onConfig = ({ config, version, ports, processes }: Extract<ToWorker, { type: "config" }>): void => {
     try {
       plane ??= new DataPlane(
         {
@@ -41,7 +41,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
           memoryUsage: options.memoryUsage,
           outputs: systemOutputs(runtime.clock),
           sharing: "join",
-          processes: 1,
+          processes,
         },
         config,
       );

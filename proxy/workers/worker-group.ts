@@ -4,7 +4,7 @@ import type { Runtime } from "../../lib/base/runtime.ts";
 import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import type { ProxyWorkers } from "../proxy.ts";
 import type { Family } from "../telemetry/exposition.ts";
-import { countersOf, keepListeners, mergeFamilies } from "../telemetry/merge-families.ts";
+import { countersOf, keepBudgeted, keepListeners, mergeFamilies } from "../telemetry/merge-families.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
 import type { WorkerEvents, WorkerProcess } from "./worker-process.ts";
 
@@ -40,7 +40,8 @@ export class WorkerGroup implements ProxyWorkers {
   }
 
   apply(config: ProxyConfig, version: number, ports: Readonly<Record<string, number>>): void {
-    for (const slot of this.#slots) slot.apply({ type: "config", version, config, ports });
+    const processes = this.#slots.length + 1;
+    for (const slot of this.#slots) slot.apply({ type: "config", version, config, ports, processes });
   }
 
   async ready(): Promise<void> {
@@ -51,7 +52,7 @@ export class WorkerGroup implements ProxyWorkers {
     const answers = this.#slots.map((slot) => slot.askMetrics());
     await this.#within(metricsTimeoutMs, Promise.all(answers));
     const live = this.#slots.map((slot) => slot.lastFamilies);
-    this.#past = keepListeners(this.#past, own);
+    this.#past = keepBudgeted(keepListeners(this.#past, own), [own, ...live]);
     return [...live, this.#past];
   }
 
