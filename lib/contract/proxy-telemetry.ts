@@ -139,6 +139,9 @@ export function telemetryIssues({ accessLog, tracing }: ProxyTelemetryConfig, pa
     const message = `must be an http or https URL without a user or password, found ${JSON.stringify(otlpEndpoint)}`;
     issues.push({ path: `${path}.tracing.otlpEndpoint`, message });
   }
+  if (otlpEndpoint !== undefined && !tracing.propagate) {
+    issues.push({ path: `${path}.tracing.otlpEndpoint`, message: "has no effect unless tracing.propagate is true" });
+  }
   return issues;
 }
 

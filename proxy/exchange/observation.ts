@@ -2,6 +2,7 @@ import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { RequestRefusal } from "../telemetry/http-counters.ts";
+import type { Span } from "../telemetry/tracing/span.ts";
 import type { PeerCertificate } from "../transport/transport.ts";
 import type { UpstreamConnection } from "./ends.ts";
 import type { Decision } from "./policy.ts";
@@ -61,7 +62,7 @@ export class Observation {
   /** The client went away before its response was complete. */
   isClientGone = false;
   /** What a tracer keeps here from `forward` to `ended`. */
-  span: { readonly traceId: string } | undefined;
+  span: Span | undefined;
 
   constructor(observer: ExchangeObserver) {
     this.observer = observer;

@@ -1,4 +1,5 @@
 import { defaultTelemetry, type ProxyTelemetryConfig } from "../../lib/contract/proxy-telemetry.ts";
+import { sleep } from "../../lib/base/clock.ts";
 import type { ExchangeObserver, Observation } from "../exchange/observation.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import { AccessLog, type AccessLogOptions } from "./access-log/access-log.ts";
@@ -7,6 +8,7 @@ import { goldenFamilies, type NameSet } from "./golden/golden-families.ts";
 import { SeriesTable } from "./golden/series-table.ts";
 import { type Direction, type ListenerFacts, ListenerObserver, type RequestWatcher } from "./listener-observer.ts";
 import { telemetryFamilies } from "./telemetry-families.ts";
+import { Tracer } from "./tracing/tracer.ts";
 
 export interface ProxyTelemetryOptions extends AccessLogOptions {
   /** The SPIFFE URI of this proxy as it is now. */
@@ -15,6 +17,8 @@ export interface ProxyTelemetryOptions extends AccessLogOptions {
   readonly processes: number;
 }
 
+/** How long an end waits for logs and spans that are on their way. */
+const flushTimeoutMs = 2_000;
 /** Between two looks for series that nobody uses any more. */
 const expiryIntervalMs = 10_000;
 
@@ -25,6 +29,7 @@ const expiryIntervalMs = 10_000;
 export class ProxyTelemetry implements RequestWatcher {
   readonly #options: ProxyTelemetryOptions;
   readonly #accessLog: AccessLog;
+  readonly #tracer: Tracer;
   readonly #series = new SeriesTable(defaultTelemetry.metrics);
   #names: readonly NameSet[] = [];
   #expiredAtMs = 0;
@@ -33,14 +38,16 @@ export class ProxyTelemetry implements RequestWatcher {
   constructor(options: ProxyTelemetryOptions) {
     this.#options = options;
     this.#accessLog = new AccessLog(options);
+    this.#tracer = new Tracer(options, defaultTelemetry.tracing);
   }
 
   apply(config: ProxyTelemetryConfig): void {
     this.#accessLog.apply(config.accessLog);
+    this.#tracer.apply(config.tracing);
     const { names, maxSeries, idleExpiryMs } = config.metrics;
     this.#names = names;
     this.#series.setLimits({ maxSeries: Math.max(1, Math.floor(maxSeries / this.#options.processes)), idleExpiryMs });
-    this.#isWatching = this.#accessLog.isOn || names.length > 0;
+    this.#isWatching = this.#accessLog.isOn || this.#tracer.isOn || names.length > 0;
   }
 
   /** Who watches the requests of a listener: asked for each of them. */
@@ -53,15 +60,17 @@ export class ProxyTelemetry implements RequestWatcher {
     return this.#options.clock.monotonicMs();
   }
 
-  forward(_observation: Observation, head: RequestHead): RequestHead {
-    return head;
+  forward(observation: Observation, head: RequestHead): RequestHead {
+    return this.#tracer.isOn ? this.#tracer.forward(observation, head) : head;
   }
 
   ended(observation: Observation, from: ListenerObserver): void {
     if (this.#names.length > 0) this.#series.count(observation, from);
-    if (!this.#accessLog.isOn) return;
+    if (!this.#accessLog.isOn && !this.#tracer.isOn) return;
     const startedWallMs = this.#options.clock.nowMs() - (observation.endedMs - observation.startedMs);
-    this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
+    if (this.#tracer.isOn) this.#tracer.settle(observation);
+    if (this.#accessLog.isOn) this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
+    if (this.#tracer.isOn) this.#tracer.ended(observation, from, startedWallMs);
   }
 
   /** Called about once a second. */
@@ -75,16 +84,24 @@ export class ProxyTelemetry implements RequestWatcher {
   families(): Family[] {
     return [
       ...goldenFamilies(this.#names, this.#series.all(), this.#options.ownUri()),
-      ...telemetryFamilies({ accessLog: this.#accessLog.counts, series: this.#series }),
+      ...telemetryFamilies({
+        accessLog: this.#accessLog.counts,
+        spans: this.#tracer.exporter,
+        series: this.#series,
+      }),
     ];
   }
 
   /** Resolves when what was told so far is where it should go, or has been given up. */
   async flush(): Promise<void> {
-    await this.#accessLog.flush();
+    const done = new AbortController();
+    const told = Promise.all([this.#accessLog.flush(), this.#tracer.exporter.flush()]);
+    await Promise.race([told, sleep(this.#options.clock, flushTimeoutMs, done.signal)]);
+    done.abort();
   }
 
   close(): void {
     this.#accessLog.close();
+    this.#tracer.exporter.close();
   }
 }

@@ -94,8 +94,11 @@ describe("telemetry in a document", () => {
       expect.stringMatching(/^telemetry\.accessLog\.textFormat: %X% is not known/),
       expect.stringMatching(/^telemetry\.accessLog\.jsonFormat\.a: %REQ\(COOKIE\)%: "cookie" may hold a secret/),
     ]);
-    expect(telemetryOf({ tracing: { otlpEndpoint: "http://me:word@127.0.0.1:4318" } })).toEqual([
+    expect(telemetryOf({ tracing: { propagate: true, otlpEndpoint: "http://me:word@127.0.0.1:4318" } })).toEqual([
       expect.stringMatching(/^telemetry\.tracing\.otlpEndpoint: must be an http or https URL without a user/),
+    ]);
+    expect(telemetryOf({ tracing: { otlpEndpoint: "http://127.0.0.1:4318" } })).toEqual([
+      "telemetry.tracing.otlpEndpoint: has no effect unless tracing.propagate is true",
     ]);
     expect(telemetryOf({ accessLog: { path: "logs/here" } })).toEqual([
       expect.stringMatching(/^telemetry\.accessLog\.path: /),
