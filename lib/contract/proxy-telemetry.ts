@@ -8,8 +8,9 @@ import type { SchemaIssue } from "./schema-issues.ts";
  * What a proxy tells of its requests: the `telemetry` of its document. Everything is off by default, and what is off costs a request
  * nothing; the counters of listeners under `/metrics` are there in any case.
  */
-const closed = { additionalProperties: false, default: {} } as const;
-const Format = (fallback: string) => Type.String({ maxLength: 8_192, default: fallback });
+const section = (description: string) => ({ additionalProperties: false, default: {}, description });
+const Format = (fallback: string, description: string) =>
+  Type.String({ maxLength: 8_192, default: fallback, description });
 
 /** What Consul and Envoy write when nobody says what. */
 export const defaultTextFormat =
@@ -41,72 +42,128 @@ export const defaultJsonFormat: Readonly<Record<string, string>> = {
 
 const AccessLogSchema = Type.Object(
   {
-    enabled: Type.Boolean({ default: false }),
-    format: Type.Enum(["json", "text"], { default: "json" }),
-    /** `stdout`, `stderr`, or the absolute path of a file, which is made with mode 0600 and opened again after it was moved away. */
-    path: Type.String({ pattern: "^(?:stdout|stderr|/.{1,4000})$", default: "stdout" }),
-    /** One key per operator or text; a value of one operator alone keeps its type, and is null when absent. */
-    jsonFormat: Type.Record(Type.String({ minLength: 1, maxLength: 128 }), Format(""), {
+    enabled: Type.Boolean({ default: false, description: "whether requests are logged" }),
+    format: Type.Enum(["json", "text"], { default: "json", description: "of the lines" }),
+    path: Type.String({
+      pattern: "^(?:stdout|stderr|/.{1,4000})$",
+      default: "stdout",
+      description:
+        "stdout, stderr, or the absolute path of a file, made with mode 0600 and made again when it was moved away",
+    }),
+    jsonFormat: Type.Record(Type.String({ minLength: 1, maxLength: 128 }), Format("", "a value"), {
       maxProperties: 64,
       default: { ...defaultJsonFormat },
+      description:
+        "keys and values with Envoy's command operators; a value of one operator alone keeps its type, and is null when absent; one that names a field with a secret is refused",
     }),
-    textFormat: Format(defaultTextFormat),
-    /** Of all requests, by chance. */
-    sample: Type.Number({ minimum: 0, maximum: 1, default: 1 }),
-    /** Only requests with a status of 400 and more or none, a gRPC status other than 0, or a response flag. */
-    onlyErrors: Type.Boolean({ default: false }),
-    /** Lines that wait for a slow file or reader; what is more is dropped and counted. */
-    maxWaitingBytes: Type.Integer({ minimum: 4_096, maximum: 1 << 30, default: 1 << 20 }),
+    textFormat: Format(defaultTextFormat, "a line with Envoy's command operators"),
+    sample: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 1,
+      description: "the part of them that is logged, by chance",
+    }),
+    onlyErrors: Type.Boolean({
+      default: false,
+      description: "only a status of 400 and more or none, a gRPC status other than 0, or a response flag",
+    }),
+    maxWaitingBytes: Type.Integer({
+      minimum: 4_096,
+      maximum: 1 << 30,
+      default: 1 << 20,
+      description: "of lines that wait for a slow file or reader; more are dropped and counted",
+    }),
   },
-  closed,
+  section("a line for every request"),
 );
 
 export const metricNames = ["own", "linkerd", "istio"] as const;
 
 const MetricsSchema = Type.Object(
   {
-    /**
-     * Golden metrics by caller, route and status, under these names: `own` is `atoll_proxy_request...`. With `linkerd` they take the place
-     * of the listeners' totals, which have Linkerd's names as well.
-     */
-    names: Type.Array(Type.Enum([...metricNames]), { maxItems: metricNames.length, uniqueItems: true, default: [] }),
-    /** Combinations of labels at most, all processes together; a histogram is one of them. What is more is one of `overflow`. */
-    maxSeries: Type.Integer({ minimum: 1, maximum: 100_000, default: 1_000 }),
-    /** A combination that no request has had for so long is forgotten; Linkerd's default. */
-    idleExpiryMs: Type.Integer({ minimum: 1_000, maximum: 86_400_000, default: 600_000 }),
+    names: Type.Array(Type.Enum([...metricNames]), {
+      maxItems: metricNames.length,
+      uniqueItems: true,
+      default: [],
+      description:
+        "under which names: own is atoll_proxy_requests_total and others; those of linkerd take the place of the listeners' totals of the same name",
+    }),
+    maxSeries: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      default: 1_000,
+      description:
+        "combinations of labels at most, divided among the proxy's processes; a histogram is one; requests beyond that count in one called overflow",
+    }),
+    idleExpiryMs: Type.Integer({
+      minimum: 1_000,
+      maximum: 86_400_000,
+      default: 600_000,
+      description: "a combination that no request has had for so long is forgotten; Linkerd's",
+    }),
   },
-  closed,
+  section("golden metrics by caller, route, cluster and status, beside the totals of each listener"),
 );
 
 const TracingSchema = Type.Object(
   {
-    /** W3C `traceparent` and `tracestate`: each proxy is a span of its own. Off, they go through like any other field. */
-    propagate: Type.Boolean({ default: false }),
-    /** Of the traces that begin here; one that comes with a request has been decided about. Istio's default. */
-    sample: Type.Number({ minimum: 0, maximum: 1, default: 0.01 }),
-    /** Where sampled spans go, OTLP over HTTP in JSON; `/v1/traces` is added to a URL without a path. None are exported without it. */
-    otlpEndpoint: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048 })),
-    /** `service.name` of the spans; by default the service of the leaf certificate. */
-    serviceName: Type.Optional(Type.String({ minLength: 1, maxLength: 255 })),
-    /** Spans that wait for the collector; what is more is dropped and counted. */
-    maxWaitingSpans: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 2_048 }),
+    propagate: Type.Boolean({
+      default: false,
+      description:
+        "whether the proxy is a span of its own in the W3C trace of each request; if not, traceparent and tracestate go through as they are",
+    }),
+    sample: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 0.01,
+      description: "the part of the traces that begin here that is recorded; of others it has been decided; Istio's",
+    }),
+    otlpEndpoint: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2_048,
+        description:
+          "URL of the collector of sampled spans, OTLP over HTTP in JSON; /v1/traces is added where it has no path",
+      }),
+    ),
+    serviceName: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 255,
+        description: "service.name of the spans; when absent the service of the leaf certificate",
+      }),
+    ),
+    maxWaitingSpans: Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 2_048,
+      description: "spans that wait for the collector; more are dropped and counted",
+    }),
   },
-  closed,
+  section("traces"),
 );
 
 const TapSchema = Type.Object(
   {
-    /** Readers of `/tap` at once. */
-    maxReaders: Type.Integer({ minimum: 0, maximum: 64, default: 8 }),
-    /** For each of them; what is more is dropped, counted and told. */
-    maxLinesPerSecond: Type.Integer({ minimum: 1, maximum: 10_000, default: 100 }),
+    maxReaders: Type.Integer({
+      minimum: 0,
+      maximum: 64,
+      default: 8,
+      description: "of GET /tap at once; 0 turns it off",
+    }),
+    maxLinesPerSecond: Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      default: 100,
+      description: "for each of them; more are dropped and their number told",
+    }),
   },
-  closed,
+  section("requests as they pass, for those who read /tap on the admin address"),
 );
 
 export const ProxyTelemetrySchema = Type.Object(
   { accessLog: AccessLogSchema, metrics: MetricsSchema, tracing: TracingSchema, tap: TapSchema },
-  closed,
+  section("what is told of requests; what is off costs them nothing"),
 );
 
 export type ProxyTelemetryConfig = Static<typeof ProxyTelemetrySchema>;
