@@ -7,6 +7,7 @@ import type { Family } from "./exposition.ts";
 import { goldenFamilies, type NameSet } from "./golden/golden-families.ts";
 import { SeriesTable } from "./golden/series-table.ts";
 import { type Direction, type ListenerFacts, ListenerObserver, type RequestWatcher } from "./listener-observer.ts";
+import { TapHub } from "./tap/tap-hub.ts";
 import { telemetryFamilies } from "./telemetry-families.ts";
 import { Tracer } from "./tracing/tracer.ts";
 
@@ -30,6 +31,12 @@ export class ProxyTelemetry implements RequestWatcher {
   readonly #options: ProxyTelemetryOptions;
   readonly #accessLog: AccessLog;
   readonly #tracer: Tracer;
+  /** Requests as they pass. */
+  readonly tap = new TapHub({
+    maxLinesPerSecond: () => Math.max(1, Math.floor(this.#maxTapLines / this.#options.processes)),
+    onChange: () => this.#refresh(),
+  });
+  #maxTapLines = defaultTelemetry.tap.maxLinesPerSecond;
   readonly #series = new SeriesTable(defaultTelemetry.metrics);
   #names: readonly NameSet[] = [];
   #expiredAtMs = 0;
@@ -47,7 +54,8 @@ export class ProxyTelemetry implements RequestWatcher {
     const { names, maxSeries, idleExpiryMs } = config.metrics;
     this.#names = names;
     this.#series.setLimits({ maxSeries: Math.max(1, Math.floor(maxSeries / this.#options.processes)), idleExpiryMs });
-    this.#isWatching = this.#accessLog.isOn || this.#tracer.isOn || names.length > 0;
+    this.#maxTapLines = config.tap.maxLinesPerSecond;
+    this.#refresh();
   }
 
   /** Who watches the requests of a listener: asked for each of them. */
@@ -66,16 +74,18 @@ export class ProxyTelemetry implements RequestWatcher {
 
   ended(observation: Observation, from: ListenerObserver): void {
     if (this.#names.length > 0) this.#series.count(observation, from);
-    if (!this.#accessLog.isOn && !this.#tracer.isOn) return;
+    if (!this.#accessLog.isOn && !this.#tracer.isOn && !this.tap.isOn) return;
     const startedWallMs = this.#options.clock.nowMs() - (observation.endedMs - observation.startedMs);
     if (this.#tracer.isOn) this.#tracer.settle(observation);
     if (this.#accessLog.isOn) this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
     if (this.#tracer.isOn) this.#tracer.ended(observation, from, startedWallMs);
+    if (this.tap.isOn) this.tap.offer(observation, from, startedWallMs);
   }
 
   /** Called about once a second. */
   sweep(nowMs: number): void {
     this.#accessLog.refresh();
+    this.tap.sweep(nowMs);
     if (nowMs - this.#expiredAtMs < expiryIntervalMs) return;
     this.#expiredAtMs = nowMs;
     this.#series.sweep(nowMs);
@@ -103,5 +113,9 @@ export class ProxyTelemetry implements RequestWatcher {
   close(): void {
     this.#accessLog.close();
     this.#tracer.exporter.close();
+  }
+
+  #refresh(): void {
+    this.#isWatching = this.#accessLog.isOn || this.#tracer.isOn || this.tap.isOn || this.#names.length > 0;
   }
 }

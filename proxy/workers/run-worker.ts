@@ -5,7 +5,9 @@ import type { MemoryUsage } from "../telemetry/proxy-families.ts";
 import { systemOutputs } from "../telemetry/system-outputs.ts";
 import { createBunTransport } from "../transport/bun.ts";
 import { loadIdentity } from "../transport/identity.ts";
+import type { Transport } from "../transport/transport.ts";
 import { type FromWorker, isToWorker, type ToWorker } from "./messages.ts";
+import { TappedRequests } from "./worker-taps.ts";
 
 /** The channel to the main process. */
 export interface WorkerChannel {
@@ -31,6 +33,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const transport = createBunTransport(runtime.clock);
   const ending = Promise.withResolvers<number>();
   let plane: DataPlane | undefined;
+  let tapped: TappedRequests | undefined;
   const onConfig = ({ config, version, ports, processes }: Extract<ToWorker, { type: "config" }>): void => {
     try {
       plane ??= new DataPlane(
@@ -45,6 +48,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
         },
         config,
       );
+      tapped ??= createTapped(plane, transport, channel);
       plane.apply(config, version, ports);
       channel.send({ type: "applied", version });
     } catch (thrown) {
@@ -54,6 +58,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   channel.onMessage((message) => {
     if (!isToWorker(message)) return;
     if (message.type === "config") onConfig(message);
+    else if (message.type === "tap") tapped?.open(message.id, message.filter);
+    else if (message.type === "untap") tapped?.close(message.id);
     else if (message.type === "metrics") channel.send({ type: "metrics", families: plane?.families() ?? [] });
     else ending.resolve(message.drainMs);
   });
@@ -65,4 +71,12 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   plane?.stop();
   transport.stop();
   channel.close();
+}
+
+function createTapped({ context }: DataPlane, transport: Transport, channel: WorkerChannel): TappedRequests {
+  return new TappedRequests({
+    subscribe: (filter, listener) => context.telemetry.tap.subscribe(filter, listener),
+    send: (message) => channel.send(message),
+    atEndOfTurn: (callback) => transport.atEndOfTurn(callback),
+  });
 }

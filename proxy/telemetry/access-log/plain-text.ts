@@ -20,7 +20,16 @@ export function jsonText(value: string): string {
   if (isPlain.test(value)) return `"${value}"`;
   const isBytes = /[\x80-\xff]/.test(value) && !/[\u0100-\uffff]/.test(value);
   const text = isBytes ? Buffer.from(value, "latin1").toString("utf8") : value;
-  return JSON.stringify(text).replace(
+  return escapedJson(text);
+}
+
+/** An object as one line, its end included. */
+export function jsonLine(value: Readonly<Record<string, string | number>>): string {
+  return `${escapedJson(value)}\n`;
+}
+
+function escapedJson(value: unknown): string {
+  return JSON.stringify(value).replace(
     /[\x7f-\x9f\u2028\u2029]/g,
     (character) => `\\u${hex(character.charCodeAt(0), 4)}`,
   );
