@@ -12,15 +12,16 @@ export function grpcStatus({ head, response, trailers }: Observation): number {
   return Number.isInteger(status) && status >= 0 && status <= 16 ? status : -1;
 }
 
-/** A failure of whoever answers: what Linkerd calls `classification="failure"`. */
+/** A failure of whoever answers, not of the client: what Linkerd calls `classification="failure"`, responses that were cut off included. */
 export function isFailure(observation: Observation): boolean {
-  if (observation.status >= 500 || observation.status === 0) return true;
-  const status = grpcStatus(observation);
-  return status > 0 && serverFaults.has(status);
+  const { status, isClientGone } = observation;
+  if (status >= 500 || (status === 0 && !isClientGone)) return true;
+  return serverFaults.has(grpcStatus(observation)) || cutFlags.has(responseFlags(observation));
 }
 
-/** Of gRPC: unknown, deadline exceeded, resource exhausted, internal, unavailable, data loss and permission denied, as in Linkerd. */
-const serverFaults: ReadonlySet<number> = new Set([2, 4, 7, 8, 13, 14, 15]);
+/** Of gRPC: unknown, deadline exceeded, internal, unavailable and data loss, as in Linkerd. */
+const serverFaults: ReadonlySet<number> = new Set([2, 4, 13, 14, 15]);
+const cutFlags: ReadonlySet<string> = new Set(["UC", "UC,URX", "UPE", "SI", "UT"]);
 
 /** Anything that an operator may want to see, the client's faults included. */
 export function isError(observation: Observation): boolean {

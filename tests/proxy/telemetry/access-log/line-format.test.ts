@@ -16,10 +16,10 @@ const jsonOf = (observation: Observation, jsonFormat = accessLog.jsonFormat): un
   JSON.parse(lineOf(observation, { jsonFormat }));
 
 describe("a line of text", () => {
-  test("has Envoy's default form", () => {
+  test("begins with Envoy's default form", () => {
     const request = requestHead(["user-agent", "curl/8", "x-request-id", "r-1"], "/a?b=1");
     expect(lineOf(finished({ request }, { responseBytes: 5, cluster: "api" }), { format: "text" })).toBe(
-      '[2026-03-04T05:06:07.089Z] "GET /a?b=1 HTTP/1.1" 200 - via_upstream 0 5 25 12 "-" "curl/8" "r-1" "api" "127.0.0.1:8080" api 127.0.0.1:55555 - -\n',
+      '[2026-03-04T05:06:07.089Z] "GET /a?b=1 HTTP/1.1" 200 - 0 5 25 12 "-" "curl/8" "r-1" "api" "127.0.0.1:8080" api via_upstream 127.0.0.1:55555 - -\n',
     );
   });
 
