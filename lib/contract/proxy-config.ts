@@ -8,6 +8,7 @@ import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
+import { ProxyTelemetrySchema, telemetryIssues } from "./proxy-telemetry.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
 
@@ -166,10 +167,15 @@ export const ProxyConfigSchema = Type.Object(
     inbound: Type.Array(Inbound, { maxItems: 1_000, default: [], description: "local services, for the mesh" }),
     outbound: Type.Array(Outbound, { maxItems: 10_000, default: [], description: "the mesh, for local applications" }),
     admin: Type.Object(
-      { listen: Address("where /metrics, /ready, /config (with ?sources: who said what), /drain and /restart are") },
+      {
+        listen: Address(
+          "where /metrics, /ready, /config (with ?sources: who said what), /tap, /drain and /restart are",
+        ),
+      },
       { ...closed, description: "for people and scrapers on this host" },
     ),
     limits: ProxyLimitsSchema,
+    telemetry: ProxyTelemetrySchema,
     drainTimeoutMs: Milliseconds(
       30_000,
       "for connections without a moment to end them: of listeners that left, and of all when the proxy ends",
@@ -204,6 +210,7 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
     ...routingIssues(candidate),
+    ...telemetryIssues(candidate.telemetry, "telemetry"),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));

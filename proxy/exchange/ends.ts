@@ -9,6 +9,7 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { DownstreamPeer, HttpVersion } from "./observation.ts";
 
 /** Where the body of a message goes. */
 export interface BodySink {
@@ -23,6 +24,8 @@ export interface BodySink {
 
 /** Who sent a request and gets its response. One object may stand for one exchange after another. */
 export interface Downstream extends BodySink {
+  readonly peer: DownstreamPeer;
+  readonly version: HttpVersion;
   /** An interim response (1xx). */
   inform(head: ResponseHead): void;
   /** `isEnd` when the response has no body. */
@@ -43,6 +46,8 @@ export interface UpstreamStream extends BodySink {
 
 /** A connection that takes requests. */
 export interface UpstreamConnection {
+  /** `host:port` of the other side. */
+  readonly remoteAddress: string;
   /**
    * Sends a request; `isEnd` when it has no body. What becomes of it is told to `receiver`, never before this returns.
    * Undefined when it takes no more requests, and nothing was sent.

@@ -3,12 +3,7 @@ import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { BufferedMemory } from "../buffered-memory.ts";
 import { GrpcStatus } from "../message/grpc.ts";
-import {
-  canonicalRequest,
-  canonicalTrailers,
-  type RequestRuleOutcome,
-  type RequestRules,
-} from "../message/request-rules.ts";
+import { canonicalRequest, canonicalTrailers, type RequestRules } from "../message/request-rules.ts";
 import type { HttpCounters, RequestRefusal } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
@@ -22,7 +17,8 @@ import type {
   UpstreamWaiter,
 } from "./ends.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
-import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
+import { failureReply, grpcReplyHead, replyHead, ruleReply, textReply } from "./local-reply.ts";
+import type { ExchangeObserver, Observation } from "./observation.ts";
 import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
 import { Resends } from "./resends.ts";
 
@@ -37,6 +33,8 @@ export interface ExchangeContext {
   /** Where a call of gRPC-Web goes: what it is given, or that behind a translation to gRPC. */
   readonly forGrpcWeb: (upstream: Upstream) => Upstream;
   readonly memory: BufferedMemory;
+  /** Who wants to know of each exchange, if anybody does now. */
+  readonly observer?: ExchangeObserver | undefined;
 }
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
@@ -71,6 +69,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   /** Something has moved since the last sweep, which says when: so that looking for idle exchanges costs the busy nothing. */
   #hasMoved = true;
   #idleSinceMs = 0;
+  /** While somebody watches and it is not over. */
+  #observed: Observation | undefined;
 
   constructor(downstream: Downstream, context: ExchangeContext) {
     this.#downstream = downstream;
@@ -79,6 +79,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#response = new BodyPipe(context.memory, false);
     this.#startedMs = context.monotonicMs();
     context.counters.requests++;
+    this.#observed = context.observer?.begin(downstream.peer, downstream.version, this.#startedMs);
   }
 
   /** Everything of the request has come. */
@@ -100,15 +101,16 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   start(head: RequestHead, isEnd: boolean, policy: RequestPolicy): void {
     this.#isBodyless = isEnd;
     this.#request.hasEnded = isEnd;
+    if (this.#observed !== undefined) this.#observed.head = head;
     if (this.#context.memory.isOverloaded) {
-      this.#context.counters.refusals.overload++;
+      this.#countRefusal("overload");
       this.#head = head;
       this.#reply(overloaded);
       return;
     }
     if (head.isConnect && head.protocol === "") {
       // A tunnel to wherever the client says: a proxy of a mesh opens none (RFC 9110 section 9.3.6).
-      this.#context.counters.refusals.unsupported_method++;
+      this.#countRefusal("unsupported_method");
       this.#reply(noTunnels);
       return;
     }
@@ -116,22 +118,24 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     if (!("block" in canonical)) {
       const { reason, reply } = ruleReply(canonical);
       this.#head = head;
-      this.#context.counters.refusals[reason]++;
+      this.#countRefusal(reason);
       this.#reply(reply);
       return;
     }
     this.#head = canonical;
     this.#asked = canonical;
     this.#policy = policy;
+    if (this.#observed !== undefined) this.#observed.head = canonical;
     const decision = policy.decide(canonical);
     if (decision.action === "reply") {
-      if (decision.reason !== undefined) this.#context.counters.refusals[decision.reason]++;
+      if (decision.reason !== undefined) this.#countRefusal(decision.reason);
+      if (this.#observed !== undefined) this.#observed.route = decision.route?.name ?? "";
       this.#reply(decision);
       return;
     }
-    this.#head = decision.head;
+    this.#head = this.#observed?.forward(decision) ?? decision.head;
     this.#route = decision.route;
-    this.#forward(decision.upstream, decision.head);
+    this.#forward(decision.upstream, this.#head);
   }
 
   #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead): void {
@@ -150,6 +154,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
       return;
     }
     this.#hasMoved = true;
+    this.#observed?.countRequest(end - start, isEnd);
     const taken = this.#request.data(this.#stream, bytes, start, end, isEnd);
     if (taken > 0) this.#downstream.consumeRequest(taken);
     this.#endTunnel();
@@ -164,13 +169,15 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onDownstreamWritable(): void {
     this.#hasMoved = true;
     const taken = this.#response.resume(this.#downstream);
+    this.#observed?.countResponse(taken);
     if (taken > 0) this.#stream?.consumeResponse(taken);
     if (this.#response.isDone) this.#finish();
   }
 
-  /** The client is gone, or gave the request up. */
-  onDownstreamLost(): void {
+  /** The client is gone, or gave the request up; `problem` when what it sent was no request in the end. */
+  onDownstreamLost(problem?: RequestRefusal): void {
     if (this.#isOver) return;
+    this.#observed?.loseClient(problem);
     this.#end();
     this.#upstream?.cancel(this);
     this.#stream?.abort();
@@ -189,7 +196,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onDeadline(): void {
     this.#deadlineSlot = -1;
     if (this.#isOver) return;
-    this.#context.counters.refusals.grpc_deadline++;
+    this.#countRefusal("grpc_deadline");
     this.#cut(deadlineExceeded);
   }
 
@@ -209,6 +216,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onUpstream(connection: UpstreamConnection): void {
     const head = this.#head;
     if (this.#isOver || head === undefined) return;
+    this.#observed?.send(connection);
     const stream = connection.send(head, this.#isBodyless, this);
     if (stream === undefined) {
       this.#upstream?.acquire(this, false);
@@ -220,7 +228,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   onNoUpstream(failure: UpstreamFailure): void {
-    this.#context.counters.refusals[failure]++;
+    this.#countRefusal(failure);
     this.#reply(failureReply(failure));
   }
 
@@ -239,11 +247,13 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onResponseData(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
     this.#hasMoved = true;
     const taken = this.#response.data(this.#downstream, bytes, start, end, isEnd);
+    this.#observed?.countResponse(taken);
     if (taken > 0) this.#stream?.consumeResponse(taken);
     if (this.#response.isDone) this.#finish();
   }
 
   onResponseTrailers(block: FieldBlock): void {
+    if (this.#observed !== undefined) this.#observed.trailers = block;
     this.#response.trailers(this.#downstream, block);
     if (this.#response.isDone) this.#finish();
   }
@@ -254,11 +264,12 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     // A server that has answered and wants no more of the request has not failed (RFC 9113 section 8.1).
     if (this.#response.hasEnded && !this.#isTunnel) return;
     if (this.#hasResponse) {
+      if (this.#observed !== undefined) this.#observed.refusal = "upstream_lost";
       this.#end();
       this.#downstream.abort(loss.reason);
     } else if (this.#isPastDeadline) {
       // The server keeps the time as well, more finely than we do: what it cut off is late, not unavailable.
-      this.#context.counters.refusals.grpc_deadline++;
+      this.#countRefusal("grpc_deadline");
       this.#reply(deadlineExceeded);
     } else if (this.#canResend(loss)) {
       this.#context.counters.retries++;
@@ -308,7 +319,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
 
   /** Ends the exchange from our side: with an answer, or, after one has begun, by cutting it short. */
   #giveUp(reason: "upstream_lost" | "malformed_response" | "stream_idle_timeout", reply: LocalReply): void {
-    this.#context.counters.refusals[reason]++;
+    this.#countRefusal(reason);
     const stream = this.#stream;
     this.#stream = undefined;
     if (stream === undefined) this.#upstream?.cancel(this);
@@ -331,15 +342,23 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     const { head, body } = replyHead(reply);
     const isEnd = this.#head?.method === "HEAD" || body.length === 0;
     this.#begin(head, isEnd);
-    if (!isEnd) this.#response.data(this.#downstream, body, 0, body.length, true);
+    const taken = isEnd ? 0 : this.#response.data(this.#downstream, body, 0, body.length, true);
+    this.#observed?.countResponse(taken);
     if (isEnd || this.#response.isDone) this.#finish();
+  }
+
+  #countRefusal(reason: RequestRefusal): void {
+    this.#context.counters.refusals[reason]++;
+    if (this.#observed !== undefined) this.#observed.refusal = reason;
   }
 
   #begin(head: ResponseHead, isEnd: boolean): void {
     this.#hasResponse = true;
     this.#hasMoved = true;
     this.#request.forget();
-    this.#context.counters.countResponse(head.status, this.#context.monotonicMs() - this.#startedMs);
+    const nowMs = this.#context.monotonicMs();
+    this.#context.counters.countResponse(head.status, nowMs - this.#startedMs);
+    this.#observed?.respond(head, nowMs);
     if (isEnd) this.#end();
     this.#downstream.respond(head, isEnd);
   }
@@ -349,6 +368,9 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#request.drop();
     this.#response.drop();
     this.#resends?.cancel(this.#context.deadlines);
+    const observed = this.#observed;
+    this.#observed = undefined;
+    observed?.observer.ended(observed);
     if (this.#deadlineSlot < 0) return;
     this.#context.deadlines.remove(this.#deadlineSlot, this);
     this.#deadlineSlot = -1;
@@ -364,24 +386,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 }
 
-/** What the rules for requests answer, and as what it is counted. */
-function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): { reason: RequestRefusal; reply: LocalReply } {
-  switch (outcome.answer) {
-    case "reject":
-      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
-    case "redirect":
-      return {
-        reason: "path_redirect",
-        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
-      };
-    case "last-hop":
-      return { reason: "max_forwards", reply: lastHop };
-  }
-}
-
 const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
-/** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
-const lastHop = textReply(501, "max-forwards reached");
 const overloaded = textReply(503, "overload");
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");

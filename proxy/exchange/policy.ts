@@ -11,6 +11,8 @@ export type Decision =
       readonly upstream: Upstream;
       readonly head: RequestHead;
       readonly route?: RouteEffects;
+      /** For those who watch: the name of the cluster. */
+      readonly cluster?: string;
     }
   | LocalReply;
 

@@ -41,6 +41,10 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
     this.#upstream = upstream;
   }
 
+  get remoteAddress(): string {
+    return this.#connection?.remoteAddress ?? "";
+  }
+
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {
     this.#waiter = waiter;
     this.#upstream.acquire(this, wantsFresh);

@@ -80,6 +80,10 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
     connection.handler = this;
   }
 
+  get remoteAddress(): string {
+    return this.connection.remoteAddress;
+  }
+
   /** The server has announced to close it about now: a request would cross with that. */
   isExpiring(nowMs: number): boolean {
     return nowMs - this.connection.lastActivityMs > this.#keepAliveMs - keepAliveMarginMs;

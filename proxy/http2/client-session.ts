@@ -84,6 +84,10 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
     this.#http2.start();
   }
 
+  get remoteAddress(): string {
+    return this.#glue.connection.remoteAddress;
+  }
+
   get openStreams(): number {
     return this.#http2.openStreams;
   }

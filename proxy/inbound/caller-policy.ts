@@ -17,6 +17,9 @@ export interface CallerPolicyOptions {
   readonly upstream: () => Upstream;
 }
 
+/** As Consul calls it in Envoy's configuration. */
+const localCluster = "local_app";
+
 /**
  * Decides for the requests of one mesh connection. The caller is the same for all of them, so its rule is looked up once and
  * again only when the rules have changed. Every forwarded request tells the application who calls, in the field Envoy uses
@@ -47,7 +50,7 @@ export class CallerPolicy implements RequestPolicy {
     if (verdict.isDryRun) this.#options.onDryRun(verdict, head);
     const rule = clientCert();
     if (rule !== this.#edit.rule) this.#edit = { ...this.#edit, rule };
-    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit) };
+    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit), cluster: localCluster };
   }
 }
 

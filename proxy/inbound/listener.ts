@@ -49,6 +49,7 @@ export class InboundListener {
       context,
       settings: () => this.#config,
       isMutualTls: true,
+      observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
       serve: (connection, onClosed) => this.#serve(connection, onClosed),
       onRefused: (reason) => this.#logRefusal(reason),

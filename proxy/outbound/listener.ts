@@ -36,13 +36,14 @@ export class OutboundListener {
     this.#policy = {
       decide: (head) =>
         this.#router === undefined
-          ? { action: "forward", upstream, head: editedForHop(head, noClientCert) }
+          ? { action: "forward", upstream, head: editedForHop(head, noClientCert), cluster: this.#config.service }
           : this.#router.decide(head),
     };
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
+      observer: context.telemetry.watch("outbound", () => this.#config),
       serve: (connection, onClosed) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, onClosed)
@@ -83,8 +84,8 @@ export class OutboundListener {
       routes,
       unmatched,
       rules: requestRules,
-      upstreamOf: (name = this.#clusters.own.name) =>
-        mustGet(this.#clusters.find(name), "targets are checked when parsed").upstream,
+      clusterOf: (name = this.#clusters.own.name) =>
+        mustGet(this.#clusters.find(name), "targets are checked when parsed"),
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
     });

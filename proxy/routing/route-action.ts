@@ -22,8 +22,8 @@ export interface RouteAction {
 export interface RouteActionOptions {
   /** The rules of the listener, which a rewritten path is held to as well. */
   readonly rules: RequestRules;
-  /** Where a cluster's requests go; the listener's own without a name. */
-  readonly upstreamOf: (cluster: string | undefined) => Upstream;
+  /** The listener's own without a name. */
+  readonly clusterOf: (name: string | undefined) => RouteCluster;
   /** What the listener does to every head that it sends on. */
   readonly prepare: (head: RequestHead) => RequestHead;
 }
@@ -52,8 +52,14 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
   return { pick: () => 0, decide };
 }
 
-interface Target {
+/** Where a cluster's requests go. */
+export interface RouteCluster {
+  readonly name: string;
   readonly upstream: Upstream;
+}
+
+interface Target {
+  readonly cluster: RouteCluster;
   readonly requestEdits: MessageEdits;
   /** Absent for requests that no route matches. */
   readonly route?: ResponseEdits;
@@ -84,7 +90,7 @@ export class ForwardAction implements RouteAction {
     const { targets } = mustGet(forward, "a route has its action written out");
     return new ForwardAction(
       targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
-        upstream: options.upstreamOf(cluster),
+        cluster: options.clusterOf(cluster),
         requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
         route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
       })),
@@ -96,7 +102,7 @@ export class ForwardAction implements RouteAction {
 
   /** To the listener's own cluster, as it is. */
   static plain(options: RouteActionOptions): ForwardAction {
-    const target = { upstream: options.upstreamOf(undefined), requestEdits: new MessageEdits([]) };
+    const target = { cluster: options.clusterOf(undefined), requestEdits: new MessageEdits([]) };
     return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
   }
 
@@ -105,12 +111,12 @@ export class ForwardAction implements RouteAction {
   }
 
   decide(head: RequestHead, choice: number): Decision {
-    const { upstream, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
+    const { cluster, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
     const edited = this.#edited(this.#options.prepare(head), requestEdits);
     if (edited === undefined) return badRewrite;
     if (head.block.isShared) edited.block.isShared = true;
-    if (route === undefined) return { action: "forward", upstream, head: edited };
-    return { action: "forward", upstream, head: edited, route };
+    const decision = { action: "forward", upstream: cluster.upstream, head: edited, cluster: cluster.name } as const;
+    return route === undefined ? decision : { ...decision, route };
   }
 
   /** The head itself when nothing is changed. */

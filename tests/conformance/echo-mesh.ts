@@ -4,6 +4,7 @@ import { createSeededRandom } from "../../lib/base/random.ts";
 import { parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
+import { MemoryOutputs } from "../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 import { Http2App, Http2Client } from "../proxy/http2-ends.ts";
 import { identityOf, Wire } from "../proxy/memory-mesh.ts";
@@ -163,6 +164,7 @@ export class EchoMesh {
         runtime: { clock: this.#clock, random: createSeededRandom(1), logger: silentLogger },
         transport: this.network,
         loadIdentity: () => identityOf(service),
+        outputs: new MemoryOutputs(),
         memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
         onDrainRequested: () => undefined,
         onRestartRequested: () => undefined,

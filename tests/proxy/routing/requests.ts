@@ -78,7 +78,7 @@ export function routerOf(routes: readonly unknown[], options: TestRouterOptions 
     routes: parseRoutes(routes),
     unmatched,
     rules,
-    upstreamOf: (cluster = "web") => new NamedUpstream(cluster),
+    clusterOf: (name = "web") => ({ name, upstream: new NamedUpstream(name) }),
     prepare: (head) => head,
     random,
   });
