@@ -1,4 +1,6 @@
 import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
+import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
 
 /** What happens to a request. */
@@ -8,11 +10,18 @@ export type Decision =
       readonly action: "forward";
       readonly upstream: Upstream;
       readonly head: RequestHead;
-      /** For those who watch: the names of the route and of the cluster that were chosen. */
-      readonly route?: string;
+      readonly route?: RouteEffects;
+      /** The name of the cluster, for those who watch. */
       readonly cluster?: string;
     }
   | LocalReply;
+
+/** The route that a request took, and what it does to the response. */
+export interface RouteEffects {
+  readonly name: string;
+  /** The head itself when nothing is changed. */
+  editResponse(head: ResponseHead): ResponseHead;
+}
 
 /** An answer of our own. */
 export interface LocalReply {
@@ -24,6 +33,10 @@ export interface LocalReply {
   readonly fields?: readonly string[];
   /** For a gRPC call, when the status of HTTP does not say it well enough. */
   readonly grpcStatus?: number;
+  /** What it is counted as, when it refuses the request. */
+  readonly reason?: RequestRefusal;
+  /** The route whose answer it is. */
+  readonly route?: RouteEffects;
 }
 
 /** Decides for the requests of one downstream connection. */

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
+import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
@@ -5,6 +7,7 @@ import type { RequestPolicy } from "../exchange/policy.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
 import type { Cluster } from "./cluster.ts";
@@ -21,6 +24,8 @@ export class OutboundListener {
   readonly #clusters: Clusters;
   readonly #policy: RequestPolicy;
   #config: OutboundConfig;
+  /** Absent while every request goes to the listener's own cluster. */
+  #router: Router | undefined;
 
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
@@ -29,12 +34,10 @@ export class OutboundListener {
     const { upstream } = this.#clusters.own;
     // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
     this.#policy = {
-      decide: (head) => ({
-        action: "forward",
-        upstream,
-        head: editedForHop(head, noClientCert),
-        cluster: this.#config.service,
-      }),
+      decide: (head) =>
+        this.#router === undefined
+          ? { action: "forward", upstream, head: editedForHop(head, noClientCert), cluster: this.#config.service }
+          : this.#router.decide(head),
     };
     this.serving = new Serving({
       context,
@@ -49,6 +52,7 @@ export class OutboundListener {
       onIdle: () => this.#clusters.close(),
     });
     this.#clusters.update(config);
+    this.#router = this.#compileRoutes();
   }
 
   get config(): OutboundConfig {
@@ -61,13 +65,31 @@ export class OutboundListener {
 
   /** Takes new settings; the address stays. Connections that stand are kept. */
   update(config: OutboundConfig): void {
+    const before = this.#config;
     this.#config = config;
     this.#clusters.update(config);
+    // Endpoints change often, and routes with all that is remembered about heads seldom.
+    if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#router = this.#compileRoutes();
   }
 
   sweep(nowMs: number): void {
     this.serving.sweep(nowMs);
     this.#clusters.sweep(nowMs);
+  }
+
+  #compileRoutes(): Router | undefined {
+    const { routes, unmatched, requestRules } = this.#config;
+    if (routes.length === 0 && unmatched === "forward") return undefined;
+    return new Router({
+      routes,
+      unmatched,
+      rules: requestRules,
+      ownCluster: this.#clusters.own.name,
+      upstreamOf: (name = this.#clusters.own.name) =>
+        mustGet(this.#clusters.find(name), "targets are checked when parsed").upstream,
+      prepare: (head) => editedForHop(head, noClientCert),
+      random: () => this.#context.random.float(),
+    });
   }
 
   #serveTcp(client: Connection, onClosed: () => void): Member {
@@ -94,4 +116,9 @@ export class OutboundListener {
       },
     });
   }
+}
+
+/** What the routes of a listener are made of; a cluster that stays under its name stays the same. */
+function routingOf({ routes, unmatched, requestRules, clusters }: OutboundConfig): readonly unknown[] {
+  return [routes, unmatched, requestRules, clusters.map(({ name }) => name)];
 }
