@@ -61,7 +61,7 @@ const replies = new WeakMap<Verdict, LocalReply>();
 function deniedReply(verdict: Verdict): LocalReply {
   const known = replies.get(verdict);
   if (known !== undefined) return known;
-  const reply = textReply(403, `RBAC: access denied by ${verdict.rule}`);
+  const reply = { ...textReply(403, `RBAC: access denied by ${verdict.rule}`), reason: "denied" } as const;
   replies.set(verdict, reply);
   return reply;
 }
