@@ -209,8 +209,8 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
-    ...routingIssues(candidate),
     ...telemetryIssues(candidate.telemetry, "telemetry"),
+    ...routingIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));

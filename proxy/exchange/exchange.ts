@@ -18,8 +18,8 @@ import type {
 } from "./ends.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { failureReply, grpcReplyHead, replyHead, ruleReply, textReply } from "./local-reply.ts";
-import type { ExchangeObserver, Observation } from "./observation.ts";
 import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
+import type { ExchangeObserver, Observation } from "./observation.ts";
 import { Resends } from "./resends.ts";
 
 /** What the exchanges of one listener share. */
@@ -125,15 +125,14 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#head = canonical;
     this.#asked = canonical;
     this.#policy = policy;
-    if (this.#observed !== undefined) this.#observed.head = canonical;
     const decision = policy.decide(canonical);
+    this.#observed?.decide(canonical, decision);
     if (decision.action === "reply") {
       if (decision.reason !== undefined) this.#countRefusal(decision.reason);
-      if (this.#observed !== undefined) this.#observed.route = decision.route?.name ?? "";
       this.#reply(decision);
       return;
     }
-    this.#head = this.#observed?.forward(decision) ?? decision.head;
+    this.#head = this.#observed?.forward(decision.head) ?? decision.head;
     this.#route = decision.route;
     this.#forward(decision.upstream, this.#head);
   }
@@ -188,7 +187,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     if (this.#isOver || this.#asked === undefined) return;
     const decision = this.#policy?.decide(this.#asked);
     if (decision?.action !== "reply") return;
-    this.#context.counters.refusals.denied++;
+    this.#countRefusal("denied");
     this.#cut(decision);
   }
 

@@ -86,9 +86,13 @@ export class Observation {
     return this;
   }
 
-  forward({ head, route, cluster }: Extract<Decision, { action: "forward" }>): RequestHead {
-    this.route = route?.name ?? "";
-    this.cluster = cluster ?? "";
+  decide(canonical: RequestHead, decision: Decision): void {
+    this.head = canonical;
+    this.route = decision.route?.name ?? "";
+    this.cluster = (decision.action === "forward" ? decision.cluster : undefined) ?? "";
+  }
+
+  forward(head: RequestHead): RequestHead {
     return this.observer.forward(this, head);
   }
 

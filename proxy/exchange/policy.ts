@@ -11,7 +11,7 @@ export type Decision =
       readonly upstream: Upstream;
       readonly head: RequestHead;
       readonly route?: RouteEffects;
-      /** For those who watch: the name of the cluster. */
+      /** The name of the cluster, for those who watch. */
       readonly cluster?: string;
     }
   | LocalReply;
@@ -35,7 +35,7 @@ export interface LocalReply {
   readonly grpcStatus?: number;
   /** What it is counted as, when it refuses the request. */
   readonly reason?: RequestRefusal;
-  /** The route whose answer it is, where it changes that. */
+  /** The route whose answer it is. */
   readonly route?: RouteEffects;
 }
 

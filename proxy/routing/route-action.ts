@@ -34,8 +34,7 @@ const badRewrite: LocalReply = { ...textReply(400, "the rewritten request is not
 export function compileAction(route: Route, options: RouteActionOptions): RouteAction {
   const { name, match, redirect, reply, responseHeaders } = route;
   if (redirect === undefined && reply === undefined) return ForwardAction.of(route, options);
-  const edits = new MessageEdits([responseHeaders]);
-  const effects = edits.isEmpty ? {} : { route: new ResponseEdits(name, edits) };
+  const effects = { route: new ResponseEdits(name, new MessageEdits([responseHeaders])) };
   if (reply !== undefined) {
     const { status, body, contentType, headers } = reply;
     const fields = headers.flatMap((field) => [field.name.toLowerCase(), field.value]);

@@ -20,6 +20,8 @@ const otherFlags: Readonly<Record<Exclude<RequestRefusal, ProtocolRefusal>, stri
   bad_rewrite: "",
   no_route: "NR",
   denied: "",
+  no_route: "NR",
+  bad_rewrite: "",
   head_timeout: "DT",
   no_healthy_upstream: "UH",
   connect_failure: "UF",

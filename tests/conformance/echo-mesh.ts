@@ -166,6 +166,7 @@ export class EchoMesh {
         loadIdentity: () => identityOf(service),
         outputs: new MemoryOutputs(),
         memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
+        outputs: new MemoryOutputs(),
         onDrainRequested: () => undefined,
         onRestartRequested: () => undefined,
         sharing: "claim",

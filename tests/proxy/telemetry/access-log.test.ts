@@ -155,3 +155,26 @@ describe("the access log", () => {
     expect(lines(mesh)).toEqual(["127.0.0.1:15001 200 14 -", "127.0.0.1:20000 200 14 UF"]);
   });
 });
+
+test("the log names the route and the cluster that were chosen, and says NR where there is none", () => {
+  const textFormat =
+    "%DOWNSTREAM_LOCAL_ADDRESS% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %ROUTE_NAME% %UPSTREAM_CLUSTER%";
+  const routes = [
+    { name: "pay", match: { path: { type: "prefix", value: "/pay" } }, rewrite: { path: "/charge" } },
+    { name: "gone", match: { path: { type: "prefix", value: "/old" } }, reply: { status: 410, body: "no" } },
+  ];
+  const mesh = loggingMesh({ textFormat }, { outbound: { routes, unmatched: "reply-404" } });
+  const client = mesh.client();
+  expect(deliver(mesh, client, "GET /pay HTTP/1.1\r\nHost: api\r\n\r\n")).toStartWith("GET /charge ");
+  answer(mesh, client, ok(""));
+  for (const path of ["/old", "/else"]) {
+    client.send(`GET ${path} HTTP/1.1\r\nHost: api\r\n\r\n`);
+    mesh.settle();
+  }
+  expect(lines(mesh)).toEqual([
+    "127.0.0.1:15001 /else 404 NR - -",
+    "127.0.0.1:15001 /old 410 - gone -",
+    "127.0.0.1:15001 /pay 200 - pay api",
+    "127.0.0.1:20000 /charge 200 - - local_app",
+  ]);
+});
