@@ -20,6 +20,7 @@ import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/s
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
+import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
 
 /**
  * What a sidecar's proxy shall do, from its registration and what the servers say about the services around it. Pure, and
@@ -49,7 +50,12 @@ export interface UpstreamState {
 
 /** `problems` are parts of the registration that cannot be honoured; the rest of the document stands without them. */
 export type ProxyConfigResult =
-  | { readonly ok: true; readonly config: ProxyConfig; readonly problems: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly config: ProxyConfig;
+      readonly authors: SettingAuthors;
+      readonly problems: readonly string[];
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /** Envoy's and the document's upper bound; Consul's weights have none. */
@@ -79,7 +85,7 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
     ...(settings.workers !== undefined && { workers: settings.workers }),
   });
   if (!parse.ok) return { ok: false, problems: [...problems, formatIssues(parse.issues)] };
-  return { ok: true, config: parse.config, problems };
+  return { ok: true, config: parse.config, authors: settingAuthors(input, parse.config), problems };
 }
 
 function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problems: string[]) {

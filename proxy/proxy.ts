@@ -1,5 +1,6 @@
 import { errorMessage } from "../lib/base/errors.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { listSettings, type SettingSources } from "../lib/contract/setting-sources.ts";
 import { type AdminPages, createAdminListener } from "./admin/listener.ts";
 import type { Member } from "./connection-set.ts";
 import { DataPlane, type DataPlaneOptions } from "./data-plane.ts";
@@ -40,17 +41,18 @@ export class MeshProxy {
   readonly #plane: DataPlane;
   readonly #admin: Serving<Member>;
   #config: ProxyConfig;
+  #sources: SettingSources = () => "unknown";
   #state: "serving" | "draining" | "stopped" = "serving";
 
   /** Throws an `AtollError` when the identity or an address cannot be used; nothing stays bound then. */
-  constructor(options: ProxyOptions, config: ProxyConfig, version = 0) {
+  constructor(options: ProxyOptions, config: ProxyConfig, version = 0, sources?: SettingSources) {
     this.#options = options;
     this.#config = config;
     this.#plane = new DataPlane(options, config);
     this.#admin = createAdminListener(this.#plane.context, { listen: config.admin.listen, pages: this.#pages() });
     try {
       this.#admin.listen();
-      this.apply(config, version);
+      this.apply(config, version, sources);
     } catch (thrown) {
       this.#plane.stop();
       this.#admin.destroy();
@@ -79,11 +81,12 @@ export class MeshProxy {
   /**
    * Replaces the configuration without touching a connection that it still covers. Throws an `AtollError` and changes
    * nothing when the identity cannot be used or a new address not be bound. A changed admin address is not followed, nor
-   * another number of workers.
+   * another number of workers. `sources` say whose its values are.
    */
-  apply(config: ProxyConfig, version: number): void {
+  apply(config: ProxyConfig, version: number, sources?: SettingSources): void {
     this.#plane.apply(config, version);
     this.#config = config;
+    if (sources !== undefined) this.#sources = sources;
     this.#options.workers?.apply(config, version, this.#plane.ports());
   }
 
@@ -112,7 +115,8 @@ export class MeshProxy {
     return {
       metrics: () => this.#metricsPage(),
       ready: () => this.#readyPage(),
-      config: () => jsonReply({ version: this.version, workers: this.#options.processes, config: this.#config }),
+      config: () => jsonReply({ ...this.#versions, config: this.#config }),
+      settings: () => jsonReply({ ...this.#versions, settings: listSettings(this.#config, this.#sources) }),
       drain: () => {
         this.#options.onDrainRequested();
         return textReply(200, "draining");
@@ -122,6 +126,10 @@ export class MeshProxy {
         return textReply(200, "a new process takes over");
       },
     };
+  }
+
+  get #versions(): { readonly version: number; readonly workers: number } {
+    return { version: this.version, workers: this.#options.processes };
   }
 
   #readyPage(): LocalReply {

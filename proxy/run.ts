@@ -27,14 +27,15 @@ export async function runProxyFromFile(run: FileRun, options: RunProxyOptions): 
   const { path } = run;
   const successor = createSuccessor({ ...options, args: [...run.args, `-replace=${run.pid}`] });
   const world = createWorld(options, () => successor.start());
-  const proxy = world.start(readProxyConfigFile(path), 0);
+  const first = readProxyConfigFile(path);
+  const proxy = world.start(first.config, 0, first.sources);
   logger.info("proxy started", { config: path, admin: `port ${proxy.adminPort}` });
   const watched = (config: ProxyConfig): string[] => [path, ...Object.values(config.identity)];
   let version = 0;
   const reload = (): void => {
     try {
-      const config = readProxyConfigFile(path);
-      proxy.apply(config, ++version);
+      const { config, sources } = readProxyConfigFile(path);
+      proxy.apply(config, ++version, sources);
       watch.watch(watched(config));
       logger.info("configuration applied", { config: path, version });
     } catch (thrown) {
@@ -77,10 +78,10 @@ export async function runProxyFromAgent(agent: AgentRun, options: RunProxyOption
     ...agent,
     runtime: options.runtime,
     version: () => world.proxy()?.version ?? 0,
-    async apply(config, version) {
+    async apply(config, version, sources) {
       const running = world.proxy();
-      if (running === undefined) await world.start(config, version).ready();
-      else running.apply(config, version);
+      if (running === undefined) await world.start(config, version, sources).ready();
+      else running.apply(config, version, sources);
       logger.info("configuration applied", { version });
     },
     onStop: (drainMs) => world.finish(drainMs),

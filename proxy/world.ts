@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Runtime } from "../lib/base/runtime.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import type { SettingSources } from "../lib/contract/setting-sources.ts";
 import { MeshProxy } from "./proxy.ts";
 import type { MemoryUsage } from "./telemetry/proxy-families.ts";
 import { createBunTransport } from "./transport/bun.ts";
@@ -24,7 +25,7 @@ export interface WorldOptions {
 /** One proxy with what it needs of its machine, from its first configuration to its end, whoever drives it. */
 export interface World {
   /** Throws when the configuration cannot be used. */
-  start(config: ProxyConfig, version: number): MeshProxy;
+  start(config: ProxyConfig, version: number, sources: SettingSources): MeshProxy;
   proxy(): MeshProxy | undefined;
   /** `drainMs` is the configuration's when absent. */
   finish(drainMs?: number): void;
@@ -50,7 +51,7 @@ export function createWorld(options: WorldOptions, onRestartRequested: () => voi
     finish,
     finished: ending.promise,
     proxy: () => proxy,
-    start(config, version) {
+    start(config, version, sources) {
       const processes = processCount(config);
       const workers = processes > 1 ? createWorkers(options, processes - 1) : undefined;
       proxy = new MeshProxy(
@@ -67,6 +68,7 @@ export function createWorld(options: WorldOptions, onRestartRequested: () => voi
         },
         config,
         version,
+        sources,
       );
       return proxy;
     },

@@ -3,6 +3,7 @@ import type { Timer } from "../../lib/base/clock.ts";
 import type { Logger } from "../../lib/base/logger.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
+import type { SettingAuthors } from "../setting-authors.ts";
 import type { ProxyConnection } from "./proxy-connection.ts";
 
 /**
@@ -10,8 +11,8 @@ import type { ProxyConnection } from "./proxy-connection.ts";
  * versions. A process may have been configured by an earlier agent, which counted for itself: numbers only ever grow.
  */
 export interface ConfigChannel {
-  /** Makes `config` the newest version, unless it is the same document. */
-  offer(config: ProxyConfig): void;
+  /** Makes `config` the newest version, unless it is the same document by the same authors. */
+  offer(config: ProxyConfig, authors: SettingAuthors): void;
   connect(connection: ProxyConnection): void;
   disconnect(connection: ProxyConnection): void;
   connection(): ProxyConnection | undefined;
@@ -41,6 +42,7 @@ const maxUnanswered = 8;
 interface Versioned {
   readonly version: number;
   readonly config: ProxyConfig;
+  readonly authors: SettingAuthors;
   readonly json: string;
 }
 
@@ -71,9 +73,9 @@ class Channel implements ConfigChannel {
     });
   }
 
-  offer(config: ProxyConfig): void {
-    const json = JSON.stringify(config);
-    if (json !== this.#current?.json) this.#push(this.#nextVersion({ config, json }));
+  offer(config: ProxyConfig, authors: SettingAuthors): void {
+    const json = JSON.stringify([config, authors]);
+    if (json !== this.#current?.json) this.#push(this.#nextVersion({ config, authors, json }));
   }
 
   connect(connection: ProxyConnection): void {
@@ -135,9 +137,9 @@ class Channel implements ConfigChannel {
     this.#retryTimer?.cancel();
   }
 
-  #nextVersion(document: Pick<Versioned, "config" | "json">): Versioned {
+  #nextVersion({ config, authors, json }: Omit<Versioned, "version">): Versioned {
     this.#highestVersion += 1;
-    return { config: document.config, json: document.json, version: this.#highestVersion };
+    return { config, authors, json, version: this.#highestVersion };
   }
 
   #push(next: Versioned): void {
@@ -147,6 +149,6 @@ class Channel implements ConfigChannel {
     if (connection === undefined) return;
     this.#toldPid = connection.pid;
     this.#unanswered = [...this.#unanswered, next].slice(-maxUnanswered);
-    connection.send({ type: "config", version: next.version, config: next.config });
+    connection.send({ type: "config", version: next.version, config: next.config, sources: next.authors });
   }
 }

@@ -257,7 +257,7 @@ class Session implements ProxySession {
         upstreams: topics.upstreams,
       });
       this.#reportProblems(result.problems);
-      if (result.ok) this.#channel.offer(result.config);
+      if (result.ok) this.#channel.offer(result.config, result.authors);
     } catch (thrown) {
       const error = errorMessage(thrown);
       this.#logger.error("cannot write the proxy's files, trying again", { proxy: this.#sidecar.ID, error });

@@ -20,7 +20,13 @@ export type ProxyToAgent =
 
 export type AgentToProxy =
   /** `version` grows with every change; a proxy ignores one that it has already. */
-  | { readonly type: "config"; readonly version: number; readonly config: ProxyConfig }
+  | {
+      readonly type: "config";
+      readonly version: number;
+      readonly config: ProxyConfig;
+      /** Who said what, by path in the document: of `sourcesByPath`. What is under no path is a default. */
+      readonly sources?: Readonly<Record<string, string>>;
+    }
   /** The proxy drains and exits: its sidecar was deregistered, the agent leaves, or a successor serves. */
   | { readonly type: "stop"; readonly drainMs: number };
 

@@ -13,90 +13,156 @@ import { compileSpiffePattern } from "./spiffe.ts";
  * reads it from a file. Every effective value is in it: {@link parseProxyConfig} fills in the defaults.
  */
 const closed = { additionalProperties: false } as const;
-const Address = Type.String({ minLength: 1, maxLength: 300, description: "host:port; [address]:port for IPv6" });
-const ServiceName = Type.String({ pattern: "^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$" });
+const Address = (description: string) => Type.String({ minLength: 1, maxLength: 300, description });
+const ServiceName = (description: string) =>
+  Type.String({ pattern: "^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$", description });
 /** Upper bounds of the document: a day, connections of a listener, processes of a proxy. */
 export const largestMilliseconds = 86_400_000;
 export const largestConnections = 1_000_000;
 export const largestWorkers = 256;
-const Milliseconds = (fallback: number) =>
-  Type.Integer({ minimum: 1, maximum: largestMilliseconds, default: fallback });
-const MaxConnections = Type.Integer({ minimum: 1, maximum: largestConnections, default: 65_536 });
-const ProtocolSchema = Type.Enum([...protocols], { default: "tcp" });
-const Action = Type.Enum(["allow", "deny"]);
+const Milliseconds = (fallback: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: largestMilliseconds, default: fallback, description });
+const MaxConnections = (description: string) =>
+  Type.Integer({ minimum: 1, maximum: largestConnections, default: 65_536, description });
+const File = (description: string) => Type.String({ minLength: 1, description });
+const Action = (description: string) => Type.Enum(["allow", "deny"], { description });
 
-const requestTimeouts = {
-  /** An HTTP exchange in which nothing moves for this long is ended, as Envoy's stream_idle_timeout does; tunnels are not. */
-  streamIdleTimeoutMs: Milliseconds(300_000),
-  /** An upstream connection that carries nothing for this long is closed: below what common servers allow, so that we go first. */
-  upstreamIdleTimeoutMs: Milliseconds(55_000),
+/** What both kinds of listeners have. */
+const listener = {
+  listen: Address("where it listens: host:port, [address]:port for IPv6; port 0 is any free one"),
+  protocol: Type.Enum([...protocols], {
+    default: "tcp",
+    description: "what the application speaks; http2 and grpc with prior knowledge",
+  }),
+  grpcWeb: Type.Boolean({ default: true, description: "whether gRPC-Web becomes gRPC, where the protocol is grpc" }),
+  idleTimeoutMs: Milliseconds(3_600_000, "a connection without a byte in either direction for so long is closed"),
+  streamIdleTimeoutMs: Milliseconds(
+    300_000,
+    "an HTTP exchange in which nothing moves for so long is ended, as by Envoy's stream_idle_timeout; tunnels are not",
+  ),
+  requestRules: Type.Object(
+    {
+      normalise: Type.Boolean({
+        default: true,
+        description:
+          "dot segments and escapes of plain characters; RequestNormalization.InsecureDisablePathNormalization",
+      }),
+      mergeSlashes: Type.Boolean({ default: false, description: "// is /; RequestNormalization.MergeSlashes" }),
+      escapedSlashes: Type.Enum(["keep", "reject", "unescape-and-redirect", "unescape-and-forward"], {
+        default: "keep",
+        description: "%2F and %5C; RequestNormalization.PathWithEscapedSlashesAction",
+      }),
+      backslashes: Type.Enum(["slash", "reject", "keep"], { default: "slash", description: "\\ in a path" }),
+      parameters: Type.Enum(["keep", "reject", "drop"], {
+        default: "keep",
+        description: ";x at the end of a path's segment",
+      }),
+      underscores: Type.Enum(["allow", "reject", "drop"], {
+        default: "allow",
+        description: "in field names; RequestNormalization.HeadersWithUnderscoresAction",
+      }),
+    },
+    {
+      ...closed,
+      default: {},
+      description: "what happens to requests that can be read in more than one way; as Consul's mesh entry",
+    },
+  ),
 };
-/** What happens to requests that can be read in more than one way; names and defaults as of Consul's `mesh` entry. */
-const RequestRules = Type.Object(
-  {
-    /** `RequestNormalization.InsecureDisablePathNormalization` turns it off. */
-    normalise: Type.Boolean({ default: true }),
-    /** `RequestNormalization.MergeSlashes`. */
-    mergeSlashes: Type.Boolean({ default: false }),
-    /** `RequestNormalization.PathWithEscapedSlashesAction`. */
-    escapedSlashes: Type.Enum(["keep", "reject", "unescape-and-redirect", "unescape-and-forward"], { default: "keep" }),
-    backslashes: Type.Enum(["slash", "reject", "keep"], { default: "slash" }),
-    /** `;x` at the end of a path's segment. */
-    parameters: Type.Enum(["keep", "reject", "drop"], { default: "keep" }),
-    /** In field names: `RequestNormalization.HeadersWithUnderscoresAction`. */
-    underscores: Type.Enum(["allow", "reject", "drop"], { default: "allow" }),
-  },
-  { ...closed, default: {} },
-);
 
-const IntentionRule = Type.Object({ source: Type.String({ minLength: 1 }), action: Action }, closed);
+const IntentionRule = Type.Object(
+  {
+    source: Type.String({ minLength: 1, description: "a SPIFFE id; * stands for one whole segment" }),
+    action: Action("what happens to the calls of that source"),
+  },
+  closed,
+);
 
 const Inbound = Type.Object(
   {
-    service: ServiceName,
-    listen: Address,
-    app: Address,
-    protocol: ProtocolSchema,
-    /** L4 intentions; the first rule whose source pattern matches the caller's SPIFFE id decides, else `default`. */
+    service: ServiceName("the local service"),
+    ...listener,
+    app: Address("where its application listens: host:port"),
     intentions: Type.Object(
-      { default: Action, rules: Type.Array(IntentionRule, { maxItems: 10_000, default: [] }) },
-      closed,
+      {
+        default: Action("what happens to callers that no rule names"),
+        rules: Type.Array(IntentionRule, {
+          maxItems: 10_000,
+          default: [],
+          description: "the first whose source is the caller's SPIFFE id decides",
+        }),
+      },
+      { ...closed, description: "who may call" },
     ),
-    requestRules: RequestRules,
-    /** X-Forwarded-Client-Cert for the application; Consul's `SanitizeXForwardedClientCert` is `sanitize`. */
-    clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], { default: "sanitize-set" }),
-    /** Whether gRPC-Web becomes gRPC, on a listener of protocol `grpc`. */
-    grpcWeb: Type.Boolean({ default: true }),
-    connectTimeoutMs: Milliseconds(5_000),
-    /** A connection without a byte in either direction for this long is closed. */
-    idleTimeoutMs: Milliseconds(3_600_000),
-    ...requestTimeouts,
-    maxConnections: MaxConnections,
+    clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
+      default: "sanitize-set",
+      description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
+    }),
+    connectTimeoutMs: Milliseconds(5_000, "for a connection to the application"),
+    upstreamIdleTimeoutMs: Milliseconds(
+      55_000,
+      "a connection to the application that carries nothing for so long is closed, before common servers do it",
+    ),
+    maxConnections: MaxConnections("of callers, and to the application"),
   },
   closed,
 );
 
 const Endpoint = Type.Object(
-  { address: Address, weight: Type.Integer({ minimum: 1, maximum: 65_535, default: 1 }) },
+  {
+    address: Address("host:port of the instance's proxy"),
+    weight: Type.Integer({ minimum: 1, maximum: 65_535, default: 1, description: "its share, beside the others'" }),
+  },
+  closed,
+);
+
+/** How a destination is reached: its instances, who they have to be, and what is spent on them. */
+const destination = {
+  endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
+  peerIdentity: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        "SPIFFE id or pattern of every endpoint; the service in any datacenter of our trust domain when absent",
+    }),
+  ),
+  serverName: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 253,
+      description: "TLS server name sent and checked against the endpoints' DNS names; the service's name when absent",
+    }),
+  ),
+  connectTimeoutMs: Milliseconds(5_000, "for a connection to an endpoint, its TLS handshake included"),
+  upstreamIdleTimeoutMs: Milliseconds(
+    55_000,
+    "a connection to an endpoint that carries nothing for so long is closed, before common servers do it",
+  ),
+};
+
+const Cluster = Type.Object(
+  {
+    name: ServiceName("unique in its outbound; the outbound's service names the listener's own cluster"),
+    service: Type.Optional(
+      ServiceName("whose instances these are: identity, server name; the cluster's name when absent"),
+    ),
+    ...destination,
+    maxConnections: MaxConnections("to one endpoint"),
+  },
   closed,
 );
 
 const Outbound = Type.Object(
   {
-    service: ServiceName,
-    listen: Address,
-    protocol: ProtocolSchema,
-    endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [] }),
-    /** SPIFFE pattern that every endpoint's certificate must match; by default any datacenter of our own trust domain. */
-    peerIdentity: Type.Optional(Type.String({ minLength: 1 })),
-    /** TLS server name sent to the endpoints and checked against their DNS names; by default the service's name. */
-    serverName: Type.Optional(Type.String({ minLength: 1, maxLength: 253 })),
-    requestRules: RequestRules,
-    grpcWeb: Type.Boolean({ default: true }),
-    connectTimeoutMs: Milliseconds(5_000),
-    idleTimeoutMs: Milliseconds(3_600_000),
-    ...requestTimeouts,
-    maxConnections: MaxConnections,
+    service: ServiceName("the destination, and the name of the listener's own cluster"),
+    ...listener,
+    ...destination,
+    clusters: Type.Array(Cluster, {
+      maxItems: 1_000,
+      default: [],
+      description: "destinations that routes name beside the listener's own",
+    }),
+    maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
   },
   closed,
 );
@@ -105,20 +171,27 @@ export const ProxyConfigSchema = Type.Object(
   {
     identity: Type.Object(
       {
-        certFile: Type.String({ minLength: 1 }),
-        keyFile: Type.String({ minLength: 1 }),
-        caFile: Type.String({ minLength: 1 }),
+        certFile: File("PEM: the leaf certificate, then its intermediates"),
+        keyFile: File("PEM: its private key"),
+        caFile: File("PEM: the roots that peers are verified with"),
       },
-      closed,
+      { ...closed, description: "who the proxy is" },
     ),
-    inbound: Type.Array(Inbound, { maxItems: 1_000, default: [] }),
-    outbound: Type.Array(Outbound, { maxItems: 10_000, default: [] }),
-    admin: Type.Object({ listen: Address }, closed),
+    inbound: Type.Array(Inbound, { maxItems: 1_000, default: [], description: "local services, for the mesh" }),
+    outbound: Type.Array(Outbound, { maxItems: 10_000, default: [], description: "the mesh, for local applications" }),
+    admin: Type.Object(
+      { listen: Address("where /metrics, /ready, /config (with ?sources: who said what), /drain and /restart are") },
+      { ...closed, description: "for people and scrapers on this host" },
+    ),
     limits: ProxyLimitsSchema,
-    /** How long connections may go on that have no moment to end them: of listeners that left, and of all when the proxy ends. */
-    drainTimeoutMs: Milliseconds(30_000),
-    /** Processes that share the listeners: a number, or `auto` for one per core. Read when the proxy starts. */
-    workers: Type.Union([Type.Integer({ minimum: 1, maximum: largestWorkers }), Type.Literal("auto")], { default: 1 }),
+    drainTimeoutMs: Milliseconds(
+      30_000,
+      "for connections without a moment to end them: of listeners that left, and of all when the proxy ends",
+    ),
+    workers: Type.Union([Type.Integer({ minimum: 1, maximum: largestWorkers }), Type.Literal("auto")], {
+      default: 1,
+      description: "processes that share the listeners; auto is one per core; read when the proxy starts",
+    }),
   },
   closed,
 );
@@ -126,6 +199,7 @@ export const ProxyConfigSchema = Type.Object(
 export type ProxyConfig = Static<typeof ProxyConfigSchema>;
 export type InboundConfig = ProxyConfig["inbound"][number];
 export type OutboundConfig = ProxyConfig["outbound"][number];
+export type ClusterConfig = OutboundConfig["clusters"][number];
 export type IntentionsConfig = InboundConfig["intentions"];
 
 export type ProxyConfigParse =
@@ -138,7 +212,12 @@ const validator = Compile(ProxyConfigSchema);
 export function parseProxyConfig(value: unknown): ProxyConfigParse {
   const candidate: unknown = Value.Default(ProxyConfigSchema, structuredClone(value));
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
-  const issues = [...addressIssues(candidate), ...patternIssues(candidate), ...clashIssues(candidate)];
+  const issues = [
+    ...addressIssues(candidate),
+    ...patternIssues(candidate),
+    ...clashIssues(candidate),
+    ...clusterIssues(candidate),
+  ];
   return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
 }
 
@@ -150,14 +229,36 @@ function namedAddresses(config: ProxyConfig): { path: string; address: string; i
     ]),
     ...config.outbound.flatMap((outbound, i) => [
       { path: `outbound[${i}].listen`, address: outbound.listen, isListener: true },
-      ...outbound.endpoints.map((endpoint, j) => ({
-        path: `outbound[${i}].endpoints[${j}].address`,
-        address: endpoint.address,
-        isListener: false,
-      })),
+      ...destinationsOf(outbound, i).flatMap(({ path, destination: { endpoints } }) =>
+        endpoints.map(({ address }, j) => ({ path: `${path}.endpoints[${j}].address`, address, isListener: false })),
+      ),
     ]),
     { path: "admin.listen", address: config.admin.listen, isListener: true },
   ];
+}
+
+/** An outbound's own cluster and the others, with their paths. */
+function destinationsOf(
+  outbound: OutboundConfig,
+  i: number,
+): { readonly path: string; readonly destination: OutboundConfig | ClusterConfig }[] {
+  return [
+    { path: `outbound[${i}]`, destination: outbound },
+    ...outbound.clusters.map((cluster, j) => ({ path: `outbound[${i}].clusters[${j}]`, destination: cluster })),
+  ];
+}
+
+function clusterIssues(config: ProxyConfig): SchemaIssue[] {
+  return config.outbound.flatMap(({ service, clusters }, i) => {
+    const taken = new Map([[service, `outbound[${i}].service`]]);
+    return clusters.flatMap(({ name }, j) => {
+      const path = `outbound[${i}].clusters[${j}].name`;
+      const earlier = taken.get(name);
+      if (earlier !== undefined) return [{ path, message: `"${name}" is already the name of ${earlier}` }];
+      taken.set(name, path);
+      return [];
+    });
+  });
 }
 
 function addressIssues(config: ProxyConfig): SchemaIssue[] {
@@ -181,9 +282,9 @@ function patternIssues(config: ProxyConfig): SchemaIssue[] {
       })),
     ),
     ...config.outbound.flatMap((outbound, i) =>
-      outbound.peerIdentity === undefined
-        ? []
-        : [{ path: `outbound[${i}].peerIdentity`, pattern: outbound.peerIdentity }],
+      destinationsOf(outbound, i).flatMap(({ path, destination: { peerIdentity } }) =>
+        peerIdentity === undefined ? [] : [{ path: `${path}.peerIdentity`, pattern: peerIdentity }],
+      ),
     ),
   ];
   return patterns

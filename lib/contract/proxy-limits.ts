@@ -47,7 +47,7 @@ const Http1LimitsSchema = Type.Object(
     stalledReadMs: Milliseconds(60_000, "what is written waits so long for a peer that reads nothing"),
     lingerMs: Milliseconds(5_000, "how long is listened on after the last word, so that no reset takes it away"),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "of HTTP/1.1" },
 );
 
 const Http2LimitsSchema = Type.Object(
@@ -80,7 +80,7 @@ const Http2LimitsSchema = Type.Object(
     settingsAckMs: Milliseconds(10_000, "until SETTINGS are acknowledged"),
     lingerMs: Milliseconds(5_000, "how long a connection that was ended may take to deliver its last words"),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, description: "of HTTP/2" },
 );
 
 export const ProxyLimitsSchema = Type.Object(
@@ -94,21 +94,21 @@ export const ProxyLimitsSchema = Type.Object(
         maxPoolSessions: Count(8, 1_000, "HTTP/2 connections to one endpoint; more only when those there are full"),
         maxPoolIdle: Count(1_024, 65_535, "idle HTTP/1.1 connections kept for one endpoint"),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, description: "how many connections there may be" },
     ),
     handshakes: Type.Object(
       {
         maxUnderWay: Count(1_024, 65_535, "TLS handshakes of one listener that have begun and not ended"),
         timeoutMs: Milliseconds(5_000, "for one handshake"),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, description: "TLS from the mesh" },
     ),
     admin: Type.Object(
       {
         maxConnections: Count(64, 65_535, "of the admin address"),
         idleTimeoutMs: Milliseconds(60_000, "of its connections"),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, description: "the admin address" },
     ),
     memory: Type.Object(
       {
@@ -118,10 +118,14 @@ export const ProxyLimitsSchema = Type.Object(
           "received and not passed on, or not written yet: above it requests and connections are refused",
         ),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, description: "what waits in memory" },
     ),
   },
-  { additionalProperties: false, default: {} },
+  {
+    additionalProperties: false,
+    default: {},
+    description: "what the proxy spends on its peers at most; connections keep the limits that they began with",
+  },
 );
 
 export type ProxyLimits = Static<typeof ProxyLimitsSchema>;

@@ -13,6 +13,8 @@ export interface AdminPages {
   metrics(): LocalReply | Promise<LocalReply>;
   ready(): LocalReply;
   config(): LocalReply;
+  /** Every effective value, with where it comes from. */
+  settings(): LocalReply;
   drain(): LocalReply;
   restart(): LocalReply;
 }
@@ -47,13 +49,17 @@ export function createAdminListener(
 }
 
 function answer(head: RequestHead, pages: AdminPages): Decision {
-  const path = head.path.split("?")[0] ?? "";
+  const [path = "", query = ""] = head.path.split("?");
   const isRead = head.method === "GET" || head.method === "HEAD";
   const isWrite = head.method === "POST" || head.method === "PUT";
   const order = { "/drain": pages.drain, "/restart": pages.restart }[path];
   if (order !== undefined) return isWrite ? order() : textReply(405, `use POST ${path}`);
-  const page = { "/metrics": pages.metrics, "/ready": pages.ready, "/config": pages.config }[path];
-  if (page === undefined) return textReply(404, "known paths: /metrics /ready /config /drain /restart");
+  const page = {
+    "/metrics": pages.metrics,
+    "/ready": pages.ready,
+    "/config": query === "sources" ? pages.settings : pages.config,
+  }[path];
+  if (page === undefined) return textReply(404, "known paths: /metrics /ready /config /config?sources /drain /restart");
   if (!isRead) return textReply(405, `use GET ${path}`);
   const reply = page();
   return reply instanceof Promise ? laterReply(head, reply) : reply;

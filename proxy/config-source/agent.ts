@@ -8,6 +8,7 @@ import type { Runtime } from "../../lib/base/runtime.ts";
 import { maxSocketLineBytes, type ProxyToAgent } from "../../lib/contract/agent-socket.ts";
 import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
+import { type SettingSources, sourcesByPath } from "../../lib/contract/setting-sources.ts";
 
 export interface AgentSourceOptions {
   readonly runtime: Runtime;
@@ -19,7 +20,7 @@ export interface AgentSourceOptions {
   /** Version of the configuration in force; 0 before the first. */
   readonly version: () => number;
   /** Applies a configuration at once; throws when it is refused. Resolves when every process of the proxy serves it. */
-  readonly apply: (config: ProxyConfig, version: number) => Promise<void>;
+  readonly apply: (config: ProxyConfig, version: number, sources: SettingSources) => Promise<void>;
   readonly onStop: (drainMs: number) => void;
   /** The connection to the agent was lost after it had stood. */
   readonly onAgentLost: () => void;
@@ -91,13 +92,13 @@ export class AgentSource {
     if (message["type"] === "stop" && typeof message["drainMs"] === "number") {
       this.#options.onStop(message["drainMs"]);
     } else if (message["type"] === "config" && typeof version === "number") {
-      this.#onConfig(version, message["config"]);
+      this.#onConfig(version, message["config"], message["sources"]);
     } else {
       this.#options.runtime.logger.warn("unknown message from the agent ignored");
     }
   }
 
-  #onConfig(version: number, document: unknown): void {
+  #onConfig(version: number, document: unknown, authors: unknown): void {
     if (version === this.#options.version()) {
       this.#send({ type: "applied", version });
       return;
@@ -107,7 +108,7 @@ export class AgentSource {
       this.#reject(version, formatIssues(checked.issues));
       return;
     }
-    this.#options.apply(checked.config, version).then(
+    this.#options.apply(checked.config, version, sourcesOf(authors)).then(
       () => this.#send({ type: "applied", version }),
       (thrown: unknown) => this.#reject(version, errorMessage(thrown)),
     );
@@ -125,4 +126,11 @@ export class AgentSource {
 
 function asRecord(value: unknown): Partial<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+/** An agent of an earlier build does not say whose the values are; its documents are complete, so nothing is a default. */
+function sourcesOf(authors: unknown): SettingSources {
+  if (typeof authors !== "object" || authors === null) return () => "agent";
+  const texts = Object.entries(authors).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+  return sourcesByPath(Object.fromEntries(texts));
 }

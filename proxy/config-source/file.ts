@@ -5,18 +5,24 @@ import { parseJsonText } from "../../lib/base/json-file.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
+import { type SettingSources, sourcesOfDocument } from "../../lib/contract/setting-sources.ts";
 
 const pollIntervalMs = 1_000;
 
+export interface ProxyConfigFile {
+  readonly config: ProxyConfig;
+  readonly sources: SettingSources;
+}
+
 /** Reads and checks a `ProxyConfig` file. Throws `CONFIG_INVALID` with line and column, or with the paths of wrong fields. */
-export function readProxyConfigFile(path: string): ProxyConfig {
+export function readProxyConfigFile(path: string): ProxyConfigFile {
   const parsed = parseJsonText(readText(path));
   if (!parsed.ok) {
     throw new AtollError("CONFIG_INVALID", `${path}:${parsed.line}:${parsed.column}: ${parsed.message}`);
   }
   const checked = parseProxyConfig(parsed.value);
   if (!checked.ok) throw new AtollError("CONFIG_INVALID", `${path}: ${formatIssues(checked.issues)}`);
-  return checked.config;
+  return { config: checked.config, sources: sourcesOfDocument(parsed.value, path) };
 }
 
 /**

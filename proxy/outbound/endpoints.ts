@@ -1,4 +1,4 @@
-import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
+import type { ClusterConfig } from "../../lib/contract/proxy-config.ts";
 import { pickLeastRequest } from "../balance/least-request.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
@@ -6,7 +6,7 @@ import { Endpoint, type EndpointOptions } from "./endpoint.ts";
 
 const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 
-/** The endpoints of one destination. An update keeps the connections of every endpoint that stays. */
+/** The endpoints of one cluster. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
   /** Pools of endpoints that were removed, until their last exchange is over. */
@@ -23,7 +23,12 @@ export class Endpoints implements PoolPicker {
     return this.#list;
   }
 
-  update(config: OutboundConfig): void {
+  /** No request or connection is under way, removed endpoints' included. */
+  get isIdle(): boolean {
+    return this.#leaving.size === 0 && this.#list.every(({ activeCount }) => activeCount === 0);
+  }
+
+  update(config: Pick<ClusterConfig, "endpoints" | "maxConnections">): void {
     const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
     this.#list = config.endpoints.map(({ address, weight }) => {
       const kept = current.get(address);

@@ -111,7 +111,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       help: "Endpoints configured.",
       type: "gauge",
       merge: "max",
-      samples: listeners.flatMap((l) => (l.kind === "outbound" ? [sample(l, l.endpoints.length)] : [])),
+      samples: listeners.flatMap(endpointSamples),
     },
     {
       ...gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
@@ -166,9 +166,19 @@ function reasonSamples(listener: AnyListener, counts: Readonly<Record<string, nu
 
 function connectFailureSamples(listener: AnyListener): Sample[] {
   if (listener.kind !== "outbound") return [];
-  return Array.from(listener.connectFailures, ([reason, value]) => ({
-    labels: { ...labelsOf(listener), reason },
-    value,
+  return listener.clusters.flatMap(({ name, connectFailures }) =>
+    Array.from(connectFailures, ([reason, value]) => ({
+      labels: { ...labelsOf(listener), cluster: name, reason },
+      value,
+    })),
+  );
+}
+
+function endpointSamples(listener: AnyListener): Sample[] {
+  if (listener.kind !== "outbound") return [];
+  return listener.clusters.map(({ name, endpoints }) => ({
+    labels: { ...labelsOf(listener), cluster: name },
+    value: endpoints.length,
   }));
 }
 

@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfEvent, atEndOfTurn } from "../../lib/base/turn.ts";
 import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { AwakeTime } from "./awake-time.ts";
 import { BunConnection, type SharedState } from "./bun-connection.ts";
 import { hasExpired, peerCertificateOf, spiffeUriOfNames } from "./peer-identity.ts";
 import { SessionCache, sessionKey } from "./session-cache.ts";
@@ -26,12 +27,13 @@ const coarseTickMs = 500;
 export function createBunTransport(clock: Clock): Transport & { stop(): void } {
   const shared: SharedState = { nowMs: clock.monotonicMs(), waitingBytes: 0 };
   const sessions = new SessionCache();
-  const handshakes: Handshakes = new Map();
+  const handshakes: Handshakes = { awake: new AwakeTime(shared.nowMs, coarseTickMs), underWay: new Map() };
   let timer: Timer;
   const tick = (): void => {
     shared.nowMs = clock.monotonicMs();
-    for (const handshake of handshakes.values()) {
-      if (shared.nowMs < handshake.deadlineMs) continue;
+    handshakes.awake.tick(shared.nowMs);
+    for (const handshake of handshakes.underWay.values()) {
+      if (handshakes.awake.ms < handshake.deadlineMs) continue;
       handshake.onTimeout();
     }
     timer = clock.after(coarseTickMs, tick);
@@ -52,7 +54,11 @@ export function createBunTransport(clock: Clock): Transport & { stop(): void } {
   };
 }
 
-type Handshakes = Map<Socket<unknown>, { readonly deadlineMs: number; readonly onTimeout: () => void }>;
+interface Handshakes {
+  readonly awake: AwakeTime;
+  /** Deadlines are in the time of `awake`. */
+  readonly underWay: Map<Socket<unknown>, { readonly deadlineMs: number; readonly onTimeout: () => void }>;
+}
 
 /** Bun's types leave out that a listener can share its port. */
 interface SharedListen extends Bun.TCPSocketListenOptions<BunConnection> {
@@ -127,7 +133,7 @@ function listenTls(options: ListenOptions, shared: SharedState, clock: Clock, ha
   let pending = 0;
   /** False when it had ended before. */
   const isSettled = (socket: Socket<BunConnection>): boolean => {
-    if (!handshakes.delete(socket)) return false;
+    if (!handshakes.underWay.delete(socket)) return false;
     pending--;
     return true;
   };
@@ -180,7 +186,8 @@ function listenTls(options: ListenOptions, shared: SharedState, clock: Clock, ha
           const [, socket] = raw.upgradeTLS(upgrade);
           socket.data = new BunConnection(socket, shared);
           pending++;
-          handshakes.set(socket, { deadlineMs: shared.nowMs + timeoutMs, onTimeout: () => onTimeout(socket) });
+          const deadlineMs = handshakes.awake.ms + timeoutMs;
+          handshakes.underWay.set(socket, { deadlineMs, onTimeout: () => onTimeout(socket) });
         },
         // The bytes under the TLS socket, which has its own events.
         data: () => undefined,
@@ -286,7 +293,16 @@ function connect(options: ConnectOptions, { shared, clock, sessions }: Dialling)
     settle({ ok: false, reason, message });
     socket?.terminate();
   };
-  const timer = clock.after(options.timeoutMs, () => fail("timeout", `no connection within ${options.timeoutMs} ms`));
+  let timer = waitFor(options.timeoutMs);
+  /** A timer that fires late says that we stood still: the answer may be here, unread. */
+  function waitFor(ms: number): Timer {
+    const dueMs = clock.monotonicMs() + ms;
+    return clock.after(ms, () => {
+      const lateMs = clock.monotonicMs() - dueMs;
+      if (lateMs > coarseTickMs) timer = waitFor(Math.min(lateMs, options.timeoutMs));
+      else fail("timeout", `no connection within ${options.timeoutMs} ms`);
+    });
+  }
   const attempt = Bun.connect<BunConnection>({
     hostname: options.host,
     port: options.port,

@@ -43,6 +43,11 @@ export class PooledUpstream implements Upstream {
     return this.#waiting.size;
   }
 
+  /** Nobody waits, for room or for a connection being opened. */
+  get isIdle(): boolean {
+    return this.#waiting.size === 0 && this.#opening.size === 0;
+  }
+
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {
     const pool = this.#options.picker.pick(nothingTried);
     if (pool === undefined) {

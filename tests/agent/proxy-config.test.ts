@@ -293,6 +293,7 @@ describe("outbound", () => {
         endpoints: [{ address: "10.0.0.1:21000", weight: 1 }],
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
+        clusters: [],
         requestRules: defaultRequestRules,
         grpcWeb: true,
         connectTimeoutMs: 250,

@@ -4,6 +4,8 @@ import type { Clock, Timer } from "../../lib/base/clock.ts";
 export interface VirtualClock extends Clock {
   /** Runs every timer due within the next `ms`, in order, and lets promises settle after each of them. */
   advance(ms: number): Promise<void>;
+  /** Moves the time and runs nothing, as for a process that stands still. What is due then runs, late, with the next `advance`. */
+  stall(ms: number): void;
   pendingTimers(): number;
 }
 
@@ -35,6 +37,9 @@ export function createVirtualClock(startMs: number): VirtualClock {
         await settle();
       }
       nowMs = untilMs;
+    },
+    stall(ms) {
+      nowMs += ms;
     },
     pendingTimers: () => entries.size,
   };

@@ -155,7 +155,7 @@ describe("a proxy that cannot start", () => {
 
 describe("a running proxy", () => {
   test("serves requests, and its admin pages say so without any secret", async () => {
-    const { ports } = await startPair();
+    const { ports, config: file } = await startPair();
     expect(await status(ports.listen, "/")).toBe(200);
     const metrics = await (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text();
     expect(metrics).toMatch(/^request_total\{direction="inbound",service="web",listener="[^"]+"\} 1$/m);
@@ -166,6 +166,17 @@ describe("a running proxy", () => {
     const config = await (await fetch(`http://127.0.0.1:${ports.admin}/config`)).text();
     expect(JSON.parse(config).config.outbound[0].connectTimeoutMs).toBe(5_000);
     expect(config).not.toContain("PRIVATE KEY");
+    const page = await (await fetch(`http://127.0.0.1:${ports.admin}/config?sources`)).text();
+    expect(JSON.parse(page).settings).toContainEqual({
+      path: "inbound[0].intentions.default",
+      value: "deny",
+      source: file,
+    });
+    expect(JSON.parse(page).settings).toContainEqual({
+      path: "outbound[0].connectTimeoutMs",
+      value: 5_000,
+      source: "default",
+    });
     expect(await status(ports.admin, "/nothing")).toBe(404);
     expect(await status(ports.admin, "/drain")).toBe(405);
   });

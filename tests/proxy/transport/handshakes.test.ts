@@ -55,6 +55,32 @@ describe("a TLS handshake", () => {
     await eventually("the first to be closed", () => first.isGone);
   });
 
+  test("is not timed out for the time in which the proxy itself stood still", async () => {
+    const { clock, refused, port } = listen({ maxUnderWay: 2, timeoutMs: 2_000 });
+    await silent(port);
+    await silent(port);
+    await silent(port);
+    await eventually("the third to be refused", () => refused.length === 1 || undefined);
+    await clock.advance(1_000);
+    clock.stall(30_000);
+    await clock.advance(499);
+    expect(refused).toEqual(["too_many_handshakes"]);
+    await clock.advance(1);
+    expect(refused).toEqual(["too_many_handshakes", "handshake_timeout", "handshake_timeout"]);
+  });
+
+  test("that has come while the proxy stood still has its time, but for a tick", async () => {
+    const { clock, refused, port } = listen({ maxUnderWay: 1, timeoutMs: 2_000 });
+    clock.stall(30_000);
+    await silent(port);
+    await silent(port);
+    await eventually("the second to be refused", () => refused.length === 1 || undefined);
+    await clock.advance(1_499);
+    expect(refused).toEqual(["too_many_handshakes"]);
+    await clock.advance(1);
+    expect(refused).toEqual(["too_many_handshakes", "handshake_timeout"]);
+  });
+
   test("is one too many only while the others are under way", async () => {
     const { refused, port } = listen({ maxUnderWay: 2, timeoutMs: 60_000 });
     const held = [await silent(port), await silent(port)];

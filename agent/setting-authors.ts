@@ -1,0 +1,109 @@
+import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { formatHostPort } from "../lib/contract/address.ts";
+import type { ProxyConfigInput } from "./proxy-config.ts";
+
+/**
+ * Who said what in the document of a sidecar, by path: what a proxy prints beside its values. Whatever is under none of these paths is the
+ * document's default.
+ */
+export type SettingAuthors = Readonly<Record<string, string>>;
+
+/** Consul's name of a setting, and the paths that it decides. */
+const proxySettings: Readonly<Record<string, readonly string[]>> = {
+  local_connect_timeout_ms: ["inbound[0].connectTimeoutMs"],
+  local_idle_timeout_ms: ["inbound[0].streamIdleTimeoutMs"],
+  max_inbound_connections: ["inbound[0].maxConnections"],
+  max_request_headers_kb: [
+    "limits.http1.maxHeadBytes",
+    "limits.http2.maxHeaderListBytes",
+    "limits.http2.maxHeaderBlockBytes",
+  ],
+  drain_timeout_ms: ["drainTimeoutMs"],
+  workers: ["workers"],
+};
+const upstreamSettings = { connect_timeout_ms: "connectTimeoutMs", protocol: "protocol" } as const;
+
+export function settingAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingAuthors {
+  return {
+    identity: "agent",
+    admin: "agent",
+    ...(config.inbound.length > 0 && inboundAuthors(input)),
+    ...proxyAuthors(input),
+    ...Object.assign({}, ...config.outbound.map((outbound, i) => outboundAuthors(input, outbound, `outbound[${i}]`))),
+  };
+}
+
+function registration({ sidecar }: ProxyConfigInput): string {
+  return `registration of ${sidecar.ID}`;
+}
+
+function inboundAuthors(input: ProxyConfigInput): SettingAuthors {
+  const { serviceConfig, sidecar } = input;
+  const service = sidecar.Proxy.DestinationServiceName;
+  const central = `service-defaults of ${service}`;
+  const hasProtocol = isGiven(sidecar.Proxy.Config, "protocol");
+  return {
+    "inbound[0].service": registration(input),
+    "inbound[0].listen": registration(input),
+    "inbound[0].app": registration(input),
+    "inbound[0].protocol": hasProtocol ? `${registration(input)}: protocol` : `${central} or proxy-defaults`,
+    "inbound[0].intentions": `intentions of ${service}`,
+    ...(serviceConfig.localConnectTimeoutMs > 0 && { "inbound[0].connectTimeoutMs": central }),
+    ...(serviceConfig.maxInboundConnections > 0 && { "inbound[0].maxConnections": central }),
+    ...(serviceConfig.mesh !== undefined && meshAuthors("inbound[0]")),
+    ...(serviceConfig.mesh?.SanitizeXForwardedClientCert === true && { "inbound[0].clientCert": "mesh" }),
+  };
+}
+
+/** The registration says more than `proxy-defaults`, and both more than the entries above. */
+function proxyAuthors(input: ProxyConfigInput): SettingAuthors {
+  const authors: Record<string, string> = {};
+  for (const [key, paths] of Object.entries(proxySettings)) {
+    const isOwn = isGiven(input.sidecar.Proxy.Config, key);
+    if (!isOwn && !isGiven(input.serviceConfig.proxyDefaults, key)) continue;
+    for (const path of paths) authors[path] = `${isOwn ? registration(input) : "proxy-defaults"}: ${key}`;
+  }
+  return authors;
+}
+
+function outboundAuthors(
+  input: ProxyConfigInput,
+  { service, listen }: ProxyConfig["outbound"][number],
+  path: string,
+): SettingAuthors {
+  const upstream = input.sidecar.Proxy.Upstreams.find(
+    (one) =>
+      one.DestinationName === service &&
+      formatHostPort({ host: one.LocalBindAddress || "127.0.0.1", port: one.LocalBindPort }) === listen,
+  );
+  const own = `${registration(input)}: upstream ${service}`;
+  const authors: Record<string, string> = {
+    [`${path}.service`]: own,
+    [`${path}.listen`]: own,
+    [`${path}.protocol`]: `service-defaults of ${service} or proxy-defaults`,
+    [`${path}.endpoints`]: "catalog",
+    [`${path}.peerIdentity`]: "agent",
+    [`${path}.serverName`]: "agent",
+    ...(input.serviceConfig.mesh !== undefined && meshAuthors(path)),
+  };
+  for (const [key, field] of Object.entries(upstreamSettings)) {
+    if (isGiven(upstream?.Config, key)) authors[`${path}.${field}`] = `${own}: ${key}`;
+  }
+  const limits = upstream?.Config["limits"];
+  if (typeof limits === "object" && limits !== null && isGiven({ ...limits }, "max_connections")) {
+    authors[`${path}.maxConnections`] = `${own}: limits.max_connections`;
+  }
+  return authors;
+}
+
+/** Of the rules, those that the `mesh` entry has a word for. */
+function meshAuthors(path: string): SettingAuthors {
+  const rules = ["normalise", "mergeSlashes", "escapedSlashes", "underscores"];
+  return Object.fromEntries(rules.map((rule) => [`${path}.requestRules.${rule}`, "mesh"]));
+}
+
+/** As the settings' readers take it: nothing, an empty text and 0 leave the default where it is. */
+function isGiven(config: Readonly<Record<string, unknown>> | undefined, key: string): boolean {
+  const value = config?.[key];
+  return value !== undefined && value !== null && value !== "" && value !== 0 && value !== "0";
+}

@@ -1,0 +1,150 @@
+import { mustGet } from "../../lib/base/assert.ts";
+import { parseHostPort } from "../../lib/contract/address.ts";
+import type { Protocol } from "../../lib/contract/config-entries.ts";
+import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
+import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import type { ProxyContext } from "../proxy-context.ts";
+import type { Connection, ConnectResult } from "../transport/transport.ts";
+import { PooledUpstream } from "../upstream/pooled-upstream.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { Endpoints } from "./endpoints.ts";
+
+/** What we would like to speak with another proxy. */
+const meshProtocols = ["h2", "http/1.1"] as const;
+const maxDialAttempts = 3;
+
+/** A cluster's settings, with what its listener says for all of them. */
+export interface ClusterSettings extends ClusterConfig {
+  readonly service: string;
+  readonly protocol: Protocol;
+}
+
+/** The cluster that a listener has without naming one, then those it names. */
+export function clusterSettings(outbound: OutboundConfig): [ClusterSettings, ...ClusterSettings[]] {
+  const { protocol } = outbound;
+  return [
+    { ...outbound, name: outbound.service },
+    ...outbound.clusters.map((cluster) => ({ ...cluster, service: cluster.service ?? cluster.name, protocol })),
+  ];
+}
+
+/** One destination: its endpoints with their connections, and how a request or a TCP connection gets to one of them over mTLS. */
+export class Cluster {
+  /** Where requests go. */
+  readonly upstream: PooledUpstream;
+  /** Failed attempts to reach an endpoint, by reason. */
+  readonly connectFailures = new Map<string, number>();
+  readonly #context: ProxyContext;
+  readonly #endpoints: Endpoints;
+  #settings: ClusterSettings;
+  #isExpectedPeer: (uri: string) => boolean = () => false;
+
+  constructor(context: ProxyContext, settings: ClusterSettings) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#endpoints = new Endpoints(
+      {
+        context,
+        idleTimeoutMs: () => this.#settings.upstreamIdleTimeoutMs,
+        connectTimeoutMs: () => this.#settings.connectTimeoutMs,
+        onUngreeted: (address) =>
+          this.#countFailure(address, { ok: false, reason: "closed_early", message: "ended before its first words" }),
+        onRoom: (pool) => this.upstream.serve(pool),
+        connect: (address, onResult) => this.#connect(address, onResult),
+      },
+      () => context.random.float(),
+    );
+    this.upstream = new PooledUpstream({
+      picker: this.#endpoints,
+      monotonicMs: context.clock.monotonicMs,
+      waitTimeoutMs: () => this.#settings.connectTimeoutMs,
+    });
+    this.update(settings);
+  }
+
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints.list;
+  }
+
+  /** Nothing is under way, and nobody waits. */
+  get isIdle(): boolean {
+    return this.upstream.isIdle && this.#endpoints.isIdle;
+  }
+
+  /** Connections that stand are kept. */
+  update(settings: ClusterSettings): void {
+    this.#settings = settings;
+    const trustDomain = parseSpiffeId(this.#context.identity().spiffeUri)?.trustDomain ?? "";
+    const pattern = settings.peerIdentity ?? `spiffe://${trustDomain}/ns/default/dc/*/svc/${settings.service}`;
+    this.#isExpectedPeer = mustGet(compileSpiffePattern(pattern), "peer patterns are checked when parsed");
+    this.#endpoints.update(settings);
+    this.upstream.refresh();
+  }
+
+  sweep(nowMs: number): void {
+    this.#endpoints.sweep(nowMs);
+    this.upstream.sweep(nowMs);
+  }
+
+  /** Closes idle connections now and busy ones when they are done. */
+  close(): void {
+    this.#endpoints.close();
+  }
+
+  /** Opens a connection for TCP: `server` is undefined when none of the endpoints tried takes one. */
+  dial(onResult: (server: DialResult) => void): void {
+    this.#dial(new Set(), onResult);
+  }
+
+  #dial(tried: ReadonlySet<Endpoint>, onResult: (result: DialResult) => void): void {
+    const endpoint = tried.size < maxDialAttempts ? this.#endpoints.pickEndpoint(tried) : undefined;
+    if (endpoint === undefined) {
+      const failure = tried.size === 0 ? "no_healthy_upstream" : "connect_failure";
+      // The caller is still being built: its answer comes in the next turn.
+      queueMicrotask(() => onResult({ failure }));
+      return;
+    }
+    endpoint.connect((result) => {
+      if (result.ok) onResult({ endpoint, connection: result.connection });
+      else this.#dial(new Set([...tried, endpoint]), onResult);
+    });
+  }
+
+  #connect(address: string, onResult: (result: ConnectResult) => void): void {
+    const { host, port } = mustGet(parseHostPort(address), "addresses are checked when parsed");
+    const { connectTimeoutMs, protocol, serverName, service } = this.#settings;
+    this.#context.transport.connect({
+      host,
+      port,
+      timeoutMs: connectTimeoutMs,
+      tls: {
+        identity: this.#context.identity(),
+        serverName: serverName ?? service,
+        ...(protocol === "tcp" ? {} : { alpn: meshProtocols }),
+        isExpectedPeer: this.#isExpectedPeer,
+      },
+      onResult: (result) => {
+        if (!result.ok) this.#countFailure(address, result);
+        onResult(result);
+      },
+    });
+  }
+
+  #countFailure(address: string, result: Extract<ConnectResult, { ok: false }>): void {
+    this.connectFailures.set(result.reason, (this.connectFailures.get(result.reason) ?? 0) + 1);
+    this.#context.logger.debug("cannot reach an endpoint", {
+      cluster: this.name,
+      endpoint: address,
+      reason: result.reason,
+      error: result.message,
+    });
+  }
+}
+
+export type DialResult =
+  | { readonly endpoint: Endpoint; readonly connection: Connection }
+  | { readonly failure: "no_healthy_upstream" | "connect_failure" };
