@@ -8,7 +8,8 @@ import {
 } from "../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
-import { parseProxyConfig, type ProxyConfig } from "../lib/contract/proxy-config.ts";
+import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
 import {
   type ProxySettings,
   readProxySettings,
@@ -63,8 +64,8 @@ const maxWeight = 65_535;
 const defaultConnectTimeoutMs = 5_000;
 const defaultMaxConnections = 65_536;
 
-/** The document for one sidecar, or why there can be none. */
-export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
+/** The document for one sidecar, or why there can be none. `reader` may know the document before. */
+export function computeProxyConfig(input: ProxyConfigInput, reader = new ProxyConfigReader()): ProxyConfigResult {
   const problems: string[] = [];
   const upstreams = input.sidecar.Proxy.Upstreams.filter((upstream) => {
     const problem = upstreamProblem(upstream, input.datacenter);
@@ -74,7 +75,7 @@ export function computeProxyConfig(input: ProxyConfigInput): ProxyConfigResult {
   const reading = readProxySettings({ ...input.serviceConfig.proxyDefaults, ...input.sidecar.Proxy.Config });
   const { settings } = reading;
   problems.push(...settingsProblems("Proxy.Config", reading));
-  const parse = parseProxyConfig({
+  const parse = reader.read({
     identity: input.identity,
     // A service without a port accepts no calls; its sidecar is there for the calls that it makes.
     inbound: input.sidecar.Proxy.LocalServicePort === 0 ? [] : [inboundConfig(input, settings, problems)],

@@ -1,5 +1,6 @@
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatHostPort } from "../lib/contract/address.ts";
+import type { Upstream } from "../lib/contract/catalog.ts";
 import type { ProxyConfigInput } from "./proxy-config.ts";
 
 /**
@@ -29,8 +30,22 @@ export function settingAuthors(input: ProxyConfigInput, config: ProxyConfig): Se
     admin: "agent",
     ...(config.inbound.length > 0 && inboundAuthors(input)),
     ...proxyAuthors(input),
-    ...Object.assign({}, ...config.outbound.map((outbound, i) => outboundAuthors(input, outbound, `outbound[${i}]`))),
+    ...upstreamAuthors(input, config),
   };
+}
+
+function upstreamAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingAuthors {
+  const upstreams = new Map(
+    input.sidecar.Proxy.Upstreams.map((upstream) => {
+      const { LocalBindAddress: host, LocalBindPort: port } = upstream;
+      return [formatHostPort({ host: host || "127.0.0.1", port }), upstream];
+    }),
+  );
+  const authors: Record<string, string> = {};
+  for (const [i, { service, listen }] of config.outbound.entries()) {
+    Object.assign(authors, outboundAuthors(input, { service, upstream: upstreams.get(listen) }, `outbound[${i}]`));
+  }
+  return authors;
 }
 
 function registration({ sidecar }: ProxyConfigInput): string {
@@ -68,14 +83,9 @@ function proxyAuthors(input: ProxyConfigInput): SettingAuthors {
 
 function outboundAuthors(
   input: ProxyConfigInput,
-  { service, listen }: ProxyConfig["outbound"][number],
+  { service, upstream }: { readonly service: string; readonly upstream: Upstream | undefined },
   path: string,
 ): SettingAuthors {
-  const upstream = input.sidecar.Proxy.Upstreams.find(
-    (one) =>
-      one.DestinationName === service &&
-      formatHostPort({ host: one.LocalBindAddress || "127.0.0.1", port: one.LocalBindPort }) === listen,
-  );
   const own = `${registration(input)}: upstream ${service}`;
   const authors: Record<string, string> = {
     [`${path}.service`]: own,

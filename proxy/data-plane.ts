@@ -95,7 +95,7 @@ export class DataPlane {
     this.#identity = isSameIdentity(loaded, previous) ? previous : loaded;
     this.#chosenPorts = chosenPorts;
     try {
-      this.#listeners.apply(config);
+      this.#listeners.apply(config, this.#identity !== previous);
       this.#limits = config.limits;
     } catch (thrown) {
       this.#identity = previous;

@@ -29,8 +29,11 @@ export class ListenerSet {
     return Object.fromEntries(this.#current().map((one) => [one.config.listen, one.serving.port]));
   }
 
-  /** All of it or nothing: throws an `AtollError` when a new address cannot be bound. */
-  apply(config: ProxyConfig): void {
+  /**
+   * All of it or nothing: throws an `AtollError` when a new address cannot be bound. Listeners whose settings are the same object are
+   * left alone, unless there is another identity.
+   */
+  apply(config: ProxyConfig, hasNewIdentity: boolean): void {
     const added: AnyListener[] = [];
     const inbound = new Map<string, InboundListener>();
     const outbound = new Map<string, OutboundListener>();
@@ -50,8 +53,8 @@ export class ListenerSet {
     const previous = this.#current();
     this.#inbound = inbound;
     this.#outbound = outbound;
-    for (const one of config.inbound) inbound.get(one.listen)?.update(one);
-    for (const one of config.outbound) outbound.get(one.listen)?.update(one);
+    for (const one of config.inbound) update(inbound.get(one.listen), one, hasNewIdentity);
+    for (const one of config.outbound) update(outbound.get(one.listen), one, hasNewIdentity);
     const kept = new Set<AnyListener>(this.#current());
     for (const listener of previous) {
       if (kept.has(listener)) continue;
@@ -90,4 +93,13 @@ function listenNew<T extends AnyListener>(listener: T, added: AnyListener[]): T 
   listener.serving.listen();
   added.push(listener);
   return listener;
+}
+
+/** Settings that are the same object have changed nothing (`ProxyConfigReader`). */
+function update<C>(
+  listener: { readonly config: C; update(config: C): void } | undefined,
+  config: C,
+  isForced: boolean,
+): void {
+  if (listener !== undefined && (isForced || listener.config !== config)) listener.update(config);
 }

@@ -1,4 +1,5 @@
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
 import { AgentSource } from "./config-source/agent.ts";
 import { FileWatch, readProxyConfigFile } from "./config-source/file.ts";
 import { rejectionMessage } from "./proxy.ts";
@@ -27,14 +28,15 @@ export async function runProxyFromFile(run: FileRun, options: RunProxyOptions): 
   const { path } = run;
   const successor = createSuccessor({ ...options, args: [...run.args, `-replace=${run.pid}`] });
   const world = createWorld(options, () => successor.start());
-  const first = readProxyConfigFile(path);
+  const reader = new ProxyConfigReader();
+  const first = readProxyConfigFile(path, reader);
   const proxy = world.start(first.config, 0, first.sources);
   logger.info("proxy started", { config: path, admin: `port ${proxy.adminPort}` });
   const watched = (config: ProxyConfig): string[] => [path, ...Object.values(config.identity)];
   let version = 0;
   const reload = (): void => {
     try {
-      const { config, sources } = readProxyConfigFile(path);
+      const { config, sources } = readProxyConfigFile(path, reader);
       proxy.apply(config, ++version, sources);
       watch.watch(watched(config));
       logger.info("configuration applied", { config: path, version });

@@ -25,7 +25,7 @@ export interface WorldOptions {
 /** One proxy with what it needs of its machine, from its first configuration to its end, whoever drives it. */
 export interface World {
   /** Throws when the configuration cannot be used. */
-  start(config: ProxyConfig, version: number, sources: SettingSources): MeshProxy;
+  start(config: ProxyConfig, version: number, sources?: SettingSources): MeshProxy;
   proxy(): MeshProxy | undefined;
   /** `drainMs` is the configuration's when absent. */
   finish(drainMs?: number): void;

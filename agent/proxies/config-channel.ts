@@ -3,6 +3,7 @@ import type { Timer } from "../../lib/base/clock.ts";
 import type { Logger } from "../../lib/base/logger.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
+import type { EntryChange } from "../../lib/contract/proxy-config-reader.ts";
 import type { SettingAuthors } from "../setting-authors.ts";
 import type { ProxyConnection } from "./proxy-connection.ts";
 
@@ -43,7 +44,15 @@ interface Versioned {
   readonly version: number;
   readonly config: ProxyConfig;
   readonly authors: SettingAuthors;
-  readonly json: string;
+  /** Of everything but the listeners, which are the same objects while they say the same. */
+  readonly rest: string;
+}
+
+/** What has changed since another version. */
+interface Difference {
+  readonly base: number;
+  readonly entries: readonly EntryChange[];
+  readonly hasNewAuthors: boolean;
 }
 
 export function createConfigChannel(options: ConfigChannelOptions): ConfigChannel {
@@ -59,6 +68,8 @@ class Channel implements ConfigChannel {
   #unanswered: Versioned[] = [];
   #highestVersion = 0;
   #appliedVersion = 0;
+  /** The last version that was sent, and to whom; undefined when it was refused. */
+  #told: { readonly connection: ProxyConnection; readonly version: number } | undefined;
   /** The process that was told the current version by this agent. */
   #toldPid = 0;
   #retryTimer: Timer | undefined;
@@ -74,8 +85,10 @@ class Channel implements ConfigChannel {
   }
 
   offer(config: ProxyConfig, authors: SettingAuthors): void {
-    const json = JSON.stringify([config, authors]);
-    if (json !== this.#current?.json) this.#push(this.#nextVersion({ config, authors, json }));
+    const next = { config, authors, rest: JSON.stringify({ ...config, inbound: [], outbound: [] }) };
+    const difference = this.#current === undefined ? undefined : differenceOf(this.#current, next);
+    if (difference?.entries.length === 0 && !difference.hasNewAuthors) return;
+    this.#push(this.#nextVersion(next), difference);
   }
 
   connect(connection: ProxyConnection): void {
@@ -83,7 +96,10 @@ class Channel implements ConfigChannel {
     this.#highestVersion = Math.max(this.#highestVersion, connection.version);
     const current = this.#current;
     if (current === undefined) return;
-    if (connection.pid === this.#toldPid && connection.version === current.version) return;
+    if (connection.pid === this.#toldPid && connection.version === current.version) {
+      this.#told = { connection, version: current.version };
+      return;
+    }
     // A number at or above ours comes from an earlier agent and means another document.
     this.#push(connection.version < current.version ? current : this.#nextVersion(current));
   }
@@ -110,6 +126,7 @@ class Channel implements ConfigChannel {
   }
 
   onRejected(connection: ProxyConnection, version: number, message: string): void {
+    this.#told = undefined;
     if (connection !== this.#connection || this.#current?.version !== version) return;
     const delayMs = Math.round(this.#retryBackoff.nextDelayMs());
     this.#logger.error("the proxy cannot apply its configuration and keeps the one before", {
@@ -137,18 +154,43 @@ class Channel implements ConfigChannel {
     this.#retryTimer?.cancel();
   }
 
-  #nextVersion({ config, authors, json }: Omit<Versioned, "version">): Versioned {
+  #nextVersion(document: Omit<Versioned, "version">): Versioned {
     this.#highestVersion += 1;
-    return { config, authors, json, version: this.#highestVersion };
+    return { ...document, version: this.#highestVersion };
   }
 
-  #push(next: Versioned): void {
+  /** `difference` is to the version before, and enough for a proxy that was told it and has not refused it. */
+  #push(next: Versioned, difference?: Difference): void {
     this.#current = next;
     this.#retryTimer?.cancel();
     const connection = this.#connection;
     if (connection === undefined) return;
     this.#toldPid = connection.pid;
     this.#unanswered = [...this.#unanswered, next].slice(-maxUnanswered);
-    connection.send({ type: "config", version: next.version, config: next.config, sources: next.authors });
+    const told = this.#told;
+    this.#told = { connection, version: next.version };
+    const { version, config, authors: sources } = next;
+    const knowsBase = told?.connection === connection && told.version === difference?.base;
+    if (difference === undefined || !knowsBase || !connection.takesChanges) {
+      connection.send({ type: "config", version, config, sources });
+      return;
+    }
+    const { base, entries, hasNewAuthors } = difference;
+    connection.send({ type: "changes", version, base, entries, ...(hasNewAuthors && { sources }) });
   }
+}
+
+/** Undefined when it is more than a few listeners that took the place of others. */
+function differenceOf(before: Versioned, after: Omit<Versioned, "version">): Difference | undefined {
+  const sides = ["inbound", "outbound"] as const;
+  const isSameShape = sides.every((side) => before.config[side].length === after.config[side].length);
+  if (!isSameShape || before.rest !== after.rest) return undefined;
+  const entries = sides.flatMap((side) =>
+    after.config[side].flatMap((value, index) => {
+      const earlier = before.config[side][index];
+      return value === earlier || JSON.stringify(value) === JSON.stringify(earlier) ? [] : [{ side, index, value }];
+    }),
+  );
+  const hasNewAuthors = JSON.stringify(before.authors) !== JSON.stringify(after.authors);
+  return { base: before.version, entries, hasNewAuthors };
 }

@@ -9,6 +9,8 @@ export interface ProxyConnection {
   readonly version: number;
   /** What its executable was built from; undefined when it does not say. */
   readonly revision: string | undefined;
+  /** Whether changes of the last document that was sent would reach it: it knows them, and that document does not wait. */
+  readonly takesChanges: boolean;
   /**
    * Sends a message. While the proxy is slow in reading only the newest configuration waits for it: an older one that
    * was not sent yet is dropped, so what waits is bounded by one document.
@@ -36,6 +38,9 @@ export function createProxyConnection(
     pid: hello.pid,
     version: hello.version,
     revision: hello.revision,
+    get takesChanges() {
+      return hello.takesChanges === true && !isFull;
+    },
     flush,
     send(message) {
       if (socket.destroyed) return;

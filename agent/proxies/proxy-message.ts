@@ -13,6 +13,7 @@ const validator = Compile(
       pid: Type.Integer({ minimum: 1, maximum: 2 ** 31 }),
       version: Version,
       revision: Type.Optional(Type.String({ maxLength: 1_024 })),
+      takesChanges: Type.Optional(Type.Boolean()),
     }),
     Type.Object({ type: Type.Literal("replace") }),
     Type.Object({ type: Type.Literal("applied"), version: Version }),

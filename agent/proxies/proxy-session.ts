@@ -4,6 +4,7 @@ import type { Logger } from "../../lib/base/logger.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { Subscription } from "../../lib/client/server-link.ts";
 import type { LeafCertificate } from "../agent-api.ts";
+import { ProxyConfigReader } from "../../lib/contract/proxy-config-reader.ts";
 import { computeProxyConfig } from "../proxy-config.ts";
 import type { ProxySupervisor } from "../supervisor.ts";
 import { type AdminAddressOptions, adminAddress } from "./admin-address.ts";
@@ -73,6 +74,7 @@ class Session implements ProxySession {
   readonly #logger: Logger;
   readonly #topics: ProxyTopics;
   readonly #channel: ConfigChannel;
+  readonly #reader = new ProxyConfigReader();
   #sidecar: Sidecar;
   #leaf: LeafCertificate | undefined;
   #leafWatch: Subscription;
@@ -245,17 +247,20 @@ class Session implements ProxySession {
     try {
       const identity = await writeIdentityFiles(this.#options.directory, { leaf, roots: topics.roots });
       if (this.#isClosed) return;
-      const result = computeProxyConfig({
-        sidecar: this.#sidecar,
-        trustDomain: topics.roots.trustDomain,
-        datacenter: this.#options.datacenter,
-        bindAddress: this.#options.admin.bindAddress,
-        adminAddress: adminAddress(this.#sidecar, this.#options.admin),
-        identity,
-        intentions: topics.intentions,
-        serviceConfig: topics.serviceConfig,
-        upstreams: topics.upstreams,
-      });
+      const result = computeProxyConfig(
+        {
+          sidecar: this.#sidecar,
+          trustDomain: topics.roots.trustDomain,
+          datacenter: this.#options.datacenter,
+          bindAddress: this.#options.admin.bindAddress,
+          adminAddress: adminAddress(this.#sidecar, this.#options.admin),
+          identity,
+          intentions: topics.intentions,
+          serviceConfig: topics.serviceConfig,
+          upstreams: topics.upstreams,
+        },
+        this.#reader,
+      );
       this.#reportProblems(result.problems);
       if (result.ok) this.#channel.offer(result.config, result.authors);
     } catch (thrown) {

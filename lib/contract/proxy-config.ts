@@ -221,19 +221,29 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
 }
 
-function namedAddresses(config: ProxyConfig): { path: string; address: string; isListener: boolean }[] {
+interface NamedAddress {
+  readonly path: string;
+  readonly address: string;
+}
+
+/** Where the proxy listens. */
+function listenAddresses(config: ProxyConfig): NamedAddress[] {
   return [
-    ...config.inbound.flatMap((inbound, i) => [
-      { path: `inbound[${i}].listen`, address: inbound.listen, isListener: true },
-      { path: `inbound[${i}].app`, address: inbound.app, isListener: false },
-    ]),
-    ...config.outbound.flatMap((outbound, i) => [
-      { path: `outbound[${i}].listen`, address: outbound.listen, isListener: true },
-      ...destinationsOf(outbound, i).flatMap(({ path, destination: { endpoints } }) =>
-        endpoints.map(({ address }, j) => ({ path: `${path}.endpoints[${j}].address`, address, isListener: false })),
+    ...config.inbound.map(({ listen }, i) => ({ path: `inbound[${i}].listen`, address: listen })),
+    ...config.outbound.map(({ listen }, i) => ({ path: `outbound[${i}].listen`, address: listen })),
+    { path: "admin.listen", address: config.admin.listen },
+  ];
+}
+
+/** Where it connects to. */
+function dialAddresses(config: ProxyConfig): NamedAddress[] {
+  return [
+    ...config.inbound.map(({ app }, i) => ({ path: `inbound[${i}].app`, address: app })),
+    ...config.outbound.flatMap((outbound, i) =>
+      destinationsOf(outbound, i).flatMap(({ path, destination: { endpoints } }) =>
+        endpoints.map(({ address }, j) => ({ path: `${path}.endpoints[${j}].address`, address })),
       ),
-    ]),
-    { path: "admin.listen", address: config.admin.listen, isListener: true },
+    ),
   ];
 }
 
@@ -262,14 +272,17 @@ function clusterIssues(config: ProxyConfig): SchemaIssue[] {
 }
 
 function addressIssues(config: ProxyConfig): SchemaIssue[] {
-  return namedAddresses(config).flatMap(({ path, address, isListener }) => {
-    const parsed = parseHostPort(address);
-    if (parsed === undefined)
+  const portIssues = ({ path, address }: NamedAddress, smallest: 0 | 1): SchemaIssue[] => {
+    const port = parseHostPort(address)?.port;
+    if (port === undefined) {
       return [{ path, message: `must be host:port with a port from 0 to 65535, found "${address}"` }];
-    if (parsed.port === 0 && !isListener)
-      return [{ path, message: `must have a port from 1 to 65535, found "${address}"` }];
-    return [];
-  });
+    }
+    return port >= smallest ? [] : [{ path, message: `must have a port from 1 to 65535, found "${address}"` }];
+  };
+  return [
+    ...listenAddresses(config).flatMap((one) => portIssues(one, 0)),
+    ...dialAddresses(config).flatMap((one) => portIssues(one, 1)),
+  ];
 }
 
 function patternIssues(config: ProxyConfig): SchemaIssue[] {
@@ -292,10 +305,11 @@ function patternIssues(config: ProxyConfig): SchemaIssue[] {
     .map(({ path, pattern }) => ({ path, message: `${expected}, found "${pattern}"` }));
 }
 
-function clashIssues(config: ProxyConfig): SchemaIssue[] {
+/** Of addresses that two listeners want: what no listener shows alone. */
+export function clashIssues(config: ProxyConfig): SchemaIssue[] {
   const firstPath = new Map<string, string>();
-  return namedAddresses(config).flatMap(({ path, address, isListener }) => {
-    if (!isListener || parseHostPort(address)?.port === 0) return [];
+  return listenAddresses(config).flatMap(({ path, address }) => {
+    if (parseHostPort(address)?.port === 0) return [];
     const earlier = firstPath.get(address);
     if (earlier !== undefined) return [{ path, message: `${address} is already the address of ${earlier}` }];
     firstPath.set(address, path);

@@ -6,7 +6,8 @@ import { parseJsonText } from "../../lib/base/json-file.ts";
 import { createLineReader } from "../../lib/base/line-reader.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { maxSocketLineBytes, type ProxyToAgent } from "../../lib/contract/agent-socket.ts";
-import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
+import type { ProxyConfig, ProxyConfigParse } from "../../lib/contract/proxy-config.ts";
+import { type EntryChange, ProxyConfigReader } from "../../lib/contract/proxy-config-reader.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { type SettingSources, sourcesByPath } from "../../lib/contract/setting-sources.ts";
 
@@ -20,7 +21,7 @@ export interface AgentSourceOptions {
   /** Version of the configuration in force; 0 before the first. */
   readonly version: () => number;
   /** Applies a configuration at once; throws when it is refused. Resolves when every process of the proxy serves it. */
-  readonly apply: (config: ProxyConfig, version: number, sources: SettingSources) => Promise<void>;
+  readonly apply: (config: ProxyConfig, version: number, sources?: SettingSources) => Promise<void>;
   readonly onStop: (drainMs: number) => void;
   /** The connection to the agent was lost after it had stood. */
   readonly onAgentLost: () => void;
@@ -33,6 +34,9 @@ export interface AgentSourceOptions {
 export class AgentSource {
   readonly #options: AgentSourceOptions;
   readonly #backoff: Backoff;
+  readonly #reader = new ProxyConfigReader();
+  /** The version of the document that the reader has; -1 when that is not the one in force. */
+  #readVersion = -1;
   #socket: Socket | undefined;
   #timer: Timer | undefined;
   #isStopped = false;
@@ -67,7 +71,7 @@ export class AgentSource {
     socket.on("connect", () => {
       wasConnected = true;
       this.#backoff.reset();
-      this.#send({ type: "hello", proxyId, pid, revision, version: version() });
+      this.#send({ type: "hello", proxyId, pid, revision, version: version(), takesChanges: true });
     });
     socket.on("data", (chunk) => reader.push(Buffer.from(chunk)));
     // The close that follows says everything: there is one way on, to dial again.
@@ -93,6 +97,8 @@ export class AgentSource {
       this.#options.onStop(message["drainMs"]);
     } else if (message["type"] === "config" && typeof version === "number") {
       this.#onConfig(version, message["config"], message["sources"]);
+    } else if (message["type"] === "changes" && typeof version === "number") {
+      this.#onChanges(version, message);
     } else {
       this.#options.runtime.logger.warn("unknown message from the agent ignored");
     }
@@ -103,12 +109,27 @@ export class AgentSource {
       this.#send({ type: "applied", version });
       return;
     }
-    const checked = parseProxyConfig(document);
-    if (!checked.ok) {
-      this.#reject(version, formatIssues(checked.issues));
+    this.#apply(version, this.#reader.read(document), sourcesOf(authors));
+  }
+
+  #onChanges(version: number, { base, entries, sources }: Partial<Record<string, unknown>>): void {
+    const inForce = this.#options.version();
+    if (base !== inForce || base !== this.#readVersion || !Array.isArray(entries) || !entries.every(isEntryChange)) {
+      this.#reject(version, `changes of version ${JSON.stringify(base)}, but ${inForce} is in force`);
       return;
     }
-    this.#options.apply(checked.config, version, sourcesOf(authors)).then(
+    this.#apply(version, this.#reader.readChanges(entries), sources === undefined ? undefined : sourcesOf(sources));
+  }
+
+  #apply(version: number, parsed: ProxyConfigParse, sources: SettingSources | undefined): void {
+    this.#readVersion = -1;
+    if (!parsed.ok) {
+      this.#reject(version, formatIssues(parsed.issues));
+      return;
+    }
+    const applied = this.#options.apply(parsed.config, version, sources);
+    if (this.#options.version() === version) this.#readVersion = version;
+    applied.then(
       () => this.#send({ type: "applied", version }),
       (thrown: unknown) => this.#reject(version, errorMessage(thrown)),
     );
@@ -122,6 +143,11 @@ export class AgentSource {
   #send(message: ProxyToAgent): void {
     this.#socket?.write(`${JSON.stringify(message)}\n`);
   }
+}
+
+function isEntryChange(value: unknown): value is EntryChange {
+  const { side, index } = asRecord(value);
+  return (side === "inbound" || side === "outbound") && typeof index === "number";
 }
 
 function asRecord(value: unknown): Partial<Record<string, unknown>> {

@@ -3,7 +3,8 @@ import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { errorMessage } from "../../lib/base/errors.ts";
 import { parseJsonText } from "../../lib/base/json-file.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
+import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
+import { ProxyConfigReader } from "../../lib/contract/proxy-config-reader.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { type SettingSources, sourcesOfDocument } from "../../lib/contract/setting-sources.ts";
 
@@ -14,13 +15,13 @@ export interface ProxyConfigFile {
   readonly sources: SettingSources;
 }
 
-/** Reads and checks a `ProxyConfig` file. Throws `CONFIG_INVALID` with line and column, or with the paths of wrong fields. */
-export function readProxyConfigFile(path: string): ProxyConfigFile {
+/** Reads and checks a `ProxyConfig` file, of which `reader` may have seen an earlier version. Throws `CONFIG_INVALID` with line and column, or with the paths of wrong fields. */
+export function readProxyConfigFile(path: string, reader = new ProxyConfigReader()): ProxyConfigFile {
   const parsed = parseJsonText(readText(path));
   if (!parsed.ok) {
     throw new AtollError("CONFIG_INVALID", `${path}:${parsed.line}:${parsed.column}: ${parsed.message}`);
   }
-  const checked = parseProxyConfig(parsed.value);
+  const checked = reader.read(parsed.value);
   if (!checked.ok) throw new AtollError("CONFIG_INVALID", `${path}: ${formatIssues(checked.issues)}`);
   return { config: checked.config, sources: sourcesOfDocument(parsed.value, path) };
 }

@@ -3,6 +3,7 @@ import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
+import { benchProxyConfig } from "./proxy-config.ts";
 import { benchProxyFaults } from "./proxy-faults.ts";
 import { benchProxyGrpc } from "./proxy-grpc.ts";
 import { benchProxyHandshake } from "./proxy-handshake.ts";
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   framing: benchFraming,
   "http2-codec": benchHttp2Codec,
   "proxy-bulk": benchProxyBulk,
+  "proxy-config": benchProxyConfig,
   "proxy-grpc": benchProxyGrpc,
   "proxy-handshake": benchProxyHandshake,
   "proxy-http1": benchProxyHttp1,
