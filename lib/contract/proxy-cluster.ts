@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import Value from "typebox/value";
 import type { SchemaIssue } from "./schema-issues.ts";
 
 /** How a cluster chooses among its endpoints: names and defaults are Envoy's where it has them, Linkerd's for `peak-ewma`. */
@@ -93,6 +94,11 @@ export const endpointPlacement = {
 
 export type BalancerConfig = Static<typeof BalancerSchema>;
 export type HashPolicyConfig = Static<typeof HashPolicySchema>;
+
+/** The balancer of a cluster that says nothing about it. */
+export const defaultBalancer: BalancerConfig = Value.Parse(BalancerSchema, Value.Default(BalancerSchema, {}));
+/** The same for an endpoint: nowhere in particular. */
+export const defaultPlacement = { zone: "", priority: 0, tags: {} } as const;
 
 /** What a schema cannot say of a balancer that is found at `path` of the document. */
 export function balancerIssues(balancer: BalancerConfig, path: string): SchemaIssue[] {

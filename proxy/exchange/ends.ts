@@ -41,8 +41,15 @@ export interface UpstreamStream extends BodySink {
   abort(): void;
 }
 
+/** Wants to know how a server answers. */
+export interface AnswerObserver {
+  /** A final response has begun, to a request that was sent at `sentMs` on the monotonic clock. */
+  onAnswer(head: ResponseHead, sentMs: number): void;
+}
+
 /** A connection that takes requests. */
 export interface UpstreamConnection {
+  readonly observer?: AnswerObserver | undefined;
   /**
    * Sends a request; `isEnd` when it has no body. What becomes of it is told to `receiver`, never before this returns.
    * Undefined when it takes no more requests, and nothing was sent.
@@ -98,6 +105,8 @@ export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overf
 
 /** Someone who waits for a connection. */
 export interface UpstreamWaiter {
+  /** The hash that an endpoint is chosen by, unsigned, 32 bits; absent when any will do. */
+  readonly hash?: number;
   onUpstream(connection: UpstreamConnection): void;
   onNoUpstream(failure: UpstreamFailure): void;
 }

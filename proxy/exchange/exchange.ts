@@ -12,6 +12,7 @@ import {
 import type { HttpCounters, RequestRefusal } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
+  AnswerObserver,
   Downstream,
   ResponseReceiver,
   Upstream,
@@ -53,6 +54,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   #head: RequestHead | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
+  #observer: AnswerObserver | undefined;
+  #sentMs = 0;
   readonly #request: BodyPipe;
   readonly #response: BodyPipe;
   #isBodyless = false;
@@ -195,6 +198,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     }
     this.#hasMoved = true;
     this.#stream = stream;
+    this.#observer = connection.observer;
+    if (this.#observer !== undefined) this.#sentMs = this.#context.monotonicMs();
     if (!this.#isBodyless) this.onUpstreamWritable();
   }
 
@@ -210,6 +215,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
+    this.#observer?.onAnswer(head, this.#sentMs);
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     this.#begin(head, isEnd);
     if (isEnd) this.#finish();

@@ -1,4 +1,5 @@
 import type {
+  AnswerObserver,
   ResponseReceiver,
   Upstream,
   UpstreamConnection,
@@ -39,6 +40,10 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
 
   constructor(upstream: Upstream) {
     this.#upstream = upstream;
+  }
+
+  get observer(): AnswerObserver | undefined {
+    return this.#connection?.observer;
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {

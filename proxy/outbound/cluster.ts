@@ -3,8 +3,12 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { Protocol } from "../../lib/contract/config-entries.ts";
 import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import { connectionHash, hostOf, requestHash } from "../balance/request-hash.ts";
+import type { Upstream } from "../exchange/ends.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
+import { HashedRequest } from "../upstream/hashed-request.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -95,13 +99,21 @@ export class Cluster {
     this.#endpoints.close();
   }
 
-  /** Opens a connection for TCP: `server` is undefined when none of the endpoints tried takes one. */
-  dial(onResult: (server: DialResult) => void): void {
-    this.#dial(new Set(), onResult);
+  /** Where `head` of a client at `address` goes: the endpoint is chosen by its hash, if there is one. */
+  upstreamFor(head: RequestHead, address: string): Upstream {
+    const { hashPolicies } = this.#settings.balancer;
+    if (hashPolicies.length === 0) return this.upstream;
+    const hash = requestHash(hashPolicies, head, hostOf(address));
+    return hash === undefined ? this.upstream : new HashedRequest(this.upstream, hash);
   }
 
-  #dial(tried: ReadonlySet<Endpoint>, onResult: (result: DialResult) => void): void {
-    const endpoint = tried.size < maxDialAttempts ? this.#endpoints.pickEndpoint(tried) : undefined;
+  /** Opens a connection for TCP, for a client at `address`. */
+  dial(address: string, onResult: (result: DialResult) => void): void {
+    this.#dial(connectionHash(this.#settings.balancer.hashPolicies, hostOf(address)), new Set(), onResult);
+  }
+
+  #dial(hash: number | undefined, tried: ReadonlySet<Endpoint>, onResult: (result: DialResult) => void): void {
+    const endpoint = tried.size < maxDialAttempts ? this.#endpoints.pickEndpoint(tried, hash) : undefined;
     if (endpoint === undefined) {
       const failure = tried.size === 0 ? "no_healthy_upstream" : "connect_failure";
       // The caller is still being built: its answer comes in the next turn.
@@ -110,7 +122,7 @@ export class Cluster {
     }
     endpoint.connect((result) => {
       if (result.ok) onResult({ endpoint, connection: result.connection });
-      else this.#dial(new Set([...tried, endpoint]), onResult);
+      else this.#dial(hash, new Set([...tried, endpoint]), onResult);
     });
   }
 

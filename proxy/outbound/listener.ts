@@ -19,18 +19,12 @@ export class OutboundListener {
   readonly serving: Serving<Member>;
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
-  readonly #policy: RequestPolicy;
   #config: OutboundConfig;
 
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
-    const { upstream } = this.#clusters.own;
-    // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
-    this.#policy = {
-      decide: (head) => ({ action: "forward", upstream, head: editedForHop(head, noClientCert) }),
-    };
     this.serving = new Serving({
       context,
       settings: () => this.#config,
@@ -38,7 +32,7 @@ export class OutboundListener {
       serve: (connection, onClosed) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, onClosed)
-          : serveHttp({ connection, policy: this.#policy, context: this.serving.http, onClosed }),
+          : serveHttp({ connection, policy: this.#policyFor(connection), context: this.serving.http, onClosed }),
       onRefused: () => undefined,
       onIdle: () => this.#clusters.close(),
     });
@@ -64,6 +58,18 @@ export class OutboundListener {
     this.#clusters.sweep(nowMs);
   }
 
+  /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
+  #policyFor({ remoteAddress }: Connection): RequestPolicy {
+    const { own } = this.#clusters;
+    return {
+      decide: (head) => ({
+        action: "forward",
+        upstream: own.upstreamFor(head, remoteAddress),
+        head: editedForHop(head, noClientCert),
+      }),
+    };
+  }
+
   #serveTcp(client: Connection, onClosed: () => void): Member {
     let relayedTo: Endpoint | undefined;
     return new TcpSession({
@@ -72,7 +78,7 @@ export class OutboundListener {
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
       dial: (onResult) =>
-        this.#clusters.own.dial((result) => {
+        this.#clusters.own.dial(client.remoteAddress, (result) => {
           if ("failure" in result) {
             this.serving.connections.refusals[result.failure]++;
             onResult(undefined);

@@ -1,9 +1,9 @@
 import type { Upstream, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
 import type { EndpointPool, Opened } from "./endpoint-pool.ts";
 
-/** Chooses the pool for a request; `tried` are those that have just failed to serve it. */
+/** Chooses the pool for a request; `tried` are those that have just failed to serve it, `hash` is its waiter's. */
 export interface PoolPicker {
-  pick(tried: readonly EndpointPool[]): EndpointPool | undefined;
+  pick(tried: readonly EndpointPool[], hash: number | undefined): EndpointPool | undefined;
 }
 
 export interface PooledUpstreamOptions {
@@ -49,7 +49,7 @@ export class PooledUpstream implements Upstream {
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {
-    const pool = this.#options.picker.pick(nothingTried);
+    const pool = this.#options.picker.pick(nothingTried, waiter.hash);
     if (pool === undefined) {
       waiter.onNoUpstream("no_healthy_upstream");
       return;
@@ -137,7 +137,7 @@ export class PooledUpstream implements Upstream {
 
   #tryNext(waiter: UpstreamWaiter, tried: readonly EndpointPool[], failure: UpstreamFailure): void {
     if (!this.#opening.has(waiter)) return;
-    const next = tried.length < maxConnectAttempts ? this.#options.picker.pick(tried) : undefined;
+    const next = tried.length < maxConnectAttempts ? this.#options.picker.pick(tried, waiter.hash) : undefined;
     if (next !== undefined) {
       const ready = next.take(false);
       if (ready === undefined) {
