@@ -7,7 +7,6 @@ import {
   type Upstream,
 } from "../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
-import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
 import {
@@ -17,9 +16,10 @@ import {
   settingsProblems,
 } from "../lib/contract/proxy-settings.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
-import { formatSpiffeId, meshServerName, parseSpiffeId } from "../lib/contract/spiffe.ts";
+import { meshServerName } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
+import { intentionRules } from "./intention-rules.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
 
@@ -115,23 +115,6 @@ function limitOverrides({ maxHeadBytes: headBytes }: ProxySettings) {
     http1: { maxHeadBytes: headBytes },
     http2: { maxHeaderListBytes: headBytes, maxHeaderBlockBytes: headBytes },
   };
-}
-
-/**
- * Consul's enforcement: any datacenter, and the trust domain is whatever the certificate authorities admit. A rule for a
- * name that no certificate can carry could never match, so it is left out rather than making the document unusable.
- */
-function intentionRules(destination: string, intentions: TopicValues["intentions"]) {
-  const rules = intentions.rules
-    .filter((rule) => rule.destinationName === destination || rule.destinationName === wildcard)
-    .filter((rule) => rule.sourceName === wildcard || canBeInIdentity(rule.sourceName))
-    .sort(compareIntentions)
-    .map((rule) => ({ source: `spiffe://*/ns/default/dc/*/svc/${rule.sourceName}`, action: rule.action }));
-  return { default: intentions.defaultAction, rules };
-}
-
-function canBeInIdentity(service: string): boolean {
-  return parseSpiffeId(formatSpiffeId({ kind: "service", trustDomain: "t", datacenter: "d", service })) !== undefined;
 }
 
 function upstreamProblem(upstream: Upstream, datacenter: string): string | undefined {

@@ -3,6 +3,8 @@ export interface Member {
   /** Ends it as soon as nothing is lost by that. */
   drain(): void;
   destroy(): void;
+  /** Rules have changed: ends the requests under way that they do not allow any more. */
+  recheck?(): void;
   /** Called about once a second. */
   sweep(limits: SweepLimits): void;
 }

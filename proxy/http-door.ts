@@ -48,6 +48,10 @@ class UndecidedConnection implements Member, ConnectionHandler {
     this.#options.connection.destroy();
   }
 
+  recheck(): void {
+    this.#decided?.recheck?.();
+  }
+
   sweep(limits: SweepLimits): void {
     const { connection, context } = this.#options;
     const quietMs = limits.nowMs - connection.lastActivityMs;

@@ -8,13 +8,20 @@ import { assert } from "./assert.ts";
 export interface LinearRegex {
   /** Whether the whole text matches, as Envoy's regular expressions do. */
   matches(text: string): boolean;
-  /** The text with every match replaced; `$1` and `$0` or `${name}` in `by` are groups. */
-  replaceAll(text: string, by: string): string;
+  /** Of `(...)`; the whole match is not counted. */
+  readonly groupCount: number;
+  /**
+   * The text with every match replaced: in `by`, `$1` is a group, `$&` the match, `$$` a dollar sign, as in JavaScript. Each match
+   * may read on to the end of the text, so more than `maxReplacements` of them are not replaced: then undefined.
+   */
+  replaceAll(text: string, by: string): string | undefined;
 }
 
 export type RegexCompilation =
   | { readonly ok: true; readonly regex: LinearRegex }
   | { readonly ok: false; readonly message: string };
+
+export const maxReplacements = 32;
 
 /** Longer ones are programs, and compile to as much. */
 export const maxPatternCharacters = 1_024;
@@ -33,13 +40,19 @@ export function compileRegex(pattern: string, { ignoresCase = false } = {}): Reg
     return {
       ok: true,
       regex: {
+        groupCount: compiled.groupCount(),
         matches: (text) => compiled.testExact(text),
-        replaceAll: (text, by) => compiled.matcher(text).replaceAll(by),
+        replaceAll: (text, by) => replaceAll(compiled.matcher(text), by),
       },
     };
   } catch (thrown) {
     return { ok: false, message: thrown instanceof Error ? thrown.message : String(thrown) };
   }
+}
+
+function replaceAll(matcher: ReturnType<InstanceType<Library["RE2JS"]>["matcher"]>, by: string): string | undefined {
+  for (let count = 0; matcher.find(); count++) if (count === maxReplacements) return undefined;
+  return matcher.replaceAll(by);
 }
 
 function load(): Library {

@@ -124,6 +124,29 @@ export const decodeNodeRegistrations: Decoder<NodeRegistrations> = createDecoder
   }),
 );
 
+const permission = Type.Object({
+  Action: action,
+  HTTP: Type.Object({
+    PathExact: text,
+    PathPrefix: text,
+    PathRegex: text,
+    Header: Type.Array(
+      Type.Object({
+        Name: name,
+        Present: Type.Boolean(),
+        Exact: text,
+        Prefix: text,
+        Suffix: text,
+        Contains: text,
+        Regex: text,
+        Invert: Type.Boolean(),
+        IgnoreCase: Type.Boolean(),
+      }),
+    ),
+    Methods: Type.Array(text),
+  }),
+});
+
 const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
   "connect-endpoints": createDecoder("value of topic connect-endpoints", () =>
     Type.Array(Type.Object({ Node: node, Service: service, Checks: Type.Array(check) })),
@@ -131,7 +154,14 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
   intentions: createDecoder("value of topic intentions", () =>
     Type.Object({
       rules: Type.Array(
-        Type.Object({ sourceName: name, destinationName: name, action, precedence: Type.Integer(), description: text }),
+        Type.Object({
+          sourceName: name,
+          destinationName: name,
+          action,
+          permissions: Type.Optional(Type.Array(permission)),
+          precedence: Type.Integer(),
+          description: text,
+        }),
       ),
       defaultAction: action,
     }),

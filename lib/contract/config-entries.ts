@@ -1,4 +1,5 @@
 import type { Indexed, StringMap } from "./catalog.ts";
+import type { IntentionPermission } from "./intention-permissions.ts";
 
 /** Protocols that a service can speak; the first is the default. */
 export const protocols = ["tcp", "http", "http2", "grpc"] as const;
@@ -59,7 +60,9 @@ export type IntentionAction = "allow" | "deny";
 export interface SourceIntention {
   /** A service name, or `*` for all of them. */
   readonly Name: string;
-  readonly Action: IntentionAction;
+  /** Empty where there are permissions, of which the first that matches a request decides. */
+  readonly Action: IntentionAction | "";
+  readonly Permissions?: readonly IntentionPermission[];
   /** Set on writing from source and destination; 9, 8, 6 or 5 (see `intentionPrecedence`). */
   readonly Precedence: number;
   readonly Type: "consul";

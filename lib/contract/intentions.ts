@@ -1,10 +1,13 @@
-import type { IntentionAction } from "./config-entries.ts";
+import type { IntentionAction, SourceIntention } from "./config-entries.ts";
+import type { IntentionPermission } from "./intention-permissions.ts";
 
-/** One intention as `/v1/connect/intentions` answers it, without the fields that only HTTP needs. */
+/** One intention as `/v1/connect/intentions` answers it, as far as it does not belong to its config entry. */
 export interface Intention {
   readonly sourceName: string;
   readonly destinationName: string;
+  /** With permissions it is what they come to where requests are not read: `deny`. */
   readonly action: IntentionAction;
+  readonly permissions?: readonly IntentionPermission[];
   readonly precedence: number;
   readonly description: string;
 }
@@ -40,6 +43,18 @@ export function decideIntention(
     (candidate) => covers(candidate.sourceName, pair.source) && covers(candidate.destinationName, pair.destination),
   );
   return intention === undefined ? { action: defaultAction } : { action: intention.action, intention };
+}
+
+/** The intention that one source of a `service-intentions` entry is. */
+export function intentionOf(source: SourceIntention, destinationName: string): Intention {
+  return {
+    sourceName: source.Name,
+    destinationName,
+    action: source.Action === "" ? "deny" : source.Action,
+    ...(source.Permissions !== undefined && { permissions: source.Permissions }),
+    precedence: source.Precedence,
+    description: source.Description,
+  };
 }
 
 function compareText(a: string, b: string): number {

@@ -5,7 +5,10 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
+import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
+import { routeIssues } from "./route-issues.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
 
@@ -26,7 +29,6 @@ const Milliseconds = (fallback: number, description: string) =>
 const MaxConnections = (description: string) =>
   Type.Integer({ minimum: 1, maximum: largestConnections, default: 65_536, description });
 const File = (description: string) => Type.String({ minLength: 1, description });
-const Action = (description: string) => Type.Enum(["allow", "deny"], { description });
 
 /** What both kinds of listeners have. */
 const listener = {
@@ -71,30 +73,12 @@ const listener = {
   ),
 };
 
-const IntentionRule = Type.Object(
-  {
-    source: Type.String({ minLength: 1, description: "a SPIFFE id; * stands for one whole segment" }),
-    action: Action("what happens to the calls of that source"),
-  },
-  closed,
-);
-
 const Inbound = Type.Object(
   {
     service: ServiceName("the local service"),
     ...listener,
     app: Address("where its application listens: host:port"),
-    intentions: Type.Object(
-      {
-        default: Action("what happens to callers that no rule names"),
-        rules: Type.Array(IntentionRule, {
-          maxItems: 10_000,
-          default: [],
-          description: "the first whose source is the caller's SPIFFE id decides",
-        }),
-      },
-      { ...closed, description: "who may call" },
-    ),
+    intentions: IntentionsSchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
       default: "sanitize-set",
       description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
@@ -165,6 +149,8 @@ const Outbound = Type.Object(
       default: [],
       description: "destinations that routes name beside the listener's own",
     }),
+    routes: RoutesSchema,
+    unmatched: UnmatchedSchema,
     maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
   },
   closed,
@@ -203,7 +189,6 @@ export type ProxyConfig = Static<typeof ProxyConfigSchema>;
 export type InboundConfig = ProxyConfig["inbound"][number];
 export type OutboundConfig = ProxyConfig["outbound"][number];
 export type ClusterConfig = OutboundConfig["clusters"][number];
-export type IntentionsConfig = InboundConfig["intentions"];
 
 export type ProxyConfigParse =
   | { readonly ok: true; readonly config: ProxyConfig }
@@ -217,6 +202,7 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
   const issues = [
     ...addressIssues(candidate),
+    ...candidate.inbound.flatMap(({ intentions }, i) => intentionIssues(`inbound[${i}].intentions`, intentions)),
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
@@ -225,8 +211,11 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
         balancerIssues(balancer, `${path}.balancer`),
       ),
     ),
+    ...routingIssues(candidate),
   ];
-  return issues.length > 0 ? { ok: false, issues } : { ok: true, config: candidate };
+  if (issues.length > 0) return { ok: false, issues };
+  const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));
+  return { ok: true, config: { ...candidate, outbound } };
 }
 
 interface NamedAddress {
@@ -279,6 +268,18 @@ function clusterIssues(config: ProxyConfig): SchemaIssue[] {
   });
 }
 
+function routingIssues(config: ProxyConfig): SchemaIssue[] {
+  return config.outbound.flatMap(({ service, protocol, clusters, routes, unmatched }, i) => {
+    if (protocol === "tcp") {
+      const needs = "needs protocol http, http2 or grpc: there are no requests in tcp";
+      if (routes.length > 0) return [{ path: `outbound[${i}].routes`, message: needs }];
+      return unmatched === "forward" ? [] : [{ path: `outbound[${i}].unmatched`, message: needs }];
+    }
+    const names = new Set([service, ...clusters.map(({ name }) => name)]);
+    return routes.flatMap((route, j) => routeIssues(`outbound[${i}].routes[${j}]`, route, names));
+  });
+}
+
 function addressIssues(config: ProxyConfig): SchemaIssue[] {
   const portIssues = ({ path, address }: NamedAddress, smallest: 0 | 1): SchemaIssue[] => {
     const port = parseHostPort(address)?.port;
@@ -294,23 +295,13 @@ function addressIssues(config: ProxyConfig): SchemaIssue[] {
 }
 
 function patternIssues(config: ProxyConfig): SchemaIssue[] {
-  const expected = "must be a SPIFFE id in which * stands for one whole segment";
-  const patterns = [
-    ...config.inbound.flatMap((inbound, i) =>
-      inbound.intentions.rules.map((rule, j) => ({
-        path: `inbound[${i}].intentions.rules[${j}].source`,
-        pattern: rule.source,
-      })),
-    ),
-    ...config.outbound.flatMap((outbound, i) =>
-      destinationsOf(outbound, i).flatMap(({ path, destination: { peerIdentity } }) =>
-        peerIdentity === undefined ? [] : [{ path: `${path}.peerIdentity`, pattern: peerIdentity }],
-      ),
-    ),
-  ];
-  return patterns
-    .filter(({ pattern }) => compileSpiffePattern(pattern) === undefined)
-    .map(({ path, pattern }) => ({ path, message: `${expected}, found "${pattern}"` }));
+  return config.outbound.flatMap((outbound, i) =>
+    destinationsOf(outbound, i).flatMap(({ path, destination: { peerIdentity: pattern } }) => {
+      if (pattern === undefined || compileSpiffePattern(pattern) !== undefined) return [];
+      const message = `must be a SPIFFE id in which * stands for one whole segment, found "${pattern}"`;
+      return [{ path: `${path}.peerIdentity`, message }];
+    }),
+  );
 }
 
 /** Of addresses that two listeners want: what no listener shows alone. */

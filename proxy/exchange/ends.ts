@@ -119,4 +119,6 @@ export interface Upstream {
    */
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void;
   cancel(waiter: UpstreamWaiter): void;
+  /** Itself, or something that stands for it for this one canonical request of a client at `address`: by what it is, it has its place. */
+  forRequest?(head: RequestHead, address: string): Upstream;
 }

@@ -24,7 +24,7 @@ import type {
 } from "./ends.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
-import type { LocalReply, RequestPolicy } from "./policy.ts";
+import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
 import { Resends } from "./resends.ts";
 
 /** What the exchanges of one listener share. */
@@ -52,6 +52,10 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   readonly #context: ExchangeContext;
   readonly #startedMs: number;
   #head: RequestHead | undefined;
+  #route: RouteEffects | undefined;
+  /** What the policy was asked, to be asked again when its rules change. */
+  #asked: RequestHead | undefined;
+  #policy: RequestPolicy | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
   #observer: AnswerObserver | undefined;
@@ -120,13 +124,16 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
       return;
     }
     this.#head = canonical;
+    this.#asked = canonical;
+    this.#policy = policy;
     const decision = policy.decide(canonical);
     if (decision.action === "reply") {
-      if (decision.status === 403) this.#context.counters.refusals.denied++;
+      if (decision.reason !== undefined) this.#context.counters.refusals[decision.reason]++;
       this.#reply(decision);
       return;
     }
     this.#head = decision.head;
+    this.#route = decision.route;
     this.#forward(decision.upstream, decision.head);
   }
 
@@ -172,16 +179,30 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#stream?.abort();
   }
 
+  /** The policy has other rules now: what they do not allow any more ends, however long it has been under way. */
+  recheck(): void {
+    if (this.#isOver || this.#asked === undefined) return;
+    const decision = this.#policy?.decide(this.#asked);
+    if (decision?.action !== "reply") return;
+    this.#context.counters.refusals.denied++;
+    this.#cut(decision);
+  }
+
   /** The client of a gRPC call has given it so much time and no more. */
   onDeadline(): void {
     this.#deadlineSlot = -1;
     if (this.#isOver) return;
     this.#context.counters.refusals.grpc_deadline++;
+    this.#cut(deadlineExceeded);
+  }
+
+  /** Calls the upstream off, and ends the exchange with `reply` or, when a response has begun, in the middle of it. */
+  #cut(reply: LocalReply): void {
     this.#upstream?.cancel(this);
     this.#stream?.abort();
     this.#stream = undefined;
     if (!this.#hasResponse) {
-      this.#reply(deadlineExceeded);
+      this.#reply(reply);
       return;
     }
     this.#end();
@@ -217,7 +238,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onResponse(head: ResponseHead, isEnd: boolean): void {
     this.#observer?.onAnswer(head, this.#sentMs);
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
-    this.#begin(head, isEnd);
+    this.#begin(this.#route === undefined ? head : this.#route.editResponse(head), isEnd);
     if (isEnd) this.#finish();
   }
 

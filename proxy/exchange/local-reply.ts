@@ -54,16 +54,16 @@ export function replyHead(reply: LocalReply): EncodedReply {
   const block = new FieldBlock([
     ":status",
     `${reply.status}`,
-    "content-type",
-    reply.contentType,
-    "content-length",
-    `${body.length}`,
+    // Neither is about a body that these never have (RFC 9110 sections 8.6 and 15.4.5).
+    ...(reply.status === 204 || reply.status === 304
+      ? []
+      : ["content-type", reply.contentType, "content-length", `${body.length}`]),
     ...(reply.fields ?? []),
   ]);
   block.isShared = true;
   const checked = checkResponse(block);
-  const head = checked instanceof ResponseHead ? checked : undefined;
-  const made = { head: mustGet(head, "a reply of our own is a response"), body };
+  const head = mustGet(checked instanceof ResponseHead ? checked : undefined, "a reply of our own is a response");
+  const made = { head: reply.route?.editResponse(head) ?? head, body };
   encoded.set(reply, made);
   return made;
 }

@@ -1,10 +1,25 @@
 import type { RequestHead } from "../message/request-head.ts";
+import type { ResponseHead } from "../message/response-head.ts";
+import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
 
 /** What happens to a request. */
 export type Decision =
   /** `head` is what the upstream gets: the one that came, or an edited one. */
-  { readonly action: "forward"; readonly upstream: Upstream; readonly head: RequestHead } | LocalReply;
+  | {
+      readonly action: "forward";
+      readonly upstream: Upstream;
+      readonly head: RequestHead;
+      readonly route?: RouteEffects;
+    }
+  | LocalReply;
+
+/** The route that a request took, and what it does to the response. */
+export interface RouteEffects {
+  readonly name: string;
+  /** The head itself when nothing is changed. */
+  editResponse(head: ResponseHead): ResponseHead;
+}
 
 /** An answer of our own. */
 export interface LocalReply {
@@ -16,6 +31,10 @@ export interface LocalReply {
   readonly fields?: readonly string[];
   /** For a gRPC call, when the status of HTTP does not say it well enough. */
   readonly grpcStatus?: number;
+  /** What it is counted as, when it refuses the request. */
+  readonly reason?: RequestRefusal;
+  /** The route whose answer it is, where it changes that. */
+  readonly route?: RouteEffects;
 }
 
 /** Decides for the requests of one downstream connection. */

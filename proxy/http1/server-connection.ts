@@ -75,6 +75,10 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#connection.destroy();
   }
 
+  recheck(): void {
+    this.#exchange?.recheck();
+  }
+
   sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
     const { headTimeoutMs, lingerMs, stalledReadMs } = this.#limits.http1;
     const { closures } = this.#context.connections;

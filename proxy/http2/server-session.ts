@@ -63,6 +63,10 @@ export class ServerSession implements Member, ServerEvents {
     this.#glue.connection.destroy();
   }
 
+  recheck(): void {
+    for (const exchange of this.#http2.handlers()) if (exchange instanceof StreamExchange) exchange.recheck();
+  }
+
   sweep({ nowMs, idleTimeoutMs, streamIdleTimeoutMs }: SweepLimits): void {
     if (nowMs - this.#glue.connection.lastActivityMs > idleTimeoutMs) {
       this.#options.context.connections.closures.idle++;
@@ -135,6 +139,10 @@ class StreamExchange implements Downstream, StreamHandler {
   start(head: RequestHead, isEnd: boolean): void {
     this.#isRequestOpen = !isEnd;
     this.#exchange.start(head, isEnd, this.#options.policy);
+  }
+
+  recheck(): void {
+    this.#exchange.recheck();
   }
 
   sweep(nowMs: number, idleTimeoutMs: number): void {

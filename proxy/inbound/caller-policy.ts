@@ -1,35 +1,38 @@
-import type { Authorizer } from "../authz/intentions.ts";
+import { type Authorizer, type CallerRules, judgeRequest } from "../authz/intentions.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
-import type { Decision, RequestPolicy } from "../exchange/policy.ts";
+import type { Decision, LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import { clientCertElement, type ClientCertRule, type VerifiedCaller } from "../message/forwarded.ts";
 import type { RequestHead } from "../message/request-head.ts";
+import type { Verdict } from "../message/verdict.ts";
 
 export interface CallerPolicyOptions {
   readonly caller: VerifiedCaller;
   /** The rules as they are now. */
   readonly authorizer: () => Authorizer;
+  /** A request is let through that would have been denied, were the rule not only tried out. */
+  readonly onDryRun: (verdict: Verdict, head: RequestHead) => void;
   readonly clientCert: () => ClientCertRule;
   readonly upstream: () => Upstream;
 }
 
-const denied = textReply(403, "RBAC: access denied");
-
 /**
- * Decides for the requests of one mesh connection. The caller is the same for all of them, so its verdict is computed
- * once and again only when the rules have changed. Every forwarded request tells the application who calls, in the field
- * Envoy uses for it.
+ * Decides for the requests of one mesh connection. The caller is the same for all of them, so its rule is looked up once and
+ * again only when the rules have changed. Every forwarded request tells the application who calls, in the field Envoy uses
+ * for it.
  */
 export class CallerPolicy implements RequestPolicy {
   readonly #options: CallerPolicyOptions;
   #edit: HopEdit;
-  #authorizer: Authorizer | undefined;
-  #isAllowed = false;
+  #authorizer: Authorizer;
+  #rules: CallerRules;
 
   constructor(options: CallerPolicyOptions) {
     this.#options = options;
     this.#edit = { rule: options.clientCert(), element: clientCertElement(options.caller), tellsProto: true };
+    this.#authorizer = options.authorizer();
+    this.#rules = this.#authorizer(options.caller.callerUri);
   }
 
   decide(head: RequestHead): Decision {
@@ -37,11 +40,25 @@ export class CallerPolicy implements RequestPolicy {
     const current = authorizer();
     if (current !== this.#authorizer) {
       this.#authorizer = current;
-      this.#isAllowed = current(caller.callerUri).isAllowed;
+      this.#rules = current(caller.callerUri);
     }
-    if (!this.#isAllowed) return denied;
+    const verdict = judgeRequest(this.#rules, head);
+    if (!verdict.isAllowed) return deniedReply(verdict);
+    if (verdict.isDryRun) this.#options.onDryRun(verdict, head);
     const rule = clientCert();
     if (rule !== this.#edit.rule) this.#edit = { ...this.#edit, rule };
     return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit) };
   }
+}
+
+/** One per verdict: a denied caller may ask as often as it likes. */
+const replies = new WeakMap<Verdict, LocalReply>();
+
+/** Says which rule denied and nothing else. */
+function deniedReply(verdict: Verdict): LocalReply {
+  const known = replies.get(verdict);
+  if (known !== undefined) return known;
+  const reply = { ...textReply(403, `RBAC: access denied by ${verdict.rule}`), reason: "denied" } as const;
+  replies.set(verdict, reply);
+  return reply;
 }

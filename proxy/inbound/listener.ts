@@ -1,8 +1,11 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
+import { DryRunLog } from "../authz/dry-run-log.ts";
 import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
 import type { Member } from "../connection-set.ts";
+import { pathOf } from "../match/request-match.ts";
+import type { Verdict } from "../message/verdict.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -25,6 +28,7 @@ export class InboundListener {
   readonly #context: ProxyContext;
   #config: InboundConfig;
   #authorizer: Authorizer;
+  readonly #dryRuns: DryRunLog;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
   /** Pools of a former address, until their last exchange is over. */
@@ -34,6 +38,7 @@ export class InboundListener {
     this.#context = context;
     this.#config = config;
     this.#authorizer = compileIntentions(config.intentions);
+    this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
       picker: { pick: (tried) => (tried.includes(this.#pool) ? undefined : this.#pool) },
@@ -55,7 +60,7 @@ export class InboundListener {
     return this.#config;
   }
 
-  /** Takes new settings; the address stays. A caller that lost its permission loses its connections too. */
+  /** Takes new settings; the address stays. A caller that lost its permission loses its connections and requests too. */
   update(config: InboundConfig): void {
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
@@ -68,7 +73,8 @@ export class InboundListener {
       this.#upstream.refresh();
     }
     for (const member of this.serving.members) {
-      if (member instanceof TcpSession && !this.#authorizer(member.peerUri).isAllowed) {
+      if (!(member instanceof TcpSession)) member.recheck?.();
+      else if (!this.#authorizer(member.peerUri).connection.isAllowed) {
         this.serving.connections.refusals.denied++;
         member.destroy();
       }
@@ -87,8 +93,8 @@ export class InboundListener {
 
   #serve(connection: Connection, onClosed: () => void): Member | undefined {
     const isHttp = this.#config.protocol !== "tcp";
-    const verdict = this.#authorizer(connection.peerUri);
-    if (!verdict.isAllowed) {
+    const { connection: verdict, request } = this.#authorizer(connection.peerUri);
+    if (!verdict.isAllowed && !(isHttp && request !== undefined)) {
       this.serving.connections.refusals.denied++;
       this.#context.logger.info("caller denied by intention", {
         service: this.#config.service,
@@ -100,6 +106,10 @@ export class InboundListener {
         connection.destroy();
         return undefined;
       }
+    }
+    if (verdict.isDryRun && !isHttp) {
+      this.serving.connections.dryRunDenials++;
+      this.#logDryRun(verdict, connection.peerUri, "connection");
     }
     this.#countCaller(connection.peerUri);
     return isHttp ? this.#serveHttp(connection, onClosed) : this.#serveTcp(connection, onClosed);
@@ -113,6 +123,10 @@ export class InboundListener {
         certificate: connection.peerCertificate,
       },
       authorizer: () => this.#authorizer,
+      onDryRun: (verdict, head) => {
+        this.serving.counters.dryRunDenials++;
+        this.#logDryRun(verdict, connection.peerUri, `${head.method} ${pathOf(head)}`);
+      },
       clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
     });
@@ -137,6 +151,10 @@ export class InboundListener {
   #countCaller(uri: string): void {
     const label = this.callers.has(uri) || this.callers.size < maxCallerSeries ? uri : "other";
     this.callers.set(label, (this.callers.get(label) ?? 0) + 1);
+  }
+
+  #logDryRun({ rule }: Verdict, caller: string, request: string): void {
+    this.#dryRuns.write({ service: this.#config.service, caller, rule, request });
   }
 
   #logRefusal(reason: HandshakeRefusal): void {

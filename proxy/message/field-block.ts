@@ -1,6 +1,7 @@
 import type { RequestHead } from "./request-head.ts";
 import type { RequestRuleOutcome, RequestRules } from "./request-rules.ts";
 import type { ResponseHead } from "./response-head.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** Why a block that HPACK could read is no message: the stream is reset, the connection goes on. */
 export type FieldProblem = "malformed_field" | "header_list_too_large";
@@ -33,9 +34,15 @@ export class FieldBlock {
   /** Memo of `canonicalRequest`, and the rules that it holds for. */
   ruled: RequestRuleOutcome | undefined;
   ruledBy: RequestRules | undefined;
+  /** Memo of authorization, and the rules that it holds for. */
+  verdict: Verdict | undefined;
+  judgedBy: object | undefined;
   /** Memo of a policy: the head that it makes of this one, and what it was made for. */
   edited: RequestHead | undefined;
   editedBy: object | undefined;
+  /** Memo of routes: what they decided about a request, or the head that they made of this response, and which ones. */
+  decided: object | undefined;
+  decidedBy: object | undefined;
 
   constructor(fields: readonly string[], neverIndexed: readonly number[] = none, problem?: FieldProblem) {
     this.fields = fields;

@@ -1,6 +1,7 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import { FieldBlock } from "./field-block.ts";
 import { checkRequest, RequestHead } from "./request-head.ts";
+import { checkResponse, ResponseHead } from "./response-head.ts";
 
 /** A block with some of its fields changed: the original stays as it is, since it may stand for many messages. */
 export class FieldEdit {
@@ -38,6 +39,22 @@ export class FieldEdit {
     this.#fields.push(name, value);
   }
 
+  /** All fields of this name. */
+  remove(name: string): void {
+    for (let i = 0; i < this.#fields.length; i += 2) if (this.#fields[i] === name) this.drop(i);
+  }
+
+  /** One field in the place of all of this name. */
+  replace(name: string, value: string): void {
+    const first = this.#fields.findIndex((text, i) => i % 2 === 0 && text === name);
+    if (first < 0) {
+      this.add(name, value);
+      return;
+    }
+    this.set(first, value);
+    for (let i = first + 2; i < this.#fields.length; i += 2) if (this.#fields[i] === name) this.drop(i);
+  }
+
   block(): FieldBlock {
     const fields: string[] = [];
     const neverIndexed: number[] = [];
@@ -54,5 +71,11 @@ export class FieldEdit {
   request(): RequestHead {
     const head = checkRequest(this.block());
     return mustGet(head instanceof RequestHead ? head : undefined, "an edited request is a valid one");
+  }
+
+  /** As `request`. */
+  response(): ResponseHead {
+    const head = checkResponse(this.block());
+    return mustGet(head instanceof ResponseHead ? head : undefined, "an edited response is a valid one");
   }
 }

@@ -4,11 +4,9 @@ import type { Protocol } from "../../lib/contract/config-entries.ts";
 import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import { connectionHash, hostOf, requestHash } from "../balance/request-hash.ts";
-import type { Upstream } from "../exchange/ends.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
-import { HashedRequest } from "../upstream/hashed-request.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -62,6 +60,7 @@ export class Cluster {
       picker: this.#endpoints,
       monotonicMs: context.clock.monotonicMs,
       waitTimeoutMs: () => this.#settings.connectTimeoutMs,
+      hashOf: (head, address) => this.#hashOf(head, address),
     });
     this.update(settings);
   }
@@ -99,17 +98,14 @@ export class Cluster {
     this.#endpoints.close();
   }
 
-  /** Where `head` of a client at `address` goes: the endpoint is chosen by its hash, if there is one. */
-  upstreamFor(head: RequestHead, address: string): Upstream {
-    const { hashPolicies } = this.#settings.balancer;
-    if (hashPolicies.length === 0) return this.upstream;
-    const hash = requestHash(hashPolicies, head, hostOf(address));
-    return hash === undefined ? this.upstream : new HashedRequest(this.upstream, hash);
-  }
-
   /** Opens a connection for TCP, for a client at `address`. */
   dial(address: string, onResult: (result: DialResult) => void): void {
     this.#dial(connectionHash(this.#settings.balancer.hashPolicies, hostOf(address)), new Set(), onResult);
+  }
+
+  #hashOf(head: RequestHead, address: string): number | undefined {
+    const { hashPolicies } = this.#settings.balancer;
+    return hashPolicies.length === 0 ? undefined : requestHash(hashPolicies, head, hostOf(address));
   }
 
   #dial(hash: number | undefined, tried: ReadonlySet<Endpoint>, onResult: (result: DialResult) => void): void {

@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
+import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
-import type { RequestPolicy } from "../exchange/policy.ts";
+import type { Decision, RequestPolicy } from "../exchange/policy.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
 import type { Cluster } from "./cluster.ts";
@@ -20,6 +23,8 @@ export class OutboundListener {
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
+  /** Absent while every request goes to the listener's own cluster. */
+  #router: Router | undefined;
 
   constructor(context: ProxyContext, config: OutboundConfig) {
     this.#context = context;
@@ -37,6 +42,7 @@ export class OutboundListener {
       onIdle: () => this.#clusters.close(),
     });
     this.#clusters.update(config);
+    this.#router = this.#compileRoutes();
   }
 
   get config(): OutboundConfig {
@@ -49,8 +55,11 @@ export class OutboundListener {
 
   /** Takes new settings; the address stays. Connections that stand are kept. */
   update(config: OutboundConfig): void {
+    const before = this.#config;
     this.#config = config;
     this.#clusters.update(config);
+    // Endpoints change often, and routes with all that is remembered about heads seldom.
+    if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#router = this.#compileRoutes();
   }
 
   sweep(nowMs: number): void {
@@ -60,14 +69,32 @@ export class OutboundListener {
 
   /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
   #policyFor({ remoteAddress }: Connection): RequestPolicy {
-    const { own } = this.#clusters;
+    const { upstream } = this.#clusters.own;
     return {
-      decide: (head) => ({
-        action: "forward",
-        upstream: own.upstreamFor(head, remoteAddress),
-        head: editedForHop(head, noClientCert),
-      }),
+      decide: (head) => {
+        const decision: Decision =
+          this.#router === undefined
+            ? { action: "forward", upstream, head: editedForHop(head, noClientCert) }
+            : this.#router.decide(head);
+        if (decision.action === "reply") return decision;
+        const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
+        return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
+      },
     };
+  }
+
+  #compileRoutes(): Router | undefined {
+    const { routes, unmatched, requestRules } = this.#config;
+    if (routes.length === 0 && unmatched === "forward") return undefined;
+    return new Router({
+      routes,
+      unmatched,
+      rules: requestRules,
+      upstreamOf: (name = this.#clusters.own.name) =>
+        mustGet(this.#clusters.find(name), "targets are checked when parsed").upstream,
+      prepare: (head) => editedForHop(head, noClientCert),
+      random: () => this.#context.random.float(),
+    });
   }
 
   #serveTcp(client: Connection, onClosed: () => void): Member {
@@ -94,4 +121,9 @@ export class OutboundListener {
       },
     });
   }
+}
+
+/** What the routes of a listener are made of; a cluster that stays under its name stays the same. */
+function routingOf({ routes, unmatched, requestRules, clusters }: OutboundConfig): readonly unknown[] {
+  return [routes, unmatched, requestRules, clusters.map(({ name }) => name)];
 }

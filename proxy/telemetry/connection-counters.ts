@@ -24,6 +24,8 @@ export class ConnectionCounters {
   closed = 0;
   readBytes = 0;
   writeBytes = 0;
+  /** As of `HttpCounters`, where requests are not read. */
+  dryRunDenials = 0;
   readonly refusals: Record<ConnectionRefusal, number> = zeroes(connectionRefusals);
   readonly closures: Record<ConnectionClosure, number> = zeroes(connectionClosures);
 }

@@ -21,6 +21,8 @@ export const requestRefusals = [
   "max_forwards",
   "head_timeout",
   "denied",
+  "no_route",
+  "bad_rewrite",
   "no_healthy_upstream",
   "connect_failure",
   "overflow",
@@ -35,6 +37,8 @@ export type RequestRefusal = (typeof requestRefusals)[number];
 export class HttpCounters {
   requests = 0;
   retries = 0;
+  /** Let through though a rule that is tried out would have denied them. */
+  dryRunDenials = 0;
   /** Responses by class: index 1 for 1xx ... 5 for 5xx. */
   readonly responses = new Float64Array(6);
   /** One more than the bounds: the last bucket is everything above. */

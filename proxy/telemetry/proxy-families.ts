@@ -102,6 +102,14 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       listeners.flatMap((l) => reasonSamples(l, l.serving.connections.closures)),
     ),
     counter(
+      "atoll_proxy_dry_run_denials_total",
+      "Requests, or connections of TCP, that an intention in dry run would have denied.",
+      listeners.flatMap((l) => {
+        const { counters, connections } = l.serving;
+        return l.kind === "inbound" ? [sample(l, counters.dryRunDenials + connections.dryRunDenials)] : [];
+      }),
+    ),
+    counter(
       "atoll_proxy_connect_failures_total",
       "Failed attempts to reach an endpoint.",
       listeners.flatMap(connectFailureSamples),

@@ -1,5 +1,7 @@
 import type { Upstream, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { EndpointPool, Opened } from "./endpoint-pool.ts";
+import { HashedRequest } from "./hashed-request.ts";
 
 /** Chooses the pool for a request; `tried` are those that have just failed to serve it, `hash` is its waiter's. */
 export interface PoolPicker {
@@ -11,6 +13,8 @@ export interface PooledUpstreamOptions {
   readonly monotonicMs: () => number;
   /** How long a request waits for room among connections that may not become more. */
   readonly waitTimeoutMs: () => number;
+  /** The hash by which an endpoint is chosen for a request of a client at `address`, if it has one. */
+  readonly hashOf?: (head: RequestHead, address: string) => number | undefined;
 }
 
 /** Endpoints tried for one request before it is given up. */
@@ -46,6 +50,11 @@ export class PooledUpstream implements Upstream {
   /** Nobody waits, for room or for a connection being opened. */
   get isIdle(): boolean {
     return this.#waiting.size === 0 && this.#opening.size === 0;
+  }
+
+  forRequest(head: RequestHead, address: string): Upstream {
+    const hash = this.#options.hashOf?.(head, address);
+    return hash === undefined ? this : new HashedRequest(this, hash);
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {

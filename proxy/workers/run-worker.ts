@@ -1,5 +1,8 @@
 import { errorMessage } from "../../lib/base/errors.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { ProxyConfigReader } from "../../lib/contract/proxy-config-reader.ts";
+import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { DataPlane } from "../data-plane.ts";
 import type { MemoryUsage } from "../telemetry/proxy-families.ts";
 import { createBunTransport } from "../transport/bun.ts";
@@ -30,8 +33,13 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const transport = createBunTransport(runtime.clock);
   const ending = Promise.withResolvers<number>();
   let plane: DataPlane | undefined;
-  const onConfig = ({ config, version, ports }: Extract<ToWorker, { type: "config" }>): void => {
+  const reader = new ProxyConfigReader();
+  const onConfig = ({ config: received, version, ports }: Extract<ToWorker, { type: "config" }>): void => {
     try {
+      // Whole every time, so the listeners that are the same are found here.
+      const read = reader.read(received);
+      if (!read.ok) throw new AtollError("CONFIG_INVALID", formatIssues(read.issues));
+      const { config } = read;
       plane ??= new DataPlane(
         {
           runtime,

@@ -1,5 +1,6 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
+import { permissionAnswer } from "./permission-answer.ts";
 
 /** Consul's JSON of a config entry. */
 export function configEntryAnswer(entry: ConfigEntryRecord): object {
@@ -40,7 +41,8 @@ function kindFields(entry: ConfigEntryRecord): object {
       return {
         Sources: entry.Sources.map((source) => ({
           Name: source.Name,
-          Action: source.Action,
+          ...unlessEmpty("Action", source.Action),
+          ...(source.Permissions !== undefined && { Permissions: source.Permissions.map(permissionAnswer) }),
           Precedence: source.Precedence,
           Type: source.Type,
           ...unlessEmpty("Description", source.Description),

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from "../../lib/contract/config-entries.ts";
+import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permissions.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
 const Text = Type.Optional(Type.String());
@@ -70,10 +71,40 @@ export const ServiceDefaultsBody = Type.Object({
   EnvoyExtensions: Anything,
 });
 
+const HeaderBody = Type.Object({
+  Name: Text,
+  Present: Flag,
+  Exact: Text,
+  Prefix: Text,
+  Suffix: Text,
+  Contains: Text,
+  Regex: Text,
+  Invert: Flag,
+  IgnoreCase: Flag,
+});
+export type HeaderBody = Static<typeof HeaderBody>;
+
+const HttpPermissionBody = Type.Object({
+  PathExact: Text,
+  PathPrefix: Text,
+  PathRegex: Text,
+  Header: Type.Optional(Type.Array(HeaderBody, { maxItems: maxHeaders })),
+  Methods: Type.Optional(Type.Array(Type.String())),
+});
+export type HttpPermissionBody = Static<typeof HttpPermissionBody>;
+
+const PermissionBody = Type.Object({
+  Action: Text,
+  HTTP: Type.Optional(HttpPermissionBody),
+  JWT: Anything,
+});
+export type PermissionBody = Static<typeof PermissionBody>;
+export const PermissionsBody = Type.Optional(Type.Array(PermissionBody, { maxItems: maxPermissions }));
+
 const SourceBody = Type.Object({
   Name: Text,
   Action: Text,
-  Permissions: Type.Optional(Type.Array(Type.Unknown())),
+  Permissions: PermissionsBody,
   Precedence: Anything,
   Type: Text,
   Description: Text,

@@ -2,6 +2,7 @@ import type { ConfigEntryRecord, SourceIntention } from "../../lib/contract/conf
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { Read, StateReader } from "../state/reader.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
+import { permissionAnswer } from "./permission-answer.ts";
 
 /** An intention with the config entry that holds it, which has the indexes and the Meta. */
 export interface StoredIntention {
@@ -39,7 +40,9 @@ export function intentionAnswer({ intention, entry }: StoredIntention): object {
     DestinationNS: "default",
     DestinationName: intention.destinationName,
     SourceType: "consul",
-    Action: intention.action,
+    ...(intention.permissions === undefined
+      ? { Action: intention.action }
+      : { Permissions: intention.permissions.map(permissionAnswer) }),
     ...unlessEmpty("Meta", entry?.Meta),
     Precedence: intention.precedence,
     CreateIndex: entry?.CreateIndex ?? 0,

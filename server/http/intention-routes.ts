@@ -1,5 +1,5 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { decideIntention } from "../../lib/contract/intentions.ts";
+import { decideIntention, intentionOf } from "../../lib/contract/intentions.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { findSource, intentionAnswer, storedIntentions } from "./intention-answers.ts";
 import { parseMatch, parsePair, plainServiceName } from "./intention-query.ts";
@@ -21,14 +21,7 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
       body: (entry) => {
         const found = findSource(entry, source);
         if (found === undefined) throw new AtollError("NOT_FOUND", "Intention not found");
-        const intention = {
-          sourceName: source,
-          destinationName: destination,
-          action: found.Action,
-          precedence: found.Precedence,
-          description: found.Description,
-        };
-        return intentionAnswer({ intention, entry });
+        return intentionAnswer({ intention: intentionOf(found, destination), entry });
       },
     });
   });

@@ -9,6 +9,7 @@ import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import type { CatalogServer } from "../server-api.ts";
+import { PermissionsBody } from "./config-entry-schema.ts";
 import { findSource } from "./intention-answers.ts";
 import { parsePair } from "./intention-query.ts";
 import { proposeOrThrow } from "./propose.ts";
@@ -18,7 +19,7 @@ import { sourceIntention } from "./source-intention.ts";
 /** The names come from the URL; those in the body are ignored, as Consul does. */
 const IntentionBody = Type.Object({
   Action: Type.Optional(Type.String()),
-  Permissions: Type.Optional(Type.Array(Type.Unknown())),
+  Permissions: PermissionsBody,
   Description: Type.Optional(Type.String()),
   SourceType: Type.Optional(Type.String()),
   Meta: Type.Optional(Type.Record(Type.String(), Type.String())),

@@ -1,8 +1,9 @@
 import type { SourceIntention } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { intentionPrecedence } from "../../lib/contract/intentions.ts";
+import { intentionPrecedence, wildcard } from "../../lib/contract/intentions.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import type { SourceBody } from "./config-entry-schema.ts";
+import { intentionPermission } from "./intention-permission.ts";
 
 /**
  * Makes one rule of an intention of what a client wrote. `path` is put before field names in messages, as in
@@ -14,9 +15,12 @@ export function sourceIntention(
 ): SourceIntention {
   const refuse = (message: string): AtollError => new AtollError("INVALID_ARGUMENT", `${at.path}${message}`);
   if (!body.Name) throw refuse("Name is required");
-  if (!isZeroValue(body.Permissions)) {
+  const permissions = body.Permissions ?? [];
+  if (permissions.length > 0) {
     if (body.Action) throw refuse("Action must be omitted if Permissions are specified");
-    throw refuse("Permissions: L7 intentions are not supported by this version: use Action");
+    if (at.destination === wildcard) {
+      throw refuse("Permissions cannot be specified on intentions with wildcarded destinations");
+    }
   }
   if (!isZeroValue(body.Peer) || !isZeroValue(body.SamenessGroup)) {
     throw refuse(`${isZeroValue(body.Peer) ? "SamenessGroup" : "Peer"} is not supported by this version: leave it out`);
@@ -24,7 +28,10 @@ export function sourceIntention(
   for (const [field, value] of [["Namespace", body.Namespace] as const, ["Partition", body.Partition] as const]) {
     if (value && value !== "default") throw refuse(`${field}: "${value}" - ${field}s are a Consul Enterprise feature`);
   }
-  if (body.Action !== "allow" && body.Action !== "deny") throw refuse("Action must be set to 'allow' or 'deny'");
+  const action = permissions.length > 0 ? "" : body.Action;
+  if (action !== "" && action !== "allow" && action !== "deny") {
+    throw refuse("Action must be set to 'allow' or 'deny'");
+  }
   if (body.Type && body.Type !== "consul") throw refuse("Type must be set to 'consul'");
   const description = body.Description ?? "";
   if (description.length > maxDescriptionChars) {
@@ -32,7 +39,10 @@ export function sourceIntention(
   }
   return {
     Name: body.Name,
-    Action: body.Action,
+    Action: action,
+    ...(permissions.length > 0 && {
+      Permissions: permissions.map((permission, i) => intentionPermission(permission, `${at.path}Permissions[${i}]`)),
+    }),
     Precedence: intentionPrecedence(body.Name, at.destination),
     Type: "consul",
     Description: description,

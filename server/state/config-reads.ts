@@ -8,7 +8,7 @@ import type {
   ServiceDefaultsEntry,
 } from "../../lib/contract/config-entries.ts";
 import { protocols } from "../../lib/contract/config-entries.ts";
-import { compareIntentions, type Intention, wildcard } from "../../lib/contract/intentions.ts";
+import { compareIntentions, type Intention, intentionOf, wildcard } from "../../lib/contract/intentions.ts";
 import { meshWideSettings } from "../../lib/contract/proxy-settings.ts";
 import type { CaRoot, CaRootsValue } from "../../lib/contract/topics.ts";
 import type { CaRootRecord } from "./ca-table.ts";
@@ -85,13 +85,7 @@ function intentionsOf(entries: readonly ConfigEntryRecord[]): readonly Intention
   return entries
     .flatMap((entry) => {
       if (entry.Kind !== "service-intentions") return [];
-      return entry.Sources.map((source) => ({
-        sourceName: source.Name,
-        destinationName: entry.Name,
-        action: source.Action,
-        precedence: source.Precedence,
-        description: source.Description,
-      }));
+      return entry.Sources.map((source) => intentionOf(source, entry.Name));
     })
     .sort(compareIntentions);
 }

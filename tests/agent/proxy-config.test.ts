@@ -50,7 +50,7 @@ describe("inbound", () => {
         listen: "127.0.0.5:21000",
         app: "127.0.0.1:8080",
         protocol: "http",
-        intentions: { default: "deny", rules: [] },
+        intentions: { default: "deny", rules: [], dryRun: false },
         requestRules: defaultRequestRules,
         clientCert: "sanitize-set",
         grpcWeb: true,
@@ -242,42 +242,6 @@ describe("the mesh's entry", () => {
   });
 });
 
-describe("intentions", () => {
-  const rulesFor = (...rules: ReturnType<typeof intention>[]) =>
-    compute({ intentions: { rules, defaultAction: "allow" } }).config.inbound[0]?.intentions;
-
-  test("become SPIFFE patterns in precedence order, whatever order they came in", () => {
-    expect(
-      rulesFor(
-        intention("*", "*", "deny"),
-        intention("api", "*", "allow"),
-        intention("*", "web", "deny"),
-        intention("db", "web", "allow"),
-        intention("api", "web", "deny"),
-      ),
-    ).toEqual({
-      default: "allow",
-      rules: [
-        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "deny" },
-        { source: "spiffe://*/ns/default/dc/*/svc/db", action: "allow" },
-        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny" },
-        { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow" },
-        { source: "spiffe://*/ns/default/dc/*/svc/*", action: "deny" },
-      ],
-    });
-  });
-
-  test("for another destination are left out", () => {
-    expect(rulesFor(intention("api", "other", "allow"))?.rules).toEqual([]);
-  });
-
-  test("with a source that no certificate can carry are left out and do not spoil the rest", () => {
-    expect(rulesFor(intention("a/b", "web", "allow"), intention("api", "web", "allow"))?.rules).toEqual([
-      { source: "spiffe://*/ns/default/dc/*/svc/api", action: "allow" },
-    ]);
-  });
-});
-
 describe("outbound", () => {
   test("names the upstream's peer identity and server name", () => {
     const { config } = compute({
@@ -296,6 +260,8 @@ describe("outbound", () => {
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
         clusters: [],
+        routes: [],
+        unmatched: "forward",
         requestRules: defaultRequestRules,
         grpcWeb: true,
         connectTimeoutMs: 250,

@@ -192,7 +192,7 @@ test("changes that come together make one version, and no change makes none", as
   await until("the third version", ({ appliedVersion }) => appliedVersion === 3);
   expect(received().map(({ config }) => config.inbound[0]?.protocol)).toEqual(["tcp", "tcp", "http"]);
   expect(received()[1]?.config.inbound[0]?.intentions.rules).toEqual([
-    { source: "spiffe://*/ns/default/dc/*/svc/a", action: "deny" },
+    { source: "spiffe://*/ns/default/dc/*/svc/a", action: "deny", dryRun: false },
   ]);
 });
 

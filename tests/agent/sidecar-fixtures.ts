@@ -1,6 +1,7 @@
 import type { Sidecar } from "../../agent/proxies/sidecar.ts";
 import type { CheckStatus, ServiceInstance, Upstream } from "../../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../../lib/contract/config-entries.ts";
+import type { IntentionHeader, IntentionHttp, IntentionPermission } from "../../lib/contract/intention-permissions.ts";
 import { type Intention, intentionPrecedence } from "../../lib/contract/intentions.ts";
 
 /** Records as the agent and the servers make them, with the fields a test cares about replaced. */
@@ -57,6 +58,17 @@ export function serviceConfig(overrides: Partial<ResolvedServiceConfig> = {}): R
 export function intention(sourceName: string, destinationName: string, action: "allow" | "deny"): Intention {
   const precedence = intentionPrecedence(sourceName, destinationName);
   return { sourceName, destinationName, action, precedence, description: "" };
+}
+
+/** A permission as a server passes it on. */
+export function permission(Action: "allow" | "deny", http: Partial<IntentionHttp>): IntentionPermission {
+  return { Action, HTTP: { PathExact: "", PathPrefix: "", PathRegex: "", Header: [], Methods: [], ...http } };
+}
+
+/** A condition for a header. */
+export function header(fields: Partial<IntentionHeader>): IntentionHeader {
+  const texts = { Exact: "", Prefix: "", Suffix: "", Contains: "", Regex: "" };
+  return { Name: "x-a", Present: false, ...texts, Invert: false, IgnoreCase: false, ...fields };
 }
 
 interface InstanceOptions {

@@ -75,6 +75,36 @@ test("what the mesh's entry says holds for proxies that run, and no longer when 
   await eventually("an answer again", async () => (await ask()) === 200);
 }, 60_000);
 
+test("the permissions of an intention hold for requests, and for a connection of tcp they are a denial", async () => {
+  const statusOf = async (path: string): Promise<string> => {
+    const answer = fetch(`http://127.0.0.1:${ports.upstream}${path}`, {
+      headers: { connection: "close" },
+      signal: AbortSignal.timeout(5_000),
+    });
+    return await answer.then(
+      async (response) => `${response.status} ${(await response.text()).trim()}`,
+      () => "no answer",
+    );
+  };
+  const Permissions = [
+    { Action: "deny", HTTP: { PathPrefix: "/admin" } },
+    { Action: "allow", HTTP: { Methods: ["GET"] } },
+  ];
+  const Sources = [{ Name: "web", Permissions }];
+  await agent.api("PUT", "config", { Kind: "service-intentions", Name: "api", Sources });
+  await eventually("the end of tcp", async () => (await statusOf("/")) === "no answer");
+  await agent.api("PUT", "config", { Kind: "proxy-defaults", Name: "global", Config: { protocol: "http" } });
+  await eventually("an answer over HTTP", async () => (await statusOf("/")) === "200 hello from api");
+  const rule = "rules[0].permissions[0] (spiffe://*/ns/default/dc/*/svc/web)";
+  expect(await statusOf("/%61dmin/x")).toBe(`403 RBAC: access denied by ${rule}`);
+  await agent.api("PUT", "config", {
+    Kind: "service-intentions",
+    Name: "api",
+    Sources: [{ Name: "web", Action: "allow" }],
+  });
+  await eventually("an answer for everything", async () => (await statusOf("/admin/x")) === "200 hello from api");
+}, 60_000);
+
 test("the proxies of a -dev agent end with it even when it is killed", async () => {
   expect((await proxyPids(dataDir)).size).toBe(2);
   await agent.end("SIGKILL");

@@ -30,22 +30,25 @@ function attach<Handler extends StreamHandler>(connection: MemoryConnection, htt
   return flush;
 }
 
+/** What both ends need of a mesh. */
+export type MeshNetwork = Pick<MemoryMesh, "dial" | "settle">;
+
 export class Http2Client {
   readonly recorder = new Recorder();
   /** Bytes are given back at once, so that windows stay open. */
   isReading = true;
   readonly http2: Http2ClientConnection;
-  readonly #mesh: MemoryMesh;
+  readonly #mesh: MeshNetwork;
   readonly #flush: () => void;
 
-  constructor(mesh: MemoryMesh) {
+  constructor(mesh: MeshNetwork, port?: number) {
     this.#mesh = mesh;
     this.http2 = new Http2ClientConnection(options, this.recorder);
     const consumer: { consume(stream: Http2Stream, count: number): void } = this.http2;
     this.recorder.onBytes = (stream, count) => {
       if (this.isReading) consumer.consume(stream, count);
     };
-    this.#flush = attach(mesh.dial(), this.http2);
+    this.#flush = attach(mesh.dial(port), this.http2);
     this.http2.start();
     this.settle();
   }
@@ -109,18 +112,18 @@ export class Http2App {
     this.#flush();
   };
 
-  respond(mesh: MemoryMesh, streamId: number, fields: readonly string[], isEnd = false): void {
+  respond(mesh: MeshNetwork, streamId: number, fields: readonly string[], isEnd = false): void {
     this.#on(mesh, streamId, (http2, stream) => http2.respond(stream, new FieldBlock(fields), isEnd));
   }
 
-  data(mesh: MemoryMesh, streamId: number, text: string | Buffer, isEnd = false): void {
+  data(mesh: MeshNetwork, streamId: number, text: string | Buffer, isEnd = false): void {
     const bytes = Buffer.isBuffer(text) ? text : Buffer.from(text, "latin1");
     this.#on(mesh, streamId, (http2, stream) => http2.data(stream, bytes, 0, bytes.length, isEnd));
   }
 
   /** Sends as the peer takes it, then calls `then`. Returns how many bytes have been taken so far. */
   sendAll(
-    mesh: MemoryMesh,
+    mesh: MeshNetwork,
     streamId: number,
     bytes: Buffer,
     then: (http2: Http2ServerConnection, stream: Http2Stream) => void,
@@ -138,15 +141,15 @@ export class Http2App {
     return () => sent;
   }
 
-  inform(mesh: MemoryMesh, streamId: number, fields: readonly string[]): void {
+  inform(mesh: MeshNetwork, streamId: number, fields: readonly string[]): void {
     this.#on(mesh, streamId, (http2, stream) => http2.inform(stream, new FieldBlock(fields)));
   }
 
-  trailers(mesh: MemoryMesh, streamId: number, fields: readonly string[]): void {
+  trailers(mesh: MeshNetwork, streamId: number, fields: readonly string[]): void {
     this.#on(mesh, streamId, (http2, stream) => http2.trailers(stream, new FieldBlock(fields)));
   }
 
-  reset(mesh: MemoryMesh, streamId: number, code: number): void {
+  reset(mesh: MeshNetwork, streamId: number, code: number): void {
     this.#on(mesh, streamId, (http2, stream) => http2.reset(stream, code));
   }
 
@@ -154,7 +157,7 @@ export class Http2App {
     return this.recorder.take();
   }
 
-  #on(mesh: MemoryMesh, streamId: number, act: (http2: Http2ServerConnection, stream: Http2Stream) => unknown): void {
+  #on(mesh: MeshNetwork, streamId: number, act: (http2: Http2ServerConnection, stream: Http2Stream) => unknown): void {
     const stream = this.recorder.streams.get(streamId);
     if (this.#http2 === undefined || stream === undefined) throw new Error(`no request ${streamId} has come`);
     act(this.#http2, stream);

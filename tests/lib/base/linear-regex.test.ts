@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { mustGet } from "../../../lib/base/assert.ts";
-import { compileRegex, type LinearRegex } from "../../../lib/base/linear-regex.ts";
+import { compileRegex, type LinearRegex, maxReplacements } from "../../../lib/base/linear-regex.ts";
 
 function must(pattern: string, ignoresCase = false): LinearRegex {
   const compiled = compileRegex(pattern, { ignoresCase });
@@ -34,4 +34,14 @@ test("replaces with groups", () => {
   expect(must("^/service/([^/]+)(/.*)$").replaceAll("/service/foo/v1/api", "$2/instance/$1")).toBe(
     "/v1/api/instance/foo",
   );
+  const regex = must("a(b)?");
+  expect(regex.groupCount).toBe(1);
+  expect(regex.replaceAll("xabyab", "<$1|$&|$$>")).toBe("x<b|ab|$>y<b|ab|$>");
+});
+
+test("replaces so many matches and no more, since each may read to the end of the text", () => {
+  expect(must("-").replaceAll("-".repeat(maxReplacements), "_")).toBe("_".repeat(maxReplacements));
+  expect(must("-").replaceAll("-".repeat(maxReplacements + 1), "_")).toBeUndefined();
+  // Quadratic for who replaces them all.
+  expect(must("a.*b|a").replaceAll("a".repeat(50_000), "")).toBeUndefined();
 });

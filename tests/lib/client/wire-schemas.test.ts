@@ -38,3 +38,21 @@ describe("the settings of a service on the wire", () => {
     expect(() => decode(value)).toThrow("mesh.RequestNormalization.PathWithEscapedSlashesAction: must be one of");
   });
 });
+
+describe("intentions on the wire", () => {
+  const rule = { sourceName: "a", destinationName: "b", action: "deny", precedence: 9, description: "" };
+  const decode = (value: object) =>
+    decodeTopicValue("intentions", encodeJson({ rules: [value], defaultAction: "deny" }));
+  const HTTP = { PathExact: "/a", PathPrefix: "", PathRegex: "", Header: [], Methods: ["GET"] };
+
+  test("come without permissions, as from a server that knows none, and with them", () => {
+    expect(decode(rule).rules[0]?.permissions).toBeUndefined();
+    const permissions = [{ Action: "allow", HTTP }];
+    expect(decode({ ...rule, permissions }).rules).toMatchObject([{ ...rule, permissions }]);
+  });
+
+  test("with a permission that lacks a condition are malformed: it would match more than was meant", () => {
+    const { PathExact: _, ...less } = HTTP;
+    expect(() => decode({ ...rule, permissions: [{ Action: "allow", HTTP: less }] })).toThrow("PathExact: is required");
+  });
+});

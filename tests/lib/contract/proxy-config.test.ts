@@ -41,7 +41,7 @@ describe("a proxy's document", () => {
     }
   });
 
-  test("has no expressions to compile: a rule that is one is refused by its field (2026-006)", () => {
+  test("has no expressions for callers: a source that is one is refused by its field (2026-006)", () => {
     for (const source of ["spiffe://(a+)+$/ns/default/dc/*/svc/web", "spiffe://*/ns/default/dc/.*/svc/web"]) {
       const inbound = {
         service: "web",

@@ -34,7 +34,9 @@ describe("an answer of a proxy to a gRPC call", () => {
     mesh.callee.apply(calleeConfig("deny", "grpc"), 2);
     const client = new Http2Client(mesh);
     client.request("POST /E/S", grpc);
-    expect(client.take()).toEqual([trailersOnly(7, "RBAC: access denied")]);
+    expect(client.take()).toEqual([
+      trailersOnly(7, "RBAC: access denied by rules[0] (spiffe://*/ns/default/dc/*/svc/web)"),
+    ]);
   });
 
   test("ends the request for a client that has not finished it", () => {

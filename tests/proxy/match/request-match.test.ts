@@ -95,6 +95,9 @@ test("methods are alternatives, conditions are not", () => {
   expect(matcher(request("/a", [], "POST"))).toBe(false);
   expect(matcher(request("/b"))).toBe(false);
   expect(compileConditions({ headers: [], methods: [] })(request("/b"))).toBe(true);
+  const upgrade = request("/a", [":protocol", "websocket"], "CONNECT");
+  expect(matcher(upgrade)).toBe(true);
+  expect(compileConditions({ headers: [], methods: ["CONNECT"] })(upgrade)).toBe(false);
 });
 
 test("what a schema cannot say about a match is an issue with its path", () => {

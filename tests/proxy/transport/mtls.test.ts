@@ -41,6 +41,7 @@ beforeAll(async () => {
     socket.on("data", (chunk) => {
       const text = chunk.toString("latin1");
       if (!text.startsWith("GET ")) socket.write(chunk);
+      else if (text.startsWith("GET /endless")) socket.write("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nfirst");
       else {
         lastRequest = text;
         socket.end("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -174,7 +175,7 @@ describe("an inbound listener", () => {
     expect(lastRequest).not.toContain("evil");
   });
 
-  test("answers a denied HTTP caller 403, naming no rule", async () => {
+  test("answers a denied HTTP caller 403, naming the rule that decided", async () => {
     const { proxy, stop } = startProxy(calleeDocument());
     stops.push(stop);
     const answer = await ask(
@@ -182,7 +183,31 @@ describe("an inbound listener", () => {
       authority.leaf("batch"),
       "GET / HTTP/1.1\r\nHost: api\r\n\r\n",
     );
-    expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden.*RBAC: access denied\n$/s);
+    expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden.*RBAC: access denied by default\n$/s);
+  });
+
+  test("ends a response under way to a caller that loses its permission", async () => {
+    const { proxy, stop } = startProxy(calleeDocument());
+    stops.push(stop);
+    const socket = connectTls({
+      host: "127.0.0.1",
+      port: proxy.portOf("localhost:0") ?? 0,
+      ca: authority.root.certPem,
+      servername: "api",
+      cert: web.certPem,
+      key: web.keyPem,
+    });
+    let received = "";
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      received += chunk.toString("latin1");
+    });
+    const closed = new Promise<void>((resolve) => socket.on("close", resolve));
+    socket.write("GET /endless HTTP/1.1\r\nHost: api\r\n\r\n");
+    await eventually("the response to begin", async () => received.endsWith("first"));
+    proxy.apply(mustParse(calleeDocument(apiFiles, "batch")), 2);
+    await closed;
+    expect(received).toEndWith("first");
   });
 });
 

@@ -160,9 +160,120 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
     "Sources[0].Name is required",
   ],
   [
-    "L7 permissions",
+    "a permission without HTTP",
     { Kind: "service-intentions", Name: "x", Sources: [{ Name: "a", Permissions: [{ Action: "allow" }] }] },
-    "Sources[0].Permissions: L7 intentions are not supported by this version",
+    "Sources[0].Permissions[0].HTTP is required",
+  ],
+  [
+    "a permission that asks for nothing",
+    { Kind: "service-intentions", Name: "x", Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: {} }] }] },
+    "Sources[0].Permissions[0].HTTP should not be empty",
+  ],
+  [
+    "a permission with an action that is none",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "maybe", HTTP: { PathPrefix: "/" } }] }],
+    },
+    "Sources[0].Permissions[0].Action must be set to 'allow' or 'deny'",
+  ],
+  [
+    "two paths in a permission",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { PathExact: "/a", PathPrefix: "/" } }] }],
+    },
+    "Sources[0].Permissions[0].HTTP should only contain at most one of PathExact, PathPrefix, or PathRegex",
+  ],
+  [
+    "a path without a slash",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { PathPrefix: "a" } }] }],
+    },
+    "Sources[0].Permissions[0].HTTP.PathPrefix doesn't start with '/': \"a\"",
+  ],
+  [
+    "a path that is no expression",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { PathRegex: "/(" } }] }],
+    },
+    "Sources[0].Permissions[0].HTTP.PathRegex is not a valid regex",
+  ],
+  [
+    "two conditions for a header",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [
+        { Name: "a", Permissions: [{ Action: "allow", HTTP: { Header: [{ Name: "a", Exact: "b", Present: true }] } }] },
+      ],
+    },
+    "Sources[0].Permissions[0].HTTP.Header[0] should contain exactly one of",
+  ],
+  [
+    "a header without a name",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { Header: [{ Exact: "b" }] } }] }],
+    },
+    "Sources[0].Permissions[0].HTTP.Header[0].Name is required",
+  ],
+  [
+    "case ignored in an expression",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [
+        {
+          Name: "a",
+          Permissions: [{ Action: "allow", HTTP: { Header: [{ Name: "a", Regex: "b", IgnoreCase: true }] } }],
+        },
+      ],
+    },
+    "Sources[0].Permissions[0].HTTP.Header[0] should set one of Exact, Prefix, Suffix, or Contains when using IgnoreCase",
+  ],
+  [
+    "a method that is none",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { Methods: ["get"] } }] }],
+    },
+    'Sources[0].Permissions[0].HTTP.Methods contains an invalid method "get"',
+  ],
+  [
+    "a method twice",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { Methods: ["GET", "GET"] } }] }],
+    },
+    'Sources[0].Permissions[0].HTTP.Methods contains "GET" more than once',
+  ],
+  [
+    "JWT in a permission",
+    {
+      Kind: "service-intentions",
+      Name: "x",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", JWT: { Providers: [{ Name: "okta" }] } }] }],
+    },
+    "Sources[0].Permissions[0].JWT is not supported by this version",
+  ],
+  [
+    "permissions for all services",
+    {
+      Kind: "service-intentions",
+      Name: "*",
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { PathPrefix: "/" } }] }],
+    },
+    "Sources[0].Permissions cannot be specified on intentions with wildcarded destinations",
   ],
   [
     "an action beside permissions",

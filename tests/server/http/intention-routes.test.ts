@@ -93,9 +93,59 @@ test("missing and wrong parameters are named", async () => {
     status: 400,
     body: "Action must be set to 'allow' or 'deny'",
   });
-  expect((await catalog.send("PUT", exact("a", "b"), { Permissions: [{}, { Action: "deny" }] })).body).toContain(
-    "L7 intentions are not supported",
+  expect((await catalog.send("PUT", exact("a", "b"), { Permissions: [{}, { Action: "deny" }] })).body).toBe(
+    "Permissions[0].Action must be set to 'allow' or 'deny'",
   );
+});
+
+test("permissions are written in any spelling, answered in Consul's, and count as a denial without a request", async () => {
+  const catalog = createTestCatalog();
+  const permissions = [
+    {
+      action: "deny",
+      http: { path_prefix: "/admin", header: [{ name: "x-a", exact: "b", invert: true, ignore_case: true }] },
+    },
+    {
+      Action: "allow",
+      HTTP: {
+        Methods: ["GET"],
+        Header: [
+          { Name: "x", Present: true },
+          { Name: "y", Regex: "a+" },
+        ],
+      },
+    },
+    { Action: "allow", HTTP: { PathExact: "/a", PathPrefix: "", Header: null, Methods: [] } },
+  ];
+  const stored = [
+    {
+      Action: "deny",
+      HTTP: { PathPrefix: "/admin", Header: [{ Name: "x-a", Exact: "b", Invert: true, IgnoreCase: true }] },
+    },
+    {
+      Action: "allow",
+      HTTP: {
+        Header: [
+          { Name: "x", Present: true },
+          { Name: "y", Regex: "a+" },
+        ],
+        Methods: ["GET"],
+      },
+    },
+    { Action: "allow", HTTP: { PathExact: "/a" } },
+  ];
+  expect(await catalog.send("PUT", exact("web", "db"), { Permissions: permissions })).toMatchObject({ status: 200 });
+  const { json } = await catalog.get(exact("web", "db"));
+  expect(json).toMatchObject({ SourceName: "web", Permissions: stored, Precedence: 9 });
+  expect(json).not.toHaveProperty("Action");
+  const entry = await catalog.get("/v1/config/service-intentions/db");
+  expect(entry.json).toMatchObject({ Sources: [{ Name: "web", Permissions: stored }] });
+  // What is read can be written back as it is.
+  expect(await catalog.send("PUT", "/v1/config", entry.json)).toMatchObject({ status: 200 });
+  expect((await catalog.get("/v1/config/service-intentions/db")).json).toMatchObject({
+    Sources: [{ Permissions: stored }],
+  });
+  expect(await allowed(catalog, "web", "db")).toEqual({ Allowed: false });
 });
 
 test("many clients writing rules of one destination at once lose none of them", async () => {

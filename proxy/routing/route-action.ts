@@ -1,0 +1,128 @@
+import { mustGet } from "../../lib/base/assert.ts";
+import type { Route } from "../../lib/contract/proxy-routes.ts";
+import type { Upstream } from "../exchange/ends.ts";
+import { textReply } from "../exchange/local-reply.ts";
+import type { Decision, LocalReply } from "../exchange/policy.ts";
+import { FieldEdit } from "../message/field-edit.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { RequestRules } from "../message/request-rules.ts";
+import { MessageEdits, ResponseEdits } from "./message-edits.ts";
+import { compilePathRewrite, type PathRewrite, rewriteTarget } from "./path-rewrite.ts";
+import { compileRedirect } from "./redirect.ts";
+import { WeightedChoice } from "./weighted-choice.ts";
+
+/** What a route does with the requests that it matches. */
+export interface RouteAction {
+  /** One of its targets, where it has several. */
+  pick(random: () => number): number;
+  /** The same for the same head and choice. */
+  decide(head: RequestHead, choice: number): Decision;
+}
+
+export interface RouteActionOptions {
+  /** The rules of the listener, which a rewritten path is held to as well. */
+  readonly rules: RequestRules;
+  /** Where a cluster's requests go; the listener's own without a name. */
+  readonly upstreamOf: (cluster: string | undefined) => Upstream;
+  /** What the listener does to every head that it sends on. */
+  readonly prepare: (head: RequestHead) => RequestHead;
+}
+
+/** What a rewrite or a redirect would make is nothing that could be sent. */
+const badRewrite: LocalReply = { ...textReply(400, "the rewritten request is not valid"), reason: "bad_rewrite" };
+
+export function compileAction(route: Route, options: RouteActionOptions): RouteAction {
+  const { name, match, redirect, reply, responseHeaders } = route;
+  if (redirect === undefined && reply === undefined) return ForwardAction.of(route, options);
+  const edits = new MessageEdits([responseHeaders]);
+  const effects = edits.isEmpty ? {} : { route: new ResponseEdits(name, edits) };
+  if (reply !== undefined) {
+    const { status, body, contentType, headers } = reply;
+    const fields = headers.flatMap((field) => [field.name.toLowerCase(), field.value]);
+    const answer: LocalReply = { action: "reply", status, body, contentType, fields, ...effects };
+    return { pick: () => 0, decide: () => answer };
+  }
+  const { status } = mustGet(redirect, "a route has one action");
+  const locate = compileRedirect(mustGet(redirect, "a route has one action"), match.path);
+  const decide = (head: RequestHead): Decision => {
+    const location = locate(head);
+    if (location === undefined) return badRewrite;
+    return { ...textReply(status, "see Location"), fields: ["location", location], ...effects };
+  };
+  return { pick: () => 0, decide };
+}
+
+interface Target {
+  readonly upstream: Upstream;
+  readonly requestEdits: MessageEdits;
+  /** Absent for requests that no route matches. */
+  readonly route?: ResponseEdits;
+}
+
+/** Sends a request on to one of its targets, changed as the route and the target say. */
+export class ForwardAction implements RouteAction {
+  readonly #targets: readonly Target[];
+  readonly #choice: WeightedChoice;
+  readonly #path: PathRewrite | undefined;
+  readonly #host: string | undefined;
+  readonly #options: RouteActionOptions;
+
+  private constructor(
+    targets: readonly Target[],
+    weights: readonly number[],
+    rewrite: { readonly path: PathRewrite | undefined; readonly host: string | undefined },
+    options: RouteActionOptions,
+  ) {
+    this.#targets = targets;
+    this.#choice = new WeightedChoice(weights);
+    this.#path = rewrite.path;
+    this.#host = rewrite.host;
+    this.#options = options;
+  }
+
+  static of({ name, match, forward, rewrite, ...edits }: Route, options: RouteActionOptions): ForwardAction {
+    const { targets } = mustGet(forward, "a route has its action written out");
+    return new ForwardAction(
+      targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
+        upstream: options.upstreamOf(cluster),
+        requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
+        route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
+      })),
+      targets.map(({ weight }) => weight),
+      { path: compilePathRewrite(rewrite ?? {}, match.path), host: rewrite?.host },
+      options,
+    );
+  }
+
+  /** To the listener's own cluster, as it is. */
+  static plain(options: RouteActionOptions): ForwardAction {
+    const target = { upstream: options.upstreamOf(undefined), requestEdits: new MessageEdits([]) };
+    return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
+  }
+
+  pick(random: () => number): number {
+    return this.#choice.pick(random);
+  }
+
+  decide(head: RequestHead, choice: number): Decision {
+    const { upstream, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
+    const edited = this.#edited(this.#options.prepare(head), requestEdits);
+    if (edited === undefined) return badRewrite;
+    if (head.block.isShared) edited.block.isShared = true;
+    if (route === undefined) return { action: "forward", upstream, head: edited };
+    return { action: "forward", upstream, head: edited, route };
+  }
+
+  /** The head itself when nothing is changed. */
+  #edited(head: RequestHead, fields: MessageEdits): RequestHead | undefined {
+    const path = this.#path === undefined ? head.path : rewriteTarget(head.path, this.#path, this.#options.rules);
+    if (path === undefined) return undefined;
+    const host = this.#host ?? head.authority;
+    if (path === head.path && host === head.authority && fields.isEmpty) return head;
+    const edit = new FieldEdit(head.block);
+    if (path !== head.path) edit.setFirst(":path", path);
+    if (host !== head.authority) edit.setFirst(":authority", host);
+    fields.apply(edit);
+    return edit.request();
+  }
+}

@@ -1,0 +1,18 @@
+import type { IntentionPermission } from "../../lib/contract/intention-permissions.ts";
+
+/** Consul's JSON of one permission of an intention: what says nothing is left out. */
+export function permissionAnswer({ Action, HTTP }: IntentionPermission): object {
+  const { Header, Methods, ...paths } = HTTP;
+  return {
+    Action,
+    HTTP: {
+      ...withoutEmpty(paths),
+      ...(Header.length > 0 && { Header: Header.map(withoutEmpty) }),
+      ...(Methods.length > 0 && { Methods }),
+    },
+  };
+}
+
+function withoutEmpty(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== "" && value !== false));
+}
