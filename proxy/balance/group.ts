@@ -76,6 +76,10 @@ export class Group<T extends Candidate> {
     }
   }
 
+  get policy(): Policy<T> {
+    return this.#policy;
+  }
+
   pick(gate: Gate<T>, hash: number): T | undefined {
     return this.#policy.pick(gate, hash);
   }

@@ -49,23 +49,28 @@ export class PowerOfChoices<T extends Candidate> implements Policy<T> {
       return only !== undefined && gate.admits(only, 0) ? only : undefined;
     }
     for (let round = 0; round < maxRounds; round++) {
-      let best: T | undefined;
-      let position = -1;
-      for (let choice = 0; choice < this.#choices; choice++) {
-        position = choice === 0 ? sampler.draw(this.#random()) : sampler.drawOther(this.#random(), position);
-        best = this.#better(best, sampler.at(position), gate);
+      let position = sampler.draw(this.#random());
+      let best = this.#admitted(sampler.at(position), gate);
+      for (let choice = 1; choice < this.#choices; choice++) {
+        position = sampler.drawOther(this.#random(), position);
+        const other = this.#admitted(sampler.at(position), gate);
+        if (best === undefined) best = other;
+        else if (other !== undefined) best = this.#cheaper(best, other, gate);
       }
       if (best !== undefined) return best;
     }
     return this.#bestOfAll(gate);
   }
 
-  #better(best: T | undefined, candidate: T | undefined, gate: Gate<T>): T | undefined {
-    if (candidate === undefined || !gate.admits(candidate, candidate.joinedAtMs < 0 ? 0 : this.#random())) return best;
-    if (best === undefined) return candidate;
+  #admitted(candidate: T | undefined, gate: Gate<T>): T | undefined {
+    if (candidate === undefined) return undefined;
+    return gate.admits(candidate, candidate.joinedAtMs < 0 ? 0 : this.#random()) ? candidate : undefined;
+  }
+
+  #cheaper(first: T, second: T, gate: Gate<T>): T {
     const mean = this.#sampler.meanWeight;
-    const cost = this.#costOf(candidate, candidate.weight / mean, gate);
-    return cost < this.#costOf(best, best.weight / mean, gate) ? candidate : best;
+    const cost = this.#costOf(first, first.weight / mean, gate);
+    return this.#costOf(second, second.weight / mean, gate) < cost ? second : first;
   }
 
   #bestOfAll(gate: Gate<T>): T | undefined {

@@ -1,5 +1,5 @@
 import type { BalancerConfig } from "../../lib/contract/proxy-cluster.ts";
-import type { Candidate } from "./candidate.ts";
+import type { Candidate, Policy } from "./candidate.ts";
 import { type ChoiceGate, laxest, strictest } from "./choice-gate.ts";
 import { FailoverGroup } from "./failover-group.ts";
 import { chooseByLoad, failoverLoads } from "./failover.ts";
@@ -20,6 +20,9 @@ export class Selection<T extends Candidate> {
   #loads: readonly number[] = [];
   #size = 0;
   #isUnsettled = true;
+  /** The only structure there is to choose from, where neither failover nor zones have a say: the usual case. */
+  #only: Policy<T> | undefined;
+  #isPanicking = false;
 
   constructor(config: BalancerConfig, options: { readonly random: () => number; readonly isHashing: boolean }) {
     this.#config = config;
@@ -56,6 +59,12 @@ export class Selection<T extends Candidate> {
 
   pick(gate: ChoiceGate<T>, hash: number): T | undefined {
     if (this.#isUnsettled) this.#settle();
+    if (this.#only !== undefined) {
+      gate.ignoresHealth = this.#isPanicking;
+      gate.laxity = this.#size === 1 ? laxest : strictest;
+      const found = this.#only.pick(gate, hash);
+      if (found !== undefined) return found;
+    }
     const chosen = this.#groups.length > 1 ? chooseByLoad(this.#loads, this.#chance(hash, aboutPriority)) : 0;
     const first = this.#groups[chosen];
     if (first === undefined) return undefined;
@@ -93,5 +102,9 @@ export class Selection<T extends Candidate> {
     );
     this.#loads = loads;
     for (const [i, group] of this.#groups.entries()) group.settle(panics[i] === true);
+    const [first, second] = this.#groups;
+    const isOnly = first !== undefined && second === undefined && !first.prefersZone;
+    this.#only = isOnly ? first.everybody.policy : undefined;
+    this.#isPanicking = panics[0] === true;
   }
 }

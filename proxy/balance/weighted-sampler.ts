@@ -13,6 +13,7 @@ export class WeightedSampler<T extends { readonly weight: number }> {
   /** From 1; element i holds the sum of the (i & -i) weights up to it. */
   #tree = new Float64Array(2);
   #total = 0;
+  #isUniform = true;
 
   get size(): number {
     return this.#items.length;
@@ -56,13 +57,13 @@ export class WeightedSampler<T extends { readonly weight: number }> {
 
   /** The position that `chance` in [0, 1) falls on; only while there is something. */
   draw(chance: number): number {
-    if (this.#byWeight.size === 1) return Math.floor(chance * this.#items.length);
+    if (this.#isUniform) return Math.floor(chance * this.#items.length);
     return this.#find(chance * this.#total);
   }
 
   /** Like {@link draw} among all but `position`; only while there are two. */
   drawOther(chance: number, position: number): number {
-    if (this.#byWeight.size === 1) {
+    if (this.#isUniform) {
       const other = Math.floor(chance * (this.#items.length - 1));
       return other >= position ? other + 1 : other;
     }
@@ -109,6 +110,7 @@ export class WeightedSampler<T extends { readonly weight: number }> {
     const count = (this.#byWeight.get(weight) ?? 0) + by;
     if (count === 0) this.#byWeight.delete(weight);
     else this.#byWeight.set(weight, count);
+    this.#isUniform = this.#byWeight.size <= 1;
   }
 
   #grow(): void {
