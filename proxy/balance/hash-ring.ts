@@ -16,7 +16,7 @@ const batch = 2 ** 21;
 
 /**
  * The points of a ring in order. Point k of a member is worked out from k and two hashes of its address, so that one member's points
- * can come and go without touching the others: in one pass over flat arrays, 1 ms for 100,000 points. (The hash with k as its
+ * can come and go without touching the others: in one pass over flat arrays, 0.4 ms for 10,000 points, 3 to 5 for 100,000. (The hash with k as its
  * seed will not do: xxHash32 of addresses that differ in one character then gives both of them the same points, for other k.)
  */
 export class HashRing<M extends RingMember> {
