@@ -4,6 +4,7 @@ import { Compile } from "typebox/compile";
 import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
+import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
@@ -97,6 +98,7 @@ const Endpoint = Type.Object(
   {
     address: Address("host:port of the instance's proxy"),
     weight: Type.Integer({ minimum: 1, maximum: 65_535, default: 1, description: "its share, beside the others'" }),
+    ...endpointPlacement,
   },
   closed,
 );
@@ -104,6 +106,7 @@ const Endpoint = Type.Object(
 /** How a destination is reached: its instances, who they have to be, and what is spent on them. */
 const destination = {
   endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
+  balancer: BalancerSchema,
   peerIdentity: Type.Optional(
     Type.String({
       minLength: 1,
@@ -210,6 +213,11 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
     ...telemetryIssues(candidate.telemetry, "telemetry"),
+    ...candidate.outbound.flatMap((outbound, i) =>
+      destinationsOf(outbound, i).flatMap(({ path, destination: { balancer } }) =>
+        balancerIssues(balancer, `${path}.balancer`),
+      ),
+    ),
     ...routingIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };

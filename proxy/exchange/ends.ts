@@ -44,10 +44,17 @@ export interface UpstreamStream extends BodySink {
   abort(): void;
 }
 
+/** Wants to know how a server answers. */
+export interface AnswerObserver {
+  /** A final response has begun, to a request that was sent at `sentMs` on the monotonic clock. */
+  onAnswer(head: ResponseHead, sentMs: number): void;
+}
+
 /** A connection that takes requests. */
 export interface UpstreamConnection {
   /** `host:port` of the other side. */
   readonly remoteAddress: string;
+  readonly observer?: AnswerObserver | undefined;
   /**
    * Sends a request; `isEnd` when it has no body. What becomes of it is told to `receiver`, never before this returns.
    * Undefined when it takes no more requests, and nothing was sent.
@@ -103,6 +110,8 @@ export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overf
 
 /** Someone who waits for a connection. */
 export interface UpstreamWaiter {
+  /** The hash that an endpoint is chosen by, unsigned, 32 bits; absent when any will do. */
+  readonly hash?: number;
   onUpstream(connection: UpstreamConnection): void;
   onNoUpstream(failure: UpstreamFailure): void;
 }
@@ -115,4 +124,6 @@ export interface Upstream {
    */
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void;
   cancel(waiter: UpstreamWaiter): void;
+  /** Itself, or something that stands for it for this one canonical request of a client at `address`: by what it is, it has its place. */
+  forRequest?(head: RequestHead, address: string): Upstream;
 }

@@ -7,6 +7,7 @@ import { canonicalRequest, canonicalTrailers, type RequestRules } from "../messa
 import type { HttpCounters, RequestRefusal } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
+  AnswerObserver,
   Downstream,
   ResponseReceiver,
   Upstream,
@@ -55,6 +56,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   #policy: RequestPolicy | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
+  #observer: AnswerObserver | undefined;
+  #sentMs = 0;
   readonly #request: BodyPipe;
   readonly #response: BodyPipe;
   #isBodyless = false;
@@ -223,6 +226,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     }
     this.#hasMoved = true;
     this.#stream = stream;
+    this.#observer = connection.observer;
+    if (this.#observer !== undefined) this.#sentMs = this.#context.monotonicMs();
     if (!this.#isBodyless) this.onUpstreamWritable();
   }
 
@@ -238,6 +243,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
+    this.#observer?.onAnswer(head, this.#sentMs);
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     this.#begin(this.#route === undefined ? head : this.#route.editResponse(head), isEnd);
     if (isEnd) this.#finish();

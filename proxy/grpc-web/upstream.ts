@@ -1,4 +1,5 @@
 import type {
+  AnswerObserver,
   ResponseReceiver,
   Upstream,
   UpstreamConnection,
@@ -43,6 +44,10 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
 
   get remoteAddress(): string {
     return this.#connection?.remoteAddress ?? "";
+  }
+
+  get observer(): AnswerObserver | undefined {
+    return this.#connection?.observer;
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean): void {

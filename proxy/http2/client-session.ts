@@ -1,4 +1,5 @@
 import {
+  type AnswerObserver,
   type LossReason,
   malformedLoss,
   plainLoss,
@@ -42,6 +43,7 @@ export interface ClientSessionOptions {
    * unseen, and gRPC servers count pings as abuse.
    */
   readonly isKeptAlive: boolean;
+  readonly observer?: AnswerObserver | undefined;
   /** It may take more requests than a moment ago. */
   readonly onRoom: () => void;
   /** Takes no more requests: the server leaves, or the connection is gone. Called once. */
@@ -52,6 +54,7 @@ export interface ClientSessionOptions {
 
 /** The client side of one HTTP/2 connection: many requests at once. */
 export class ClientSession implements UpstreamConnection, ConnectionEvents {
+  readonly observer: AnswerObserver | undefined;
   readonly #options: ClientSessionOptions;
   readonly #glue: SocketGlue;
   readonly #http2: Http2ClientConnection;
@@ -64,6 +67,7 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
 
   constructor(options: ClientSessionOptions) {
     this.#options = options;
+    this.observer = options.observer;
     const { connection, turn, monotonicMs, buffers, limits, hpack } = options;
     this.#glue = new SocketGlue({
       connection,

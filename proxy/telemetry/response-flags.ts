@@ -17,8 +17,6 @@ type ProtocolRefusal =
 const otherFlags: Readonly<Record<Exclude<RequestRefusal, ProtocolRefusal>, string>> = {
   path_redirect: "",
   max_forwards: "",
-  bad_rewrite: "",
-  no_route: "NR",
   denied: "",
   no_route: "NR",
   bad_rewrite: "",

@@ -164,7 +164,6 @@ export class EchoMesh {
         runtime: { clock: this.#clock, random: createSeededRandom(1), logger: silentLogger },
         transport: this.network,
         loadIdentity: () => identityOf(service),
-        outputs: new MemoryOutputs(),
         memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
         outputs: new MemoryOutputs(),
         onDrainRequested: () => undefined,
