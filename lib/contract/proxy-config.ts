@@ -5,6 +5,7 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
+import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
@@ -76,6 +77,7 @@ const Inbound = Type.Object(
     ...listener,
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
+    jwtProviders: JwtProvidersSchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
       default: "sanitize-set",
       description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
@@ -195,7 +197,10 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
   const issues = [
     ...addressIssues(candidate),
-    ...candidate.inbound.flatMap(({ intentions }, i) => intentionIssues(`inbound[${i}].intentions`, intentions)),
+    ...candidate.inbound.flatMap(({ intentions, jwtProviders }, i) => [
+      ...intentionIssues(`inbound[${i}].intentions`, intentions, jwtProviders),
+      ...jwtProviderIssues(`inbound[${i}].jwtProviders`, jwtProviders),
+    ]),
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),

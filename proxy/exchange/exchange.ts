@@ -3,13 +3,8 @@ import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { BufferedMemory } from "../buffered-memory.ts";
 import { GrpcStatus } from "../message/grpc.ts";
-import {
-  canonicalRequest,
-  canonicalTrailers,
-  type RequestRuleOutcome,
-  type RequestRules,
-} from "../message/request-rules.ts";
-import type { HttpCounters, RequestRefusal } from "../telemetry/http-counters.ts";
+import { canonicalRequest, canonicalTrailers, type RequestRules } from "../message/request-rules.ts";
+import type { HttpCounters } from "../telemetry/http-counters.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
   Downstream,
@@ -23,8 +18,9 @@ import type {
 } from "./ends.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { failureReply, grpcReplyHead, replyHead, textReply } from "./local-reply.ts";
-import type { LocalReply, RequestPolicy } from "./policy.ts";
+import type { Decision, LocalReply, RequestPolicy, Waiting } from "./policy.ts";
 import { Resends } from "./resends.ts";
+import { ruleReply } from "./rule-reply.ts";
 
 /** What the exchanges of one listener share. */
 export interface ExchangeContext {
@@ -41,6 +37,8 @@ export interface ExchangeContext {
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
 const maxInterims = 100;
+/** Times that a policy may put one request off. */
+const maxWaits = 8;
 
 /**
  * One request and its response: asks the policy, gets a connection, passes both bodies on as fast as their receivers take
@@ -54,6 +52,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   /** What the policy was asked, to be asked again when its rules change. */
   #asked: RequestHead | undefined;
   #policy: RequestPolicy | undefined;
+  #waits = 0;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
   readonly #request: BodyPipe;
@@ -122,14 +121,33 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#head = canonical;
     this.#asked = canonical;
     this.#policy = policy;
-    const decision = policy.decide(canonical);
-    if (decision.action === "reply") {
-      if (decision.status === 403) this.#context.counters.refusals.denied++;
+    this.#obey(policy.decide(canonical));
+  }
+
+  #obey(decision: Decision): void {
+    if (decision.action === "forward") {
+      this.#head = decision.head;
+      this.#forward(decision.upstream, decision.head);
+    } else if (decision.action === "reply") {
+      this.#countRefusal(decision);
       this.#reply(decision);
-      return;
+    } else {
+      this.#wait(decision, (again) => this.#obey(again));
     }
-    this.#head = decision.head;
-    this.#forward(decision.upstream, decision.head);
+  }
+
+  /** Asks again when there is an answer to be had. The bodies wait as they do for a connection. */
+  #wait({ settled }: Waiting, then: (decision: Decision) => void): void {
+    void settled.then(() => {
+      const { policy, head } = { policy: this.#policy, head: this.#asked };
+      if (this.#isOver || policy === undefined || head === undefined) return;
+      then(++this.#waits > maxWaits ? undecided : policy.decide(head));
+    });
+  }
+
+  #countRefusal({ status, refusal }: LocalReply): void {
+    if (refusal !== undefined) this.#context.counters.refusals[refusal]++;
+    else if (status === 403) this.#context.counters.refusals.denied++;
   }
 
   #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead): void {
@@ -178,8 +196,16 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   recheck(): void {
     if (this.#isOver || this.#asked === undefined) return;
     const decision = this.#policy?.decide(this.#asked);
-    if (decision?.action !== "reply") return;
-    this.#context.counters.refusals.denied++;
+    if (decision !== undefined) this.#keepOrCut(decision);
+  }
+
+  #keepOrCut(decision: Decision): void {
+    if (decision.action === "forward") return;
+    if (decision.action === "wait") {
+      this.#wait(decision, (again) => this.#keepOrCut(again));
+      return;
+    }
+    this.#countRefusal(decision);
     this.#cut(decision);
   }
 
@@ -362,24 +388,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 }
 
-/** What the rules for requests answer, and as what it is counted. */
-function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): { reason: RequestRefusal; reply: LocalReply } {
-  switch (outcome.answer) {
-    case "reject":
-      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
-    case "redirect":
-      return {
-        reason: "path_redirect",
-        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
-      };
-    case "last-hop":
-      return { reason: "max_forwards", reply: lastHop };
-  }
-}
-
 const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
-/** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
-const lastHop = textReply(501, "max-forwards reached");
+const undecided = textReply(403, "authorization takes too long");
 const overloaded = textReply(503, "overload");
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");

@@ -1,10 +1,17 @@
 import type { RequestHead } from "../message/request-head.ts";
+import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
 
 /** What happens to a request. */
 export type Decision =
   /** `head` is what the upstream gets: the one that came, or an edited one. */
-  { readonly action: "forward"; readonly upstream: Upstream; readonly head: RequestHead } | LocalReply;
+  { readonly action: "forward"; readonly upstream: Upstream; readonly head: RequestHead } | LocalReply | Waiting;
+
+/** Nobody knows yet: the policy is to be asked again when this is settled. It never rejects, and settles within seconds. */
+export interface Waiting {
+  readonly action: "wait";
+  readonly settled: Promise<void>;
+}
 
 /** An answer of our own. */
 export interface LocalReply {
@@ -12,6 +19,8 @@ export interface LocalReply {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** As what it is counted; by default a 403 as `denied`. */
+  readonly refusal?: RequestRefusal;
   /** More of its fields: names in lower case and values, alternating. */
   readonly fields?: readonly string[];
   /** For a gRPC call, when the status of HTTP does not say it well enough. */
