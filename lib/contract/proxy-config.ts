@@ -6,6 +6,7 @@ import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
+import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
@@ -80,6 +81,7 @@ const Inbound = Type.Object(
     ...listener,
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
+    jwtProviders: JwtProvidersSchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
       default: "sanitize-set",
       description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
@@ -208,7 +210,10 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
   const issues = [
     ...addressIssues(candidate),
-    ...candidate.inbound.flatMap(({ intentions }, i) => intentionIssues(`inbound[${i}].intentions`, intentions)),
+    ...candidate.inbound.flatMap(({ intentions, jwtProviders }, i) => [
+      ...intentionIssues(`inbound[${i}].intentions`, intentions, jwtProviders),
+      ...jwtProviderIssues(`inbound[${i}].jwtProviders`, jwtProviders),
+    ]),
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),

@@ -19,8 +19,8 @@ import type {
 } from "./ends.ts";
 import type { Deadlines, Expiring } from "./deadlines.ts";
 import { failureReply, grpcReplyHead, replyHead, ruleReply, textReply } from "./local-reply.ts";
-import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
 import type { ExchangeObserver, Observation } from "./observation.ts";
+import type { Decision, LocalReply, RequestPolicy, RouteEffects, Waiting } from "./policy.ts";
 import { Resends } from "./resends.ts";
 
 /** What the exchanges of one listener share. */
@@ -40,6 +40,8 @@ export interface ExchangeContext {
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
 const maxInterims = 100;
+/** Times that a policy may put one request off. */
+const maxWaits = 8;
 
 /**
  * One request and its response: asks the policy, gets a connection, passes both bodies on as fast as their receivers take
@@ -54,6 +56,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   /** What the policy was asked, to be asked again when its rules change. */
   #asked: RequestHead | undefined;
   #policy: RequestPolicy | undefined;
+  #waits = 0;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
   #observer: AnswerObserver | undefined;
@@ -128,7 +131,14 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#head = canonical;
     this.#asked = canonical;
     this.#policy = policy;
-    const decision = policy.decide(canonical);
+    this.#obey(policy.decide(canonical), canonical);
+  }
+
+  #obey(decision: Decision, canonical: RequestHead): void {
+    if (decision.action === "wait") {
+      this.#wait(decision, (again) => this.#obey(again, canonical));
+      return;
+    }
     this.#observed?.decide(canonical, decision);
     if (decision.action === "reply") {
       if (decision.reason !== undefined) this.#countRefusal(decision.reason);
@@ -138,6 +148,15 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#head = this.#observed?.forward(decision.head) ?? decision.head;
     this.#route = decision.route;
     this.#forward(decision.upstream, this.#head);
+  }
+
+  /** Asks again when there is an answer to be had. The bodies wait as they do for a connection. */
+  #wait({ settled }: Waiting, then: (decision: Decision) => void): void {
+    void settled.then(() => {
+      const { policy, head } = { policy: this.#policy, head: this.#asked };
+      if (this.#isOver || policy === undefined || head === undefined) return;
+      then(++this.#waits > maxWaits ? undecided : policy.decide(head));
+    });
   }
 
   #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead): void {
@@ -189,8 +208,16 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   recheck(): void {
     if (this.#isOver || this.#asked === undefined) return;
     const decision = this.#policy?.decide(this.#asked);
-    if (decision?.action !== "reply") return;
-    this.#countRefusal("denied");
+    if (decision !== undefined) this.#keepOrCut(decision);
+  }
+
+  #keepOrCut(decision: Decision): void {
+    if (decision.action === "forward") return;
+    if (decision.action === "wait") {
+      this.#wait(decision, (again) => this.#keepOrCut(again));
+      return;
+    }
+    this.#countRefusal(decision.reason ?? "denied");
     this.#cut(decision);
   }
 
@@ -392,6 +419,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
 }
 
 const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
+const undecided = { ...textReply(403, "authorization takes too long"), reason: "denied" } as const;
 const overloaded = textReply(503, "overload");
 const noTunnels = textReply(501, "unsupported method");
 const upstreamLost = textReply(503, "upstream connection was lost before the response");

@@ -5,7 +5,7 @@ import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Span } from "../telemetry/tracing/span.ts";
 import type { PeerCertificate } from "../transport/transport.ts";
 import type { UpstreamConnection } from "./ends.ts";
-import type { Decision } from "./policy.ts";
+import type { Decision, Waiting } from "./policy.ts";
 
 /** The client's connection, as those who watch want to know it. */
 export interface DownstreamPeer {
@@ -86,7 +86,7 @@ export class Observation {
     return this;
   }
 
-  decide(canonical: RequestHead, decision: Decision): void {
+  decide(canonical: RequestHead, decision: Exclude<Decision, Waiting>): void {
     this.head = canonical;
     this.route = decision.route?.name ?? "";
     this.cluster = (decision.action === "forward" ? decision.cluster : undefined) ?? "";

@@ -14,7 +14,14 @@ export type Decision =
       /** The name of the cluster, for those who watch. */
       readonly cluster?: string;
     }
-  | LocalReply;
+  | LocalReply
+  | Waiting;
+
+/** Nobody knows yet: the policy is to be asked again when this is settled. It never rejects, and settles within seconds. */
+export interface Waiting {
+  readonly action: "wait";
+  readonly settled: Promise<void>;
+}
 
 /** The route that a request took, and what it does to the response. */
 export interface RouteEffects {

@@ -77,7 +77,7 @@ export class OutboundListener {
           this.#router === undefined
             ? { action: "forward", upstream, head: editedForHop(head, noClientCert), cluster: this.#config.service }
             : this.#router.decide(head);
-        if (decision.action === "reply") return decision;
+        if (decision.action !== "forward") return decision;
         const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
         return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
       },

@@ -51,6 +51,7 @@ describe("inbound", () => {
         app: "127.0.0.1:8080",
         protocol: "http",
         intentions: { default: "deny", rules: [], dryRun: false },
+        jwtProviders: [],
         requestRules: defaultRequestRules,
         clientCert: "sanitize-set",
         grpcWeb: true,

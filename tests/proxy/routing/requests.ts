@@ -92,6 +92,7 @@ export function mustForward(decision: Decision): Forwarded {
 
 /** The name of the cluster that a decision sends its request to, or the status of its reply. */
 export function destination(decision: Decision): string | number {
+  if (decision.action === "wait") return "";
   if (decision.action === "reply") return decision.status;
   return decision.upstream instanceof NamedUpstream ? decision.upstream.name : "";
 }
