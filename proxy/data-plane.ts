@@ -7,7 +7,9 @@ import { BufferPool } from "./http2/output-buffer.ts";
 import { ListenerSet } from "./listener-set.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import type { Family } from "./telemetry/exposition.ts";
+import type { TelemetryOutputs } from "./telemetry/outputs.ts";
 import { type MemoryUsage, proxyFamilies } from "./telemetry/proxy-families.ts";
+import { ProxyTelemetry } from "./telemetry/proxy-telemetry.ts";
 import { WriteTurn } from "./transport/outbox.ts";
 import type { PortSharing, TlsIdentity, Transport } from "./transport/transport.ts";
 
@@ -21,6 +23,8 @@ export interface DataPlaneOptions {
   /** Reads and checks the files of an identity; throws an `AtollError`. */
   readonly loadIdentity: (files: ProxyConfig["identity"]) => TlsIdentity;
   readonly memoryUsage: () => MemoryUsage;
+  /** Where logs and spans go. */
+  readonly outputs: TelemetryOutputs;
   /**
    * Who listens on our addresses already. A replacement shares them with its predecessor for the first configuration; a worker joins
    * those of its proxy every time.
@@ -65,6 +69,13 @@ export class DataPlane {
         lent: buffers,
         maxBytes: () => this.#limits.memory.maxBufferedBytes,
       }),
+      telemetry: new ProxyTelemetry({
+        ...options.runtime,
+        outputs: options.outputs,
+        ownUri: () => this.#identity.spiffeUri,
+        processes: options.processes,
+        atEndOfTurn: (callback) => options.transport.atEndOfTurn(callback),
+      }),
     };
     this.#listeners = new ListenerSet(this.context);
     this.#sweepLater();
@@ -97,6 +108,7 @@ export class DataPlane {
     try {
       this.#listeners.apply(config, this.#identity !== previous);
       this.#limits = config.limits;
+      this.context.telemetry.apply(config.telemetry);
     } catch (thrown) {
       this.#identity = previous;
       throw thrown;
@@ -111,7 +123,8 @@ export class DataPlane {
   }
 
   families(): Family[] {
-    return proxyFamilies({
+    const told = this.context.telemetry.families();
+    const totals = proxyFamilies({
       listeners: this.#listeners.all,
       configVersion: this.#version,
       certificateExpiryMs: this.#identity.notAfterMs,
@@ -119,6 +132,9 @@ export class DataPlane {
       bufferedBytes: this.context.memory.totalBytes,
       maxBufferedBytes: this.#limits.memory.maxBufferedBytes,
     });
+    // A family with more labels takes the place of the totals of the same name.
+    const names = new Set(told.map(({ name }) => name));
+    return [...totals.filter(({ name }) => !names.has(name)), ...told];
   }
 
   /** Stops accepting, lets what is under way finish, and resolves when all is done or the deadline has passed. */
@@ -129,18 +145,21 @@ export class DataPlane {
     // What was answered in this turn, the request to drain among it, leaves at its end.
     await new Promise<void>((resolve) => this.#options.transport.atEndOfTurn(resolve));
     while (!this.#listeners.isOver && clock.monotonicMs() < endMs) await sleep(clock, drainPollMs);
+    await this.context.telemetry.flush();
   }
 
   /** Closes everything at once. */
   stop(): void {
     this.#timer?.cancel();
     this.#listeners.destroy();
+    this.context.telemetry.close();
   }
 
   #sweepLater(): void {
     this.#timer = this.#options.runtime.clock.after(sweepIntervalMs, () => {
       const nowMs = this.#options.runtime.clock.monotonicMs();
       this.#listeners.sweep(nowMs);
+      this.context.telemetry.sweep(nowMs);
       this.#onSweep(nowMs);
       this.#sweepLater();
     });

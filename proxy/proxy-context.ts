@@ -2,6 +2,7 @@ import type { Runtime } from "../lib/base/runtime.ts";
 import type { ProxyLimits } from "../lib/contract/proxy-limits.ts";
 import type { BufferedMemory } from "./buffered-memory.ts";
 import type { BufferPool } from "./http2/output-buffer.ts";
+import type { ProxyTelemetry } from "./telemetry/proxy-telemetry.ts";
 import type { WriteTurn } from "./transport/outbox.ts";
 import type { PortSharing, TlsIdentity, Transport } from "./transport/transport.ts";
 
@@ -23,4 +24,5 @@ export interface ProxyContext extends Runtime {
   /** As they are now; connections keep those that they began with. */
   readonly limits: () => ProxyLimits;
   readonly memory: BufferedMemory;
+  readonly telemetry: ProxyTelemetry;
 }

@@ -2,6 +2,7 @@ import { errorMessage } from "../lib/base/errors.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { listSettings, type SettingSources } from "../lib/contract/setting-sources.ts";
 import { type AdminPages, createAdminListener } from "./admin/listener.ts";
+import { TapPage, type TapSource } from "./admin/tap-page.ts";
 import type { Member } from "./connection-set.ts";
 import { DataPlane, type DataPlaneOptions } from "./data-plane.ts";
 import { textReply } from "./exchange/local-reply.ts";
@@ -20,7 +21,7 @@ export interface ProxyOptions extends DataPlaneOptions {
 }
 
 /** Processes that serve the same configuration on the same addresses as this one. */
-export interface ProxyWorkers {
+export interface ProxyWorkers extends TapSource {
   /** `ports` are those that this process was given where the configuration asks for any. */
   apply(config: ProxyConfig, version: number, ports: Readonly<Record<string, number>>): void;
   /** Resolves when all serve the configuration, or have had their time for it. */
@@ -112,7 +113,13 @@ export class MeshProxy {
   }
 
   #pages(): AdminPages {
+    const { workers } = this.#options;
+    const tap = new TapPage({
+      sources: [this.#plane.context.telemetry.tap, ...(workers === undefined ? [] : [workers])],
+      maxReaders: () => this.#config.telemetry.tap.maxReaders,
+    });
     return {
+      tap: (head, query) => tap.answer(head, query),
       metrics: () => this.#metricsPage(),
       ready: () => this.#readyPage(),
       config: () => jsonReply({ ...this.#versions, config: this.#config }),

@@ -4,6 +4,7 @@ import { BufferedMemory } from "./buffered-memory.ts";
 import { ConnectionSet, type Member } from "./connection-set.ts";
 import type { Protocol } from "../lib/contract/config-entries.ts";
 import { Deadlines } from "./exchange/deadlines.ts";
+import type { ExchangeObserver } from "./exchange/observation.ts";
 import type { RequestRules } from "./message/request-rules.ts";
 import type { ServerContext } from "./exchange/server-context.ts";
 import { GrpcWebUpstream } from "./grpc-web/upstream.ts";
@@ -35,6 +36,8 @@ export interface ServingOptions<T extends Member> {
   /** Takes a connection over; undefined when it was turned away. `onClosed` is to be called when its work is over. */
   readonly serve: (connection: Connection, onClosed: () => void) => T | undefined;
   readonly onRefused: (reason: HandshakeRefusal) => void;
+  /** Who watches its exchanges, if anybody does now. */
+  readonly observer?: () => ExchangeObserver | undefined;
   /** Serves also when the proxy is short of memory or one source has many connections, as the admin address does. */
   readonly isAlwaysServed?: boolean;
   /** The last connection of a draining listener has ended. */
@@ -76,6 +79,9 @@ export class Serving<T extends Member> {
       memory: options.isAlwaysServed === true ? neverOverloaded() : options.context.memory,
       defaultAuthority: options.settings().service,
       isDraining: () => this.#isDraining,
+      get observer() {
+        return options.observer?.();
+      },
     };
   }
 

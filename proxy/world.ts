@@ -4,6 +4,7 @@ import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import type { SettingSources } from "../lib/contract/setting-sources.ts";
 import { MeshProxy } from "./proxy.ts";
 import type { MemoryUsage } from "./telemetry/proxy-families.ts";
+import { systemOutputs } from "./telemetry/system-outputs.ts";
 import { createBunTransport } from "./transport/bun.ts";
 import { loadIdentity } from "./transport/identity.ts";
 import { WorkerGroup } from "./workers/worker-group.ts";
@@ -60,6 +61,7 @@ export function createWorld(options: WorldOptions, onRestartRequested: () => voi
           transport,
           loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
           memoryUsage: options.memoryUsage,
+          outputs: systemOutputs(runtime.clock),
           onDrainRequested: () => finish(),
           onRestartRequested,
           sharing: options.replaces === undefined ? "claim" : "replace",

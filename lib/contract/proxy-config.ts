@@ -4,11 +4,14 @@ import { Compile } from "typebox/compile";
 import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
+import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
+import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { RequestTimeout, RetrySchema } from "./proxy-resilience.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
+import { ProxyTelemetrySchema, telemetryIssues } from "./proxy-telemetry.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
 
@@ -80,6 +83,7 @@ const Inbound = Type.Object(
     ...listener,
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
+    jwtProviders: JwtProvidersSchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
       default: "sanitize-set",
       description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
@@ -98,6 +102,7 @@ const Endpoint = Type.Object(
   {
     address: Address("host:port of the instance's proxy"),
     weight: Type.Integer({ minimum: 1, maximum: 65_535, default: 1, description: "its share, beside the others'" }),
+    ...endpointPlacement,
   },
   closed,
 );
@@ -105,6 +110,7 @@ const Endpoint = Type.Object(
 /** How a destination is reached: its instances, who they have to be, and what is spent on them. */
 const destination = {
   endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
+  balancer: BalancerSchema,
   peerIdentity: Type.Optional(
     Type.String({
       minLength: 1,
@@ -169,10 +175,15 @@ export const ProxyConfigSchema = Type.Object(
     inbound: Type.Array(Inbound, { maxItems: 1_000, default: [], description: "local services, for the mesh" }),
     outbound: Type.Array(Outbound, { maxItems: 10_000, default: [], description: "the mesh, for local applications" }),
     admin: Type.Object(
-      { listen: Address("where /metrics, /ready, /config (with ?sources: who said what), /drain and /restart are") },
+      {
+        listen: Address(
+          "where /metrics, /ready, /config (with ?sources: who said what), /tap, /drain and /restart are",
+        ),
+      },
       { ...closed, description: "for people and scrapers on this host" },
     ),
     limits: ProxyLimitsSchema,
+    telemetry: ProxyTelemetrySchema,
     drainTimeoutMs: Milliseconds(
       30_000,
       "for connections without a moment to end them: of listeners that left, and of all when the proxy ends",
@@ -202,10 +213,19 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
   const issues = [
     ...addressIssues(candidate),
-    ...candidate.inbound.flatMap(({ intentions }, i) => intentionIssues(`inbound[${i}].intentions`, intentions)),
+    ...candidate.inbound.flatMap(({ intentions, jwtProviders }, i) => [
+      ...intentionIssues(`inbound[${i}].intentions`, intentions, jwtProviders),
+      ...jwtProviderIssues(`inbound[${i}].jwtProviders`, jwtProviders),
+    ]),
     ...patternIssues(candidate),
     ...clashIssues(candidate),
     ...clusterIssues(candidate),
+    ...telemetryIssues(candidate.telemetry, "telemetry"),
+    ...candidate.outbound.flatMap((outbound, i) =>
+      destinationsOf(outbound, i).flatMap(({ path, destination: { balancer } }) =>
+        balancerIssues(balancer, `${path}.balancer`),
+      ),
+    ),
     ...routingIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };

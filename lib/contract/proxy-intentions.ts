@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { type JwtProviderConfig, type JwtRequirement, JwtRequirementSchema } from "./proxy-jwt.ts";
 import { FieldMatchSchema, matchIssues, MethodsSchema, PathMatchSchema } from "./proxy-match.ts";
 import type { SchemaIssue } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
@@ -19,6 +20,7 @@ const Permission = Type.Object(
       description: "all of them; a denial also meets a single line of a repeated field",
     }),
     methods: MethodsSchema,
+    jwt: Type.Optional(JwtRequirementSchema),
   },
   closed,
 );
@@ -52,6 +54,7 @@ export const IntentionsSchema = Type.Object(
       default: [],
       description: "the first whose source is the caller's SPIFFE id decides",
     }),
+    jwt: Type.Optional(JwtRequirementSchema),
     dryRun: Type.Boolean({ default: false, description: "whatever is denied is let through, counted and logged" }),
   },
   { ...closed, description: "who may call, and what" },
@@ -62,11 +65,31 @@ export type IntentionRuleConfig = IntentionsConfig["rules"][number];
 export type PermissionConfig = NonNullable<IntentionRuleConfig["permissions"]>[number];
 
 /** Of intentions at `path` in their document: what a schema cannot say. */
-export function intentionIssues(path: string, { rules }: IntentionsConfig): SchemaIssue[] {
-  return rules.flatMap((rule, i) => ruleIssues(`${path}.rules[${i}]`, rule));
+export function intentionIssues(
+  path: string,
+  { rules, jwt }: IntentionsConfig,
+  providers: readonly JwtProviderConfig[],
+): SchemaIssue[] {
+  const names = new Set(providers.map(({ name }) => name));
+  return [
+    ...rules.flatMap((rule, i) => ruleIssues(`${path}.rules[${i}]`, rule, names)),
+    ...requirementIssues(`${path}.jwt`, jwt, names),
+  ];
 }
 
-function ruleIssues(path: string, { source, action, permissions = [] }: IntentionRuleConfig): SchemaIssue[] {
+function requirementIssues(path: string, jwt: JwtRequirement | undefined, names: ReadonlySet<string>): SchemaIssue[] {
+  return (jwt?.providers ?? []).flatMap(({ name }, i) =>
+    names.has(name)
+      ? []
+      : [{ path: `${path}.providers[${i}].name`, message: `must be a provider of jwtProviders, found "${name}"` }],
+  );
+}
+
+function ruleIssues(
+  path: string,
+  { source, action, permissions = [] }: IntentionRuleConfig,
+  names: ReadonlySet<string>,
+): SchemaIssue[] {
   const issues: SchemaIssue[] = [];
   if (compileSpiffePattern(source) === undefined) {
     const message = `must be a SPIFFE id in which * stands for one whole segment, found "${source}"`;
@@ -78,6 +101,7 @@ function ruleIssues(path: string, { source, action, permissions = [] }: Intentio
   for (const [i, permission] of permissions.entries()) {
     const at = `${path}.permissions[${i}]`;
     if (permission.path !== undefined) issues.push(...matchIssues(`${at}.path`, permission.path));
+    issues.push(...requirementIssues(`${at}.jwt`, permission.jwt, names));
     issues.push(...permission.headers.flatMap((header, j) => matchIssues(`${at}.headers[${j}]`, header)));
   }
   return issues;

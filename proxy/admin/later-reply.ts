@@ -26,6 +26,7 @@ class LaterUpstream implements Upstream {
 
   acquire(waiter: UpstreamWaiter): void {
     const connection: UpstreamConnection = {
+      remoteAddress: "",
       send: (head, _isEnd, receiver) => new LaterStream(this.#reply, head, receiver),
     };
     waiter.onUpstream(connection);

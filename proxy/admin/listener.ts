@@ -15,6 +15,7 @@ export interface AdminPages {
   config(): LocalReply;
   /** Every effective value, with where it comes from. */
   settings(): LocalReply;
+  tap(head: RequestHead, query: string): Decision;
   drain(): LocalReply;
   restart(): LocalReply;
 }
@@ -49,17 +50,21 @@ export function createAdminListener(
 }
 
 function answer(head: RequestHead, pages: AdminPages): Decision {
-  const [path = "", query = ""] = head.path.split("?");
+  const mark = head.path.indexOf("?");
+  const path = mark < 0 ? head.path : head.path.slice(0, mark);
+  const query = mark < 0 ? "" : head.path.slice(mark + 1);
   const isRead = head.method === "GET" || head.method === "HEAD";
   const isWrite = head.method === "POST" || head.method === "PUT";
   const order = { "/drain": pages.drain, "/restart": pages.restart }[path];
   if (order !== undefined) return isWrite ? order() : textReply(405, `use POST ${path}`);
+  if (path === "/tap") return isRead ? pages.tap(head, query) : textReply(405, "use GET /tap");
   const page = {
     "/metrics": pages.metrics,
     "/ready": pages.ready,
     "/config": query === "sources" ? pages.settings : pages.config,
   }[path];
-  if (page === undefined) return textReply(404, "known paths: /metrics /ready /config /config?sources /drain /restart");
+  if (page === undefined)
+    return textReply(404, "known paths: /metrics /ready /config /config?sources /tap /drain /restart");
   if (!isRead) return textReply(405, `use GET ${path}`);
   const reply = page();
   return reply instanceof Promise ? laterReply(head, reply) : reply;

@@ -19,6 +19,13 @@ export interface AttemptsContext {
   readonly counters: HttpCounters;
 }
 
+/** A request that may be tried again; `leftMs` is what is left of its time. */
+export interface TriedRequest {
+  readonly head: RequestHead;
+  readonly body: { readonly canRewind: boolean; rewind(): void };
+  readonly leftMs: number;
+}
+
 /** The exchange whose tries these are. */
 export interface AttemptsOwner extends ResponseReceiver {
   /** The pause is over: the next try begins, where possible not on one of `tried`. */
@@ -62,29 +69,33 @@ export class Attempts implements Expiring {
     if (this.#current !== undefined) this.#current.stream = stream;
   }
 
-  /** The response that the client gets has begun. */
-  onHead(): void {
-    this.#clear();
-  }
-
   onResend(): void {
     this.#rules.budget.countResend();
   }
 
-  /** Whether there is another try after a response, which then is to be dropped. `leftMs` is what is left of the request's time. */
-  takeResponse(head: ResponseHead, request: RequestHead, leftMs: number): boolean {
-    return this.#rules.policy.retriesResponse(head, request) && this.#take(leftMs, head);
-  }
-
-  takeFailure(failure: FailedTry, method: string, leftMs: number): boolean {
-    return this.#rules.policy.retriesFailure(failure, method) && this.#take(leftMs, undefined);
-  }
-
-  /** `isEnd` when the response has no more, `isSent` when all of the request has been passed on. */
-  dropResponse(isEnd: boolean, isSent: boolean): void {
+  /**
+   * Whether there is another try after a response, which then is dropped and the request's body rewound; else that is the response that
+   * the client gets. `isEnd` when the response has no more, `isSent` when all of the request has been passed on.
+   */
+  takeResponse(response: ResponseHead, { head, body, leftMs }: TriedRequest, isEnd: boolean, isSent: boolean): boolean {
+    const isWanted = !body.canRewind || !this.#rules.policy.retriesResponse(response, head);
+    if (isWanted || !this.#take(leftMs, response)) {
+      this.#clear();
+      return false;
+    }
     if (isSent && isEnd) this.#current?.detach();
     else if (isSent && this.#canDrain) this.#current?.drain();
     else this.#current?.abort();
+    body.rewind();
+    return true;
+  }
+
+  /** The same after a try without a response. */
+  takeFailure(failure: FailedTry, { head, body, leftMs }: TriedRequest): boolean {
+    if (!body.canRewind || !this.#rules.policy.retriesFailure(failure, head.method)) return false;
+    if (!this.#take(leftMs, undefined)) return false;
+    body.rewind();
+    return true;
   }
 
   onDeadline(): void {

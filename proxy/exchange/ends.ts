@@ -9,6 +9,7 @@
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
+import type { DownstreamPeer, HttpVersion } from "./observation.ts";
 
 /** Where the body of a message goes. */
 export interface BodySink {
@@ -23,6 +24,8 @@ export interface BodySink {
 
 /** Who sent a request and gets its response. One object may stand for one exchange after another. */
 export interface Downstream extends BodySink {
+  readonly peer: DownstreamPeer;
+  readonly version: HttpVersion;
   /** An interim response (1xx). */
   inform(head: ResponseHead): void;
   /** `isEnd` when the response has no body. */
@@ -41,8 +44,17 @@ export interface UpstreamStream extends BodySink {
   abort(): void;
 }
 
+/** Wants to know how a server answers. */
+export interface AnswerObserver {
+  /** A final response has begun, to a request that was sent at `sentMs` on the monotonic clock. */
+  onAnswer(head: ResponseHead, sentMs: number): void;
+}
+
 /** A connection that takes requests. */
 export interface UpstreamConnection {
+  /** `host:port` of the other side. */
+  readonly remoteAddress: string;
+  readonly observer?: AnswerObserver | undefined;
   /** Stands for where it leads, in `acquire`; undefined where there is nothing to choose. */
   readonly endpoint?: object | undefined;
   /**
@@ -100,6 +112,8 @@ export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overf
 
 /** Someone who waits for a connection. */
 export interface UpstreamWaiter {
+  /** The hash that an endpoint is chosen by, unsigned, 32 bits; absent when any will do. */
+  readonly hash?: number;
   onUpstream(connection: UpstreamConnection): void;
   onNoUpstream(failure: UpstreamFailure): void;
 }
@@ -113,4 +127,6 @@ export interface Upstream {
    */
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried?: readonly object[]): void;
   cancel(waiter: UpstreamWaiter): void;
+  /** Itself, or something that stands for it for this one canonical request of a client at `address`: by what it is, it has its place. */
+  forRequest?(head: RequestHead, address: string): Upstream;
 }

@@ -3,9 +3,11 @@ import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import { canonicalTrailers } from "../message/request-rules.ts";
 import type { FailedTry } from "../resilience/retry-policy.ts";
+import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import { Attempts } from "./attempts.ts";
 import { BodyPipe } from "./body-pipe.ts";
 import type {
+  AnswerObserver,
   Downstream,
   ResponseReceiver,
   Upstream,
@@ -17,18 +19,13 @@ import type {
 } from "./ends.ts";
 import type { Expiring } from "./deadlines.ts";
 import type { ExchangeContext } from "./exchange-context.ts";
-import { failureReply, grpcReplyHead, replyHead } from "./local-reply.ts";
-import {
-  admit,
-  badGateway,
-  deadlineExceeded,
-  gatewayTimeout,
-  requestTimeout,
-  timedOut,
-  upstreamLost,
-} from "./own-replies.ts";
-import type { ForwardPolicy, LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
+import { failureReply, ownResponse } from "./local-reply.ts";
+import type { Observation } from "./observation.ts";
+import * as own from "./own-replies.ts";
+import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
+import { type Asker, type Decided, PolicyQuestion } from "./policy-question.ts";
 import { Resends } from "./resends.ts";
+import { TimeLimit } from "./time-limit.ts";
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
 const maxInterims = 100;
@@ -37,17 +34,17 @@ const maxInterims = 100;
  * One request and its response: asks the policy, gets a connection, passes both bodies on as fast as their receivers take
  * them, sends a request again when that is certainly safe, and answers itself when nobody else does.
  */
-export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
+export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiring {
   readonly #downstream: Downstream;
   readonly #context: ExchangeContext;
   readonly #startedMs: number;
   #head: RequestHead | undefined;
   #route: RouteEffects | undefined;
-  /** What the policy was asked, to be asked again when its rules change. */
-  #asked: RequestHead | undefined;
-  #policy: RequestPolicy | undefined;
+  #question: PolicyQuestion | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
+  #observer: AnswerObserver | undefined;
+  #sentMs = 0;
   readonly #request: BodyPipe;
   readonly #response: BodyPipe;
   #isBodyless = false;
@@ -59,13 +56,12 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   /** Only where the policy has retries. */
   #attempts: Attempts | undefined;
   #interims = 0;
-  /** Of `Deadlines`, or -1. */
-  #deadlineSlot = -1;
-  /** From `#startedMs` on: the client's of a gRPC call, or the policy's. */
-  #timeoutMs = Number.POSITIVE_INFINITY;
+  #limit: TimeLimit | undefined;
   /** Something has moved since the last sweep, which says when: so that looking for idle exchanges costs the busy nothing. */
   #hasMoved = true;
   #idleSinceMs = 0;
+  /** While somebody watches and it is not over. */
+  #observed: Observation | undefined;
 
   constructor(downstream: Downstream, context: ExchangeContext) {
     this.#downstream = downstream;
@@ -74,6 +70,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#response = new BodyPipe(context.memory, false);
     this.#startedMs = context.monotonicMs();
     context.counters.requests++;
+    this.#observed = context.observer?.begin(downstream.peer, downstream.version, this.#startedMs);
   }
 
   /** Everything of the request has come. */
@@ -81,7 +78,6 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     return this.#request.hasEnded;
   }
 
-  /** A response head has been passed on. */
   get hasResponse(): boolean {
     return this.#hasResponse;
   }
@@ -95,38 +91,37 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   start(head: RequestHead, isEnd: boolean, policy: RequestPolicy): void {
     this.#isBodyless = isEnd;
     this.#request.hasEnded = isEnd;
-    const admitted = admit(head, this.#context);
+    if (this.#observed !== undefined) this.#observed.head = head;
+    const admitted = own.admit(head, this.#context);
     if (!("block" in admitted)) {
       this.#head = head;
-      this.#context.counters.refusals[admitted.reason]++;
+      this.#countRefusal(admitted.reason);
       this.#reply(admitted.reply);
       return;
     }
     this.#head = admitted;
-    this.#asked = admitted;
-    this.#policy = policy;
-    const decision = policy.decide(admitted);
-    if (decision.action === "reply") {
-      if (decision.reason !== undefined) this.#context.counters.refusals[decision.reason]++;
-      this.#reply(decision);
-      return;
-    }
-    this.#head = decision.head;
-    this.#route = decision.route;
-    this.#forward(decision.upstream, decision.head, decision.policy);
+    this.#question = new PolicyQuestion(policy, admitted);
+    this.#question.ask(this);
   }
 
-  #forward(upstream: Upstream, { grpc, grpcTimeoutMs }: RequestHead, policy: ForwardPolicy | undefined): void {
-    const isWeb = grpc === "grpc-web" || grpc === "grpc-web-text";
+  /** From the policy, at once or later. */
+  onDecided(decided: Decided): void {
+    if (this.#isOver) return;
+    if (this.#question !== undefined) this.#observed?.decide(this.#question.canonical, decided);
+    if (decided.action === "reply") {
+      if (decided.reason !== undefined) this.#countRefusal(decided.reason);
+      this.#reply(decided);
+      return;
+    }
+    const { policy, route, upstream } = decided;
+    const head = this.#observed?.forward(decided.head) ?? decided.head;
+    const isWeb = head.grpc === "grpc-web" || head.grpc === "grpc-web-text";
+    const { deadlines } = this.#context;
+    this.#head = head;
+    this.#route = route;
     this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
-    if (grpc !== "" && grpcTimeoutMs > 0) this.#timeoutMs = grpcTimeoutMs;
-    if (policy !== undefined) {
-      if (policy.timeoutMs > 0) this.#timeoutMs = Math.min(this.#timeoutMs, policy.timeoutMs);
-      if (policy.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
-    }
-    if (this.#timeoutMs < Number.POSITIVE_INFINITY) {
-      this.#deadlineSlot = this.#context.deadlines.add(this.#timeoutMs, this);
-    }
+    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
+    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
     this.#upstream.acquire(this, false);
   }
 
@@ -139,9 +134,10 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
       return;
     }
     this.#hasMoved = true;
+    this.#observed?.countRequest(end - start, isEnd);
     const taken = this.#request.data(this.#stream, bytes, start, end, isEnd);
     if (taken > 0) this.#downstream.consumeRequest(taken);
-    this.#endTunnel();
+    if (this.#isTunnel && this.#response.isDone) this.#finish();
   }
 
   onRequestTrailers(block: FieldBlock): void {
@@ -153,13 +149,15 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onDownstreamWritable(): void {
     this.#hasMoved = true;
     const taken = this.#response.resume(this.#downstream);
+    this.#observed?.countResponse(taken);
     if (taken > 0) this.#stream?.consumeResponse(taken);
     if (this.#response.isDone) this.#finish();
   }
 
-  /** The client is gone, or gave the request up. */
-  onDownstreamLost(): void {
+  /** The client is gone, or gave the request up; `problem` when what it sent was no request in the end. */
+  onDownstreamLost(problem?: RequestRefusal): void {
     if (this.#isOver) return;
+    this.#observed?.loseClient(problem);
     this.#end();
     this.#upstream?.cancel(this);
     this.#stream?.abort();
@@ -167,16 +165,17 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
 
   /** The policy has other rules now: what they do not allow any more ends, however long it has been under way. */
   recheck(): void {
-    if (this.#isOver || this.#asked === undefined) return;
-    const decision = this.#policy?.decide(this.#asked);
-    if (decision?.action !== "reply") return;
-    this.#context.counters.refusals.denied++;
-    this.#cut(decision);
+    if (this.#isOver) return;
+    this.#question?.recheck((reply) => {
+      if (this.#isOver) return;
+      this.#countRefusal(reply.reason ?? "denied");
+      this.#cut(reply);
+    });
   }
 
   /** The client of a gRPC call, or the policy, has given it so much time and no more. */
   onDeadline(): void {
-    this.#deadlineSlot = -1;
+    this.#limit?.expire();
     if (!this.#isOver) this.#cut(this.#lateReply());
   }
 
@@ -191,15 +190,15 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#stream?.abort();
     this.#stream = undefined;
     if (this.#retriesFailure("reset")) return;
-    this.#context.counters.refusals.request_timeout++;
-    this.#reply(timedOut);
+    this.#countRefusal("request_timeout");
+    this.#reply(own.timedOut);
   }
 
   /** Counts a request that has had its time. */
   #lateReply(): LocalReply {
-    const isClients = this.#head?.grpc !== "" && this.#head?.grpcTimeoutMs === this.#timeoutMs;
-    this.#context.counters.refusals[isClients ? "grpc_deadline" : "request_timeout"]++;
-    return isClients ? deadlineExceeded : timedOut;
+    const reason = this.#limit?.reason ?? "request_timeout";
+    this.#countRefusal(reason);
+    return reason === "grpc_deadline" ? own.deadlineExceeded : own.timedOut;
   }
 
   /** Calls the upstream off, and ends the exchange with `reply` or, when a response has begun, in the middle of it. */
@@ -218,6 +217,7 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onUpstream(connection: UpstreamConnection): void {
     const head = this.#head;
     if (this.#isOver || head === undefined) return;
+    this.#observed?.send(connection);
     const stream = connection.send(head, this.#isBodyless, this.#attempts?.receiver(connection) ?? this);
     if (stream === undefined) {
       this.#upstream?.acquire(this, false);
@@ -225,23 +225,26 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     }
     this.#hasMoved = true;
     this.#stream = stream;
+    this.#observer = connection.observer;
+    if (this.#observer !== undefined) this.#sentMs = this.#context.monotonicMs();
     this.#attempts?.onSent(stream);
     if (!this.#isBodyless) this.onUpstreamWritable();
   }
 
   onNoUpstream(failure: UpstreamFailure): void {
     if (failure === "connect_failure" && this.#retriesFailure("connect-failure")) return;
-    this.#context.counters.refusals[failure]++;
+    this.#countRefusal(failure);
     this.#reply(failureReply(failure));
   }
 
   onInform(head: ResponseHead): void {
     this.#hasMoved = true;
-    if (++this.#interims > maxInterims) this.#giveUp("malformed_response", badGateway);
+    if (++this.#interims > maxInterims) this.#giveUp("malformed_response", own.badGateway);
     else this.#downstream.inform(head);
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
+    this.#observer?.onAnswer(head, this.#sentMs);
     if (this.#attempts !== undefined && this.#retriesResponse(this.#attempts, head, isEnd)) return;
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     this.#begin(this.#route === undefined ? head : this.#route.editResponse(head), isEnd);
@@ -251,11 +254,13 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   onResponseData(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
     this.#hasMoved = true;
     const taken = this.#response.data(this.#downstream, bytes, start, end, isEnd);
+    this.#observed?.countResponse(taken);
     if (taken > 0) this.#stream?.consumeResponse(taken);
     if (this.#response.isDone) this.#finish();
   }
 
   onResponseTrailers(block: FieldBlock): void {
+    if (this.#observed !== undefined) this.#observed.trailers = block;
     this.#response.trailers(this.#downstream, block);
     if (this.#response.isDone) this.#finish();
   }
@@ -266,9 +271,10 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     // A server that has answered and wants no more of the request has not failed (RFC 9113 section 8.1).
     if (this.#response.hasEnded && !this.#isTunnel) return;
     if (this.#hasResponse) {
+      if (this.#observed !== undefined) this.#observed.refusal = "upstream_lost";
       this.#end();
       this.#downstream.abort(loss.reason);
-    } else if (this.#deadlineSlot >= 0 && this.#leftMs <= 0) {
+    } else if (this.#leftMs <= 0) {
       // The server keeps the time as well, more finely than we do: what it cut off is late, not unavailable.
       this.#reply(this.#lateReply());
     } else if (this.#canResend(loss)) {
@@ -279,9 +285,9 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     } else if (!loss.isMalformed && this.#retriesFailure(loss.isUnprocessed ? "refused-stream" : "reset")) {
       return;
     } else if (loss.isMalformed) {
-      this.#giveUp("malformed_response", badGateway);
+      this.#giveUp("malformed_response", own.badGateway);
     } else {
-      this.#giveUp("upstream_lost", upstreamLost);
+      this.#giveUp("upstream_lost", own.upstreamLost);
     }
   }
 
@@ -290,11 +296,11 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#hasMoved = true;
     const taken = this.#request.resume(this.#stream);
     if (taken > 0) this.#downstream.consumeRequest(taken);
-    this.#endTunnel();
+    if (this.#isTunnel && this.#response.isDone) this.#finish();
   }
 
   get #leftMs(): number {
-    return this.#timeoutMs - (this.#context.monotonicMs() - this.#startedMs);
+    return this.#limit?.leftMs(this.#context.monotonicMs()) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Called about once a second: ends what has not moved for too long. Tunnels may be silent as long as their connections. */
@@ -305,12 +311,8 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
       this.#idleSinceMs = nowMs;
     } else if (!this.#isTunnel && nowMs - this.#idleSinceMs >= idleTimeoutMs) {
       const isClientSlow = !this.#request.hasEnded && !this.#request.isHeldUp;
-      this.#giveUp("stream_idle_timeout", isClientSlow ? requestTimeout : gatewayTimeout);
+      this.#giveUp("stream_idle_timeout", isClientSlow ? own.requestTimeout : own.gatewayTimeout);
     }
-  }
-
-  #endTunnel(): void {
-    if (this.#isTunnel && this.#response.isDone) this.#finish();
   }
 
   #canResend(loss: UpstreamLoss): boolean {
@@ -320,27 +322,21 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   #retriesFailure(failure: FailedTry): boolean {
-    if (this.#head === undefined || !this.#request.canRewind) return false;
-    if (this.#attempts?.takeFailure(failure, this.#head.method, this.#leftMs) !== true) return false;
-    this.#request.rewind();
-    return true;
+    if (this.#attempts === undefined || this.#head === undefined) return false;
+    return this.#attempts.takeFailure(failure, { head: this.#head, body: this.#request, leftMs: this.#leftMs });
   }
 
   #retriesResponse(attempts: Attempts, head: ResponseHead, isEnd: boolean): boolean {
-    const request = this.#head;
-    if (request === undefined || !this.#request.canRewind || !attempts.takeResponse(head, request, this.#leftMs)) {
-      attempts.onHead();
-      return false;
-    }
-    this.#stream = undefined;
-    attempts.dropResponse(isEnd, this.#isBodyless || this.#request.isDone);
-    this.#request.rewind();
-    return true;
+    if (this.#head === undefined) return false;
+    const request = { head: this.#head, body: this.#request, leftMs: this.#leftMs };
+    const isTaken = attempts.takeResponse(head, request, isEnd, this.#isBodyless || this.#request.isDone);
+    if (isTaken) this.#stream = undefined;
+    return isTaken;
   }
 
   /** Ends the exchange from our side: with an answer, or, after one has begun, by cutting it short. */
   #giveUp(reason: "upstream_lost" | "malformed_response" | "stream_idle_timeout", reply: LocalReply): void {
-    this.#context.counters.refusals[reason]++;
+    this.#countRefusal(reason);
     const stream = this.#stream;
     this.#stream = undefined;
     if (stream === undefined) this.#upstream?.cancel(this);
@@ -354,24 +350,26 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
   }
 
   #reply(reply: LocalReply): void {
-    const grpc = this.#head?.grpc ?? "";
-    if (grpc !== "") {
-      this.#begin(grpcReplyHead(reply, grpc), true);
-      this.#finish();
-      return;
-    }
-    const { head, body } = replyHead(reply);
-    const isEnd = this.#head?.method === "HEAD" || body.length === 0;
+    const { head, body } = ownResponse(reply, this.#head);
+    const isEnd = body.length === 0;
     this.#begin(head, isEnd);
-    if (!isEnd) this.#response.data(this.#downstream, body, 0, body.length, true);
+    const taken = isEnd ? 0 : this.#response.data(this.#downstream, body, 0, body.length, true);
+    this.#observed?.countResponse(taken);
     if (isEnd || this.#response.isDone) this.#finish();
+  }
+
+  #countRefusal(reason: RequestRefusal): void {
+    this.#context.counters.refusals[reason]++;
+    if (this.#observed !== undefined) this.#observed.refusal = reason;
   }
 
   #begin(head: ResponseHead, isEnd: boolean): void {
     this.#hasResponse = true;
     this.#hasMoved = true;
     this.#request.forget();
-    this.#context.counters.countResponse(head.status, this.#context.monotonicMs() - this.#startedMs);
+    const nowMs = this.#context.monotonicMs();
+    this.#context.counters.countResponse(head.status, nowMs - this.#startedMs);
+    this.#observed?.respond(head, nowMs);
     if (isEnd) this.#end();
     this.#downstream.respond(head, isEnd);
   }
@@ -383,9 +381,10 @@ export class Exchange implements ResponseReceiver, UpstreamWaiter, Expiring {
     this.#resends?.cancel(this.#context.deadlines);
     this.#attempts?.end();
     this.#attempts = undefined;
-    if (this.#deadlineSlot < 0) return;
-    this.#context.deadlines.remove(this.#deadlineSlot, this);
-    this.#deadlineSlot = -1;
+    const observed = this.#observed;
+    this.#observed = undefined;
+    observed?.observer.ended(observed);
+    this.#limit?.end(this);
   }
 
   /** The response has gone out completely; the rest of the request, if any, has nobody to go to. */

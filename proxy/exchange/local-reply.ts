@@ -2,6 +2,9 @@ import { FieldBlock } from "../message/field-block.ts";
 import { checkResponse, ResponseHead } from "../message/response-head.ts";
 import { mustGet } from "../../lib/base/assert.ts";
 import { encodeGrpcMessage, type GrpcKind, grpcStatusOf } from "../message/grpc.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import type { RequestRuleOutcome } from "../message/request-rules.ts";
+import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { UpstreamFailure } from "./ends.ts";
 import type { LocalReply } from "./policy.ts";
 
@@ -19,6 +22,27 @@ const failureReplies: Record<UpstreamFailure, LocalReply> = {
   connect_failure: textReply(503, "upstream connect failure"),
   overflow: textReply(503, "upstream connection limit reached"),
 };
+
+/** What the rules for requests answer, and as what it is counted. */
+export function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): {
+  reason: RequestRefusal;
+  reply: LocalReply;
+} {
+  switch (outcome.answer) {
+    case "reject":
+      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
+    case "redirect":
+      return {
+        reason: "path_redirect",
+        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
+      };
+    case "last-hop":
+      return { reason: "max_forwards", reply: lastHop };
+  }
+}
+
+/** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
+const lastHop = textReply(501, "max-forwards reached");
 
 interface EncodedReply {
   readonly head: ResponseHead;
@@ -46,6 +70,16 @@ export function grpcReplyHead(reply: LocalReply, kind: Exclude<GrpcKind, "">): R
   const checked = checkResponse(new FieldBlock(fields));
   return mustGet(checked instanceof ResponseHead ? checked : undefined, "a reply of our own is a response");
 }
+
+/** The response that a reply is to a request; its body is empty where it has none. */
+export function ownResponse(reply: LocalReply, request: RequestHead | undefined): EncodedReply {
+  const grpc = request?.grpc ?? "";
+  if (grpc !== "") return { head: grpcReplyHead(reply, grpc), body: noBody };
+  const { head, body } = replyHead(reply);
+  return { head, body: request?.method === "HEAD" ? noBody : body };
+}
+
+const noBody = Buffer.alloc(0);
 
 export function replyHead(reply: LocalReply): EncodedReply {
   const known = encoded.get(reply);

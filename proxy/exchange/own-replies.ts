@@ -1,8 +1,8 @@
 import { GrpcStatus } from "../message/grpc.ts";
 import type { RequestHead } from "../message/request-head.ts";
-import { canonicalRequest, type RequestRuleOutcome } from "../message/request-rules.ts";
+import { canonicalRequest } from "../message/request-rules.ts";
 import type { RequestRefusal } from "../telemetry/http-counters.ts";
-import { textReply } from "./local-reply.ts";
+import { ruleReply, textReply } from "./local-reply.ts";
 import type { ExchangeContext } from "./exchange-context.ts";
 import type { LocalReply } from "./policy.ts";
 
@@ -21,24 +21,7 @@ export function admit(head: RequestHead, { memory, rules }: ExchangeContext): Re
   return "block" in canonical ? canonical : ruleReply(canonical);
 }
 
-/** What the rules for requests answer. */
-function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): Refusal {
-  switch (outcome.answer) {
-    case "reject":
-      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
-    case "redirect":
-      return {
-        reason: "path_redirect",
-        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
-      };
-    case "last-hop":
-      return { reason: "max_forwards", reply: lastHop };
-  }
-}
-
 export const deadlineExceeded = { ...textReply(504, "deadline exceeded"), grpcStatus: GrpcStatus.deadlineExceeded };
-/** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
-const lastHop = textReply(501, "max-forwards reached");
 const overloaded = textReply(503, "overload");
 const noTunnels = textReply(501, "unsupported method");
 export const upstreamLost = textReply(503, "upstream connection was lost before the response");
@@ -46,3 +29,4 @@ export const badGateway = textReply(502, "upstream response could not be read");
 export const gatewayTimeout = textReply(504, "upstream response took too long");
 export const requestTimeout = textReply(408, "request took too long");
 export const timedOut = { ...textReply(504, "upstream request timeout"), grpcStatus: GrpcStatus.deadlineExceeded };
+export const undecided = { ...textReply(403, "authorization takes too long"), reason: "denied" } as const;

@@ -13,9 +13,18 @@ export type Decision =
       readonly upstream: Upstream;
       readonly head: RequestHead;
       readonly route?: RouteEffects;
+      /** The name of the cluster, for those who watch. */
+      readonly cluster?: string;
       readonly policy?: ForwardPolicy | undefined;
     }
-  | LocalReply;
+  | LocalReply
+  | Waiting;
+
+/** Nobody knows yet: the policy is to be asked again when this is settled. It never rejects, and settles within seconds. */
+export interface Waiting {
+  readonly action: "wait";
+  readonly settled: Promise<void>;
+}
 
 /** How long a request may take and what is done when it fails; absent where nothing is configured. */
 export interface ForwardPolicy {
@@ -49,7 +58,7 @@ export interface LocalReply {
   readonly grpcStatus?: number;
   /** What it is counted as, when it refuses the request. */
   readonly reason?: RequestRefusal;
-  /** The route whose answer it is, where it changes that. */
+  /** The route whose answer it is. */
   readonly route?: RouteEffects;
 }
 

@@ -1,4 +1,5 @@
 import type {
+  AnswerObserver,
   ResponseReceiver,
   Upstream,
   UpstreamConnection,
@@ -39,6 +40,14 @@ export class GrpcWebUpstream implements Upstream, UpstreamWaiter, UpstreamConnec
 
   constructor(upstream: Upstream) {
     this.#upstream = upstream;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection?.remoteAddress ?? "";
+  }
+
+  get observer(): AnswerObserver | undefined {
+    return this.#connection?.observer;
   }
 
   get endpoint(): object | undefined {

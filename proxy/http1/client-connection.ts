@@ -1,5 +1,6 @@
 import type { Http1Limits } from "../../lib/contract/proxy-limits.ts";
 import {
+  type AnswerObserver,
   malformedLoss,
   plainLoss,
   type ResponseReceiver,
@@ -45,6 +46,7 @@ const parsed = new MessageHead();
  */
 export class ClientConnection implements UpstreamConnection, UpstreamStream, ConnectionHandler, BodyReceiver {
   readonly connection: Connection;
+  readonly observer: AnswerObserver | undefined;
   readonly #owner: ClientOwner;
   readonly #limits: Http1Limits;
   readonly #out: Outbox;
@@ -70,14 +72,24 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
 
   constructor(
     connection: Connection,
-    options: { readonly owner: ClientOwner; readonly turn: WriteTurn; readonly limits: Http1Limits },
+    options: {
+      readonly owner: ClientOwner;
+      readonly turn: WriteTurn;
+      readonly limits: Http1Limits;
+      readonly observer?: AnswerObserver | undefined;
+    },
   ) {
     this.connection = connection;
+    this.observer = options.observer;
     this.#owner = options.owner;
     this.#limits = options.limits;
     this.#body = new BodyReader(this, options.limits);
     this.#out = new Outbox(connection, options.turn);
     connection.handler = this;
+  }
+
+  get remoteAddress(): string {
+    return this.connection.remoteAddress;
   }
 
   /** The server has announced to close it about now: a request would cross with that. */

@@ -4,6 +4,7 @@ import type { ResponseHead } from "../message/response-head.ts";
 import type { SweepLimits } from "../connection-set.ts";
 import type { Downstream } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
+import { type DownstreamPeer, type HttpVersion, observeRefusal } from "../exchange/observation.ts";
 import { replyHead, textReply } from "../exchange/local-reply.ts";
 import type { LocalReply } from "../exchange/policy.ts";
 import { restMs, type ServerConnectionOptions, type ServerContext } from "../exchange/server-context.ts";
@@ -59,6 +60,14 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#connection = options.connection;
     this.#out = new Outbox(options.connection, options.context.turn);
     options.connection.handler = this;
+  }
+
+  get peer(): DownstreamPeer {
+    return this.#connection;
+  }
+
+  get version(): HttpVersion {
+    return this.#request?.minorVersion === 0 ? "HTTP/1.0" : "HTTP/1.1";
   }
 
   get #context(): ServerContext {
@@ -247,7 +256,10 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
       }
       if (typeof request === "string") {
         this.#context.counters.refusals[request]++;
-        this.#refuse(problemReply(request));
+        const reply = problemReply(request);
+        const refused = { version: "HTTP/1.1", refusal: request, status: reply.status } as const;
+        observeRefusal(this.#context.observer, this.#connection, refused);
+        this.#refuse(reply);
         break;
       }
       at = this.#begin(request, bytes, this.#headEnd);
@@ -276,8 +288,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   /** Starts the exchange of a request whose head ended at `headEnd`; returns where the bytes behind it begin. */
   #begin(request: Http1Request, bytes: Buffer, headEnd: number): number {
     const { policy } = this.#options;
-    const exchange = new Exchange(this, this.#context);
     this.#request = request;
+    const exchange = new Exchange(this, this.#context);
     this.#exchange = exchange;
     this.#headSinceMs = -1;
     this.#closesAfter = request.hasClose;
@@ -308,7 +320,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   #onMalformedBody(): void {
     this.#context.counters.refusals.malformed_body++;
     const hasBegun = this.#hasResponseHead;
-    this.#exchange?.onDownstreamLost();
+    this.#exchange?.onDownstreamLost("malformed_body");
     this.#exchange = undefined;
     if (hasBegun) this.destroy();
     else this.#refuse(textReply(400, "malformed chunked body"));

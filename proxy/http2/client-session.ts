@@ -1,4 +1,5 @@
 import {
+  type AnswerObserver,
   type LossReason,
   malformedLoss,
   plainLoss,
@@ -44,6 +45,7 @@ export interface ClientSessionOptions {
    * unseen, and gRPC servers count pings as abuse.
    */
   readonly isKeptAlive: boolean;
+  readonly observer?: AnswerObserver | undefined;
   /** It may take more requests than a moment ago. */
   readonly onRoom: () => void;
   /** Takes no more requests: the server leaves, or the connection is gone. Called once. */
@@ -54,6 +56,7 @@ export interface ClientSessionOptions {
 
 /** The client side of one HTTP/2 connection: many requests at once. */
 export class ClientSession implements UpstreamConnection, ConnectionEvents {
+  readonly observer: AnswerObserver | undefined;
   readonly #options: ClientSessionOptions;
   readonly #glue: SocketGlue;
   readonly #http2: Http2ClientConnection;
@@ -66,6 +69,7 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
 
   constructor(options: ClientSessionOptions) {
     this.#options = options;
+    this.observer = options.observer;
     const { connection, turn, monotonicMs, buffers, limits, hpack } = options;
     this.#glue = new SocketGlue({
       connection,
@@ -84,6 +88,10 @@ export class ClientSession implements UpstreamConnection, ConnectionEvents {
     this.#http2 = new Http2ClientConnection({ limits, pool: buffers, hpack }, this);
     this.#glue.attach(this.#http2);
     this.#http2.start();
+  }
+
+  get remoteAddress(): string {
+    return this.#glue.connection.remoteAddress;
   }
 
   get endpoint(): object | undefined {

@@ -1,5 +1,6 @@
 import type { Downstream, LossReason } from "../exchange/ends.ts";
 import { Exchange } from "../exchange/exchange.ts";
+import { type DownstreamPeer, observeRefusal } from "../exchange/observation.ts";
 import type { ServerConnectionOptions } from "../exchange/server-context.ts";
 import type { Member, SweepLimits } from "../connection-set.ts";
 import { type ConnectionProblem, ErrorCode, type StreamProblem } from "./error-codes.ts";
@@ -110,7 +111,9 @@ export class ServerSession implements Member, ServerEvents {
   }
 
   onStreamProblem(_streamId: number, problem: StreamProblem): void {
-    this.#options.context.counters.refusals[problem]++;
+    const { context, connection } = this.#options;
+    context.counters.refusals[problem]++;
+    observeRefusal(context.observer, connection, { version: "HTTP/2", refusal: problem, status: 0 });
   }
 }
 
@@ -134,6 +137,14 @@ class StreamExchange implements Downstream, StreamHandler {
     this.#stream = stream;
     this.#options = options;
     this.#exchange = new Exchange(this, options.context);
+  }
+
+  get peer(): DownstreamPeer {
+    return this.#options.connection;
+  }
+
+  get version(): "HTTP/2" {
+    return "HTTP/2";
   }
 
   start(head: RequestHead, isEnd: boolean): void {

@@ -1,4 +1,5 @@
 import { type Authorizer, type CallerRules, judgeRequest } from "../authz/intentions.ts";
+import type { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
@@ -13,11 +14,16 @@ export interface CallerPolicyOptions {
   readonly authorizer: () => Authorizer;
   /** A request is let through that would have been denied, were the rule not only tried out. */
   readonly onDryRun: (verdict: Verdict, head: RequestHead) => void;
+  /** Verifies tokens, where there are providers of any. */
+  readonly jwt: () => JwtVerifier | undefined;
   readonly clientCert: () => ClientCertRule;
   readonly upstream: () => Upstream;
   /** As it is now; undefined when there is nothing in it. */
   readonly forward: () => ForwardPolicy | undefined;
 }
+
+/** As Consul calls it in Envoy's configuration. */
+const localCluster = "local_app";
 
 /**
  * Decides for the requests of one mesh connection. The caller is the same for all of them, so its rule is looked up once and
@@ -45,11 +51,19 @@ export class CallerPolicy implements RequestPolicy {
       this.#rules = current(caller.callerUri);
     }
     const verdict = judgeRequest(this.#rules, head);
+    if ("settled" in verdict) return { action: "wait", settled: verdict.settled };
     if (!verdict.isAllowed) return deniedReply(verdict);
     if (verdict.isDryRun) this.#options.onDryRun(verdict, head);
     const rule = clientCert();
     if (rule !== this.#edit.rule) this.#edit = { ...this.#edit, rule };
-    return { action: "forward", upstream: upstream(), head: editedForHop(head, this.#edit), policy: forward() };
+    const forwarded = editedForHop(this.#withoutTokens(head), this.#edit);
+    const policy = forward();
+    return { action: "forward", upstream: upstream(), head: forwarded, cluster: localCluster, policy };
+  }
+
+  #withoutTokens(head: RequestHead): RequestHead {
+    const jwt = this.#options.jwt();
+    return jwt === undefined ? head : jwt.edited(head);
   }
 }
 
@@ -60,7 +74,12 @@ const replies = new WeakMap<Verdict, LocalReply>();
 function deniedReply(verdict: Verdict): LocalReply {
   const known = replies.get(verdict);
   if (known !== undefined) return known;
-  const reply = textReply(403, `RBAC: access denied by ${verdict.rule}`);
+  const { problem, rule } = verdict;
+  const text = `RBAC: access denied by ${rule}`;
+  const reply: LocalReply =
+    problem === undefined
+      ? { ...textReply(403, text), reason: "denied" }
+      : { ...textReply(401, text), fields: ["www-authenticate", "Bearer"], reason: problem };
   replies.set(verdict, reply);
   return reply;
 }

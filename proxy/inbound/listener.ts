@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { DryRunLog } from "../authz/dry-run-log.ts";
 import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
 import type { Member } from "../connection-set.ts";
+import { createFetchText } from "../authz/jwt/key-source.ts";
+import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
 import type { ForwardPolicy } from "../exchange/policy.ts";
@@ -29,6 +32,7 @@ export class InboundListener {
   readonly #context: ProxyContext;
   #config: InboundConfig;
   #authorizer: Authorizer;
+  #jwt: JwtVerifier | undefined;
   #forward: ForwardPolicy | undefined;
   readonly #dryRuns: DryRunLog;
   #pool: EndpointPool;
@@ -39,7 +43,8 @@ export class InboundListener {
   constructor(context: ProxyContext, config: InboundConfig) {
     this.#context = context;
     this.#config = config;
-    this.#authorizer = compileIntentions(config.intentions);
+    this.#jwt = this.#createVerifier();
+    this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.#forward = forwardPolicyOf(config);
     this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
@@ -52,6 +57,7 @@ export class InboundListener {
       context,
       settings: () => this.#config,
       isMutualTls: true,
+      observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
       serve: (connection, onClosed) => this.#serve(connection, onClosed),
       onRefused: (reason) => this.#logRefusal(reason),
@@ -65,9 +71,12 @@ export class InboundListener {
 
   /** Takes new settings; the address stays. A caller that lost its permission loses its connections and requests too. */
   update(config: InboundConfig): void {
+    const hasNewProviders = !isDeepStrictEqual(config.jwtProviders, this.#config.jwtProviders);
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
-    this.#authorizer = compileIntentions(config.intentions);
+    // Tokens that were verified stay so while their providers do.
+    if (hasNewProviders) this.#jwt = this.#createVerifier();
+    this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.#forward = forwardPolicyOf(config);
     this.serving.refreshHandshakes();
     if (hasMoved) {
@@ -127,6 +136,7 @@ export class InboundListener {
         certificate: connection.peerCertificate,
       },
       authorizer: () => this.#authorizer,
+      jwt: () => this.#jwt,
       onDryRun: (verdict, head) => {
         this.serving.counters.dryRunDenials++;
         this.#logDryRun(verdict, connection.peerUri, `${head.method} ${pathOf(head)}`);
@@ -156,6 +166,14 @@ export class InboundListener {
   #countCaller(uri: string): void {
     const label = this.callers.has(uri) || this.callers.size < maxCallerSeries ? uri : "other";
     this.callers.set(label, (this.callers.get(label) ?? 0) + 1);
+  }
+
+  #createVerifier(): JwtVerifier | undefined {
+    const { jwtProviders: providers } = this.#config;
+    const { clock } = this.#context;
+    return providers.length === 0
+      ? undefined
+      : new JwtVerifier({ providers, clock, fetchText: createFetchText(clock) });
   }
 
   #logDryRun({ rule }: Verdict, caller: string, request: string): void {

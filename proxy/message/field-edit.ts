@@ -22,6 +22,12 @@ export class FieldEdit {
     this.#fields[at + 1] = value;
   }
 
+  /** Of the first field of this name, or empty. */
+  first(name: string): string {
+    for (let i = 0; i < this.#fields.length; i += 2) if (this.#fields[i] === name) return this.value(i);
+    return "";
+  }
+
   /** Of the first field of this name. */
   setFirst(name: string, value: string): void {
     for (let i = 0; i < this.#fields.length; i += 2) {

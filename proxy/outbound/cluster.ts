@@ -3,6 +3,8 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { Protocol } from "../../lib/contract/config-entries.ts";
 import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import { connectionHash, hostOf, requestHash } from "../balance/request-hash.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { RetryBudget } from "../resilience/retry-budget.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
@@ -61,6 +63,7 @@ export class Cluster {
       picker: this.#endpoints,
       monotonicMs: context.clock.monotonicMs,
       waitTimeoutMs: () => this.#settings.connectTimeoutMs,
+      hashOf: (head, address) => this.#hashOf(head, address),
     });
     this.update(settings);
   }
@@ -98,13 +101,18 @@ export class Cluster {
     this.#endpoints.close();
   }
 
-  /** Opens a connection for TCP: `server` is undefined when none of the endpoints tried takes one. */
-  dial(onResult: (server: DialResult) => void): void {
-    this.#dial(new Set(), onResult);
+  /** Opens a connection for TCP, for a client at `address`. */
+  dial(address: string, onResult: (result: DialResult) => void): void {
+    this.#dial(connectionHash(this.#settings.balancer.hashPolicies, hostOf(address)), new Set(), onResult);
   }
 
-  #dial(tried: ReadonlySet<Endpoint>, onResult: (result: DialResult) => void): void {
-    const endpoint = tried.size < maxDialAttempts ? this.#endpoints.pickEndpoint(tried) : undefined;
+  #hashOf(head: RequestHead, address: string): number | undefined {
+    const { hashPolicies } = this.#settings.balancer;
+    return hashPolicies.length === 0 ? undefined : requestHash(hashPolicies, head, hostOf(address));
+  }
+
+  #dial(hash: number | undefined, tried: ReadonlySet<Endpoint>, onResult: (result: DialResult) => void): void {
+    const endpoint = tried.size < maxDialAttempts ? this.#endpoints.pickEndpoint(tried, hash) : undefined;
     if (endpoint === undefined) {
       const failure = tried.size === 0 ? "no_healthy_upstream" : "connect_failure";
       // The caller is still being built: its answer comes in the next turn.
@@ -113,7 +121,7 @@ export class Cluster {
     }
     endpoint.connect((result) => {
       if (result.ok) onResult({ endpoint, connection: result.connection });
-      else this.#dial(new Set([...tried, endpoint]), onResult);
+      else this.#dial(hash, new Set([...tried, endpoint]), onResult);
     });
   }
 

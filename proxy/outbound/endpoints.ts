@@ -1,10 +1,13 @@
+import { mustGet } from "../../lib/base/assert.ts";
 import type { ClusterConfig } from "../../lib/contract/proxy-config.ts";
-import { pickLeastRequest } from "../balance/least-request.ts";
+import { Balancer } from "../balance/balancer.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
-import { Endpoint, type EndpointOptions } from "./endpoint.ts";
+import { Endpoint, type SharedEndpointOptions } from "./endpoint.ts";
 
 const nothingExcluded: ReadonlySet<Endpoint> = new Set();
+
+type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections">;
 
 /** The endpoints of one cluster. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
@@ -12,9 +15,10 @@ export class Endpoints implements PoolPicker {
   /** Pools of endpoints that were removed, until their last exchange is over. */
   readonly #leaving = new Set<EndpointPool>();
   readonly #random: () => number;
-  readonly #options: Omit<EndpointOptions, "address" | "weight" | "maxConnections">;
+  readonly #options: SharedEndpointOptions;
+  #balancer: Balancer<Endpoint> | undefined;
 
-  constructor(options: Omit<EndpointOptions, "address" | "weight" | "maxConnections">, random: () => number) {
+  constructor(options: SharedEndpointOptions, random: () => number) {
     this.#options = options;
     this.#random = random;
   }
@@ -28,31 +32,37 @@ export class Endpoints implements PoolPicker {
     return this.#leaving.size === 0 && this.#list.every(({ activeCount }) => activeCount === 0);
   }
 
-  update(config: Pick<ClusterConfig, "endpoints" | "maxConnections">): void {
+  update(config: Settings): void {
+    const { clock } = this.#options.context;
+    // Those of the first configuration were there before us: only who joins later starts slowly.
+    const joinedAtMs = this.#balancer === undefined ? Number.NEGATIVE_INFINITY : clock.monotonicMs();
+    this.#balancer ??= new Balancer(config.balancer, { nowMs: clock.monotonicMs, random: this.#random });
+    this.#balancer.configure(config.balancer);
     const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
-    this.#list = config.endpoints.map(({ address, weight }) => {
-      const kept = current.get(address);
-      current.delete(address);
-      if (kept === undefined) {
-        return new Endpoint({ ...this.#options, address, weight, maxConnections: config.maxConnections });
-      }
-      kept.weight = weight;
-      return kept;
+    const { maxConnections, balancer } = config;
+    this.#list = config.endpoints.map((settings) => {
+      const { address } = settings;
+      const endpoint =
+        current.get(address) ?? new Endpoint(address, { ...this.#options, maxConnections, balancer, joinedAtMs });
+      current.delete(settings.address);
+      endpoint.update(settings, balancer);
+      return endpoint;
     });
     for (const { pool } of current.values()) {
       pool.close();
       this.#leaving.add(pool);
     }
+    this.#balancer.update(this.#list);
   }
 
-  pick(tried: readonly object[]): EndpointPool | undefined {
+  pick(tried: readonly object[], hash?: number): EndpointPool | undefined {
     const excluded =
       tried.length === 0 ? nothingExcluded : new Set(this.#list.filter(({ pool }) => tried.includes(pool)));
-    return pickLeastRequest(this.#list, excluded, this.#random)?.pool;
+    return this.pickEndpoint(excluded, hash)?.pool;
   }
 
-  pickEndpoint(excluded: ReadonlySet<Endpoint>): Endpoint | undefined {
-    return pickLeastRequest(this.#list, excluded, this.#random);
+  pickEndpoint(excluded: ReadonlySet<Endpoint>, hash?: number): Endpoint | undefined {
+    return mustGet(this.#balancer, "a cluster is configured before it is used").pick(excluded, hash);
   }
 
   sweep(nowMs: number): void {

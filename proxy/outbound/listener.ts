@@ -3,7 +3,7 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
-import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -23,7 +23,6 @@ export class OutboundListener {
   readonly serving: Serving<Member>;
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
-  readonly #policy: RequestPolicy;
   #config: OutboundConfig;
   /** Absent while every request goes to the listener's own cluster. */
   #router: Router | undefined;
@@ -34,22 +33,15 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
-    const { upstream } = this.#clusters.own;
-    // An application on this host is not asked who it is, so whom it claims to speak for is not passed on.
-    this.#policy = {
-      decide: (head) =>
-        this.#router === undefined
-          ? { action: "forward", upstream, head: editedForHop(head, noClientCert), policy: this.#forward }
-          : this.#router.decide(head),
-    };
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
+      observer: context.telemetry.watch("outbound", () => this.#config),
       serve: (connection, onClosed) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, onClosed)
-          : serveHttp({ connection, policy: this.#policy, context: this.serving.http, onClosed }),
+          : serveHttp({ connection, policy: this.#policyFor(connection), context: this.serving.http, onClosed }),
       onRefused: () => undefined,
       onIdle: () => this.#clusters.close(),
     });
@@ -79,6 +71,28 @@ export class OutboundListener {
     this.#clusters.sweep(nowMs);
   }
 
+  /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
+  #policyFor({ remoteAddress }: Connection): RequestPolicy {
+    const { upstream } = this.#clusters.own;
+    return {
+      decide: (head) => {
+        const decision: Decision =
+          this.#router === undefined
+            ? {
+                action: "forward",
+                upstream,
+                head: editedForHop(head, noClientCert),
+                cluster: this.#config.service,
+                policy: this.#forward,
+              }
+            : this.#router.decide(head);
+        if (decision.action !== "forward") return decision;
+        const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
+        return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
+      },
+    };
+  }
+
   #compile(): void {
     this.#forward = compileForwardPolicy(this.#config, this.#clusters.own.retryBudget);
     this.#router = this.#compileRoutes();
@@ -93,7 +107,7 @@ export class OutboundListener {
       routes,
       unmatched,
       rules: requestRules,
-      upstreamOf: (name) => clusterOf(name).upstream,
+      clusterOf,
       policyOf: (name, own) => compileForwardPolicy({ timeoutMs, retry, ...own }, clusterOf(name).retryBudget),
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
@@ -108,7 +122,7 @@ export class OutboundListener {
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
       dial: (onResult) =>
-        this.#clusters.own.dial((result) => {
+        this.#clusters.own.dial(client.remoteAddress, (result) => {
           if ("failure" in result) {
             this.serving.connections.refusals[result.failure]++;
             onResult(undefined);

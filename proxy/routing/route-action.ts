@@ -23,8 +23,8 @@ export interface RouteAction {
 export interface RouteActionOptions {
   /** The rules of the listener, which a rewritten path is held to as well. */
   readonly rules: RequestRules;
-  /** Where a cluster's requests go; the listener's own without a name. */
-  readonly upstreamOf: (cluster: string | undefined) => Upstream;
+  /** The listener's own without a name. */
+  readonly clusterOf: (name: string | undefined) => RouteCluster;
   /** How long requests to a cluster may take and what is done when they fail: what the route says, or its listener. */
   readonly policyOf: (cluster: string | undefined, own: Partial<PolicyConfig>) => ForwardPolicy | undefined;
   /** What the listener does to every head that it sends on. */
@@ -37,8 +37,7 @@ const badRewrite: LocalReply = { ...textReply(400, "the rewritten request is not
 export function compileAction(route: Route, options: RouteActionOptions): RouteAction {
   const { name, match, redirect, reply, responseHeaders } = route;
   if (redirect === undefined && reply === undefined) return ForwardAction.of(route, options);
-  const edits = new MessageEdits([responseHeaders]);
-  const effects = edits.isEmpty ? {} : { route: new ResponseEdits(name, edits) };
+  const effects = { route: new ResponseEdits(name, new MessageEdits([responseHeaders])) };
   if (reply !== undefined) {
     const { status, body, contentType, headers } = reply;
     const fields = headers.flatMap((field) => [field.name.toLowerCase(), field.value]);
@@ -55,8 +54,14 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
   return { pick: () => 0, decide };
 }
 
-interface Target {
+/** Where a cluster's requests go. */
+export interface RouteCluster {
+  readonly name: string;
   readonly upstream: Upstream;
+}
+
+interface Target {
+  readonly cluster: RouteCluster;
   readonly policy: ForwardPolicy | undefined;
   readonly requestEdits: MessageEdits;
   /** Absent for requests that no route matches. */
@@ -89,7 +94,7 @@ export class ForwardAction implements RouteAction {
     const own = { ...(timeoutMs !== undefined && { timeoutMs }), ...(retry !== undefined && { retry }) };
     return new ForwardAction(
       targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
-        upstream: options.upstreamOf(cluster),
+        cluster: options.clusterOf(cluster),
         policy: options.policyOf(cluster, own),
         requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
         route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
@@ -102,8 +107,8 @@ export class ForwardAction implements RouteAction {
 
   /** To the listener's own cluster, as it is. */
   static plain(options: RouteActionOptions): ForwardAction {
-    const [upstream, policy] = [options.upstreamOf(undefined), options.policyOf(undefined, {})];
-    const target = { upstream, policy, requestEdits: new MessageEdits([]) };
+    const [cluster, policy] = [options.clusterOf(undefined), options.policyOf(undefined, {})];
+    const target = { cluster, policy, requestEdits: new MessageEdits([]) };
     return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
   }
 
@@ -112,12 +117,13 @@ export class ForwardAction implements RouteAction {
   }
 
   decide(head: RequestHead, choice: number): Decision {
-    const { upstream, policy, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
+    const { cluster, policy, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
     const edited = this.#edited(this.#options.prepare(head), requestEdits);
     if (edited === undefined) return badRewrite;
     if (head.block.isShared) edited.block.isShared = true;
-    if (route === undefined) return { action: "forward", upstream, head: edited, policy };
-    return { action: "forward", upstream, head: edited, route, policy };
+    const { upstream, name } = cluster;
+    const decision = { action: "forward", upstream, head: edited, cluster: name, policy } as const;
+    return route === undefined ? decision : { ...decision, route };
   }
 
   /** The head itself when nothing is changed. */

@@ -9,6 +9,8 @@ export interface Family {
   readonly samples: readonly Sample[];
   /** How the same series of several processes become one; added when absent. */
   readonly merge?: "max" | "min";
+  /** Its series are few by a budget that processes share: those of one that has died are kept only while another has them too. */
+  readonly isBudgeted?: boolean;
 }
 
 export interface Sample {

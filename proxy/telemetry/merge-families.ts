@@ -35,6 +35,19 @@ export function keepListeners(families: readonly Family[], live: readonly Family
   }));
 }
 
+/** Of families with a budget leaves out the series that no process has now. */
+export function keepBudgeted(families: readonly Family[], live: readonly (readonly Family[])[]): Family[] {
+  return families.map((family) => {
+    if (family.isBudgeted !== true) return family;
+    const keys = new Set(
+      live
+        .flatMap((one) => one.find(({ name }) => name === family.name)?.samples ?? [])
+        .map((sample) => seriesKey(sample)),
+    );
+    return { ...family, samples: family.samples.filter((sample) => keys.has(seriesKey(sample))) };
+  });
+}
+
 function combine(how: Family["merge"], a: number, b: number): number {
   if (how === "max") return Math.max(a, b);
   return how === "min" ? Math.min(a, b) : a + b;

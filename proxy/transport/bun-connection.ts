@@ -28,6 +28,7 @@ export class BunConnection implements Connection {
   lastWrittenMs: number;
   readonly #socket: Socket<unknown>;
   readonly #shared: SharedState;
+  #remoteAddress: string | undefined;
   #waiting = none;
   #isEnding = false;
   #hasSentEnd = false;
@@ -44,7 +45,9 @@ export class BunConnection implements Connection {
   }
 
   get remoteAddress(): string {
-    return `${this.#socket.remoteAddress}:${this.#socket.remotePort}`;
+    // Once: a socket that is closed does not know it any more, and who logs every request asks as often.
+    this.#remoteAddress ??= `${this.#socket.remoteAddress}:${this.#socket.remotePort}`;
+    return this.#remoteAddress;
   }
 
   get isBlocked(): boolean {

@@ -1,5 +1,5 @@
 import type { ProxyLimits } from "../../lib/contract/proxy-limits.ts";
-import type { UpstreamConnection } from "../exchange/ends.ts";
+import type { AnswerObserver, UpstreamConnection } from "../exchange/ends.ts";
 import { ClientConnection, type ClientOwner } from "../http1/client-connection.ts";
 import { ClientSession } from "../http2/client-session.ts";
 import type { HpackEncoderOptions } from "../http2/hpack/encoder.ts";
@@ -23,6 +23,7 @@ export interface EndpointPoolOptions {
   readonly onUngreeted: () => void;
   /** Whether silent HTTP/2 connections are asked for signs of life. */
   readonly isKeptAlive: boolean;
+  readonly observer?: AnswerObserver;
   readonly turn: WriteTurn;
   readonly buffers: BufferPool;
   readonly monotonicMs: () => number;
@@ -212,7 +213,7 @@ export class EndpointPool implements ClientOwner {
   }
 
   #connect(onOpened: OnOpened): void {
-    const { connect, protocolOf, turn, limits } = this.#options;
+    const { connect, protocolOf, turn, limits, observer } = this.#options;
     this.#connectionCount++;
     connect((result) => {
       if (!result.ok) {
@@ -224,7 +225,7 @@ export class EndpointPool implements ClientOwner {
       this.#speaks = protocolOf(result.connection);
       if (this.#speaks === "http1") {
         this.#failedAtMs = Number.NEGATIVE_INFINITY;
-        onOpened(new ClientConnection(result.connection, { owner: this, turn, limits: limits().http1 }));
+        onOpened(new ClientConnection(result.connection, { owner: this, turn, limits: limits().http1, observer }));
         return;
       }
       const session = this.#startSession(result.connection);
@@ -266,7 +267,7 @@ export class EndpointPool implements ClientOwner {
   }
 
   #startSession(connection: Connection): ClientSession {
-    const { turn, buffers, monotonicMs, hpack, isKeptAlive, limits } = this.#options;
+    const { turn, buffers, monotonicMs, hpack, isKeptAlive, observer, limits } = this.#options;
     const session: ClientSession = new ClientSession({
       endpoint: this,
       connection,
@@ -275,6 +276,7 @@ export class EndpointPool implements ClientOwner {
       monotonicMs,
       hpack,
       isKeptAlive,
+      observer,
       limits: limits().http2,
       onRoom: () => this.#onReceived(session),
       onGone: (gone) => this.#onSessionGone(gone),

@@ -1,9 +1,11 @@
 import type { Upstream, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { EndpointPool, Opened } from "./endpoint-pool.ts";
+import { HashedRequest } from "./hashed-request.ts";
 
-/** Chooses the pool for a request; `tried` are those that have just failed to serve it. */
+/** Chooses the pool for a request; `tried` are those that have just failed to serve it, `hash` is its waiter's. */
 export interface PoolPicker {
-  pick(tried: readonly object[]): EndpointPool | undefined;
+  pick(tried: readonly object[], hash: number | undefined): EndpointPool | undefined;
 }
 
 export interface PooledUpstreamOptions {
@@ -11,6 +13,8 @@ export interface PooledUpstreamOptions {
   readonly monotonicMs: () => number;
   /** How long a request waits for room among connections that may not become more. */
   readonly waitTimeoutMs: () => number;
+  /** The hash by which an endpoint is chosen for a request of a client at `address`, if it has one. */
+  readonly hashOf?: (head: RequestHead, address: string) => number | undefined;
 }
 
 /** Endpoints tried for one request before it is given up. */
@@ -48,9 +52,15 @@ export class PooledUpstream implements Upstream {
     return this.#waiting.size === 0 && this.#opening.size === 0;
   }
 
+  forRequest(head: RequestHead, address: string): Upstream {
+    const hash = this.#options.hashOf?.(head, address);
+    return hash === undefined ? this : new HashedRequest(this, hash);
+  }
+
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried = nothingTried): void {
     const { picker } = this.#options;
-    const pool = picker.pick(tried) ?? (tried.length > 0 ? picker.pick(nothingTried) : undefined);
+    const other = tried.length > 0 ? picker.pick(tried, waiter.hash) : undefined;
+    const pool = other ?? picker.pick(nothingTried, waiter.hash);
     if (pool === undefined) {
       waiter.onNoUpstream("no_healthy_upstream");
       return;
@@ -138,7 +148,7 @@ export class PooledUpstream implements Upstream {
 
   #tryNext(waiter: UpstreamWaiter, tried: readonly EndpointPool[], failure: UpstreamFailure): void {
     if (!this.#opening.has(waiter)) return;
-    const next = tried.length < maxConnectAttempts ? this.#options.picker.pick(tried) : undefined;
+    const next = tried.length < maxConnectAttempts ? this.#options.picker.pick(tried, waiter.hash) : undefined;
     if (next !== undefined) {
       const ready = next.take(false);
       if (ready === undefined) {

@@ -5,9 +5,12 @@ import { ProxyConfigReader } from "../../lib/contract/proxy-config-reader.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { DataPlane } from "../data-plane.ts";
 import type { MemoryUsage } from "../telemetry/proxy-families.ts";
+import { systemOutputs } from "../telemetry/system-outputs.ts";
 import { createBunTransport } from "../transport/bun.ts";
 import { loadIdentity } from "../transport/identity.ts";
+import type { Transport } from "../transport/transport.ts";
 import { type FromWorker, isToWorker, type ToWorker } from "./messages.ts";
+import { TappedRequests } from "./worker-taps.ts";
 
 /** The channel to the main process. */
 export interface WorkerChannel {
@@ -33,8 +36,9 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const transport = createBunTransport(runtime.clock);
   const ending = Promise.withResolvers<number>();
   let plane: DataPlane | undefined;
+  let tapped: TappedRequests | undefined;
   const reader = new ProxyConfigReader();
-  const onConfig = ({ config: received, version, ports }: Extract<ToWorker, { type: "config" }>): void => {
+  const onConfig = ({ config: received, version, ports, processes }: Extract<ToWorker, { type: "config" }>): void => {
     try {
       // Whole every time, so the listeners that are the same are found here.
       const read = reader.read(received);
@@ -46,11 +50,13 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
           transport,
           loadIdentity: (files) => loadIdentity(files, runtime.clock.nowMs()),
           memoryUsage: options.memoryUsage,
+          outputs: systemOutputs(runtime.clock),
           sharing: "join",
-          processes: 1,
+          processes,
         },
         config,
       );
+      tapped ??= createTapped(plane, transport, channel);
       plane.apply(config, version, ports);
       channel.send({ type: "applied", version });
     } catch (thrown) {
@@ -60,6 +66,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   channel.onMessage((message) => {
     if (!isToWorker(message)) return;
     if (message.type === "config") onConfig(message);
+    else if (message.type === "tap") tapped?.open(message.id, message.filter);
+    else if (message.type === "untap") tapped?.close(message.id);
     else if (message.type === "metrics") channel.send({ type: "metrics", families: plane?.families() ?? [] });
     else ending.resolve(message.drainMs);
   });
@@ -71,4 +79,12 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   plane?.stop();
   transport.stop();
   channel.close();
+}
+
+function createTapped({ context }: DataPlane, transport: Transport, channel: WorkerChannel): TappedRequests {
+  return new TappedRequests({
+    subscribe: (filter, listener) => context.telemetry.tap.subscribe(filter, listener),
+    send: (message) => channel.send(message),
+    atEndOfTurn: (callback) => transport.atEndOfTurn(callback),
+  });
 }

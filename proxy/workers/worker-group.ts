@@ -4,8 +4,11 @@ import type { Runtime } from "../../lib/base/runtime.ts";
 import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import type { ProxyWorkers } from "../proxy.ts";
 import type { Family } from "../telemetry/exposition.ts";
-import { countersOf, keepListeners, mergeFamilies } from "../telemetry/merge-families.ts";
+import type { TapFilter } from "../telemetry/tap/tap-filter.ts";
+import type { TapListener, TapSubscription } from "../telemetry/tap/tap-hub.ts";
+import { countersOf, keepBudgeted, keepListeners, mergeFamilies } from "../telemetry/merge-families.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
+import { WorkerTaps } from "./worker-taps.ts";
 import type { WorkerEvents, WorkerProcess } from "./worker-process.ts";
 
 export interface WorkerGroupOptions {
@@ -25,6 +28,9 @@ const stableAfterMs = 15_000;
 export class WorkerGroup implements ProxyWorkers {
   readonly #slots: readonly WorkerSlot[];
   readonly #runtime: Runtime;
+  readonly #taps = new WorkerTaps((message) => {
+    for (const slot of this.#slots) slot.send(message);
+  });
   /** Counters of those that have died. */
   #past: readonly Family[] = [];
 
@@ -33,14 +39,19 @@ export class WorkerGroup implements ProxyWorkers {
     this.#slots = Array.from(
       { length: options.count },
       () =>
-        new WorkerSlot(options, (counted) => {
+        new WorkerSlot(options, this.#taps, (counted) => {
           this.#past = this.#past.length === 0 ? counted : mergeFamilies(this.#past, [counted]);
         }),
     );
   }
 
   apply(config: ProxyConfig, version: number, ports: Readonly<Record<string, number>>): void {
-    for (const slot of this.#slots) slot.apply({ type: "config", version, config, ports });
+    const processes = this.#slots.length + 1;
+    for (const slot of this.#slots) slot.apply({ type: "config", version, config, ports, processes });
+  }
+
+  subscribe(filter: TapFilter, listener: TapListener): TapSubscription {
+    return this.#taps.subscribe(filter, listener);
   }
 
   async ready(): Promise<void> {
@@ -51,7 +62,7 @@ export class WorkerGroup implements ProxyWorkers {
     const answers = this.#slots.map((slot) => slot.askMetrics());
     await this.#within(metricsTimeoutMs, Promise.all(answers));
     const live = this.#slots.map((slot) => slot.lastFamilies);
-    this.#past = keepListeners(this.#past, own);
+    this.#past = keepBudgeted(keepListeners(this.#past, own), [own, ...live]);
     return [...live, this.#past];
   }
 
@@ -76,6 +87,7 @@ class WorkerSlot {
   lastFamilies: readonly Family[] = [];
   readonly #options: WorkerGroupOptions;
   readonly #backoff: Backoff;
+  readonly #taps: WorkerTaps;
   readonly #onCounted: (families: readonly Family[]) => void;
   readonly #ended = Promise.withResolvers<void>();
   readonly #applied = Promise.withResolvers<void>();
@@ -86,8 +98,9 @@ class WorkerSlot {
   #timer: Timer | undefined;
   #isLeaving = false;
 
-  constructor(options: WorkerGroupOptions, onCounted: (families: readonly Family[]) => void) {
+  constructor(options: WorkerGroupOptions, taps: WorkerTaps, onCounted: (families: readonly Family[]) => void) {
     this.#options = options;
+    this.#taps = taps;
     this.#onCounted = onCounted;
     this.#backoff = createBackoff({ minDelayMs: 100, maxDelayMs: 30_000, random: options.runtime.random });
   }
@@ -107,6 +120,11 @@ class WorkerSlot {
     this.#config = config;
     if (isFirst) this.#start();
     else this.#process?.send(config);
+  }
+
+  /** To the process that is there now, if there is one. */
+  send(message: ToWorker): void {
+    this.#process?.send(message);
   }
 
   askMetrics(): Promise<void> {
@@ -147,10 +165,13 @@ class WorkerSlot {
     const { logger } = this.#options.runtime;
     if (message.type === "started") {
       if (this.#config !== undefined) this.#process?.send(this.#config);
+      for (const tap of this.#taps.messages()) this.#process?.send(tap);
     } else if (message.type === "applied") {
       this.#applied.resolve();
     } else if (message.type === "rejected") {
       logger.error("a worker cannot apply the configuration and keeps the one before", { error: message.message });
+    } else if (message.type === "tapped") {
+      this.#taps.onTapped(message);
     } else {
       this.lastFamilies = message.families;
       this.#answered();

@@ -1,6 +1,7 @@
 import Value from "typebox/value";
 import { RetrySchema } from "../../lib/contract/proxy-resilience.ts";
 import { describe, expect, test } from "bun:test";
+import { defaultBalancer, defaultPlacement } from "../../lib/contract/proxy-cluster.ts";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
 import type { RequestNormalization } from "../../lib/contract/config-entries.ts";
 import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
@@ -54,6 +55,7 @@ describe("inbound", () => {
         app: "127.0.0.1:8080",
         protocol: "http",
         intentions: { default: "deny", rules: [], dryRun: false },
+        jwtProviders: [],
         requestRules: defaultRequestRules,
         clientCert: "sanitize-set",
         grpcWeb: true,
@@ -266,7 +268,8 @@ describe("outbound", () => {
         service: "api",
         listen: "127.0.0.1:9191",
         protocol: "http2",
-        endpoints: [{ address: "10.0.0.1:21000", weight: 1 }],
+        endpoints: [{ address: "10.0.0.1:21000", weight: 1, ...defaultPlacement }],
+        balancer: defaultBalancer,
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
         clusters: [],
@@ -291,7 +294,9 @@ describe("outbound", () => {
     ["warning", ["passing", "warning"], 2],
   ] as const)("an instance that is %s gets its weight of that state", (_what, statuses, weight) => {
     const weights = { Passing: 5, Warning: 2 };
-    expect(endpointsOf([instance("a", { statuses, weights })])).toEqual([{ address: "10.0.0.1:21000", weight }]);
+    expect(endpointsOf([instance("a", { statuses, weights })])).toEqual([
+      { address: "10.0.0.1:21000", weight, ...defaultPlacement },
+    ]);
   });
 
   test.each([
@@ -301,13 +306,13 @@ describe("outbound", () => {
     ["at an address that is no address", instance("a", { address: "not an address" })],
   ])("an instance that is %s gets no traffic", (_what, one) => {
     expect(endpointsOf([one, instance("b", { address: "10.0.0.2" })])).toEqual([
-      { address: "10.0.0.2:21000", weight: 1 },
+      { address: "10.0.0.2:21000", weight: 1, ...defaultPlacement },
     ]);
   });
 
   test("an instance without an address of its own is at its node's", () => {
     expect(endpointsOf([instance("a", { address: "", nodeAddress: "fd00::1" })])).toEqual([
-      { address: "[fd00::1]:21000", weight: 1 },
+      { address: "[fd00::1]:21000", weight: 1, ...defaultPlacement },
     ]);
   });
 

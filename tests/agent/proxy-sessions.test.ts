@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { defaultPlacement } from "../../lib/contract/proxy-cluster.ts";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { LeafCertificate } from "../../agent/agent-api.ts";
@@ -172,7 +173,9 @@ test("a proxy gets its configuration when the last thing that it depends on is k
 
   servers.set({ kind: "connect-endpoints", service: "api" }, [instance("a")]);
   await until("the second version", ({ appliedVersion }) => appliedVersion === 2);
-  expect(received()[1]?.config.outbound[0]?.endpoints).toEqual([{ address: "10.0.0.1:21000", weight: 1 }]);
+  expect(received()[1]?.config.outbound[0]?.endpoints).toEqual([
+    { address: "10.0.0.1:21000", weight: 1, ...defaultPlacement },
+  ]);
   expect(applied).toEqual(["web-sidecar-proxy", "web-sidecar-proxy"]);
 });
 

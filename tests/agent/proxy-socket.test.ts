@@ -7,6 +7,7 @@ import type { ProxyConnection } from "../../agent/proxies/proxy-connection.ts";
 import { chooseSocketPath } from "../../agent/proxies/socket-path.ts";
 import type { AgentToProxy } from "../../lib/contract/agent-socket.ts";
 import { defaultProxyLimits } from "../../lib/contract/proxy-limits.ts";
+import { defaultTelemetry } from "../../lib/contract/proxy-telemetry.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { createTempDir, type TempDir } from "../fakes/temp-dir.ts";
 import { createTestRuntime } from "../fakes/test-runtime.ts";
@@ -178,7 +179,8 @@ test("a proxy that does not read gets only the newest configuration of those tha
   for (let version = 1; version <= 100; version++) {
     const admin = { listen: filler };
     const identity = { certFile: "c", keyFile: "k", caFile: "r" };
-    const config = { identity, inbound: [], outbound: [], admin, limits, drainTimeoutMs: 1, workers: 1 };
+    const telemetry = defaultTelemetry;
+    const config = { identity, inbound: [], outbound: [], admin, limits, telemetry, drainTimeoutMs: 1, workers: 1 };
     connection.send({ type: "config", version, config });
   }
   client.raw.resume();

@@ -120,6 +120,7 @@ const packageRules: readonly PackageRule[] = [
     allowedIn: ["lib/client", "server/rpc", "tests"],
     reason: "the link between machines has two ends and no other user",
   },
+  { packages: /^jose$/, allowedIn: ["proxy/authz/jwt", "tests"], reason: "tokens are verified in one place" },
   {
     packages: /^node-forge$/,
     allowedIn: ["lib/x509", "server/ca", "agent/identity", "tests"],

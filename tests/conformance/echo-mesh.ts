@@ -4,6 +4,7 @@ import { createSeededRandom } from "../../lib/base/random.ts";
 import { parseProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
+import { MemoryOutputs } from "../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 import { Http2App, Http2Client } from "../proxy/http2-ends.ts";
 import { identityOf, Wire } from "../proxy/memory-mesh.ts";
@@ -164,6 +165,7 @@ export class EchoMesh {
         transport: this.network,
         loadIdentity: () => identityOf(service),
         memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
+        outputs: new MemoryOutputs(),
         onDrainRequested: () => undefined,
         onRestartRequested: () => undefined,
         sharing: "claim",

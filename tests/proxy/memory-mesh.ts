@@ -4,6 +4,7 @@ import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-con
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
 import type { ClientTls, Listener, TlsIdentity } from "../../proxy/transport/transport.ts";
+import { MemoryOutputs } from "../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 
 export const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
@@ -52,6 +53,7 @@ export interface MemoryMeshOptions {
   readonly outbound?: Readonly<Record<string, unknown>>;
   /** Of both proxies. */
   readonly limits?: object;
+  readonly telemetry?: object;
   /** Takes the connections that reach the app, instead of `apps`. */
   readonly onApp?: (connection: MemoryConnection) => void;
 }
@@ -60,6 +62,8 @@ export interface MemoryMeshOptions {
 export class MemoryMesh {
   readonly network = new MemoryNetwork();
   readonly clock = createVirtualClock(0);
+  /** Where logs and spans of both proxies go. */
+  readonly outputs = new MemoryOutputs();
   readonly apps: Wire[] = [];
   /** Called with each connection that an app gets. */
   onApp: (app: Wire) => void = () => undefined;
@@ -68,11 +72,18 @@ export class MemoryMesh {
   readonly callee: MeshProxy;
   readonly #onAppConnection: ((connection: MemoryConnection) => void) | undefined;
 
-  constructor({ protocol = "http", inbound = {}, outbound = {}, limits = {}, onApp }: MemoryMeshOptions = {}) {
+  constructor({
+    protocol = "http",
+    inbound = {},
+    outbound = {},
+    limits = {},
+    telemetry = {},
+    onApp,
+  }: MemoryMeshOptions = {}) {
     this.#onAppConnection = onApp;
     this.#appListener = this.listenApp();
-    this.callee = this.#start("api", calleeConfig("allow", protocol, inbound, limits));
-    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], protocol, outbound, limits));
+    this.callee = this.#start("api", calleeConfig("allow", protocol, inbound, limits, telemetry));
+    this.caller = this.#start("web", callerConfig(["127.0.0.1:20000"], protocol, outbound, limits, telemetry));
   }
 
   listenApp(port = 8080): Listener {
@@ -174,6 +185,7 @@ export class MemoryMesh {
         transport: this.network,
         loadIdentity: () => identityOf(service),
         memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
+        outputs: this.outputs,
         onDrainRequested: () => undefined,
         onRestartRequested: () => undefined,
         sharing: "claim",
@@ -191,6 +203,7 @@ export function calleeConfig(
   protocol = "http",
   more: object = {},
   limits: object = {},
+  telemetry: object = {},
 ): ProxyConfig {
   const intentions = {
     default: "deny",
@@ -204,6 +217,7 @@ export function calleeConfig(
     ],
     admin: { listen: "127.0.0.1:19000" },
     limits,
+    telemetry,
   });
 }
 
@@ -212,6 +226,7 @@ export function callerConfig(
   protocol = "http",
   more: object = {},
   limits: object = {},
+  telemetry: object = {},
 ): ProxyConfig {
   return mustParse({
     identity,
@@ -227,6 +242,7 @@ export function callerConfig(
     ],
     admin: { listen: "127.0.0.1:19001" },
     limits,
+    telemetry,
   });
 }
 

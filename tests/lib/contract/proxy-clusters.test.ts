@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { defaultBalancer, defaultPlacement } from "../../../lib/contract/proxy-cluster.ts";
 import { type ClusterConfig, parseProxyConfig } from "../../../lib/contract/proxy-config.ts";
 
 const smallest = { identity: { certFile: "a", keyFile: "b", caFile: "c" }, admin: { listen: "127.0.0.1:19000" } };
@@ -14,7 +15,8 @@ test("a cluster has every default that its listener's own has", () => {
   expect(parse([{ name: "web-v2", endpoints: [{ address: "127.0.0.1:20000" }] }])).toEqual([
     {
       name: "web-v2",
-      endpoints: [{ address: "127.0.0.1:20000", weight: 1 }],
+      endpoints: [{ address: "127.0.0.1:20000", weight: 1, ...defaultPlacement }],
+      balancer: defaultBalancer,
       connectTimeoutMs: 5_000,
       upstreamIdleTimeoutMs: 55_000,
       maxConnections: 65_536,

@@ -59,7 +59,7 @@ describe("a document that is read again", () => {
     const pick = (count: number): number => Math.floor(random.float() * count);
     const reader = new ProxyConfigReader();
     let valid = 0;
-    for (let round = 0; round < 300; round++) {
+    for (let round = 0; round < 100; round++) {
       const outbound: unknown[] = Array.from({ length: pick(5) }, () =>
         upstream(
           10 + pick(6),
@@ -73,7 +73,7 @@ describe("a document that is read again", () => {
       if (expected.ok) valid++;
       expect({ seed, round, parsed: reader.read(document) }).toEqual({ seed, round, parsed: expected });
     }
-    expect(valid).toBeGreaterThan(30);
+    expect(valid).toBeGreaterThan(10);
     for (const value of [undefined, null, 7, [], "x"]) expect(reader.read(value)).toEqual(parseProxyConfig(value));
   });
 });

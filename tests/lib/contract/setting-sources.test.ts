@@ -33,7 +33,7 @@ test("each value says whether it was given or is a default, also one given as th
 
 test("no value of the document is left out", () => {
   const settings = listSettings(parsed(), sourcesOfDocument(document, "proxy.json"));
-  const texts = JSON.stringify(parsed()).match(/(?:[:,]|\[)("[^"]*"(?!:)|\d+|true|false)|:\[\]/g);
+  const texts = JSON.stringify(parsed()).match(/(?:[:,]|\[)("[^"]*"(?!:)|\d+|true|false)|:\[\]|:\{\}/g);
   expect(settings).toHaveLength(texts?.length ?? 0);
 });
 

@@ -55,7 +55,7 @@ describe("a request in base64 for which the server has no room", () => {
     const noUpstream = { acquire: () => undefined, cancel: () => undefined };
     upstream = new GrpcWebUpstream(noUpstream);
     upstream.acquire({ onUpstream: () => undefined, onNoUpstream: () => undefined }, false);
-    upstream.onUpstream({ send: () => server });
+    upstream.onUpstream({ remoteAddress: "", send: () => server });
     const receiver: ResponseReceiver = {
       onInform: () => undefined,
       onResponse: ({ block }) => answers.push(block.fields.join("|")),

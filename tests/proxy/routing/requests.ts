@@ -78,7 +78,7 @@ export function routerOf(routes: readonly unknown[], options: TestRouterOptions 
     routes: parseRoutes(routes),
     unmatched,
     rules,
-    upstreamOf: (cluster = "web") => new NamedUpstream(cluster),
+    clusterOf: (name = "web") => ({ name, upstream: new NamedUpstream(name) }),
     policyOf: () => undefined,
     prepare: (head) => head,
     random,
@@ -93,6 +93,7 @@ export function mustForward(decision: Decision): Forwarded {
 
 /** The name of the cluster that a decision sends its request to, or the status of its reply. */
 export function destination(decision: Decision): string | number {
+  if (decision.action === "wait") return "";
   if (decision.action === "reply") return decision.status;
   return decision.upstream instanceof NamedUpstream ? decision.upstream.name : "";
 }

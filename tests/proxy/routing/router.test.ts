@@ -230,7 +230,7 @@ describe("a rewrite", () => {
   const prefix = (type: string, value: string): unknown => ({ path: { type, value } });
   const rewritten = (match: unknown, rewrite: unknown, path: string, rules = defaultRequestRules): string | number => {
     const decision = routerOf([{ match, rewrite }], { rules }).decide(request(path));
-    return decision.action === "forward" ? decision.head.path : decision.status;
+    return decision.action === "reply" ? decision.status : mustForward(decision).head.path;
   };
 
   test.each([

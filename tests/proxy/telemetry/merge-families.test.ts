@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Family } from "../../../proxy/telemetry/exposition.ts";
-import { countersOf, keepListeners, mergeFamilies } from "../../../proxy/telemetry/merge-families.ts";
+import { countersOf, keepBudgeted, keepListeners, mergeFamilies } from "../../../proxy/telemetry/merge-families.ts";
 
 const series = (listener: string, value: number, suffix?: string) => ({
   labels: { listener },
@@ -43,4 +43,13 @@ test("of a process that is gone its counters stay, for the listeners that are st
   const counters = countersOf(gone);
   expect(counters.map(({ name }) => name)).toEqual(["requests"]);
   expect(keepListeners(counters, [family("requests", [series("b", 0)])])[0]?.samples).toEqual([series("b", 2)]);
+});
+
+test("of a process that is gone, series of a budget stay only while another process has them", () => {
+  const gone = [
+    family("golden", [series("a", 1), series("b", 2)], { isBudgeted: true }),
+    family("x", [series("b", 3)]),
+  ];
+  const live = [[family("golden", [])], [family("golden", [series("a", 5)])]];
+  expect(keepBudgeted(gone, live).map(({ samples }) => samples)).toEqual([[series("a", 1)], [series("b", 3)]]);
 });

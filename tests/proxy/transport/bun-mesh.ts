@@ -4,6 +4,7 @@ import { systemClock } from "../../../lib/base/clock.ts";
 import { silentLogger } from "../../../lib/base/logger.ts";
 import { type ProxyConfig, parseProxyConfig } from "../../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../../proxy/proxy.ts";
+import { systemOutputs } from "../../../proxy/telemetry/system-outputs.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
 import { loadIdentity } from "../../../proxy/transport/identity.ts";
 
@@ -16,6 +17,7 @@ export function startProxy(document: unknown): { proxy: MeshProxy; stop: () => v
       transport,
       loadIdentity: (files) => loadIdentity(files, systemClock.nowMs()),
       memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
+      outputs: systemOutputs(systemClock),
       onDrainRequested: () => undefined,
       onRestartRequested: () => undefined,
       sharing: "claim",

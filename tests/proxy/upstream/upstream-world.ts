@@ -178,6 +178,8 @@ export class UpstreamWorld {
 
 /** A request under way, and what came of it as a line: `200 text`, `503`, `cut`; empty while it waits. */
 export class Asked implements Downstream {
+  readonly peer = { peerUri: "", peerCertificate: undefined, remoteAddress: "127.0.0.1:1" };
+  readonly version = "HTTP/2";
   seen = "";
   consumed = 0;
   interims = 0;

@@ -1,0 +1,15 @@
+/** Endpoints that have all of some tags. */
+export class SubsetSelector {
+  /** The same for selectors of the same tags. */
+  readonly key: string;
+  readonly #tags: readonly (readonly [name: string, value: string])[];
+
+  constructor(tags: Readonly<Record<string, string>>) {
+    this.#tags = Object.entries(tags).toSorted(([a], [b]) => (a < b ? -1 : 1));
+    this.key = JSON.stringify(this.#tags);
+  }
+
+  matches(tags: Readonly<Record<string, string>>): boolean {
+    return this.#tags.every(([name, value]) => Object.hasOwn(tags, name) && tags[name] === value);
+  }
+}

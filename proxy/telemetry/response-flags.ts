@@ -1,0 +1,80 @@
+import type { Observation } from "../exchange/observation.ts";
+import { headProblems } from "../http1/head.ts";
+import { streamProblems } from "../http2/error-codes.ts";
+import { requestRuleProblems } from "../message/request-rules.ts";
+import type { RequestRefusal } from "./http-counters.ts";
+
+/**
+ * Envoy's response flags, which its users look for in logs: one table from our reasons. A reason without a flag is one for which Envoy has
+ * none either (its RBAC sets none, and says why in the details, as we do).
+ */
+type ProtocolRefusal =
+  | (typeof headProblems)[number]
+  | (typeof streamProblems)[number]
+  | (typeof requestRuleProblems)[number]
+  | "malformed_body";
+
+const otherFlags: Readonly<Record<Exclude<RequestRefusal, ProtocolRefusal>, string>> = {
+  path_redirect: "",
+  max_forwards: "",
+  denied: "",
+  no_route: "NR",
+  bad_rewrite: "",
+  jwt_missing: "",
+  jwt_invalid: "",
+  jwks_unavailable: "",
+  head_timeout: "DT",
+  no_healthy_upstream: "UH",
+  connect_failure: "UF",
+  overflow: "UO",
+  overload: "OM",
+  upstream_lost: "UC",
+  malformed_response: "UPE",
+  stream_idle_timeout: "SI",
+  grpc_deadline: "UT",
+  request_timeout: "UT",
+};
+const flags: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    [...headProblems, ...streamProblems, ...requestRuleProblems, "malformed_body"].map((reason) => [reason, "DPE"]),
+  ),
+  ...otherFlags,
+};
+/** The same when it had been sent more than once: then retries were exhausted as well. */
+const retried: Readonly<Record<string, string>> = { UF: "UF,URX", UC: "UC,URX" };
+/** All texts that `responseFlags` returns, the empty one first. */
+export const flagTexts: readonly string[] = [
+  ...new Set(["", "DC", ...Object.values(flags), ...Object.values(retried)]),
+];
+
+const longNames: Readonly<Record<string, string>> = {
+  DC: "DownstreamConnectionTermination",
+  DPE: "DownstreamProtocolError",
+  DT: "DurationTimeout",
+  NR: "NoRouteFound",
+  OM: "OverloadManagerTerminated",
+  SI: "StreamIdleTimeout",
+  UC: "UpstreamConnectionTermination",
+  UF: "UpstreamConnectionFailure",
+  UH: "NoHealthyUpstream",
+  UO: "UpstreamOverflow",
+  UPE: "UpstreamProtocolError",
+  URX: "UpstreamRetryLimitExceeded",
+  UT: "UpstreamRequestTimeout",
+};
+
+/** The flags of a request that is over, with commas between them; empty when all went well. The same few texts every time. */
+export function responseFlags({ refusal, attempts, isClientGone }: Observation): string {
+  if (isClientGone) return "DC";
+  const flag = refusal === "" ? "" : (flags[refusal] ?? "");
+  return attempts > 1 ? (retried[flag] ?? flag) : flag;
+}
+
+export function longResponseFlags(short: string): string {
+  return short === ""
+    ? ""
+    : short
+        .split(",")
+        .map((flag) => longNames[flag] ?? flag)
+        .join(",");
+}

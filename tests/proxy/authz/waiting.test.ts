@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test";
+import { generateKeyPair, exportJWK, SignJWT } from "jose";
+import { calleeConfig, MemoryMesh } from "../memory-mesh.ts";
+
+/** Requests whose token is still being verified: on a memory network, where WebCrypto alone takes its time. */
+const signing = await generateKeyPair("ES256");
+const inline = JSON.stringify({ keys: [{ ...(await exportJWK(signing.publicKey)), kid: "one" }] });
+const jwtProviders = [{ name: "okta", issuer: "i", jwks: { inline } }];
+const rules = [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }];
+const inbound = { jwtProviders, intentions: { default: "deny", rules, jwt: { providers: [{ name: "okta" }] } } };
+const jwt = new SignJWT({}).setProtectedHeader({ alg: "ES256", kid: "one" }).setIssuer("i").setExpirationTime(3_600);
+const authorization = `Authorization: Bearer ${await jwt.sign(signing.privateKey)}\r\n`;
+
+async function settled(mesh: MemoryMesh, isDone: () => boolean): Promise<void> {
+  for (let i = 0; i < 1_000 && !isDone(); i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    mesh.settle();
+  }
+  expect(isDone()).toBe(true);
+}
+
+test("a request waits with its body, and goes on whole", async () => {
+  const mesh = new MemoryMesh({ inbound });
+  const client = mesh.client();
+  client.send(`POST / HTTP/1.1\r\nHost: api\r\n${authorization}Content-Length: 8\r\n\r\nbody`);
+  mesh.settle();
+  expect(mesh.apps).toEqual([]);
+  client.send(" end");
+  await settled(mesh, () => mesh.apps.length > 0 && mesh.app().received.endsWith("body end"));
+  expect(mesh.app().received).not.toContain("Bearer");
+});
+
+test("one whose permission goes while it waits never reaches the app", async () => {
+  const mesh = new MemoryMesh({ inbound });
+  const client = mesh.client();
+  client.send(`GET / HTTP/1.1\r\nHost: api\r\n${authorization}\r\n`);
+  mesh.settle();
+  mesh.callee.apply(calleeConfig("deny"), 2);
+  await settled(mesh, () => client.received.includes("403 Forbidden"));
+  await settled(mesh, () => true);
+  expect(mesh.apps).toEqual([]);
+  expect(client.received.match(/HTTP\/1\.1 /g)).toEqual(["HTTP/1.1 "]);
+});
+
+test("one whose client is gone meanwhile is over", async () => {
+  const mesh = new MemoryMesh({ inbound });
+  const client = mesh.client();
+  client.send(`GET / HTTP/1.1\r\nHost: api\r\n${authorization}\r\n`);
+  mesh.settle();
+  client.connection.destroy();
+  mesh.settle();
+  // Another one shows that the token has been verified by now.
+  const other = mesh.client();
+  other.send(`GET /other HTTP/1.1\r\nHost: api\r\n${authorization}\r\n`);
+  await settled(mesh, () => mesh.apps.length > 0 && mesh.app().received !== "");
+  expect(mesh.apps.map((app) => app.received.slice(0, 11))).toEqual(["GET /other "]);
+});

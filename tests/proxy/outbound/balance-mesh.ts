@@ -1,0 +1,177 @@
+import { silentLogger } from "../../../lib/base/logger.ts";
+import { createSeededRandom } from "../../../lib/base/random.ts";
+import { parseProxyConfig, type ProxyConfig } from "../../../lib/contract/proxy-config.ts";
+import { MeshProxy } from "../../../proxy/proxy.ts";
+import { MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
+import { MemoryOutputs } from "../../fakes/memory-outputs.ts";
+import { createVirtualClock } from "../../fakes/virtual-clock.ts";
+import { identityOf, Wire } from "../memory-mesh.ts";
+
+const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
+
+export interface BalanceMeshOptions {
+  readonly protocol?: "http" | "tcp";
+  readonly balancer?: object;
+  /** More fields of each endpoint. */
+  readonly endpoints: readonly object[];
+}
+
+/** web calls api, which has several instances: their apps answer with their number, as `answer` says. */
+export class BalanceMesh {
+  readonly network = new MemoryNetwork();
+  readonly clock = createVirtualClock(1_000_000);
+  /** What the app of instance `i` answers; undefined for nothing, until `answerNow`. */
+  answer: (i: number) => string | undefined = () => ok;
+  /** Requests without an answer: whose they are. */
+  readonly #open: { readonly i: number; readonly connection: MemoryConnection }[] = [];
+  readonly #caller: MeshProxy;
+  readonly #options: BalanceMeshOptions;
+
+  constructor(options: BalanceMeshOptions) {
+    this.#options = options;
+    const { protocol = "http", endpoints } = options;
+    for (const i of endpoints.keys()) this.#listenApp(i);
+    this.#start("api", {
+      identity,
+      inbound: endpoints.map((_, i) => ({
+        service: "api",
+        listen: `127.0.0.1:${20_000 + i}`,
+        app: `127.0.0.1:${8_080 + i}`,
+        protocol,
+        intentions: { default: "allow" },
+      })),
+      admin: { listen: "127.0.0.1:19000" },
+    });
+    this.#caller = this.#start("web", this.callerDocument(endpoints.length));
+  }
+
+  /** With the first `count` endpoints. */
+  callerDocument(count: number): object {
+    const { protocol = "http", balancer = {}, endpoints } = this.#options;
+    return {
+      identity,
+      outbound: [
+        {
+          service: "api",
+          listen: "127.0.0.1:15001",
+          protocol,
+          balancer,
+          endpoints: endpoints.slice(0, count).map((more, i) => ({ address: `127.0.0.1:${20_000 + i}`, ...more })),
+        },
+      ],
+      admin: { listen: "127.0.0.1:19001" },
+    };
+  }
+
+  update(count: number): void {
+    this.#caller.apply(mustParse(this.callerDocument(count)), 2);
+    this.network.settle();
+  }
+
+  client(): Wire {
+    let dialled: MemoryConnection | undefined;
+    this.network.connect({
+      host: "127.0.0.1",
+      port: 15_001,
+      timeoutMs: 1_000,
+      onResult: (result) => {
+        if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
+      },
+    });
+    this.network.settle();
+    if (dialled === undefined) throw new Error("nothing listens");
+    return new Wire(dialled);
+  }
+
+  /** Which instance answers a request, and with what status. */
+  ask(client = this.client(), head = "GET / HTTP/1.1\r\nHost: api\r\n\r\n"): { instance: number; status: number } {
+    client.send(head);
+    this.network.settle();
+    const text = client.take();
+    return { instance: Number(/instance: (\d+)/i.exec(text)?.[1] ?? -1), status: Number(text.slice(9, 12)) };
+  }
+
+  /** How often each instance answers. */
+  count(requests: number): number[] {
+    const counts = this.#options.endpoints.map(() => 0);
+    const client = this.client();
+    for (let k = 0; k < requests; k++) {
+      const { instance } = this.ask(client);
+      counts[instance] = (counts[instance] ?? 0) + 1;
+    }
+    return counts;
+  }
+
+  /** The instance that has been asked first and has not answered; -1 for none. */
+  get waiting(): number {
+    return this.#open[0]?.i ?? -1;
+  }
+
+  /** Answers what was left open; whose it was. */
+  answerNow(): number[] {
+    const open = this.#open.splice(0);
+    for (const { i, connection } of open) connection.write(Buffer.from(withInstance(ok, i), "latin1"));
+    this.network.settle();
+    return open.map(({ i }) => i);
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.network.nowMs += ms;
+    await this.clock.advance(ms);
+    this.network.settle();
+  }
+
+  #listenApp(i: number): void {
+    this.network.listen({
+      host: "127.0.0.1",
+      port: 8_080 + i,
+      onRefused: () => undefined,
+      onConnection: (connection) => {
+        if (!(connection instanceof MemoryConnection)) return;
+        connection.handler = {
+          onData: () => {
+            const text = this.answer(i);
+            if (text === undefined) this.#open.push({ i, connection });
+            else connection.write(Buffer.from(withInstance(text, i), "latin1"));
+          },
+          onDrain: () => undefined,
+          onEnd: () => connection.end(),
+          onClose: () => undefined,
+        };
+      },
+    });
+  }
+
+  #start(service: string, document: object): MeshProxy {
+    return new MeshProxy(
+      {
+        runtime: { clock: this.clock, random: createSeededRandom(1), logger: silentLogger },
+        transport: this.network,
+        loadIdentity: () => identityOf(service),
+        memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
+        outputs: new MemoryOutputs(),
+        onDrainRequested: () => undefined,
+        onRestartRequested: () => undefined,
+        sharing: "claim",
+        processes: 1,
+      },
+      mustParse(document),
+    );
+  }
+}
+
+export const ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+export function refusal(status: number, retryAfter: string): string {
+  return `HTTP/1.1 ${status} No\r\nRetry-After: ${retryAfter}\r\nContent-Length: 0\r\n\r\n`;
+}
+
+function withInstance(text: string, i: number): string {
+  return text.replace("\r\n", `\r\nInstance: ${i}\r\n`);
+}
+
+function mustParse(document: unknown): ProxyConfig {
+  const parsed = parseProxyConfig(document);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
+  return parsed.config;
+}
