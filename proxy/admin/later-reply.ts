@@ -1,41 +1,17 @@
-import type {
-  ResponseReceiver,
-  Upstream,
-  UpstreamConnection,
-  UpstreamStream,
-  UpstreamWaiter,
-} from "../exchange/ends.ts";
+import type { ResponseReceiver, UpstreamStream } from "../exchange/ends.ts";
 import { replyHead, textReply } from "../exchange/local-reply.ts";
 import type { Decision, LocalReply } from "../exchange/policy.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
+import { answeredBy } from "./own-upstream.ts";
 
-/** Answers a request when `reply` is there: to the exchange it is a request that an upstream takes its time for. */
+/** Answers a request when `reply` is there. */
 export function laterReply(head: RequestHead, reply: Promise<LocalReply>): Decision {
-  return { action: "forward", upstream: new LaterUpstream(reply), head };
+  const made = reply.catch(() => failed);
+  return answeredBy(head, (request, receiver) => new LaterStream(made, request, receiver));
 }
 
 const failed = textReply(500, "the page could not be made");
-
-class LaterUpstream implements Upstream {
-  readonly #reply: Promise<LocalReply>;
-
-  constructor(reply: Promise<LocalReply>) {
-    this.#reply = reply.catch(() => failed);
-  }
-
-  acquire(waiter: UpstreamWaiter): void {
-    const connection: UpstreamConnection = {
-      remoteAddress: "",
-      send: (head, _isEnd, receiver) => new LaterStream(this.#reply, head, receiver),
-    };
-    waiter.onUpstream(connection);
-  }
-
-  cancel(): void {
-    // A stream that is given up answers nobody.
-  }
-}
 
 class LaterStream implements UpstreamStream {
   #receiver: ResponseReceiver | undefined;

@@ -1,16 +1,11 @@
 import { mustGet } from "../../lib/base/assert.ts";
-import type {
-  ResponseReceiver,
-  Upstream,
-  UpstreamConnection,
-  UpstreamStream,
-  UpstreamWaiter,
-} from "../exchange/ends.ts";
+import type { ResponseReceiver, UpstreamStream } from "../exchange/ends.ts";
 import type { Decision } from "../exchange/policy.ts";
 import { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import { checkResponse, ResponseHead } from "../message/response-head.ts";
 import type { TapListener, TapSubscription } from "../telemetry/tap/tap-hub.ts";
+import { answeredBy } from "./own-upstream.ts";
 
 /** What comes as lines, for as long as somebody reads. */
 export interface LineSource {
@@ -28,29 +23,9 @@ export interface TapReplyOptions {
 /** Bytes that a reader may be behind; what comes beyond is left out and told. */
 const maxUnreadBytes = 64 * 1024;
 
-/** Answers with lines of JSON until the reader has enough or goes: to the exchange it is a response whose body takes its time. */
+/** Answers with lines of JSON until the reader has enough or goes. */
 export function tapReply(head: RequestHead, options: TapReplyOptions): Decision {
-  return { action: "forward", upstream: new TapUpstream(options), head };
-}
-
-class TapUpstream implements Upstream {
-  readonly #options: TapReplyOptions;
-
-  constructor(options: TapReplyOptions) {
-    this.#options = options;
-  }
-
-  acquire(waiter: UpstreamWaiter): void {
-    const connection: UpstreamConnection = {
-      remoteAddress: "",
-      send: (head, _isEnd, receiver) => new TapStream(this.#options, head, receiver),
-    };
-    waiter.onUpstream(connection);
-  }
-
-  cancel(): void {
-    // It is given a connection at once, so nobody waits.
-  }
+  return answeredBy(head, (request, receiver) => new TapStream(options, request, receiver));
 }
 
 class TapStream implements UpstreamStream, TapListener {

@@ -40,13 +40,13 @@ export class TimeLimit {
     return this.#ms - (nowMs - this.#startedMs);
   }
 
-  /** Its time has come, or the exchange is over. */
+  /** The exchange is over. */
   end(owner: Expiring): void {
     if (this.#slot >= 0) this.#deadlines.remove(this.#slot, owner);
     this.#slot = -1;
   }
 
-  /** `Deadlines` has let go of it. */
+  /** Its time has come, and `Deadlines` has let go of it. */
   expire(): void {
     this.#slot = -1;
   }
