@@ -19,12 +19,13 @@ import type {
 } from "./ends.ts";
 import type { Expiring } from "./deadlines.ts";
 import type { ExchangeContext } from "./exchange-context.ts";
-import { failureReply, ownResponse } from "./local-reply.ts";
+import { failureReply, ownResponse, type Refusal } from "./local-reply.ts";
 import type { Observation } from "./observation.ts";
 import * as own from "./own-replies.ts";
-import type { LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
+import type { ForwardPolicy, LocalReply, RequestPolicy, RouteEffects } from "./policy.ts";
 import { type Asker, type Decided, PolicyQuestion } from "./policy-question.ts";
 import { Resends } from "./resends.ts";
+import { throughStages } from "./stage.ts";
 import { TimeLimit } from "./time-limit.ts";
 
 /** Interim responses (1xx) of one request: each is passed on whether or not its client reads. */
@@ -40,6 +41,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   readonly #startedMs: number;
   #head: RequestHead | undefined;
   #route: RouteEffects | undefined;
+  #policy: ForwardPolicy | undefined;
   #question: PolicyQuestion | undefined;
   #upstream: Upstream | undefined;
   #stream: UpstreamStream | undefined;
@@ -95,8 +97,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     const admitted = own.admit(head, this.#context);
     if (!("block" in admitted)) {
       this.#head = head;
-      this.#countRefusal(admitted.reason);
-      this.#reply(admitted.reply);
+      this.#reply(admitted);
       return;
     }
     this.#head = admitted;
@@ -109,16 +110,17 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     if (this.#isOver) return;
     if (this.#question !== undefined) this.#observed?.decide(this.#question.canonical, decided);
     if (decided.action === "reply") {
-      if (decided.reason !== undefined) this.#countRefusal(decided.reason);
       this.#reply(decided);
       return;
     }
-    const { policy, route, upstream } = decided;
+    const { policy, route } = decided;
     const head = this.#observed?.forward(decided.head) ?? decided.head;
     const isWeb = head.grpc === "grpc-web" || head.grpc === "grpc-web-text";
     const { deadlines } = this.#context;
     this.#head = head;
     this.#route = route;
+    this.#policy = policy;
+    const upstream = throughStages(decided.upstream, policy, head);
     this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
     this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
     if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
@@ -167,9 +169,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   recheck(): void {
     if (this.#isOver) return;
     this.#question?.recheck((reply) => {
-      if (this.#isOver) return;
-      this.#countRefusal(reply.reason ?? "denied");
-      this.#cut(reply);
+      if (!this.#isOver) this.#cut({ ...reply, reason: reply.reason ?? "denied" });
     });
   }
 
@@ -190,19 +190,15 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     this.#stream?.abort();
     this.#stream = undefined;
     if (this.#retriesFailure("reset")) return;
-    this.#countRefusal("request_timeout");
     this.#reply(own.timedOut);
   }
 
-  /** Counts a request that has had its time. */
-  #lateReply(): LocalReply {
-    const reason = this.#limit?.reason ?? "request_timeout";
-    this.#countRefusal(reason);
-    return reason === "grpc_deadline" ? own.deadlineExceeded : own.timedOut;
+  #lateReply(): Refusal {
+    return this.#limit?.reason === "grpc_deadline" ? own.deadlineExceeded : own.timedOut;
   }
 
   /** Calls the upstream off, and ends the exchange with `reply` or, when a response has begun, in the middle of it. */
-  #cut(reply: LocalReply): void {
+  #cut(reply: Refusal): void {
     this.#upstream?.cancel(this);
     this.#stream?.abort();
     this.#stream = undefined;
@@ -210,6 +206,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
       this.#reply(reply);
       return;
     }
+    this.#countRefusal(reply.reason);
     this.#end();
     this.#downstream.abort("cancelled");
   }
@@ -233,13 +230,12 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
 
   onNoUpstream(failure: UpstreamFailure): void {
     if (failure === "connect_failure" && this.#retriesFailure("connect-failure")) return;
-    this.#countRefusal(failure);
     this.#reply(failureReply(failure));
   }
 
   onInform(head: ResponseHead): void {
     this.#hasMoved = true;
-    if (++this.#interims > maxInterims) this.#giveUp("malformed_response", own.badGateway);
+    if (++this.#interims > maxInterims) this.#giveUp(own.badGateway);
     else this.#downstream.inform(head);
   }
 
@@ -285,9 +281,9 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     } else if (!loss.isMalformed && this.#retriesFailure(loss.isUnprocessed ? "refused-stream" : "reset")) {
       return;
     } else if (loss.isMalformed) {
-      this.#giveUp("malformed_response", own.badGateway);
+      this.#giveUp(own.badGateway);
     } else {
-      this.#giveUp("upstream_lost", own.upstreamLost);
+      this.#giveUp(own.upstreamLost);
     }
   }
 
@@ -309,9 +305,9 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     if (this.#hasMoved) {
       this.#hasMoved = false;
       this.#idleSinceMs = nowMs;
-    } else if (!this.#isTunnel && nowMs - this.#idleSinceMs >= idleTimeoutMs) {
+    } else if (!this.#isTunnel && nowMs - this.#idleSinceMs >= (this.#policy?.idleTimeoutMs ?? idleTimeoutMs)) {
       const isClientSlow = !this.#request.hasEnded && !this.#request.isHeldUp;
-      this.#giveUp("stream_idle_timeout", isClientSlow ? own.requestTimeout : own.gatewayTimeout);
+      this.#giveUp(isClientSlow ? own.requestTimeout : own.gatewayTimeout);
     }
   }
 
@@ -335,12 +331,12 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   }
 
   /** Ends the exchange from our side: with an answer, or, after one has begun, by cutting it short. */
-  #giveUp(reason: "upstream_lost" | "malformed_response" | "stream_idle_timeout", reply: LocalReply): void {
-    this.#countRefusal(reason);
+  #giveUp(reply: Refusal): void {
     const stream = this.#stream;
     this.#stream = undefined;
     if (stream === undefined) this.#upstream?.cancel(this);
     if (this.#hasResponse) {
+      this.#countRefusal(reply.reason);
       this.#end();
       this.#downstream.abort("failed");
     } else {
@@ -350,6 +346,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   }
 
   #reply(reply: LocalReply): void {
+    if (reply.reason !== undefined) this.#countRefusal(reply.reason);
     const { head, body } = ownResponse(reply, this.#head);
     const isEnd = body.length === 0;
     this.#begin(head, isEnd);
@@ -376,6 +373,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
 
   #end(): void {
     this.#isOver = true;
+    this.#question?.end();
     this.#request.drop();
     this.#response.drop();
     this.#resends?.cancel(this.#context.deadlines);

@@ -12,37 +12,41 @@ export function textReply(status: number, text: string): LocalReply {
   return { action: "reply", status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
 }
 
+/** An answer that is counted as a refusal. */
+export type Refusal = LocalReply & { readonly reason: RequestRefusal };
+
+export function refusal(status: number, text: string, reason: RequestRefusal): Refusal {
+  return { ...textReply(status, text), reason };
+}
+
 /** The answer to a request for which no upstream could be had. */
-export function failureReply(failure: UpstreamFailure): LocalReply {
+export function failureReply(failure: UpstreamFailure): Refusal {
   return failureReplies[failure];
 }
 
-const failureReplies: Record<UpstreamFailure, LocalReply> = {
-  no_healthy_upstream: textReply(503, "no healthy upstream"),
-  connect_failure: textReply(503, "upstream connect failure"),
-  overflow: textReply(503, "upstream connection limit reached"),
+const failureReplies: Record<UpstreamFailure, Refusal> = {
+  no_healthy_upstream: refusal(503, "no healthy upstream", "no_healthy_upstream"),
+  connect_failure: refusal(503, "upstream connect failure", "connect_failure"),
+  overflow: refusal(503, "upstream connection limit reached", "overflow"),
 };
 
-/** What the rules for requests answer, and as what it is counted. */
-export function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): {
-  reason: RequestRefusal;
-  reply: LocalReply;
-} {
+/** What the rules for requests answer. */
+export function ruleReply(outcome: Exclude<RequestRuleOutcome, RequestHead>): Refusal {
   switch (outcome.answer) {
     case "reject":
-      return { reason: outcome.problem, reply: textReply(400, outcome.problem.replaceAll("_", " ")) };
+      return refusal(400, outcome.problem.replaceAll("_", " "), outcome.problem);
     case "redirect":
       return {
-        reason: "path_redirect",
-        reply: { ...textReply(307, "the path has another spelling"), fields: ["location", outcome.location] },
+        ...refusal(307, "the path has another spelling", "path_redirect"),
+        fields: ["location", outcome.location],
       };
     case "last-hop":
-      return { reason: "max_forwards", reply: lastHop };
+      return lastHop;
   }
 }
 
 /** Neither its options nor a loop-back of its bytes are worth having of a sidecar (RFC 9110 section 9.3.8). */
-const lastHop = textReply(501, "max-forwards reached");
+const lastHop = refusal(501, "max-forwards reached", "max_forwards");
 
 interface EncodedReply {
   readonly head: ResponseHead;

@@ -18,6 +18,9 @@ export class PolicyQuestion {
   readonly canonical: RequestHead;
   readonly #policy: RequestPolicy;
   #waits = 0;
+  /** What the request, or its reconsideration, waits for. */
+  readonly #pending = new Set<Waiting>();
+  #isOver = false;
 
   constructor(policy: RequestPolicy, canonical: RequestHead) {
     this.#policy = policy;
@@ -26,23 +29,36 @@ export class PolicyQuestion {
 
   /** Answers once: now, or when there is an answer to be had. The bodies wait as they do for a connection. */
   ask(asker: Asker): void {
-    const decision = this.#policy.decide(this.canonical);
-    if (decision.action !== "wait") {
-      asker.onDecided(decision);
-      return;
-    }
-    void decision.settled.then(() => {
-      if (++this.#waits > maxWaits) asker.onDecided(undecided);
-      else this.ask(asker);
-    });
+    this.#take(this.#policy.decide(this.canonical), asker, () => this.#policy.decide(this.canonical));
   }
 
   /** Calls `then` when the request is not allowed any more. */
   recheck(then: (reply: LocalReply) => void): void {
-    this.ask({
-      onDecided: (decided) => {
-        if (decided.action === "reply") then(decided);
-      },
+    const again = (): Decision => this.#policy.reconsider?.(this.canonical) ?? this.#policy.decide(this.canonical);
+    const onDecided = (decided: Decided): void => {
+      if (decided.action === "reply") then(decided);
+    };
+    this.#take(again(), { onDecided }, again);
+  }
+
+  /** The request is over: nobody is told anything from now on. */
+  end(): void {
+    this.#isOver = true;
+    for (const waiting of this.#pending) waiting.cancel?.();
+    this.#pending.clear();
+  }
+
+  #take(decision: Decision, asker: Asker, again: () => Decision): void {
+    if (decision.action !== "wait") {
+      asker.onDecided(decision);
+      return;
+    }
+    this.#pending.add(decision);
+    void decision.settled.then(() => {
+      if (this.#isOver) return;
+      this.#pending.delete(decision);
+      if (++this.#waits > maxWaits) asker.onDecided(undecided);
+      else this.#take((decision.resume ?? again)(), asker, again);
     });
   }
 }

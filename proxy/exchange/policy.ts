@@ -6,24 +6,28 @@ import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
 
 /** What happens to a request. */
-export type Decision =
-  /** `head` is what the upstream gets: the one that came, or an edited one. */
-  | {
-      readonly action: "forward";
-      readonly upstream: Upstream;
-      readonly head: RequestHead;
-      readonly route?: RouteEffects;
-      /** The name of the cluster, for those who watch. */
-      readonly cluster?: string;
-      readonly policy?: ForwardPolicy | undefined;
-    }
-  | LocalReply
-  | Waiting;
+export type Decision = ForwardDecision | LocalReply | Waiting;
 
-/** Nobody knows yet: the policy is to be asked again when this is settled. It never rejects, and settles within seconds. */
+export interface ForwardDecision {
+  readonly action: "forward";
+  readonly upstream: Upstream;
+  /** What the upstream gets: the one that came, or an edited one. */
+  readonly head: RequestHead;
+  readonly route?: RouteEffects;
+  /** The name of the cluster, for those who watch. */
+  readonly cluster?: string;
+  readonly policy?: ForwardPolicy | undefined;
+}
+
+/** Nobody knows yet. */
 export interface Waiting {
   readonly action: "wait";
+  /** Never rejects, and settles within seconds. */
   readonly settled: Promise<void>;
+  /** The decision, once it is settled; the policy is asked again where this is absent. */
+  readonly resume?: () => Decision;
+  /** Nobody needs to know any more: the request is over. */
+  readonly cancel?: () => void;
 }
 
 /** How long a request may take and what is done when it fails; absent where nothing is configured. */
@@ -31,6 +35,16 @@ export interface ForwardPolicy {
   /** From the head's arrival to the end of the response; 0 is none. */
   readonly timeoutMs: number;
   readonly retry: RetryRules | undefined;
+  /** In the place of the listener's `streamIdleTimeoutMs`. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** What stands between each request and its upstream, the outermost last. */
+  readonly stages?: readonly Stage[];
+}
+
+/** Stands before an upstream to do something to the requests that go there: delays, copies, limits them. */
+export interface Stage {
+  /** What this one request is given in the place of `upstream`; `upstream` itself when there is nothing to do. */
+  before(upstream: Upstream, head: RequestHead): Upstream;
 }
 
 /** When a request is tried again; the budget is that of the cluster that it goes to. */
@@ -65,4 +79,23 @@ export interface LocalReply {
 /** Decides for the requests of one downstream connection. */
 export interface RequestPolicy {
   decide(head: RequestHead): Decision;
+  /**
+   * Whether a request that was forwarded would still be: asked when the rules have changed, so nothing is spent, counted or left to
+   * chance. As `decide` where it is absent.
+   */
+  reconsider?(head: RequestHead): Decision;
+}
+
+/**
+ * For a policy that stands before another: what `next` makes of a request that the other's `decision` forwards, now or when that is
+ * known. `again` asks the other one again.
+ */
+export function afterForward(
+  decision: Decision,
+  next: (forwarded: ForwardDecision) => Decision,
+  again: () => Decision,
+): Decision {
+  if (decision.action === "reply") return decision;
+  if (decision.action === "forward") return next(decision);
+  return { ...decision, resume: () => afterForward((decision.resume ?? again)(), next, again) };
 }
