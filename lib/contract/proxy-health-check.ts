@@ -34,14 +34,15 @@ export const HealthCheckSchema = Type.Object(
         "before its first check, which brings an unhealthy one in by itself; healthy, since the catalog has checked it",
     }),
     path: Type.String({
-      pattern: "^/[!-~]*$",
+      // As in a request: visible ASCII without a fragment.
+      pattern: '^/[!"$-~]*$',
       maxLength: 4_096,
       default: "/",
       description: "of the request, where the type is http",
     }),
     host: Type.Optional(
       Type.String({
-        pattern: "^[!-~]+$",
+        pattern: "^[!$&'()*+.0-9:;=A-Z[\\]_a-z~%-]+$",
         maxLength: 262,
         description: "its Host or :authority; the service when absent",
       }),

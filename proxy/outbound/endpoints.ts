@@ -3,11 +3,12 @@ import type { ClusterConfig } from "../../lib/contract/proxy-config.ts";
 import { Balancer } from "../balance/balancer.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
+import type { ClusterHealth } from "./cluster-health.ts";
 import { Endpoint, type SharedEndpointOptions } from "./endpoint.ts";
 
 const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 
-type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections">;
+type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections" | "outlierDetection" | "healthCheck">;
 
 /** The endpoints of one cluster. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
@@ -15,11 +16,13 @@ export class Endpoints implements PoolPicker {
   /** Pools of endpoints that were removed, until their last exchange is over. */
   readonly #leaving = new Set<EndpointPool>();
   readonly #random: () => number;
-  readonly #options: SharedEndpointOptions;
+  readonly #options: Omit<SharedEndpointOptions, "onHealth">;
+  readonly #health: ClusterHealth;
   #balancer: Balancer<Endpoint> | undefined;
 
-  constructor(options: SharedEndpointOptions, random: () => number) {
+  constructor(options: Omit<SharedEndpointOptions, "onHealth">, health: ClusterHealth, random: () => number) {
     this.#options = options;
+    this.#health = health;
     this.#random = random;
   }
 
@@ -40,19 +43,22 @@ export class Endpoints implements PoolPicker {
     this.#balancer.configure(config.balancer);
     const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
     const { maxConnections, balancer } = config;
+    const onHealth = (endpoint: Endpoint): void => this.#balancer?.changed(endpoint);
+    const options = { ...this.#options, maxConnections, balancer, joinedAtMs, onHealth };
     this.#list = config.endpoints.map((settings) => {
       const { address } = settings;
-      const endpoint =
-        current.get(address) ?? new Endpoint(address, { ...this.#options, maxConnections, balancer, joinedAtMs });
+      const endpoint = current.get(address) ?? new Endpoint(address, options);
       current.delete(settings.address);
       endpoint.update(settings, balancer);
       return endpoint;
     });
-    for (const { pool } of current.values()) {
-      pool.close();
-      this.#leaving.add(pool);
+    for (const endpoint of current.values()) {
+      this.#health.leave(endpoint);
+      endpoint.pool.close();
+      this.#leaving.add(endpoint.pool);
     }
     this.#balancer.update(this.#list);
+    this.#health.update(config, this.#list);
   }
 
   pick(tried: readonly object[], hash?: number): EndpointPool | undefined {
@@ -66,6 +72,7 @@ export class Endpoints implements PoolPicker {
   }
 
   sweep(nowMs: number): void {
+    this.#health.sweep(nowMs);
     for (const endpoint of this.#list) endpoint.pool.sweep(nowMs);
     for (const pool of this.#leaving) {
       pool.sweep(nowMs);
@@ -74,6 +81,7 @@ export class Endpoints implements PoolPicker {
   }
 
   close(): void {
+    this.#health.stop();
     for (const endpoint of this.#list) endpoint.pool.close();
   }
 }

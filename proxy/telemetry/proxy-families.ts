@@ -1,5 +1,6 @@
 import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
+import { clusterFamilies } from "./cluster-families.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
 
@@ -126,6 +127,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       merge: "max",
       samples: listeners.flatMap(endpointSamples),
     },
+    ...clusterFamilies(listeners.filter((l) => l.kind === "outbound")),
     {
       ...gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
       merge: "min",

@@ -12,6 +12,8 @@ const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt
 export interface BalanceMeshOptions {
   readonly protocol?: "http" | "tcp";
   readonly balancer?: object;
+  /** More fields of the caller's listener. */
+  readonly outbound?: object;
   /** More fields of each endpoint. */
   readonly endpoints: readonly object[];
 }
@@ -20,18 +22,19 @@ export interface BalanceMeshOptions {
 export class BalanceMesh {
   readonly network = new MemoryNetwork();
   readonly clock = createVirtualClock(1_000_000);
-  /** What the app of instance `i` answers; undefined for nothing, until `answerNow`. */
-  answer: (i: number) => string | undefined = () => ok;
+  /** What the app of instance `i` answers; undefined for nothing, until `answerNow`; `reset` ends the connection. */
+  answer: (i: number, request: string) => string | undefined = () => ok;
   /** Requests without an answer: whose they are. */
   readonly #open: { readonly i: number; readonly connection: MemoryConnection }[] = [];
   readonly #caller: MeshProxy;
+  readonly #callee: MeshProxy;
   readonly #options: BalanceMeshOptions;
 
   constructor(options: BalanceMeshOptions) {
     this.#options = options;
     const { protocol = "http", endpoints } = options;
     for (const i of endpoints.keys()) this.#listenApp(i);
-    this.#start("api", {
+    this.#callee = this.#start("api", {
       identity,
       inbound: endpoints.map((_, i) => ({
         service: "api",
@@ -46,8 +49,8 @@ export class BalanceMesh {
   }
 
   /** With the first `count` endpoints. */
-  callerDocument(count: number): object {
-    const { protocol = "http", balancer = {}, endpoints } = this.#options;
+  callerDocument(count: number, more: object = {}): object {
+    const { protocol = "http", balancer = {}, endpoints, outbound = {} } = this.#options;
     return {
       identity,
       outbound: [
@@ -56,23 +59,25 @@ export class BalanceMesh {
           listen: "127.0.0.1:15001",
           protocol,
           balancer,
-          endpoints: endpoints.slice(0, count).map((more, i) => ({ address: `127.0.0.1:${20_000 + i}`, ...more })),
+          endpoints: endpoints.slice(0, count).map((one, i) => ({ address: `127.0.0.1:${20_000 + i}`, ...one })),
+          ...outbound,
+          ...more,
         },
       ],
       admin: { listen: "127.0.0.1:19001" },
     };
   }
 
-  update(count: number): void {
-    this.#caller.apply(mustParse(this.callerDocument(count)), 2);
+  update(count: number, more: object = {}): void {
+    this.#caller.apply(mustParse(this.callerDocument(count, more)), 2);
     this.network.settle();
   }
 
-  client(): Wire {
+  client(port = 15_001): Wire {
     let dialled: MemoryConnection | undefined;
     this.network.connect({
       host: "127.0.0.1",
-      port: 15_001,
+      port,
       timeoutMs: 1_000,
       onResult: (result) => {
         if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
@@ -115,10 +120,45 @@ export class BalanceMesh {
     return open.map(({ i }) => i);
   }
 
+  /** Those who have been asked and have not answered. */
+  get allWaiting(): readonly number[] {
+    return this.#open.map(({ i }) => i);
+  }
+
   async pass(ms: number): Promise<void> {
     this.network.nowMs += ms;
     await this.clock.advance(ms);
     this.network.settle();
+  }
+
+  /** The same in steps of a second, each with what happens in it. */
+  async live(ms: number): Promise<void> {
+    for (let left = ms; left > 0; left -= 1_000) await this.pass(Math.min(left, 1_000));
+  }
+
+  /** Lines of the caller's metrics page that begin with `name`, without the labels of its listener. */
+  metrics(name: string): string[] {
+    const labels = /direction="outbound",service="api",listener="127.0.0.1:15001",cluster="api",?/;
+    const bare = this.#metrics(19_001, "atoll_").map((line) => line.replace(labels, ""));
+    return bare.filter((line) => line.startsWith(name));
+  }
+
+  metricsOfCallee(name: string): string[] {
+    return this.#metrics(19_000, name);
+  }
+
+  /** Ends both proxies. */
+  stop(): void {
+    this.#caller.stop();
+    this.#callee.stop();
+  }
+
+  #metrics(port: number, name: string): string[] {
+    const admin = this.client(port);
+    admin.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n");
+    this.network.settle();
+    const lines = admin.take().split("\n");
+    return lines.filter((line) => line.startsWith(name));
   }
 
   #listenApp(i: number): void {
@@ -129,9 +169,10 @@ export class BalanceMesh {
       onConnection: (connection) => {
         if (!(connection instanceof MemoryConnection)) return;
         connection.handler = {
-          onData: () => {
-            const text = this.answer(i);
-            if (text === undefined) this.#open.push({ i, connection });
+          onData: (chunk) => {
+            const text = this.answer(i, chunk.toString("latin1"));
+            if (text === "reset") connection.destroy();
+            else if (text === undefined) this.#open.push({ i, connection });
             else connection.write(Buffer.from(withInstance(text, i), "latin1"));
           },
           onDrain: () => undefined,
