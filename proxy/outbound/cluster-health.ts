@@ -37,6 +37,7 @@ export class ClusterHealth {
   readonly outlierCounts = new OutlierCounts();
   readonly checkCounts = new HealthCheckCounts();
   readonly #options: ClusterHealthOptions;
+  #isPanicking = false;
   #detector: OutlierDetector | undefined;
   #checker: HealthChecker | undefined;
   #host = "";
@@ -45,6 +46,11 @@ export class ClusterHealth {
 
   constructor(options: ClusterHealthOptions) {
     this.#options = options;
+  }
+
+  /** So few endpoints are fit that all are used; as of the last sweep. */
+  get isPanicking(): boolean {
+    return this.#isPanicking;
   }
 
   get hasOutlierDetection(): boolean {
@@ -75,6 +81,15 @@ export class ClusterHealth {
   sweep(nowMs: number): void {
     this.#detector?.sweep();
     for (const pool of this.#pools.values()) pool.sweep(nowMs);
+  }
+
+  /** To be called about once a second with whether the balancer ignores health. */
+  notePanic(isPanicking: boolean): void {
+    if (isPanicking === this.#isPanicking) return;
+    this.#isPanicking = isPanicking;
+    const { logger, cluster } = this.#options;
+    if (isPanicking) logger.warn("panic: too few endpoints are healthy, all are used", { cluster: cluster() });
+    else logger.info("panic is over", { cluster: cluster() });
   }
 
   /** The cluster leaves: nobody is checked any more. */

@@ -73,6 +73,7 @@ export class Endpoints implements PoolPicker {
 
   sweep(nowMs: number): void {
     this.#health.sweep(nowMs);
+    this.#health.notePanic(this.#balancer?.isPanicking === true);
     for (const endpoint of this.#list) endpoint.pool.sweep(nowMs);
     for (const pool of this.#leaving) {
       pool.sweep(nowMs);

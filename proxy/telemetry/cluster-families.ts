@@ -63,6 +63,13 @@ export function clusterFamilies(listeners: readonly OutboundListener[]): Family[
         ),
       ),
     ),
+    gauge(
+      "atoll_proxy_cluster_panic",
+      "1 while so few endpoints are healthy that all are used.",
+      clusters
+        .filter(({ cluster: { health } }) => health.hasOutlierDetection || health.hasChecks)
+        .map((one) => sample(one, {}, one.cluster.health.isPanicking ? 1 : 0)),
+    ),
     counter(
       "atoll_proxy_cluster_overflow_total",
       "Requests refused by a limit of their cluster.",

@@ -225,12 +225,16 @@ describe("when more fail than may be out", () => {
     expect([first, second, third + fourth]).toEqual([0, 0, 40]);
   });
 
-  test("everybody serves in panic, those that are out with them", () => {
+  test("everybody serves in panic, those that are out with them", async () => {
     const mesh = meshWith({ maxEjectionPercent: 100 }, { endpoints: [{}, {}, {}, {}] });
     failUntilOut(mesh, [0, 1, 2]);
     mesh.answer = () => ok;
     expect(mesh.count(40)).toEqual([10, 10, 10, 10]);
     expect(mesh.metrics("atoll_proxy_endpoints_ejected")).toEqual(["atoll_proxy_endpoints_ejected{} 3"]);
+    await mesh.live(1_000);
+    expect(mesh.metrics("atoll_proxy_cluster_panic")).toEqual(["atoll_proxy_cluster_panic{} 1"]);
+    await mesh.live(31_000);
+    expect(mesh.metrics("atoll_proxy_cluster_panic")).toEqual(["atoll_proxy_cluster_panic{} 0"]);
   });
 
   test("a single endpoint is used all the same, and is back after one success", async () => {
