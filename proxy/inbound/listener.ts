@@ -9,7 +9,8 @@ import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
-import type { ForwardPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -30,6 +31,7 @@ export class InboundListener {
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
+  readonly #http: HttpService;
   #config: InboundConfig;
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
@@ -59,10 +61,11 @@ export class InboundListener {
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
-      serve: (connection, onClosed) => this.#serve(connection, onClosed),
+      serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
   }
 
   get config(): InboundConfig {
@@ -104,7 +107,7 @@ export class InboundListener {
     }
   }
 
-  #serve(connection: Connection, onClosed: () => void): Member | undefined {
+  #serve(connection: Connection, seat: Seat): Member | undefined {
     const isHttp = this.#config.protocol !== "tcp";
     const { connection: verdict, request } = this.#authorizer(connection.peerUri);
     if (!verdict.isAllowed && !(isHttp && request !== undefined)) {
@@ -125,11 +128,11 @@ export class InboundListener {
       this.#logDryRun(verdict, connection.peerUri, "connection");
     }
     this.#countCaller(connection.peerUri);
-    return isHttp ? this.#serveHttp(connection, onClosed) : this.#serveTcp(connection, onClosed);
+    return isHttp ? serveHttp({ connection, service: this.#http, seat }) : this.#serveTcp(connection, seat);
   }
 
-  #serveHttp(connection: Connection, onClosed: () => void): Member {
-    const policy = new CallerPolicy({
+  #policyFor(connection: Connection): RequestPolicy {
+    return new CallerPolicy({
       caller: {
         ownUri: this.#context.identity().spiffeUri,
         callerUri: connection.peerUri,
@@ -145,10 +148,9 @@ export class InboundListener {
       upstream: () => this.#upstream,
       forward: () => this.#forward,
     });
-    return serveHttp({ connection, policy, context: this.serving.http, onClosed });
   }
 
-  #serveTcp(client: Connection, onClosed: () => void): TcpSession {
+  #serveTcp(client: Connection, seat: Seat): TcpSession {
     return new TcpSession({
       client,
       counters: this.serving.connections,
@@ -159,7 +161,7 @@ export class InboundListener {
           if (!result.ok) this.serving.connections.refusals.connect_failure++;
           onResult(result.ok ? result.connection : undefined);
         }),
-      onClosed,
+      onClosed: () => seat.leave(),
     });
   }
 

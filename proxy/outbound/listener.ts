@@ -4,6 +4,7 @@ import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -22,6 +23,7 @@ export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
   readonly #context: ProxyContext;
+  readonly #http: HttpService;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
   /** Absent while every request goes to the listener's own cluster. */
@@ -38,13 +40,14 @@ export class OutboundListener {
       settings: () => this.#config,
       isMutualTls: false,
       observer: context.telemetry.watch("outbound", () => this.#config),
-      serve: (connection, onClosed) =>
+      serve: (connection, seat) =>
         this.#config.protocol === "tcp"
-          ? this.#serveTcp(connection, onClosed)
-          : serveHttp({ connection, policy: this.#policyFor(connection), context: this.serving.http, onClosed }),
+          ? this.#serveTcp(connection, seat)
+          : serveHttp({ connection, service: this.#http, seat }),
       onRefused: () => undefined,
       onIdle: () => this.#clusters.close(),
     });
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
     this.#clusters.update(config);
     this.#compile();
   }
@@ -114,7 +117,7 @@ export class OutboundListener {
     });
   }
 
-  #serveTcp(client: Connection, onClosed: () => void): Member {
+  #serveTcp(client: Connection, seat: Seat): Member {
     let relayedTo: Endpoint | undefined;
     return new TcpSession({
       client,
@@ -134,7 +137,7 @@ export class OutboundListener {
         }),
       onClosed: () => {
         if (relayedTo !== undefined) relayedTo.tcpConnections--;
-        onClosed();
+        seat.leave();
       },
     });
   }
