@@ -9,6 +9,7 @@ import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
+import type { ConnectionObserver } from "../exchange/observation.ts";
 import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
@@ -18,7 +19,7 @@ import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
-import { CallerPolicy } from "./caller-policy.ts";
+import { CallerPolicy, localCluster } from "./caller-policy.ts";
 
 /** What other proxies may speak with us, the preferred first. */
 const meshProtocols = ["h2", "http/1.1"] as const;
@@ -32,6 +33,7 @@ export class InboundListener {
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
   readonly #http: HttpService;
+  readonly #connectionObserver: () => ConnectionObserver | undefined;
   #config: InboundConfig;
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
@@ -55,6 +57,7 @@ export class InboundListener {
       monotonicMs: context.clock.monotonicMs,
       waitTimeoutMs: () => this.#config.connectTimeoutMs,
     });
+    this.#connectionObserver = context.telemetry.watchConnections("inbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
@@ -119,6 +122,7 @@ export class InboundListener {
       });
       // An HTTP caller is told by a 403 for each of its requests; a TCP caller can only be cut off.
       if (!isHttp) {
+        this.#observeDenial(connection);
         connection.destroy();
         return undefined;
       }
@@ -156,13 +160,24 @@ export class InboundListener {
       counters: this.serving.connections,
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
+      cluster: localCluster,
+      observer: this.#connectionObserver(),
+      monotonicMs: this.#context.clock.monotonicMs,
       dial: (onResult) =>
         this.#dialApp((result) => {
           if (!result.ok) this.serving.connections.refusals.connect_failure++;
-          onResult(result.ok ? result.connection : undefined);
+          onResult(result.ok ? result.connection : "connect_failure");
         }),
       onClosed: () => seat.leave(),
     });
+  }
+
+  #observeDenial(connection: Connection): void {
+    const observer = this.#connectionObserver();
+    const observation = observer?.beginConnection(connection, this.#context.clock.monotonicMs());
+    if (observation === undefined) return;
+    observation.refusal = "denied";
+    observer?.endedConnection(observation);
   }
 
   #countCaller(uri: string): void {

@@ -3,6 +3,7 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
+import type { ConnectionObserver } from "../exchange/observation.ts";
 import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
@@ -24,6 +25,7 @@ export class OutboundListener {
   readonly serving: Serving<Member>;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
+  readonly #connectionObserver: () => ConnectionObserver | undefined;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
   /** Absent while every request goes to the listener's own cluster. */
@@ -35,6 +37,7 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
+    this.#connectionObserver = context.telemetry.watchConnections("outbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
@@ -124,11 +127,14 @@ export class OutboundListener {
       counters: this.serving.connections,
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
+      cluster: this.#config.service,
+      observer: this.#connectionObserver(),
+      monotonicMs: this.#context.clock.monotonicMs,
       dial: (onResult) =>
         this.#clusters.own.dial(client.remoteAddress, (result) => {
           if ("failure" in result) {
             this.serving.connections.refusals[result.failure]++;
-            onResult(undefined);
+            onResult(result.failure);
             return;
           }
           result.endpoint.tcpConnections++;
