@@ -6,7 +6,7 @@ import { eventually } from "../fakes/eventually.ts";
 import { LinkProxies } from "./link-proxies.ts";
 import { votersOf } from "./membership.ts";
 import { ServerProcess } from "./server-process.ts";
-import { ownerOfPort } from "./socket-owner.ts";
+import { ownerOfSocket } from "./socket-owner.ts";
 
 const leaderTimeoutMs = 20_000;
 const votersTimeoutMs = 30_000;
@@ -54,7 +54,7 @@ export class Cluster {
       return running;
     };
     const ends = servers.map(({ name, advertised, bound, rpcPort }) => ({ name, advertised, bound, port: rpcPort }));
-    const links = await LinkProxies.start(ends, (port) => ownerOfPort(port, pids()));
+    const links = await LinkProxies.start(ends, (local, remote) => ownerOfSocket(local, remote, pids()));
     const cluster = new Cluster(servers, links, directory, options.afterEnd);
     try {
       for (const server of servers) options.beforeStart?.(server);
