@@ -58,7 +58,10 @@ export class Cluster {
     const cluster = new Cluster(servers, links, directory, options.afterEnd);
     try {
       for (const server of servers) options.beforeStart?.(server);
-      await Promise.all(servers.map((server) => server.start()));
+      // All of them, since one whose start is not over cannot be stopped, and would stay.
+      const starts = await Promise.allSettled(servers.map((server) => server.start()));
+      const failed = starts.find((start) => start.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
       const leader = await cluster.waitForLeader();
       // Until the others are voters, the loss of the leader is the loss of the quorum.
       const areVoters = async (): Promise<boolean> => (await votersOf(leader).catch(() => [])).length === size;
