@@ -31,7 +31,8 @@ export function createWorkspace(): Workspace {
 }
 
 const repository = join(import.meta.dir, "..", "..");
-const sources = join(repository, "bin", "atoll");
+/** The launcher of the sources. */
+export const atoll = join(repository, "bin", "atoll");
 /** What `npm run build` makes. */
 export const executable = join(repository, "dist", "atoll");
 
@@ -47,7 +48,7 @@ export interface Pair {
  */
 export function atollPair(
   protocol: "http" | "http2" | "grpc" | "tcp",
-  program = sources,
+  program = atoll,
   settings: Readonly<Record<string, number>> = {},
 ): Pair {
   return {
