@@ -12,6 +12,7 @@ import { benchProxyHttp1 } from "./proxy-http1.ts";
 import { benchProxyHttp2 } from "./proxy-http2.ts";
 import { benchProxyLatency } from "./proxy-latency.ts";
 import { benchProxyMemory } from "./proxy-memory.ts";
+import { benchProxyPolicy } from "./proxy-policy.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
@@ -38,6 +39,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   "proxy-http2": benchProxyHttp2,
   "proxy-latency": benchProxyLatency,
   "proxy-memory": benchProxyMemory,
+  "proxy-policy": benchProxyPolicy,
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
