@@ -1,6 +1,7 @@
 import { runContest } from "./contest.ts";
-import { mustBuildGoJudge, runGoJudge } from "./go-judge.ts";
+import { mustBuildGoJudge } from "./go-judge.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
+import { openLoop } from "./open-loop.ts";
 import { atollPair, local, nginxPair, smallAnswer, startNginxBackend } from "./pairs.ts";
 
 const requestsPerSecond = 1_000;
@@ -24,9 +25,10 @@ export async function benchProxyLatency(): Promise<void> {
         labels: { requests_per_second: requestsPerSecond, connections },
         compared: "added_p99_ms",
         async run(target) {
-          await openLoop(target.ports.listen, 1);
-          const direct = await openLoop(target.ports.backend, seconds);
-          const through = await openLoop(target.ports.listen, seconds);
+          const load = { requestsPerSecond, connections };
+          await openLoop({ ...load, port: target.ports.listen, seconds: 1 });
+          const direct = await openLoop({ ...load, port: target.ports.backend, seconds });
+          const through = await openLoop({ ...load, port: target.ports.listen, seconds });
           return {
             added_p50_ms: through.p50 - direct.p50,
             added_p99_ms: through.p99 - direct.p99,
@@ -44,19 +46,4 @@ export async function benchProxyLatency(): Promise<void> {
         ` server { listen ${local(port)} backlog=4096; location / { return 200 "${smallAnswer}"; } }`,
       ]),
   });
-}
-
-interface Percentiles {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-}
-
-async function openLoop(port: number, lengthSeconds: number): Promise<Percentiles> {
-  const found = await runGoJudge([
-    ...["open-loop", "-target", local(port), "-rate", `${requestsPerSecond}`, "-seconds", `${lengthSeconds}`],
-    ...["-connections", `${connections}`],
-  ]);
-  const of = (name: string): number => found[name] ?? Number.NaN;
-  return { p50: of("p50_ms"), p99: of("p99_ms"), p999: of("p999_ms") };
 }
