@@ -16,6 +16,7 @@ import { benchProxyPolicy } from "./proxy-policy.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
+import { benchRetryStorm } from "./retry-storm.ts";
 import { benchRolling } from "./rolling.ts";
 import { benchSoak } from "./soak/soak.ts";
 import { benchStartup } from "./startup.ts";
@@ -43,6 +44,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
+  "retry-storm": benchRetryStorm,
   rolling: benchRolling,
   soak: benchSoak,
   startup: benchStartup,
