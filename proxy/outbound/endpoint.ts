@@ -27,6 +27,8 @@ export interface SharedEndpointOptions {
   readonly onRoom: (pool: EndpointPool) => void;
   /** Whether it may be chosen is another matter than before. */
   readonly onHealth: (endpoint: Endpoint) => void;
+  /** Health is ignored now. */
+  readonly isPanicking: () => boolean;
   /** Opens a verified mTLS connection to `address`. */
   readonly connect: (address: string, onResult: (result: ConnectResult) => void, isCheck: boolean) => void;
 }
@@ -79,7 +81,9 @@ export class Endpoint implements Candidate, AnswerObserver {
       onUngreeted: () => options.onUngreeted(this.address),
       observer: this,
       maxConnections: options.maxConnections,
-      onRoom: options.onRoom,
+      onRoom: (pool) => {
+        if (this.#takesWaiting) options.onRoom(pool);
+      },
     });
   }
 
@@ -146,6 +150,11 @@ export class Endpoint implements Candidate, AnswerObserver {
   /** It is as if it had just joined: its share grows slowly, where that is configured. */
   rejoin(): void {
     this.joinedAtMs = this.#options.context.clock.monotonicMs();
+  }
+
+  /** Whether requests that wait for any room may come to it: they are not chosen for it, and may be many. */
+  get #takesWaiting(): boolean {
+    return this.isHealthy ? this.outlier?.state !== "probation" : this.#options.isPanicking();
   }
 
   /** Whether the request that decides about it is under way. */

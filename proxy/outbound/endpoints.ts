@@ -10,17 +10,20 @@ const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 
 type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections" | "outlierDetection" | "healthCheck">;
 
+/** What the cluster says; the rest is known here. */
+type EndpointContext = Omit<SharedEndpointOptions, "onHealth" | "isPanicking">;
+
 /** The endpoints of one cluster. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
   /** Pools of endpoints that were removed, until their last exchange is over. */
   readonly #leaving = new Set<EndpointPool>();
   readonly #random: () => number;
-  readonly #options: Omit<SharedEndpointOptions, "onHealth">;
+  readonly #options: EndpointContext;
   readonly #health: ClusterHealth;
   #balancer: Balancer<Endpoint> | undefined;
 
-  constructor(options: Omit<SharedEndpointOptions, "onHealth">, health: ClusterHealth, random: () => number) {
+  constructor(options: EndpointContext, health: ClusterHealth, random: () => number) {
     this.#options = options;
     this.#health = health;
     this.#random = random;
@@ -44,7 +47,8 @@ export class Endpoints implements PoolPicker {
     const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
     const { maxConnections, balancer } = config;
     const onHealth = (endpoint: Endpoint): void => this.#balancer?.changed(endpoint);
-    const options = { ...this.#options, maxConnections, balancer, joinedAtMs, onHealth };
+    const isPanicking = (): boolean => this.#balancer?.isPanicking === true;
+    const options = { ...this.#options, maxConnections, balancer, joinedAtMs, onHealth, isPanicking };
     this.#list = config.endpoints.map((settings) => {
       const { address } = settings;
       const endpoint = current.get(address) ?? new Endpoint(address, options);

@@ -14,6 +14,8 @@ export interface BalanceMeshOptions {
   readonly balancer?: object;
   /** More fields of the caller's listener. */
   readonly outbound?: object;
+  /** Of both proxies. */
+  readonly limits?: object;
   /** More fields of each endpoint. */
   readonly endpoints: readonly object[];
 }
@@ -32,7 +34,7 @@ export class BalanceMesh {
 
   constructor(options: BalanceMeshOptions) {
     this.#options = options;
-    const { protocol = "http", endpoints } = options;
+    const { protocol = "http", endpoints, limits = {} } = options;
     for (const i of endpoints.keys()) this.#listenApp(i);
     this.#callee = this.#start("api", {
       identity,
@@ -44,13 +46,14 @@ export class BalanceMesh {
         intentions: { default: "allow" },
       })),
       admin: { listen: "127.0.0.1:19000" },
+      limits,
     });
     this.#caller = this.#start("web", this.callerDocument(endpoints.length));
   }
 
   /** With the first `count` endpoints. */
   callerDocument(count: number, more: object = {}): object {
-    const { protocol = "http", balancer = {}, endpoints, outbound = {} } = this.#options;
+    const { protocol = "http", balancer = {}, endpoints, outbound = {}, limits = {} } = this.#options;
     return {
       identity,
       outbound: [
@@ -65,6 +68,7 @@ export class BalanceMesh {
         },
       ],
       admin: { listen: "127.0.0.1:19001" },
+      limits,
     };
   }
 

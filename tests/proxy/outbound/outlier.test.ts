@@ -89,6 +89,26 @@ describe("an endpoint that answers 5xx", () => {
     expect(mesh.allWaiting).toEqual([1, 1]);
   });
 
+  test("gets none of those that wait for room elsewhere", async () => {
+    const mesh = meshWith(
+      { consecutive5xx: 1 },
+      {
+        endpoints: [{}, {}],
+        limits: { http2: { maxConcurrentStreams: 1 }, connections: { maxPoolSessions: 1 } },
+      },
+    );
+    failUntilOut(mesh, [1]);
+    mesh.answer = () => undefined;
+    const clients = [mesh.client(), mesh.client()];
+    for (const client of clients) mesh.ask(client);
+    // The second one waits, and the other endpoint has room.
+    await mesh.live(3_000);
+    expect(mesh.allWaiting).toEqual([0]);
+    expect(mesh.answerNow()).toEqual([0]);
+    expect(mesh.answerNow()).toEqual([0]);
+    expect(clients.map((client) => client.take().slice(9, 12))).toEqual(["200", "200"]);
+  });
+
   test("comes back with slow start", async () => {
     const mesh = meshWith({}, { balancer: { ...roundRobin, slowStartMs: 20_000 } });
     failUntilOut(mesh, [1]);
