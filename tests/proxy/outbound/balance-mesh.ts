@@ -1,4 +1,4 @@
-import { silentLogger } from "../../../lib/base/logger.ts";
+import { createLogger, type Logger, silentLogger } from "../../../lib/base/logger.ts";
 import { createSeededRandom } from "../../../lib/base/random.ts";
 import { parseProxyConfig, type ProxyConfig } from "../../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../../proxy/proxy.ts";
@@ -28,6 +28,8 @@ export class BalanceMesh {
   answer: (i: number, request: string) => string | undefined = () => ok;
   /** Requests without an answer: whose they are. */
   readonly #open: { readonly i: number; readonly connection: MemoryConnection }[] = [];
+  /** What the caller's proxy has logged of its endpoints, as `message fields`. */
+  readonly log: string[] = [];
   readonly #caller: MeshProxy;
   readonly #callee: MeshProxy;
   readonly #options: BalanceMeshOptions;
@@ -165,6 +167,16 @@ export class BalanceMesh {
     return lines.filter((line) => line.startsWith(name));
   }
 
+  #logger(): Logger {
+    return createLogger({
+      component: "proxy",
+      level: "info",
+      format: "text",
+      nowMs: () => this.clock.nowMs(),
+      write: (line) => this.log.push(line.replace(/^.*? proxy: /, "")),
+    });
+  }
+
   #listenApp(i: number): void {
     this.network.listen({
       host: "127.0.0.1",
@@ -190,7 +202,11 @@ export class BalanceMesh {
   #start(service: string, document: object): MeshProxy {
     return new MeshProxy(
       {
-        runtime: { clock: this.clock, random: createSeededRandom(1), logger: silentLogger },
+        runtime: {
+          clock: this.clock,
+          random: createSeededRandom(1),
+          logger: service === "web" ? this.#logger() : silentLogger,
+        },
         transport: this.network,
         loadIdentity: () => identityOf(service),
         memoryUsage: () => ({ rss: 0, heapUsed: 0 }),

@@ -52,6 +52,16 @@ describe("an endpoint that fails its checks", () => {
     ]);
   });
 
+  test("has one line in the log for each change", async () => {
+    const mesh = new CheckedMesh({});
+    mesh.unwell.add(1);
+    await mesh.live(20_000);
+    mesh.unwell.clear();
+    await mesh.live(20_000);
+    const endpoint = "cluster=api endpoint=127.0.0.1:20001";
+    expect(mesh.log).toEqual([`endpoint unhealthy: ${endpoint} reason=status`, `endpoint healthy: ${endpoint}`]);
+  });
+
   test("comes back with slow start", async () => {
     const mesh = new CheckedMesh({}, { balancer: { ...roundRobin, slowStartMs: 20_000 } });
     mesh.unwell.add(1);

@@ -125,6 +125,25 @@ describe("an endpoint that answers 5xx", () => {
     expect(mesh.count(60)).toEqual([20, 20, 20]);
   });
 
+  test("has one line in the log for each change", async () => {
+    const mesh = meshWith({});
+    failUntilOut(mesh, [1]);
+    await mesh.live(40_000);
+    mesh.count(30);
+    await mesh.live(70_000);
+    mesh.answer = () => ok;
+    mesh.count(30);
+    await mesh.live(70_000);
+    const endpoint = "cluster=api endpoint=127.0.0.1:20001";
+    expect(mesh.log).toEqual([
+      `endpoint ejected: ${endpoint} reason=consecutive_5xx forMs=30000`,
+      `endpoint on probation: ${endpoint}`,
+      `endpoint ejected: ${endpoint} reason=probation forMs=60000`,
+      `endpoint on probation: ${endpoint}`,
+      `endpoint back in: ${endpoint}`,
+    ]);
+  });
+
   test("is told of on the metrics page while it is out", async () => {
     const mesh = meshWith({});
     failUntilOut(mesh, [1]);
