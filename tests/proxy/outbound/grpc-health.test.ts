@@ -2,10 +2,11 @@ import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
 import { eventually } from "../../fakes/eventually.ts";
 import { metric, startProxy } from "../transport/bun-mesh.ts";
+import { startGrpcServer } from "./grpc-server.ts";
 
 const base = mkdtempSync(join(tmpdir(), "atoll-grpc-health-"));
 const authority = new TestAuthority();
@@ -15,40 +16,15 @@ afterAll(() => {
   rmSync(base, { recursive: true });
 });
 
-/** A grpc-js server with the health service: what it says of `greeter`, by the protocol's numbers; asked about others it does not know. */
-async function startServer(): Promise<{ port: number; says: number }> {
-  const server = new Server();
+/** A server of grpc-js with the health service: what it says of `greeter`, by the protocol's numbers; others it does not know. */
+async function startServer(): Promise<{ readonly port: number; says: number }> {
   const state = { port: 0, says: 1 };
-  const bytes = { serialize: (value: Buffer): Buffer => value, deserialize: (value: Buffer): Buffer => value };
-  server.addService(
-    {
-      Check: {
-        path: "/grpc.health.v1.Health/Check",
-        requestStream: false,
-        responseStream: false,
-        requestSerialize: bytes.serialize,
-        requestDeserialize: bytes.deserialize,
-        responseSerialize: bytes.serialize,
-        responseDeserialize: bytes.deserialize,
-      },
-    },
-    {
-      Check: (
-        call: { readonly request: Buffer },
-        answer: (error: { readonly code: number } | null, value?: Buffer) => void,
-      ) => {
-        if (call.request.equals(Buffer.from("\n\x07greeter"))) answer(null, Buffer.from([8, state.says]));
-        else answer({ code: status.NOT_FOUND });
-      },
-    },
-  );
-  state.port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
-      error === null ? resolve(port) : reject(error),
-    ),
-  );
-  stops.push(() => server.forceShutdown());
-  return state;
+  const { port, stop } = await startGrpcServer("/grpc.health.v1.Health/Check", ({ request }, answer) => {
+    if (request.equals(Buffer.from("\n\x07greeter"))) answer(null, Buffer.from([8, state.says]));
+    else answer({ code: status.NOT_FOUND });
+  });
+  stops.push(stop);
+  return Object.assign(state, { port });
 }
 
 test("a server of grpc-js is asked through the mesh, and what it says takes its endpoint out and brings it back", async () => {
