@@ -98,9 +98,19 @@ export class Balancer<T extends Candidate> {
   /** `hash` is unsigned, 32 bits, or {@link noHash}. Undefined when nobody may be chosen. */
   pick(excluded: Excluded<T>, hash: number = noHash, subset?: SubsetSelector): T | undefined {
     this.#gate.begin(excluded);
-    const selection = subset === undefined ? this.#all : this.#subsetOf(subset);
+    const selection = subset === undefined ? this.#all : this.#selectionFor(subset);
     const point = this.#isHashing && hash < 0 ? Math.floor(this.#options.random() * 0x1_0000_0000) : hash;
     return selection.pick(this.#gate, point);
+  }
+
+  /** Whether `candidate` is one of those that are chosen from for `subset`. */
+  admits(candidate: T, subset: SubsetSelector): boolean {
+    return subset.matches(candidate.tags) || this.#selectionFor(subset) === this.#all;
+  }
+
+  #selectionFor(subset: SubsetSelector): Selection<T> {
+    const selection = this.#subsetOf(subset);
+    return selection.isEmpty && subset.fallback === "any-endpoint" ? this.#all : selection;
   }
 
   #place(selection: Selection<T>, candidate: T, record: Entry<T>, isNew: boolean): void {

@@ -30,6 +30,10 @@ export class Selection<T extends Candidate> {
     this.#isHashing = options.isHashing;
   }
 
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
+
   add(candidate: T, placement: Placement): void {
     this.#isUnsettled = true;
     this.#size++;

@@ -87,7 +87,7 @@ export class OutboundListener {
               }
             : this.#router.decide(head);
         if (decision.action !== "forward") return decision;
-        const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
+        const chosen = decision.upstream.forRequest?.(head, remoteAddress, decision.subset) ?? decision.upstream;
         return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
       },
     };

@@ -1,5 +1,6 @@
 import { mustGet } from "../../lib/base/assert.ts";
-import type { Route } from "../../lib/contract/proxy-routes.ts";
+import type { Route, TargetConfig } from "../../lib/contract/proxy-routes.ts";
+import { SubsetSelector } from "../balance/subset.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
 import type { Decision, ForwardPolicy, LocalReply } from "../exchange/policy.ts";
@@ -63,6 +64,7 @@ export interface RouteCluster {
 interface Target {
   readonly cluster: RouteCluster;
   readonly policy: ForwardPolicy | undefined;
+  readonly subset?: SubsetSelector | undefined;
   readonly requestEdits: MessageEdits;
   /** Absent for requests that no route matches. */
   readonly route?: ResponseEdits;
@@ -97,8 +99,9 @@ export class ForwardAction implements RouteAction {
       ...(retry !== undefined && { retry }),
     };
     return new ForwardAction(
-      targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
+      targets.map(({ cluster, subset, subsetFallback, requestHeaders, responseHeaders }) => ({
         cluster: options.clusterOf(cluster),
+        subset: hasTags(subset) ? new SubsetSelector(subset, subsetFallback) : undefined,
         policy: options.policyOf(cluster, own),
         requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
         route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
@@ -121,13 +124,23 @@ export class ForwardAction implements RouteAction {
   }
 
   decide(head: RequestHead, choice: number): Decision {
-    const { cluster, policy, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
+    const { cluster, policy, subset, requestEdits, route } = mustGet(
+      this.#targets[choice],
+      "one of the targets is picked",
+    );
     const edited = this.#edited(this.#options.prepare(head), requestEdits);
     if (edited === undefined) return badRewrite;
     if (head.block.isShared) edited.block.isShared = true;
     const { upstream, name } = cluster;
-    const decision = { action: "forward", upstream, head: edited, cluster: name, policy } as const;
-    return route === undefined ? decision : { ...decision, route };
+    return {
+      action: "forward",
+      upstream,
+      head: edited,
+      cluster: name,
+      policy,
+      ...(subset !== undefined && { subset }),
+      ...(route !== undefined && { route }),
+    };
   }
 
   /** The head itself when nothing is changed. */
@@ -142,4 +155,8 @@ export class ForwardAction implements RouteAction {
     fields.apply(edit);
     return edit.request();
   }
+}
+
+function hasTags(subset: TargetConfig["subset"]): subset is NonNullable<TargetConfig["subset"]> {
+  return subset !== undefined && Object.keys(subset).length > 0;
 }

@@ -14,6 +14,10 @@ export interface BalanceMeshOptions {
   readonly balancer?: object;
   /** More fields of each endpoint. */
   readonly endpoints: readonly object[];
+  /** More settings of the caller's listener. */
+  readonly outbound?: object;
+  /** Of the callee's proxy. */
+  readonly limits?: object;
 }
 
 /** web calls api, which has several instances: their apps answer with their number, as `answer` says. */
@@ -29,7 +33,7 @@ export class BalanceMesh {
 
   constructor(options: BalanceMeshOptions) {
     this.#options = options;
-    const { protocol = "http", endpoints } = options;
+    const { protocol = "http", endpoints, limits = {} } = options;
     for (const i of endpoints.keys()) this.#listenApp(i);
     this.#start("api", {
       identity,
@@ -41,13 +45,14 @@ export class BalanceMesh {
         intentions: { default: "allow" },
       })),
       admin: { listen: "127.0.0.1:19000" },
+      limits,
     });
     this.#caller = this.#start("web", this.callerDocument(endpoints.length));
   }
 
   /** With the first `count` endpoints. */
   callerDocument(count: number): object {
-    const { protocol = "http", balancer = {}, endpoints } = this.#options;
+    const { protocol = "http", balancer = {}, endpoints, outbound = {} } = this.#options;
     return {
       identity,
       outbound: [
@@ -57,6 +62,7 @@ export class BalanceMesh {
           protocol,
           balancer,
           endpoints: endpoints.slice(0, count).map((more, i) => ({ address: `127.0.0.1:${20_000 + i}`, ...more })),
+          ...outbound,
         },
       ],
       admin: { listen: "127.0.0.1:19001" },
@@ -107,12 +113,15 @@ export class BalanceMesh {
     return this.#open[0]?.i ?? -1;
   }
 
-  /** Answers what was left open; whose it was. */
-  answerNow(): number[] {
+  /** Answers what was left open, or the requests of one instance; whose it was. */
+  answerNow(instance?: number): number[] {
     const open = this.#open.splice(0);
-    for (const { i, connection } of open) connection.write(Buffer.from(withInstance(ok, i), "latin1"));
+    const isAnswered = ({ i }: { readonly i: number }): boolean => instance === undefined || i === instance;
+    this.#open.push(...open.filter((one) => !isAnswered(one)));
+    const answered = open.filter(isAnswered);
+    for (const { i, connection } of answered) connection.write(Buffer.from(withInstance(ok, i), "latin1"));
     this.network.settle();
-    return open.map(({ i }) => i);
+    return answered.map(({ i }) => i);
   }
 
   async pass(ms: number): Promise<void> {
