@@ -11,7 +11,7 @@ import type { Candidate, Excluded } from "./candidate.ts";
 import { ChoiceGate } from "./choice-gate.ts";
 import type { Placement } from "./group.ts";
 import { isHashing } from "./policies.ts";
-import { Selection } from "./selection.ts";
+import { type Place, Selection } from "./selection.ts";
 import type { SubsetSelector } from "./subset.ts";
 
 export interface BalancerOptions {
@@ -106,6 +106,13 @@ export class Balancer<T extends Candidate> {
   /** Whether `candidate` is one of those that are chosen from for `subset`. */
   admits(candidate: T, subset: SubsetSelector): boolean {
     return subset.matches(candidate.tags) || this.#selectionFor(subset) === this.#all;
+  }
+
+  /** Where `candidate` is chosen now; undefined where it is not among those of `subset`. */
+  placeOf({ priority, zone, tags }: T, subset?: SubsetSelector): Place | undefined {
+    const selection = subset === undefined ? this.#all : this.#selectionFor(subset);
+    if (selection !== this.#all && subset?.matches(tags) === false) return undefined;
+    return selection.placeOf(priority, zone);
   }
 
   #selectionFor(subset: SubsetSelector): Selection<T> {

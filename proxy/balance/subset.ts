@@ -5,9 +5,11 @@ export class SubsetSelector {
   /** The same for selectors of the same tags. */
   readonly key: string;
   readonly fallback: SubsetFallback;
+  readonly tags: Readonly<Record<string, string>>;
   readonly #tags: readonly (readonly [name: string, value: string])[];
 
   constructor(tags: Readonly<Record<string, string>>, fallback: SubsetFallback = "no-fallback") {
+    this.tags = tags;
     this.fallback = fallback;
     this.#tags = Object.entries(tags).toSorted(([a], [b]) => (a < b ? -1 : 1));
     this.key = JSON.stringify(this.#tags);

@@ -3,13 +3,12 @@ import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { DryRunLog } from "../authz/dry-run-log.ts";
-import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
+import { type Authorizer, type CallerRules, compileIntentions } from "../authz/intentions.ts";
 import type { Member } from "../connection-set.ts";
-import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
-import type { ForwardPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -129,23 +128,28 @@ export class InboundListener {
   }
 
   #serveHttp(connection: Connection, onClosed: () => void): Member {
-    const policy = new CallerPolicy({
-      caller: {
-        ownUri: this.#context.identity().spiffeUri,
-        callerUri: connection.peerUri,
-        certificate: connection.peerCertificate,
-      },
+    return serveHttp({ connection, policy: this.policyFor(connection), context: this.serving.http, onClosed });
+  }
+
+  /** What the intentions say of a caller. */
+  rulesOf(callerUri: string): CallerRules {
+    return this.#authorizer(callerUri);
+  }
+
+  /** Decides for the requests of a verified caller. */
+  policyFor({ peerUri, peerCertificate }: Pick<Connection, "peerUri" | "peerCertificate">): RequestPolicy {
+    return new CallerPolicy({
+      caller: { ownUri: this.#context.identity().spiffeUri, callerUri: peerUri, certificate: peerCertificate },
       authorizer: () => this.#authorizer,
       jwt: () => this.#jwt,
       onDryRun: (verdict, head) => {
         this.serving.counters.dryRunDenials++;
-        this.#logDryRun(verdict, connection.peerUri, `${head.method} ${pathOf(head)}`);
+        this.#logDryRun(verdict, peerUri, `${head.method} ${pathOf(head)}`);
       },
       clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
       forward: () => this.#forward,
     });
-    return serveHttp({ connection, policy, context: this.serving.http, onClosed });
   }
 
   #serveTcp(client: Connection, onClosed: () => void): TcpSession {
@@ -170,10 +174,8 @@ export class InboundListener {
 
   #createVerifier(): JwtVerifier | undefined {
     const { jwtProviders: providers } = this.#config;
-    const { clock } = this.#context;
-    return providers.length === 0
-      ? undefined
-      : new JwtVerifier({ providers, clock, fetchText: createFetchText(clock) });
+    const { clock, fetchText } = this.#context;
+    return providers.length === 0 ? undefined : new JwtVerifier({ providers, clock, fetchText });
   }
 
   #logDryRun({ rule }: Verdict, caller: string, request: string): void {

@@ -1,6 +1,7 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import type { ClusterConfig } from "../../lib/contract/proxy-config.ts";
 import { Balancer } from "../balance/balancer.ts";
+import type { Place } from "../balance/selection.ts";
 import type { SubsetSelector } from "../balance/subset.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
@@ -71,6 +72,11 @@ export class Endpoints implements PoolPicker {
 
   pickEndpoint(excluded: ReadonlySet<Endpoint>, hash?: number, subset?: SubsetSelector): Endpoint | undefined {
     return mustGet(this.#balancer, "a cluster is configured before it is used").pick(excluded, hash, subset);
+  }
+
+  /** See `Balancer.placeOf`. */
+  placeOf(endpoint: Endpoint, subset?: SubsetSelector): Place | undefined {
+    return this.#balancer?.placeOf(endpoint, subset);
   }
 
   sweep(nowMs: number): void {

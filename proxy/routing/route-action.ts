@@ -15,6 +15,8 @@ import { WeightedChoice } from "./weighted-choice.ts";
 
 /** What a route does with the requests that it matches. */
 export interface RouteAction {
+  /** Of its targets, 1 in sum. */
+  readonly shares: readonly number[];
   /** One of its targets, where it has several. */
   pick(random: () => number): number;
   /** The same for the same head and choice. */
@@ -43,7 +45,7 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
     const { status, body, contentType, headers } = reply;
     const fields = headers.flatMap((field) => [field.name.toLowerCase(), field.value]);
     const answer: LocalReply = { action: "reply", status, body, contentType, fields, ...effects };
-    return { pick: () => 0, decide: () => answer };
+    return { ...onlyChoice, decide: () => answer };
   }
   const { status } = mustGet(redirect, "a route has one action");
   const locate = compileRedirect(mustGet(redirect, "a route has one action"), match.path);
@@ -52,8 +54,11 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
     if (location === undefined) return badRewrite;
     return { ...textReply(status, "see Location"), fields: ["location", location], ...effects };
   };
-  return { pick: () => 0, decide };
+  return { ...onlyChoice, decide };
 }
+
+/** For what has no targets to choose from. */
+export const onlyChoice = { shares: [1], pick: () => 0 } as const;
 
 /** Where a cluster's requests go. */
 export interface RouteCluster {
@@ -117,6 +122,10 @@ export class ForwardAction implements RouteAction {
     const [cluster, policy] = [options.clusterOf(undefined), options.policyOf(undefined, {})];
     const target = { cluster, policy, requestEdits: new MessageEdits([]) };
     return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
+  }
+
+  get shares(): readonly number[] {
+    return this.#choice.shares;
   }
 
   pick(random: () => number): number {
