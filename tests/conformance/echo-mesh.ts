@@ -1,7 +1,7 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import { silentLogger } from "../../lib/base/logger.ts";
 import { createSeededRandom } from "../../lib/base/random.ts";
-import { parseProxyConfig } from "../../lib/contract/proxy-config.ts";
+import { parseProxyConfig, type ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
 import { MemoryOutputs } from "../fakes/memory-outputs.ts";
@@ -59,6 +59,11 @@ export class EchoMesh {
       this.#start(service, { inbound, admin: { listen: `127.0.0.1:${19000 + i}` } });
     });
     this.#caller = this.#start("client", this.#callerDocument(outbound));
+  }
+
+  /** Of the caller's proxy. */
+  get config(): ProxyConfig {
+    return this.#caller.config;
   }
 
   dial(port = 15000): MemoryConnection {
