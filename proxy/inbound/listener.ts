@@ -8,7 +8,9 @@ import type { Member } from "../connection-set.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
+import type { ConnectionObserver } from "../exchange/observation.ts";
 import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -16,7 +18,7 @@ import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
-import { CallerPolicy } from "./caller-policy.ts";
+import { CallerPolicy, localCluster } from "./caller-policy.ts";
 
 /** What other proxies may speak with us, the preferred first. */
 const meshProtocols = ["h2", "http/1.1"] as const;
@@ -29,6 +31,8 @@ export class InboundListener {
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
+  readonly #http: HttpService;
+  readonly #connectionObserver: () => ConnectionObserver | undefined;
   #config: InboundConfig;
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
@@ -52,16 +56,18 @@ export class InboundListener {
       monotonicMs: context.clock.monotonicMs,
       waitTimeoutMs: () => this.#config.connectTimeoutMs,
     });
+    this.#connectionObserver = context.telemetry.watchConnections("inbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
-      serve: (connection, onClosed) => this.#serve(connection, onClosed),
+      serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.policyFor(connection) };
   }
 
   get config(): InboundConfig {
@@ -103,7 +109,7 @@ export class InboundListener {
     }
   }
 
-  #serve(connection: Connection, onClosed: () => void): Member | undefined {
+  #serve(connection: Connection, seat: Seat): Member | undefined {
     const isHttp = this.#config.protocol !== "tcp";
     const { connection: verdict, request } = this.#authorizer(connection.peerUri);
     if (!verdict.isAllowed && !(isHttp && request !== undefined)) {
@@ -115,6 +121,7 @@ export class InboundListener {
       });
       // An HTTP caller is told by a 403 for each of its requests; a TCP caller can only be cut off.
       if (!isHttp) {
+        this.#observeDenial(connection);
         connection.destroy();
         return undefined;
       }
@@ -124,11 +131,7 @@ export class InboundListener {
       this.#logDryRun(verdict, connection.peerUri, "connection");
     }
     this.#countCaller(connection.peerUri);
-    return isHttp ? this.#serveHttp(connection, onClosed) : this.#serveTcp(connection, onClosed);
-  }
-
-  #serveHttp(connection: Connection, onClosed: () => void): Member {
-    return serveHttp({ connection, policy: this.policyFor(connection), context: this.serving.http, onClosed });
+    return isHttp ? serveHttp({ connection, service: this.#http, seat }) : this.#serveTcp(connection, seat);
   }
 
   /** What the intentions say of a caller. */
@@ -152,19 +155,30 @@ export class InboundListener {
     });
   }
 
-  #serveTcp(client: Connection, onClosed: () => void): TcpSession {
+  #serveTcp(client: Connection, seat: Seat): TcpSession {
     return new TcpSession({
       client,
       counters: this.serving.connections,
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
+      cluster: localCluster,
+      observer: this.#connectionObserver(),
+      monotonicMs: this.#context.clock.monotonicMs,
       dial: (onResult) =>
         this.#dialApp((result) => {
           if (!result.ok) this.serving.connections.refusals.connect_failure++;
-          onResult(result.ok ? result.connection : undefined);
+          onResult(result.ok ? result.connection : "connect_failure");
         }),
-      onClosed,
+      onClosed: () => seat.leave(),
     });
+  }
+
+  #observeDenial(connection: Connection): void {
+    const observer = this.#connectionObserver();
+    const observation = observer?.beginConnection(connection, this.#context.clock.monotonicMs());
+    if (observation === undefined) return;
+    observation.refusal = "denied";
+    observer?.endedConnection(observation);
   }
 
   #countCaller(uri: string): void {

@@ -35,7 +35,7 @@ export class RandomChanges {
   next(policies: Policies): Change {
     const { caller, callee } = policies;
     const changes: readonly (() => Change)[] = [
-      () => this.#callee(policies, "default", { ...callee, default: callee.default === "allow" ? "deny" : "allow" }),
+      () => this.#callee(policies, "default", { ...callee, default: this.#verdict() }),
       () => this.#callee(policies, "rule of a caller", this.#ruled(callee)),
       () => this.#callee(policies, "permissions of a caller", this.#permitted(callee)),
       () => this.#callee(policies, "permissions of a caller", this.#permitted(callee)),
@@ -81,13 +81,13 @@ export class RandomChanges {
   #ruled(callee: CalleePolicy): CalleePolicy {
     const caller = this.#pick(callers);
     const { [caller]: _, ...others } = callee.rules;
-    const action = this.#pick(["allow", "deny", "nothing"] as const);
+    const action = this.#pick(["allow", "allow", "deny", "nothing"] as const);
     return { ...callee, rules: action === "nothing" ? others : { ...others, [caller]: action } };
   }
 
   #permitted(callee: CalleePolicy): CalleePolicy {
     const permission = (): Permission => ({
-      action: this.#pick(["allow", "deny"] as const),
+      action: this.#verdict(),
       prefix: this.#pick([...prefixes, "/r"] as const),
       ...(this.#isOneIn(3) && { method: this.#pick(["GET", "POST"] as const) }),
     });
@@ -153,6 +153,11 @@ export class RandomChanges {
       weight: this.#pick([0, 1, 50]),
       ...(this.#isOneIn(2) && { version: this.#pick(["1", "2"]), ...(this.#isOneIn(3) && { fallsBack: true }) }),
     };
+  }
+
+  /** A mesh in which nearly everybody is denied has little to show. */
+  #verdict(): "allow" | "deny" {
+    return this.#pick(["allow", "allow", "deny"] as const);
   }
 
   #editsOf(): Pick<Route, "requestEdit" | "responseEdit"> {
