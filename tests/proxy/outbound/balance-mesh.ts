@@ -1,13 +1,8 @@
-import { silentLogger } from "../../../lib/base/logger.ts";
-import { createSeededRandom } from "../../../lib/base/random.ts";
-import { parseProxyConfig, type ProxyConfig } from "../../../lib/contract/proxy-config.ts";
-import { MeshProxy } from "../../../proxy/proxy.ts";
+import type { MeshProxy } from "../../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
-import { MemoryOutputs } from "../../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../../fakes/virtual-clock.ts";
 import { identityOf, Wire } from "../memory-mesh.ts";
-
-const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
+import { dialMemory, mustParse, startMemoryProxy } from "../memory-proxy.ts";
 
 export interface BalanceMeshOptions {
   readonly protocol?: "http" | "tcp";
@@ -36,7 +31,6 @@ export class BalanceMesh {
     const { protocol = "http", endpoints, limits = {} } = options;
     for (const i of endpoints.keys()) this.#listenApp(i);
     this.#start("api", {
-      identity,
       inbound: endpoints.map((_, i) => ({
         service: "api",
         listen: `127.0.0.1:${20_000 + i}`,
@@ -54,7 +48,6 @@ export class BalanceMesh {
   callerDocument(count: number): object {
     const { protocol = "http", balancer = {}, endpoints, outbound = {} } = this.#options;
     return {
-      identity,
       outbound: [
         {
           service: "api",
@@ -75,18 +68,7 @@ export class BalanceMesh {
   }
 
   client(): Wire {
-    let dialled: MemoryConnection | undefined;
-    this.network.connect({
-      host: "127.0.0.1",
-      port: 15_001,
-      timeoutMs: 1_000,
-      onResult: (result) => {
-        if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
-      },
-    });
-    this.network.settle();
-    if (dialled === undefined) throw new Error("nothing listens");
-    return new Wire(dialled);
+    return new Wire(dialMemory(this.network, 15_001));
   }
 
   /** Which instance answers a request, and with what status. */
@@ -152,20 +134,8 @@ export class BalanceMesh {
   }
 
   #start(service: string, document: object): MeshProxy {
-    return new MeshProxy(
-      {
-        runtime: { clock: this.clock, random: createSeededRandom(1), logger: silentLogger },
-        transport: this.network,
-        loadIdentity: () => identityOf(service),
-        memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
-        outputs: new MemoryOutputs(),
-        onDrainRequested: () => undefined,
-        onRestartRequested: () => undefined,
-        sharing: "claim",
-        processes: 1,
-      },
-      mustParse(document),
-    );
+    const options = { network: this.network, clock: this.clock, identity: identityOf(service) };
+    return startMemoryProxy(mustParse(document), options);
   }
 }
 
@@ -177,10 +147,4 @@ export function refusal(status: number, retryAfter: string): string {
 
 function withInstance(text: string, i: number): string {
   return text.replace("\r\n", `\r\nInstance: ${i}\r\n`);
-}
-
-function mustParse(document: unknown): ProxyConfig {
-  const parsed = parseProxyConfig(document);
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
-  return parsed.config;
 }
