@@ -1,7 +1,7 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import type { InboundConfig, ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { judgeRequest } from "../authz/intentions.ts";
-import type { LocalReply } from "../exchange/policy.ts";
+import type { LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import { type Decided, PolicyQuestion } from "../exchange/policy-question.ts";
 import { InboundListener } from "../inbound/listener.ts";
 import type { RequestHead } from "../message/request-head.ts";
@@ -66,9 +66,10 @@ export async function explainInbound(
   };
 }
 
-/** As an exchange asks: a token may have to be verified first. */
+/** As an exchange asks when rules have changed: a token may have to be verified first, but nothing is spent or left to chance. */
 function decide({ listener, caller }: Asked, canonical: RequestHead): Promise<Decided> {
-  const policy = listener.policyFor({ peerUri: caller, peerCertificate: undefined });
+  const own = listener.policyFor({ peerUri: caller, peerCertificate: undefined });
+  const policy: RequestPolicy = { decide: (head) => own.reconsider?.(head) ?? own.decide(head) };
   return new Promise((resolve) => new PolicyQuestion(policy, canonical).ask({ onDecided: resolve }));
 }
 
