@@ -1,14 +1,23 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig, ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { isHashing } from "../balance/policies.ts";
+import { connectionHash, hostOf } from "../balance/request-hash.ts";
 import { failureReply } from "../exchange/local-reply.ts";
 import type { Decision, ForwardDecision } from "../exchange/policy.ts";
 import type { RequestHead } from "../message/request-head.ts";
-import { clusterSettings } from "../outbound/cluster.ts";
+import { type ClusterSettings, clusterSettings } from "../outbound/cluster.ts";
+import type { Endpoint } from "../outbound/endpoint.ts";
 import { OutboundListener } from "../outbound/listener.ts";
 import { PlacedRequest } from "../upstream/placed-request.ts";
 import { admitAsked } from "./asked-request.ts";
-import type { Explanation, ShownChoice, ShownDestination, ShownRoute, ShownSetting } from "./explanation.ts";
+import type {
+  Explanation,
+  ShownBalancing,
+  ShownChoice,
+  ShownDestination,
+  ShownRoute,
+  ShownSetting,
+} from "./explanation.ts";
 import { documentSettings, nonDefaults } from "./non-defaults.ts";
 import type { Offline } from "./offline.ts";
 import { outcomeOf, shownTimeouts } from "./outcome.ts";
@@ -75,7 +84,6 @@ function forwardChoice(asked: Asked, canonical: RequestHead, decision: ForwardDe
   const placed = upstream.forRequest?.(canonical, asked.from, subset);
   const hash = placed instanceof PlacedRequest ? placed.hash : undefined;
   const chosen = cluster.choice.pickEndpoint(new Set(), hash, subset);
-  const isByHash = isHashing(settings.balancer) && hash !== undefined && chosen !== undefined;
   const to: ShownDestination = {
     cluster: cluster.name,
     ...(subset !== undefined && { subset: subset.tags }),
@@ -86,10 +94,7 @@ function forwardChoice(asked: Asked, canonical: RequestHead, decision: ForwardDe
       clientConnections: asked.outbound.maxConnections,
       connectionsPerEndpoint: settings.maxConnections,
     },
-    balancing: {
-      policy: settings.balancer.policy,
-      ...(isByHash && { hash, endpoint: chosen.address }),
-    },
+    balancing: balancingOf(settings, hash, chosen),
     endpoints: shownEndpoints(cluster, subset),
   };
   return chosen === undefined ? { to, reply: shownReply(failureReply("no_healthy_upstream")) } : { to };
@@ -98,22 +103,36 @@ function forwardChoice(asked: Asked, canonical: RequestHead, decision: ForwardDe
 /** A connection of TCP: only the listener's own cluster is there. */
 function connectionChoice(asked: Asked): Omit<Explanation, "listener"> {
   const { cluster, settings } = clusterOf(asked, undefined);
+  const hash = connectionHash(settings.balancer.hashPolicies, hostOf(asked.from));
+  const chosen = cluster.choice.pickEndpoint(new Set(), hash);
   const to: ShownDestination = {
     cluster: cluster.name,
     changes: [],
     timeouts: { request: 0, idle: asked.outbound.idleTimeoutMs, connect: settings.connectTimeoutMs },
     limits: { clientConnections: settings.maxConnections, connectionsPerEndpoint: settings.maxConnections },
-    balancing: { policy: settings.balancer.policy },
+    balancing: balancingOf(settings, hash, chosen),
     endpoints: shownEndpoints(cluster, undefined),
   };
-  const isServed = cluster.choice.pickEndpoint(new Set()) !== undefined;
   const choice = {
     share: 1,
     to,
-    ...(!isServed && { reply: { status: 0, reason: "no_healthy_upstream", text: "the connection is closed" } }),
+    ...(chosen === undefined && {
+      reply: { status: 0, reason: "no_healthy_upstream", text: "the connection is closed" },
+    }),
   };
   const notes = ["tcp: connections are relayed, and requests are not read"];
   return { outcome: outcomeOf([choice]), choices: [choice], settings: settingsOf(asked, -1, [choice]), notes };
+}
+
+/** Where a hash decides, it says of this one request or connection where it goes. */
+function balancingOf(
+  { balancer }: ClusterSettings,
+  hash: number | undefined,
+  chosen: Endpoint | undefined,
+): ShownBalancing {
+  const { policy } = balancer;
+  if (!isHashing(balancer) || hash === undefined || chosen === undefined) return { policy };
+  return { policy, hash, endpoint: chosen.address };
 }
 
 function clusterOf({ listener, outbound }: Asked, name: string | undefined) {

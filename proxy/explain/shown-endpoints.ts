@@ -31,6 +31,6 @@ function standing(
 }
 
 /** A share of 0 to 1 in at most two decimals. */
-export function percent(share: number): string {
+function percent(share: number): string {
   return `${Number((share * 100).toFixed(2))} %`;
 }

@@ -141,15 +141,7 @@ export class ForwardAction implements RouteAction {
     if (edited === undefined) return badRewrite;
     if (head.block.isShared) edited.block.isShared = true;
     const { upstream, name } = cluster;
-    return {
-      action: "forward",
-      upstream,
-      head: edited,
-      cluster: name,
-      policy,
-      ...(subset !== undefined && { subset }),
-      ...(route !== undefined && { route }),
-    };
+    return { action: "forward", upstream, head: edited, cluster: name, policy, subset, route };
   }
 
   /** The head itself when nothing is changed. */

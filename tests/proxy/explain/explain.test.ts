@@ -89,6 +89,15 @@ describe("a TCP listener", () => {
     };
     expect(await judged("api")).toEqual(["forwarded", "rules[0] (spiffe://*/ns/default/dc/*/svc/api)"]);
     expect(await judged("web")).toEqual(["refused", "default"]);
+    const endpoints = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"].map((address) => ({ address }));
+    const balancer = { policy: "maglev", hashPolicies: [{ on: "source-ip" }] };
+    const hashed = { outbound: [outbound("db", 15001, { protocol: "tcp", endpoints, balancer })] };
+    const placeOf = async (from: string): Promise<string | undefined> =>
+      (await ask(hashed, { url: "http://db/", from })).choices[0]?.to?.balancing?.endpoint;
+    const clients = Array.from({ length: 20 }, (_, i) => `10.1.0.${i}`);
+    const places = await Promise.all(clients.map(placeOf));
+    expect(new Set(places)).toEqual(new Set(endpoints.map(({ address }) => address)));
+    expect(await Promise.all(clients.map((client) => placeOf(`${client}:4711`)))).toEqual(places);
     const to = { outbound: [outbound("db", 15001, { protocol: "tcp", endpoints: [] })] };
     expect(await ask(to, { url: "http://db/" })).toMatchObject({
       outcome: "refused",
