@@ -70,6 +70,7 @@ export function grpcReplyHead(reply: LocalReply, kind: Exclude<GrpcKind, "">): R
     `${reply.grpcStatus ?? grpcStatusOf(reply.status)}`,
     "grpc-message",
     encodeGrpcMessage(reply.body.trimEnd()),
+    ...(reply.fields ?? []),
   ];
   const checked = checkResponse(new FieldBlock(fields));
   return mustGet(checked instanceof ResponseHead ? checked : undefined, "a reply of our own is a response");

@@ -13,6 +13,8 @@ import type { ForwardPolicy } from "../exchange/policy.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
@@ -29,6 +31,7 @@ export class InboundListener {
   readonly serving: Serving<Member>;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
+  readonly limits: ListenerLimits;
   readonly #context: ProxyContext;
   #config: InboundConfig;
   #authorizer: Authorizer;
@@ -43,6 +46,8 @@ export class InboundListener {
   constructor(context: ProxyContext, config: InboundConfig) {
     this.#context = context;
     this.#config = config;
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit);
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.#forward = forwardPolicyOf(config);
@@ -59,6 +64,7 @@ export class InboundListener {
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, onClosed) => this.#serve(connection, onClosed),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
@@ -74,6 +80,7 @@ export class InboundListener {
     const hasNewProviders = !isDeepStrictEqual(config.jwtProviders, this.#config.jwtProviders);
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
+    this.limits.update(config.rateLimit);
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
@@ -145,7 +152,8 @@ export class InboundListener {
       upstream: () => this.#upstream,
       forward: () => this.#forward,
     });
-    return serveHttp({ connection, policy, context: this.serving.http, onClosed });
+    const limited = new RateLimitedPolicy(policy, this.limits, connection.peerUri);
+    return serveHttp({ connection, policy: limited, context: this.serving.http, onClosed });
   }
 
   #serveTcp(client: Connection, onClosed: () => void): TcpSession {

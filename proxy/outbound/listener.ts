@@ -7,6 +7,8 @@ import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { compileForwardPolicy } from "../resilience/forward-policy.ts";
 import { Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
@@ -21,6 +23,7 @@ const noClientCert: HopEdit = { rule: "sanitize", element: "", tellsProto: false
 export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
+  readonly limits: ListenerLimits;
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
@@ -33,11 +36,14 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit, config.routes);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
       observer: context.telemetry.watch("outbound", () => this.#config),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, onClosed) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, onClosed)
@@ -62,6 +68,7 @@ export class OutboundListener {
     const before = this.#config;
     this.#config = config;
     this.#clusters.update(config);
+    this.limits.update(config.rateLimit, config.routes);
     // Endpoints change often, and routes with all that is remembered about heads seldom.
     if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#compile();
   }
@@ -74,7 +81,7 @@ export class OutboundListener {
   /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
   #policyFor({ remoteAddress }: Connection): RequestPolicy {
     const { upstream } = this.#clusters.own;
-    return {
+    const policy: RequestPolicy = {
       decide: (head) => {
         const decision: Decision =
           this.#router === undefined
@@ -91,6 +98,7 @@ export class OutboundListener {
         return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
       },
     };
+    return new RateLimitedPolicy(policy, this.limits);
   }
 
   #compile(): void {

@@ -1,6 +1,7 @@
 import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
+import { limitFamilies } from "./limit-families.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
 
 /** Of one process, under the names of Node.js. */
@@ -114,6 +115,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
         return l.kind === "inbound" ? [sample(l, counters.dryRunDenials + connections.dryRunDenials)] : [];
       }),
     ),
+    ...limitFamilies(listeners, labelsOf),
     counter(
       "atoll_proxy_connect_failures_total",
       "Failed attempts to reach an endpoint.",

@@ -1,0 +1,44 @@
+import type { Family, Sample } from "./exposition.ts";
+import { limitKinds, type RateLimitCounters } from "./rate-limit-counters.ts";
+
+/** What limits of rate say of one listener; nothing while it has none. */
+export interface LimitedListener {
+  readonly limits: {
+    readonly isOn: boolean;
+    readonly counts: RateLimitCounters;
+    readonly requests: { readonly identities: number } | undefined;
+  };
+}
+
+/** The metrics of limits: what they have let through and what not. */
+export function limitFamilies<T extends LimitedListener>(
+  listeners: readonly T[],
+  labelsOf: (listener: T) => Record<string, string>,
+): Family[] {
+  const limited = listeners.filter(({ limits }) => limits.isOn);
+  return [
+    {
+      name: "atoll_proxy_rate_limit_total",
+      help: "Requests and connections that a limit of rate has counted, by what it limits and what became of them.",
+      type: "counter",
+      samples: limited.flatMap((listener) => rateSamples(labelsOf(listener), listener.limits.counts)),
+    },
+    {
+      name: "atoll_proxy_rate_limit_identities",
+      help: "Callers with a limit of their own now.",
+      type: "gauge",
+      samples: limited.flatMap((listener) => {
+        const { requests } = listener.limits;
+        return requests === undefined ? [] : [{ labels: labelsOf(listener), value: requests.identities }];
+      }),
+    },
+  ];
+}
+
+function rateSamples(labels: Record<string, string>, { allowed, limited, shadow }: RateLimitCounters): Sample[] {
+  return limitKinds.flatMap((limit) => [
+    { labels: { ...labels, limit, result: "allowed" }, value: allowed[limit] },
+    { labels: { ...labels, limit, result: "limited" }, value: limited[limit] },
+    { labels: { ...labels, limit, result: "shadow" }, value: shadow[limit] },
+  ]);
+}
