@@ -28,6 +28,7 @@ const failureReplies: Record<UpstreamFailure, Refusal> = {
   no_healthy_upstream: refusal(503, "no healthy upstream", "no_healthy_upstream"),
   connect_failure: refusal(503, "upstream connect failure", "connect_failure"),
   overflow: refusal(503, "upstream connection limit reached", "overflow"),
+  concurrency_limit: refusal(503, "reached concurrency limit", "concurrency_limit"),
 };
 
 /** What the rules for requests answer. */

@@ -4,12 +4,13 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { DryRunLog } from "../authz/dry-run-log.ts";
 import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
+import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import type { Member } from "../connection-set.ts";
 import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
-import type { ForwardPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, Stage } from "../exchange/policy.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -32,6 +33,7 @@ export class InboundListener {
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly limits: ListenerLimits;
+  readonly concurrency: AdaptiveLimit;
   readonly #context: ProxyContext;
   #config: InboundConfig;
   #authorizer: Authorizer;
@@ -50,7 +52,8 @@ export class InboundListener {
     this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit);
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.concurrency = new AdaptiveLimit(context, config.adaptiveConcurrency);
+    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
     this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
@@ -81,10 +84,11 @@ export class InboundListener {
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
     this.limits.update(config.rateLimit);
+    this.concurrency.update(config.adaptiveConcurrency);
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
     this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
@@ -221,6 +225,6 @@ export class InboundListener {
 }
 
 /** A caller's proxy retries; ours keeps the time for the application. */
-function forwardPolicyOf({ timeoutMs }: InboundConfig): ForwardPolicy | undefined {
-  return timeoutMs === 0 ? undefined : { timeoutMs, retry: undefined };
+function forwardPolicyOf({ timeoutMs }: InboundConfig, stages: readonly Stage[]): ForwardPolicy | undefined {
+  return timeoutMs === 0 && stages.length === 0 ? undefined : { timeoutMs, retry: undefined, stages };
 }

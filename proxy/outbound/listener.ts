@@ -102,7 +102,8 @@ export class OutboundListener {
   }
 
   #compile(): void {
-    this.#forward = compileForwardPolicy(this.#config, this.#clusters.own.retryBudget);
+    const { retryBudget, concurrency } = this.#clusters.own;
+    this.#forward = compileForwardPolicy(this.#config, retryBudget, concurrency.stages);
     this.#router = this.#compileRoutes();
   }
 
@@ -116,7 +117,10 @@ export class OutboundListener {
       unmatched,
       rules: requestRules,
       clusterOf,
-      policyOf: (name, own) => compileForwardPolicy({ timeoutMs, retry, ...own }, clusterOf(name).retryBudget),
+      policyOf: (name, own) => {
+        const { retryBudget, concurrency } = clusterOf(name);
+        return compileForwardPolicy({ timeoutMs, retry, ...own }, retryBudget, concurrency.stages);
+      },
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
     });
@@ -155,7 +159,9 @@ function routingOf({
   requestRules,
   timeoutMs,
   retry,
+  adaptiveConcurrency,
   clusters,
 }: OutboundConfig): readonly unknown[] {
-  return [routes, unmatched, requestRules, timeoutMs, retry, clusters.map(({ name }) => name)];
+  const named = clusters.map((cluster) => [cluster.name, cluster.adaptiveConcurrency]);
+  return [routes, unmatched, requestRules, timeoutMs, retry, adaptiveConcurrency, named];
 }

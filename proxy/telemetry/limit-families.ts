@@ -1,3 +1,4 @@
+import type { GradientController } from "../concurrency/gradient-controller.ts";
 import type { Family, Sample } from "./exposition.ts";
 import { limitKinds, type RateLimitCounters } from "./rate-limit-counters.ts";
 
@@ -41,4 +42,41 @@ function rateSamples(labels: Record<string, string>, { allowed, limited, shadow 
     { labels: { ...labels, limit, result: "limited" }, value: limited[limit] },
     { labels: { ...labels, limit, result: "shadow" }, value: shadow[limit] },
   ]);
+}
+
+/** A limit of the requests under way, as it is now. */
+export interface ConcurrencyReading {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly controller: Pick<GradientController, "limit" | "inFlight" | "minRttMs" | "isMeasuring">;
+}
+
+export function concurrencyFamilies(readings: readonly ConcurrencyReading[]): Family[] {
+  const gauge = (name: string, help: string, read: (of: ConcurrencyReading["controller"]) => number): Family => ({
+    name,
+    help,
+    type: "gauge",
+    samples: readings.map(({ labels, controller }) => ({ labels, value: read(controller) })),
+  });
+  return [
+    gauge(
+      "atoll_proxy_concurrency_limit",
+      "Requests that may be under way by adaptiveConcurrency.",
+      ({ limit }) => limit,
+    ),
+    gauge("atoll_proxy_concurrency_in_flight", "Requests under way that it counts.", ({ inFlight }) => inFlight),
+    {
+      ...gauge(
+        "atoll_proxy_concurrency_min_rtt_ms",
+        "The least latency, as it was measured last; 0 before that.",
+        ({ minRttMs }) => minRttMs,
+      ),
+      merge: "max",
+    },
+    {
+      ...gauge("atoll_proxy_concurrency_measuring", "1 while the least latency is measured.", ({ isMeasuring }) =>
+        isMeasuring ? 1 : 0,
+      ),
+      merge: "max",
+    },
+  ];
 }
