@@ -121,12 +121,36 @@ export class RequestLimits {
    * well, and the listener's limit in the end, so no spelling of a path gets around any of them. Whether a rule surely counts it.
    */
   #addRules(head: RequestHead): boolean {
-    for (const { mayMatch, mustMatch, bucket } of this.#options.rules) {
+    const { rules } = this.#options;
+    const { block } = head;
+    if (rules.length === 0) return false;
+    if (block.decidedBy === this && block.decided instanceof MetRules) return this.#addMet(block.decided);
+    if (block.isShared) return this.#addMet(this.#remember(head));
+    for (const { mayMatch, mustMatch, bucket } of rules) {
       if (!mayMatch(head)) continue;
       this.#add(bucket, "route");
       if (mustMatch(head)) return true;
     }
     return false;
+  }
+
+  #addMet({ buckets, isSure }: MetRules): boolean {
+    for (const bucket of buckets) this.#add(bucket, "route");
+    return isSure;
+  }
+
+  /** A head that repeats is compared once. */
+  #remember(head: RequestHead): MetRules {
+    const met = this.#options.rules.filter(({ mayMatch }) => mayMatch(head));
+    const sure = met.findIndex(({ mustMatch }) => mustMatch(head));
+    const counting = sure < 0 ? met : met.slice(0, sure + 1);
+    const remembered = new MetRules(
+      counting.map(({ bucket }) => bucket),
+      sure >= 0,
+    );
+    head.block.decided = remembered;
+    head.block.decidedBy = this;
+    return remembered;
   }
 
   /** Each bucket once: two rules that say the same share theirs. */
@@ -135,5 +159,16 @@ export class RequestLimits {
     for (let i = 0; i < this.#length; i++) if (this.#buckets[i] === bucket) return;
     this.#buckets[this.#length] = bucket;
     this.#kinds[this.#length++] = kind;
+  }
+}
+
+/** The rules that count a request, and whether one of them surely does. */
+class MetRules {
+  readonly buckets: readonly (TokenBucket | undefined)[];
+  readonly isSure: boolean;
+
+  constructor(buckets: readonly (TokenBucket | undefined)[], isSure: boolean) {
+    this.buckets = buckets;
+    this.isSure = isSure;
   }
 }

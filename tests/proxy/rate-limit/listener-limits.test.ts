@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import type { RequestHead } from "../../../proxy/message/request-head.ts";
 import { ListenerLimits } from "../../../proxy/rate-limit/listener-limits.ts";
+import { RequestLimits } from "../../../proxy/rate-limit/request-limits.ts";
+import { TokenBucket } from "../../../proxy/rate-limit/token-bucket.ts";
+import { RateLimitCounters } from "../../../proxy/telemetry/rate-limit-counters.ts";
 import { request } from "../routing/requests.ts";
 import { inbound, LimitsWorld, outbound, uri } from "./limits-world.ts";
 
@@ -134,6 +138,35 @@ describe("a rule", () => {
     const world = new LimitsWorld({ rules: [rule, rule] });
     expect(world.ask(9, "/a/%2e")).toBe(4);
   });
+});
+
+test("a head that repeats meets the same rules and is compared once, by each set of limits", () => {
+  const bucket = (burst: number) => new TokenBucket({ perSecond: 1, burst }, 0);
+  const limitsOf = (burst: number) => {
+    const compared = { count: 0 };
+    const mayMatch = ({ path }: RequestHead): boolean => {
+      compared.count++;
+      return path.startsWith("/a");
+    };
+    const rules = [{ mayMatch, mustMatch: ({ path }: RequestHead) => path === "/a", bucket: bucket(burst) }];
+    const counts = new RateLimitCounters();
+    const options = { counts, isEnforced: true, listener: bucket(9), countsAll: false, routes: new Map() };
+    const limits = new RequestLimits({ ...options, rules, identities: undefined, overrides: [] });
+    const ask = (head: RequestHead): number =>
+      Array.from({ length: 20 }, () => limits.take(head, "", undefined, 0)).filter(Boolean).length;
+    return { ask, compared };
+  };
+  const [sure, unsure, other] = ["/a", "/ab", "/b"].map((path) => request(path, { isShared: true }));
+  for (const burst of [3, 5]) {
+    const { ask, compared } = limitsOf(burst);
+    if (sure === undefined || unsure === undefined || other === undefined) throw new Error("three heads");
+    expect([ask(sure), ask(unsure), ask(other)]).toEqual([burst, 0, 9]);
+    expect(compared.count).toBe(3);
+    const { ask: askUnsure } = limitsOf(burst);
+    expect([askUnsure(unsure), askUnsure(sure), askUnsure(other)]).toEqual([burst, 0, 9 - burst]);
+    // One that does not repeat is compared every time, and nothing is kept.
+    expect([ask(request("/a")), compared.count]).toEqual([0, 23]);
+  }
 });
 
 describe("a limit for each caller", () => {
