@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { get, ok } from "../exchange/talk.ts";
+import { http2Mesh } from "../http2-ends.ts";
 import { calleeConfig, callerConfig, MemoryMesh, type MemoryMeshOptions, type Wire } from "../memory-mesh.ts";
 
 const fixed = (limit: number) => ({ enabled: true, minConcurrency: limit, maxConcurrency: limit, fixedMinRttMs: 1 });
@@ -102,6 +103,32 @@ describe("a limit of the requests under way", () => {
     mesh.settle();
     expect(gauge(mesh.metricsOfCallee(), "in_flight")).toBe(0);
     expect(statuses(clients)).toBe("503 503");
+  });
+
+  test("counts calls of gRPC-Web until their last frame, and refuses them in their own words", () => {
+    const world = http2Mesh("grpc", { outbound: { adaptiveConcurrency: fixed(1) } });
+    const { mesh, app } = world;
+    const call =
+      "POST /E/S HTTP/1.1\r\nHost: api\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0";
+    const [first, second] = [mesh.client(), mesh.client()];
+    first.send(call);
+    mesh.settle();
+    expect(gauge(mesh.metrics(), "in_flight")).toBe(1);
+    second.send(call);
+    mesh.settle();
+    expect(second.take()).toMatch(
+      /^HTTP\/1.1 200 OK\r\ncontent-type: application\/grpc-web\+proto\r\ngrpc-status: 14\r\n/,
+    );
+    app.respond(mesh, 1, [":status", "200", "content-type", "application/grpc+proto"]);
+    expect(gauge(mesh.metrics(), "in_flight")).toBe(1);
+    app.trailers(mesh, 1, ["grpc-status", "0"]);
+    expect(gauge(mesh.metrics(), "in_flight")).toBe(0);
+    expect(first.take()).toStartWith("HTTP/1.1 200 OK");
+    first.send(call);
+    mesh.settle();
+    first.connection.destroy();
+    mesh.settle();
+    expect(gauge(mesh.metrics(), "in_flight")).toBe(0);
   });
 
   test("does not count tunnels, which have no end of their own", () => {

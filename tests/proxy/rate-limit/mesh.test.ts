@@ -82,6 +82,18 @@ describe("a request beyond the limit", () => {
   });
 });
 
+test("a call of gRPC-Web beyond the limit is refused in its own words", () => {
+  const { mesh } = http2Mesh("grpc", { outbound: { rateLimit: { requestsPerSecond: 0.001 } } });
+  const client = mesh.client();
+  const call = "POST /E/S HTTP/1.1\r\nHost: api\r\nContent-Type: application/grpc-web\r\nContent-Length: 0\r\n\r\n";
+  mesh.client().send(call);
+  client.send(call);
+  mesh.settle();
+  const fields =
+    "grpc-status: 14\r\ngrpc-message: local_rate_limited\r\nx-envoy-ratelimited: true\r\nretry-after: 1000\r\n";
+  expect(client.take()).toContain(`content-type: application/grpc-web+proto\r\n${fields}`);
+});
+
 describe("a limit", () => {
   test("of a route counts the requests that take it, and no others", () => {
     const routes = [
