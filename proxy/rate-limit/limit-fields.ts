@@ -7,6 +7,14 @@ import type { TokenBucket } from "./token-bucket.ts";
 /** How responses tell of limits: Envoy's DRAFT_VERSION_03, or draft-ietf-httpapi-ratelimit-headers-10. */
 export type FieldStyle = "x-ratelimit" | "ratelimit";
 
+/** A year: who waits longer waits for new settings, and no reader falls over the number. */
+const longestSeconds = 31_536_000;
+
+/** Rounded up, as fields say spans of time. */
+export function wholeSeconds(ms: number): number {
+  return Math.min(longestSeconds, Math.ceil(ms / 1_000));
+}
+
 export interface NearestLimit {
   readonly bucket: TokenBucket;
   readonly kind: LimitKind;
@@ -19,7 +27,7 @@ export interface NearestLimit {
 export function limitFields(style: FieldStyle, { bucket, kind }: NearestLimit): string[] {
   const { burst, perSecond } = bucket.rate;
   const left = bucket.remaining;
-  const resetSeconds = Math.ceil(bucket.fullMs / 1_000);
+  const resetSeconds = wholeSeconds(bucket.fullMs);
   if (style === "x-ratelimit") {
     return [
       "x-ratelimit-limit",
@@ -30,7 +38,7 @@ export function limitFields(style: FieldStyle, { bucket, kind }: NearestLimit): 
       `${resetSeconds}`,
     ];
   }
-  const windowSeconds = Math.max(1, Math.ceil(burst / perSecond));
+  const windowSeconds = Math.max(1, wholeSeconds((burst * 1_000) / perSecond));
   return [
     ...["ratelimit-policy", `"${kind}";q=${burst};w=${windowSeconds}`],
     ...["ratelimit", `"${kind}";r=${left};t=${resetSeconds}`],

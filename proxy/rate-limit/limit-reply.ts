@@ -1,6 +1,7 @@
 import { refusal } from "../exchange/local-reply.ts";
 import type { LocalReply } from "../exchange/policy.ts";
 import { GrpcStatus } from "../message/grpc.ts";
+import { wholeSeconds } from "./limit-fields.ts";
 
 /** Answers that are kept: those that ask to wait so many seconds. */
 const maxKeptSeconds = 60;
@@ -12,7 +13,7 @@ const kept: Record<GrpcAnswer, LocalReply[]> = { unavailable: [], "resource-exha
  * again. The same object for the same seconds: who is limited may ask as often as it likes.
  */
 export function limitReply(waitMs: number, grpc: GrpcAnswer, fields: readonly string[]): LocalReply {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1_000));
+  const seconds = Math.max(1, wholeSeconds(waitMs));
   if (fields.length > 0 || seconds > maxKeptSeconds) return makeReply(seconds, grpc, fields);
   const known = kept[grpc][seconds];
   if (known !== undefined) return known;

@@ -81,6 +81,18 @@ test("a connection that stands has the limits of the moment", () => {
   expect(policy.decide(head)).toBe(forward);
 });
 
+test("a rate that is next to nothing asks for a year, not for a number that nobody can read", () => {
+  const world = new LimitsWorld({ requestsPerSecond: 1e-300, fields: "ratelimit" });
+  const policy = limited(world, { decide: () => forward });
+  policy.decide(head);
+  expect(policy.decide(head)).toMatchObject({
+    fields: [
+      ...["x-envoy-ratelimited", "true", "retry-after", "31536000"],
+      ...["ratelimit-policy", '"listener";q=1;w=31536000', "ratelimit", '"listener";r=0;t=31536000'],
+    ],
+  });
+});
+
 test("the same answer is given to all that have as long to wait, and another to those that wait longer", () => {
   const world = new LimitsWorld({ requestsPerSecond: 0.01 });
   const policy = limited(world, { decide: () => forward });
