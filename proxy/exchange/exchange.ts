@@ -115,15 +115,15 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     }
     const { policy, route } = decided;
     const head = this.#observed?.forward(decided.head) ?? decided.head;
-    const isWeb = head.grpc === "grpc-web" || head.grpc === "grpc-web-text";
     const { deadlines } = this.#context;
     this.#head = head;
     this.#route = route;
     this.#policy = policy;
     const upstream = throughStages(decided.upstream, policy, head);
-    this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
+    this.#upstream = head.grpc.startsWith("grpc-web") ? this.#context.forGrpcWeb(upstream) : upstream;
     this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
-    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
+    const canDrain = this.#upstream === decided.upstream;
+    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, canDrain);
     this.#upstream.acquire(this, false);
   }
 

@@ -1,6 +1,8 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import type { ClusterConfig } from "../../lib/contract/proxy-config.ts";
 import { Balancer } from "../balance/balancer.ts";
+import type { Place } from "../balance/selection.ts";
+import type { SubsetSelector } from "../balance/subset.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
 import type { ClusterHealth } from "./cluster-health.ts";
@@ -18,6 +20,7 @@ export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
   /** Pools of endpoints that were removed, until their last exchange is over. */
   readonly #leaving = new Set<EndpointPool>();
+  readonly #owners = new WeakMap<EndpointPool, Endpoint>();
   readonly #random: () => number;
   readonly #options: EndpointContext;
   readonly #health: ClusterHealth;
@@ -54,6 +57,7 @@ export class Endpoints implements PoolPicker {
       const endpoint = current.get(address) ?? new Endpoint(address, options);
       current.delete(settings.address);
       endpoint.update(settings, balancer);
+      this.#owners.set(endpoint.pool, endpoint);
       return endpoint;
     });
     for (const endpoint of current.values()) {
@@ -65,14 +69,24 @@ export class Endpoints implements PoolPicker {
     this.#health.update(config, this.#list);
   }
 
-  pick(tried: readonly object[], hash?: number): EndpointPool | undefined {
+  pick(tried: readonly object[], hash?: number, subset?: SubsetSelector): EndpointPool | undefined {
     const excluded =
       tried.length === 0 ? nothingExcluded : new Set(this.#list.filter(({ pool }) => tried.includes(pool)));
-    return this.pickEndpoint(excluded, hash)?.pool;
+    return this.pickEndpoint(excluded, hash, subset)?.pool;
   }
 
-  pickEndpoint(excluded: ReadonlySet<Endpoint>, hash?: number): Endpoint | undefined {
-    return mustGet(this.#balancer, "a cluster is configured before it is used").pick(excluded, hash);
+  admits(pool: EndpointPool, subset: SubsetSelector): boolean {
+    const owner = this.#owners.get(pool);
+    return owner !== undefined && this.#balancer?.admits(owner, subset) === true;
+  }
+
+  pickEndpoint(excluded: ReadonlySet<Endpoint>, hash?: number, subset?: SubsetSelector): Endpoint | undefined {
+    return mustGet(this.#balancer, "a cluster is configured before it is used").pick(excluded, hash, subset);
+  }
+
+  /** See `Balancer.placeOf`. */
+  placeOf(endpoint: Endpoint, subset?: SubsetSelector): Place | undefined {
+    return this.#balancer?.placeOf(endpoint, subset);
   }
 
   sweep(nowMs: number): void {
