@@ -2,11 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
-import { DryRunLog } from "../authz/dry-run-log.ts";
+import { ExtAuthz } from "../authz/ext-authz/ext-authz.ts";
 import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
-import type { Member } from "../connection-set.ts";
 import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
+import { SparseLog } from "../authz/sparse-log.ts";
+import type { Member } from "../connection-set.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
 import type { ForwardPolicy } from "../exchange/policy.ts";
@@ -34,7 +35,9 @@ export class InboundListener {
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
   #forward: ForwardPolicy | undefined;
-  readonly #dryRuns: DryRunLog;
+  readonly #dryRuns: SparseLog;
+  /** Asks somebody else about what the intentions allow, where that is configured. */
+  readonly extAuthz: ExtAuthz;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
   /** Pools of a former address, until their last exchange is over. */
@@ -46,7 +49,13 @@ export class InboundListener {
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.#forward = forwardPolicyOf(config);
-    this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
+    this.#dryRuns = new SparseLog({
+      logger: context.logger,
+      level: "info",
+      message: "dry run: an intention would have denied this",
+      monotonicMs: context.clock.monotonicMs,
+    });
+    this.extAuthz = new ExtAuthz(context, config);
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
       picker: { pick: (tried) => (tried.includes(this.#pool) ? undefined : this.#pool) },
@@ -61,7 +70,10 @@ export class InboundListener {
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
       serve: (connection, onClosed) => this.#serve(connection, onClosed),
       onRefused: (reason) => this.#logRefusal(reason),
-      onIdle: () => this.#pool.close(),
+      onIdle: () => {
+        this.#pool.close();
+        this.extAuthz.close();
+      },
     });
   }
 
@@ -78,6 +90,7 @@ export class InboundListener {
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.#forward = forwardPolicyOf(config);
+    this.extAuthz.update(config);
     this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
@@ -98,6 +111,7 @@ export class InboundListener {
     this.serving.sweep(nowMs);
     this.#pool.sweep(nowMs);
     this.#upstream.sweep(nowMs);
+    this.extAuthz.sweep(nowMs);
     for (const pool of this.#leaving) {
       pool.sweep(nowMs);
       if (pool.isEmpty) this.#leaving.delete(pool);
@@ -145,7 +159,8 @@ export class InboundListener {
       upstream: () => this.#upstream,
       forward: () => this.#forward,
     });
-    return serveHttp({ connection, policy, context: this.serving.http, onClosed });
+    const guarded = this.extAuthz.guard(policy, connection);
+    return serveHttp({ connection, policy: guarded, context: this.serving.http, onClosed });
   }
 
   #serveTcp(client: Connection, onClosed: () => void): TcpSession {

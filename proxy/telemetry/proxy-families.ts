@@ -1,5 +1,6 @@
 import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
+import { extAuthzFamilies, type ExtAuthzReading } from "./ext-authz-families.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
 
@@ -114,6 +115,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
         return l.kind === "inbound" ? [sample(l, counters.dryRunDenials + connections.dryRunDenials)] : [];
       }),
     ),
+    ...extAuthzFamilies(listeners.flatMap(extAuthzReadings)),
     counter(
       "atoll_proxy_connect_failures_total",
       "Failed attempts to reach an endpoint.",
@@ -175,6 +177,11 @@ function responseSamples(listener: AnyListener): Sample[] {
 
 function reasonSamples(listener: AnyListener, counts: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(counts).map(([reason, value]) => ({ labels: { ...labelsOf(listener), reason }, value }));
+}
+
+function extAuthzReadings(listener: AnyListener): ExtAuthzReading[] {
+  const counters = listener.kind === "inbound" ? listener.extAuthz.counters : undefined;
+  return counters === undefined ? [] : [{ labels: labelsOf(listener), counters }];
 }
 
 function connectFailureSamples(listener: AnyListener): Sample[] {

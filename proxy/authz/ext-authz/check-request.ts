@@ -1,5 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import { parseHostPort } from "../../../lib/contract/address.ts";
 import type { RequestHead } from "../../message/request-head.ts";
 import { ProtobufWriter } from "../protobuf/writer.ts";
 import { type CheckSubject, methodOf } from "./check-subject.ts";
@@ -77,15 +76,14 @@ function writePeer(
   { hostPort, principal, certificate }: Record<"hostPort" | "principal" | "certificate", string>,
 ): void {
   const whole = writer.open(field);
-  const parsed = parseHostPort(hostPort);
-  if (parsed !== undefined) {
-    const outer = writer.open(peer.address);
-    const inner = writer.open(address.socketAddress);
-    writer.text(address.address, parsed.host);
-    writer.number(address.portValue, parsed.port);
-    writer.close(inner);
-    writer.close(outer);
-  }
+  // Without brackets where it is IPv6.
+  const colon = hostPort.lastIndexOf(":");
+  const outer = writer.open(peer.address);
+  const inner = writer.open(address.socketAddress);
+  writer.text(address.address, hostPort.slice(0, colon).replace(/^\[|\]$/g, ""));
+  writer.number(address.portValue, Number(hostPort.slice(colon + 1)));
+  writer.close(inner);
+  writer.close(outer);
   writer.text(peer.principal, principal);
   if (certificate !== "") writer.text(peer.certificate, encodeURIComponent(certificate));
   writer.close(whole);
