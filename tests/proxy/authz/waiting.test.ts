@@ -55,3 +55,22 @@ test("one whose client is gone meanwhile is over", async () => {
   await settled(mesh, () => mesh.apps.length > 0 && mesh.app().received !== "");
   expect(mesh.apps.map((app) => app.received.slice(0, 11))).toEqual(["GET /other "]);
 });
+
+test("a response under way outlives its token, until the rules change and the token is looked at again", async () => {
+  const mesh = new MemoryMesh({ inbound });
+  const signed = new SignJWT({}).setProtectedHeader({ alg: "ES256", kid: "one" }).setIssuer("i").setExpirationTime(60);
+  const client = mesh.client();
+  client.send(`GET / HTTP/1.1\r\nHost: api\r\nAuthorization: Bearer ${await signed.sign(signing.privateKey)}\r\n\r\n`);
+  await settled(mesh, () => mesh.apps.length > 0 && mesh.app().received !== "");
+  mesh.app().send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+  mesh.settle();
+  // Expired, with what clocks may differ by.
+  await mesh.pass(120_000);
+  mesh.app().send("def");
+  mesh.settle();
+  expect(client.received).toEndWith("\r\n\r\nabcdef");
+  const changed = { ...inbound, intentions: { ...inbound.intentions, default: "allow" } };
+  mesh.callee.apply(calleeConfig("allow", "http", changed), 2);
+  await settled(mesh, () => client.hasEnded);
+  expect(client.received).toEndWith("\r\n\r\nabcdef");
+});
