@@ -113,6 +113,10 @@ export const ExtAuthzSchema = Type.Object(
       }),
     ),
     disallowedHeaders: NamePatterns("fields of the request that are never sent, whatever is allowed"),
+    includePeerCertificate: Type.Boolean({
+      default: false,
+      description: "gRPC: the caller's certificate as source.certificate, URL-encoded PEM",
+    }),
     encodeRawHeaders: Type.Boolean({
       default: false,
       description: "gRPC: fields as header_map, line by line and byte by byte, in the place of headers",

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../fakes/eventually.ts";
 import { findProgram, runProgram, type Server, startServer } from "./programs.ts";
@@ -60,7 +61,11 @@ describe.skipIf(node.isMissing).each(Object.keys(kinds) as (keyof typeof kinds)[
         startProxyPair("http", app.port, { inbound: { extAuthz: { ...config, ...more } } });
       pairs.push(
         ...(await Promise.all([
-          pairOf({ timeoutMs: 30_000, bypass: [{ path: { type: "exact", value: "/health" } }] }),
+          pairOf({
+            timeoutMs: 30_000,
+            includePeerCertificate: true,
+            bypass: [{ path: { type: "exact", value: "/health" } }],
+          }),
           pairOf({ timeoutMs: 100, statusOnError: 504 }),
           pairOf({ timeoutMs: 100, failureModeAllow: true }),
         ])),
@@ -123,6 +128,9 @@ describe.skipIf(node.isMissing).each(Object.keys(kinds) as (keyof typeof kinds)[
       // By HTTP what is allowed, by gRPC everything.
       expect(fields["x-secret"]).toBe(kind === "grpc" ? "s" : undefined);
       if (kind === "http") return;
+      const pem = decodeURIComponent(told.source.certificate).trim();
+      expect(readFileSync(patient.files.certFile, "utf8")).toContain(pem);
+      expect(pem).toStartWith("-----BEGIN CERTIFICATE-----");
       expect(told.source.principal).toMatch(/^spiffe:\/\/.*\/svc\/web$/);
       expect(told.destination.principal).toMatch(/^spiffe:\/\/.*\/svc\/api$/);
       expect(told.destination.address.socketAddress).toMatchObject({ address: "127.0.0.1", portValue: patient.mesh });

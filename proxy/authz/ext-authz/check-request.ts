@@ -9,6 +9,7 @@ export type FieldFilter = (name: string) => boolean;
 export interface CheckRequestOptions {
   readonly subject: CheckSubject;
   readonly isSent: FieldFilter;
+  readonly hasCertificate: boolean;
   /** `header_map` in the place of `headers`. */
   readonly isRaw: boolean;
   readonly contextExtensions: readonly (readonly [name: string, value: string])[];
@@ -45,7 +46,7 @@ export function encodeCheckRequest({ subject, prefixBytes, ...options }: CheckRe
   writePeer(writer, attribute.source, {
     hostPort: peers.callerAddress,
     principal: peers.callerUri,
-    certificate: peers.callerCertificate,
+    certificate: options.hasCertificate ? peers.callerCertificate() : "",
   });
   writePeer(writer, attribute.destination, { hostPort: peers.ownAddress, principal: peers.ownUri, certificate: "" });
   const whole = writer.open(attribute.request);

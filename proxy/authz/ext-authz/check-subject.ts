@@ -9,8 +9,8 @@ export interface CheckPeers {
   readonly callerAddress: string;
   readonly ownAddress: string;
   readonly protocol: "HTTP/1.1" | "HTTP/2";
-  /** PEM, where it is sent. */
-  readonly callerCertificate: string;
+  /** PEM; empty when there is none. */
+  readonly callerCertificate: () => string;
 }
 
 /** What one check is about. */

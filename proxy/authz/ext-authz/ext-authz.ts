@@ -96,14 +96,18 @@ export class ExtAuthz {
     });
   }
 
-  #peersOf({ peerUri, remoteAddress, alpn }: Connection): CheckPeers {
+  #peersOf(connection: Connection): CheckPeers {
+    let pem: string | undefined;
     return {
-      callerUri: peerUri,
+      callerUri: connection.peerUri,
       ownUri: this.#context.identity().spiffeUri,
-      callerAddress: remoteAddress,
+      callerAddress: connection.remoteAddress,
       ownAddress: this.#listener.listen,
-      protocol: alpn === "h2" ? "HTTP/2" : "HTTP/1.1",
-      callerCertificate: "",
+      protocol: connection.alpn === "h2" ? "HTTP/2" : "HTTP/1.1",
+      callerCertificate: () => {
+        pem ??= connection.peerCertificatePem ?? "";
+        return pem;
+      },
     };
   }
 }

@@ -18,6 +18,7 @@ export class GrpcCheck implements CheckProtocol {
   readonly #head: RequestHead;
   readonly #isSent: FieldFilter;
   readonly #isRaw: boolean;
+  readonly #hasCertificate: boolean;
   readonly #contextExtensions: readonly (readonly [string, string])[];
 
   constructor(config: ExtAuthzConfig, { address, authority = address, tls }: NonNullable<ExtAuthzConfig["grpc"]>) {
@@ -32,6 +33,7 @@ export class GrpcCheck implements CheckProtocol {
     this.#head = mustGet(head instanceof RequestHead ? head : undefined, "a check is a valid request");
     this.#isSent = compileSent(config, { sendsAll: true, always: [] });
     this.#isRaw = config.encodeRawHeaders;
+    this.#hasCertificate = config.includePeerCertificate;
     this.#contextExtensions = Object.entries(config.contextExtensions);
   }
 
@@ -40,6 +42,7 @@ export class GrpcCheck implements CheckProtocol {
       subject,
       isSent: this.#isSent,
       isRaw: this.#isRaw,
+      hasCertificate: this.#hasCertificate,
       contextExtensions: this.#contextExtensions,
       prefixBytes,
     });

@@ -37,6 +37,7 @@ describe("an authorizer in a document", () => {
       failureModeAllow: false,
       statusOnError: 403,
       disallowedHeaders: [],
+      includePeerCertificate: false,
       encodeRawHeaders: false,
       contextExtensions: {},
       bypass: [],

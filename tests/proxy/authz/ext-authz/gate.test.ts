@@ -39,7 +39,8 @@ describe("a request that the intentions allow", () => {
   });
 
   test("is denied with the status, the fields and the text of a denial, and the app is not asked", async () => {
-    const mesh = new AuthorizerMesh();
+    const textFormat = "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%";
+    const mesh = new AuthorizerMesh({ telemetry: { accessLog: { enabled: true, format: "text", textFormat } } });
     const client = await mesh.send();
     await mesh.answer(
       "401 Unauthorized",
@@ -53,6 +54,7 @@ describe("a request that the intentions allow", () => {
     expect(client.received).not.toContain("x-forwarded-client-cert");
     expect(Buffer.from(client.received, "latin1").toString("utf8")).toEndWith("\r\n\r\n<p>é");
     expect(mesh.apps).toEqual([]);
+    expect(mesh.outputs.lines()).toContain("401 UAEX ext_authz_denied");
     expect([mesh.checks("denied"), mesh.count("atoll_proxy_requests_refused_total", "ext_authz_denied")]).toEqual([
       1, 1,
     ]);

@@ -16,7 +16,7 @@ const peers = {
   callerAddress: "[::1]:4321",
   ownAddress: "127.0.0.1:20000",
   protocol: "HTTP/2",
-  callerCertificate: "",
+  callerCertificate: () => "-----BEGIN\n+/=",
 } as const;
 
 function headOf(path: string, fields: readonly string[] = [], method = "GET"): RequestHead {
@@ -32,7 +32,14 @@ interface Encoding {
 
 function httpOf(head: RequestHead, { isSent = () => true, isRaw = false }: Encoding = {}): Record<string, unknown> {
   const subject = { peers, head, id: "one", nowMs: 1_700_000_000_123 };
-  const bytes = encodeCheckRequest({ subject, isSent, isRaw, contextExtensions: [["a", "b"]], prefixBytes: 0 });
+  const bytes = encodeCheckRequest({
+    subject,
+    isSent,
+    isRaw,
+    hasCertificate: false,
+    contextExtensions: [["a", "b"]],
+    prefixBytes: 0,
+  });
   const { attributes } = decodedRequest(bytes) as { attributes: { request: { http: Record<string, unknown> } } };
   return attributes.request.http;
 }
@@ -41,12 +48,19 @@ describe("a check request", () => {
   test("says who calls whom, when, and what", () => {
     const head = headOf("/a?b=c", ["x-a", "1", "cookie", "s=1", "x-a", "2", "content-length", "12"], "POST");
     const subject = { peers, head, id: "one", nowMs: 1_700_000_000_123 };
-    const options = { subject, isSent: () => true, isRaw: false, contextExtensions: [["a", "b"]] as const };
+    const options = {
+      subject,
+      isSent: () => true,
+      isRaw: false,
+      hasCertificate: true,
+      contextExtensions: [["a", "b"]] as const,
+    };
     expect(decodedRequest(encodeCheckRequest({ ...options, prefixBytes: 0 }))).toEqual({
       attributes: {
         source: {
           address: { socketAddress: { address: "::1", portValue: 4321 } },
           principal: peers.callerUri,
+          certificate: "-----BEGIN%0A%2B%2F%3D",
         },
         destination: {
           address: { socketAddress: { address: "127.0.0.1", portValue: 20000 } },
