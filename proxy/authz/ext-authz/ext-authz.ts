@@ -51,11 +51,32 @@ export class ExtAuthz {
 
   /** For the requests of one connection: `inner`, and then whoever is configured at that moment. */
   guard(inner: RequestPolicy, connection: Connection): RequestPolicy {
-    return new Gate(
-      inner,
-      () => this.#enforcer,
-      () => this.#peersOf(connection),
-    );
+    return new Gate(this, inner, connection);
+  }
+
+  get isConfigured(): boolean {
+    return this.#enforcer !== undefined;
+  }
+
+  /** What becomes of a request that would be forwarded. */
+  ask(forwarded: ForwardDecision, peers: CheckPeers): Decision {
+    return this.#enforcer?.decide(forwarded, peers) ?? forwarded;
+  }
+
+  /** Both ends of a connection, as an authorizer is told of them. */
+  peersOf(connection: Connection): CheckPeers {
+    let pem: string | undefined;
+    return {
+      callerUri: connection.peerUri,
+      ownUri: this.#context.identity().spiffeUri,
+      callerAddress: connection.remoteAddress,
+      ownAddress: this.#listener.listen,
+      protocol: connection.alpn === "h2" ? "HTTP/2" : "HTTP/1.1",
+      callerCertificate: () => {
+        pem ??= connection.peerCertificatePem ?? "";
+        return pem;
+      },
+    };
   }
 
   sweep(nowMs: number): void {
@@ -95,39 +116,24 @@ export class ExtAuthz {
       onDryRun: ({ callerUri }, request) => dryRuns.write({ service, caller: callerUri, request }),
     });
   }
-
-  #peersOf(connection: Connection): CheckPeers {
-    let pem: string | undefined;
-    return {
-      callerUri: connection.peerUri,
-      ownUri: this.#context.identity().spiffeUri,
-      callerAddress: connection.remoteAddress,
-      ownAddress: this.#listener.listen,
-      protocol: connection.alpn === "h2" ? "HTTP/2" : "HTTP/1.1",
-      callerCertificate: () => {
-        pem ??= connection.peerCertificatePem ?? "";
-        return pem;
-      },
-    };
-  }
 }
 
-/** Stands before the policy of one connection. */
+/** Stands before the policy of one connection; small, since most connections are idle. */
 class Gate implements RequestPolicy {
+  readonly #owner: ExtAuthz;
   readonly #inner: RequestPolicy;
-  readonly #enforcer: () => Enforcer | undefined;
-  readonly #peersNow: () => CheckPeers;
+  readonly #connection: Connection;
   #peers: CheckPeers | undefined;
 
-  constructor(inner: RequestPolicy, enforcer: () => Enforcer | undefined, peersNow: () => CheckPeers) {
+  constructor(owner: ExtAuthz, inner: RequestPolicy, connection: Connection) {
+    this.#owner = owner;
     this.#inner = inner;
-    this.#enforcer = enforcer;
-    this.#peersNow = peersNow;
+    this.#connection = connection;
   }
 
   decide(head: RequestHead): Decision {
     const decision = this.#inner.decide(head);
-    if (this.#enforcer() === undefined) return decision;
+    if (!this.#owner.isConfigured) return decision;
     return afterForward(
       decision,
       (forwarded) => this.#ask(forwarded),
@@ -142,7 +148,7 @@ class Gate implements RequestPolicy {
 
   /** Whoever is to be asked now: a request may have waited for its token in between. */
   #ask(forwarded: ForwardDecision): Decision {
-    this.#peers ??= this.#peersNow();
-    return this.#enforcer()?.decide(forwarded, this.#peers) ?? forwarded;
+    this.#peers ??= this.#owner.peersOf(this.#connection);
+    return this.#owner.ask(forwarded, this.#peers);
   }
 }
