@@ -27,22 +27,33 @@ export interface QueryChange {
   readonly remove: readonly string[];
 }
 
-export interface Denial {
+export interface Denial extends Said {
   readonly kind: "denied";
-  readonly status: number;
   /** For a gRPC call; undefined when the status of HTTP says it. */
   readonly grpcStatus: number | undefined;
-  /** Names and values, alternating, as it gave them. */
+}
+
+/** An answer for the client as an authorizer gave it. */
+export interface Said {
+  readonly status: number;
+  /** Names and values, alternating. */
   readonly fields: readonly string[];
   readonly body: string;
 }
 
 /** Why there is no answer: to be counted and logged. */
-export type CheckFailure = { readonly kind: "timeout" } | { readonly kind: "failed"; readonly reason: string };
+export type CheckFailure = { readonly kind: "timeout" } | FailedCheck;
+
+export interface FailedCheck {
+  readonly kind: "failed";
+  readonly reason: string;
+  /** What the client shall be answered if its request does not go on; the status is 0 where it is not said. */
+  readonly said?: Said;
+}
 
 export type CheckOutcome = Answer | CheckFailure;
 
-export function failed(reason: string): CheckFailure {
+export function failed(reason: string): FailedCheck {
   return { kind: "failed", reason };
 }
 

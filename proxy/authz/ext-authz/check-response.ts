@@ -1,30 +1,35 @@
 import { ProtobufReader } from "../protobuf/reader.ts";
-import { type Answer, type FieldChange, maxChanges } from "./answer.ts";
+import { type Answer, failed, type FailedCheck, type FieldChange, maxChanges, type Said } from "./answer.ts";
 
 /** What an `envoy.service.auth.v3.CheckResponse` says; undefined for what is none, or is none that could be followed. */
-export function decodeCheckResponse(bytes: Buffer): Answer | undefined {
-  const said: Said = { code: 0, denied: undefined, ok: undefined };
+export function decodeCheckResponse(bytes: Buffer): Answer | FailedCheck | undefined {
+  const said: SaidAll = { code: 0, denied: undefined, ok: undefined, error: undefined };
   const reader = new ProtobufReader(bytes);
   reader.fields((field) => {
     if (field === 1) reader.message((inner) => readStatus(reader, said, inner));
     else if (field === 2) {
-      // Of the two the last one counts: they are a oneof.
-      said.ok = undefined;
+      // Of the three the last one counts: they are a oneof.
+      said.ok = said.error = undefined;
       said.denied ??= { status: 0, fields: [], body: "" };
       readDenied(reader, said.denied);
     } else if (field === 3) {
-      said.denied = undefined;
+      said.denied = said.error = undefined;
       said.ok ??= { changes: [], removals: [], responseChanges: [], set: [], remove: [] };
       readOk(reader, said.ok);
+    } else if (field === 5) {
+      said.denied = said.ok = undefined;
+      said.error ??= { status: 0, fields: [], body: "" };
+      readDenied(reader, said.error);
     }
   });
   return reader.isBroken ? undefined : answerOf(said);
 }
 
-interface Said {
+interface SaidAll {
   code: number;
   denied: SaidDenied | undefined;
   ok: SaidOk | undefined;
+  error: SaidDenied | undefined;
 }
 
 interface SaidDenied {
@@ -50,7 +55,7 @@ interface SaidField {
   action: number;
 }
 
-function readStatus(reader: ProtobufReader, said: Said, field: number): void {
+function readStatus(reader: ProtobufReader, said: SaidAll, field: number): void {
   if (field === 1) said.code = reader.int32();
 }
 
@@ -104,7 +109,11 @@ function readParameter(reader: ProtobufReader): [name: string, value: string] {
   return parameter;
 }
 
-function answerOf({ code, denied, ok }: Said): Answer | undefined {
+function answerOf({ code, denied, ok, error }: SaidAll): Answer | FailedCheck | undefined {
+  if (code !== 0 && error !== undefined) {
+    const said = asSaid(error);
+    return said === undefined ? undefined : { ...failed("it says that it failed"), said };
+  }
   if (code !== 0) return denialOf(code, denied);
   const { changes = [], removals = [], responseChanges = [], set = [], remove = [] } = ok ?? {};
   const count = changes.length + removals.length + responseChanges.length + set.length + remove.length;
@@ -122,16 +131,16 @@ function answerOf({ code, denied, ok }: Said): Answer | undefined {
 }
 
 function denialOf(code: number, denied: SaidDenied | undefined): Answer | undefined {
-  const { status = 0, fields = [], body = "" } = denied ?? {};
-  // A status that is no final one cannot be answered with.
+  const said = asSaid(denied ?? { status: 0, fields: [], body: "" });
+  if (said === undefined) return undefined;
+  const status = said.status === 0 ? 403 : said.status;
+  return { ...said, kind: "denied", status, grpcStatus: code >= 1 && code <= 16 ? code : undefined };
+}
+
+/** Undefined for what cannot be answered with. */
+function asSaid({ status, fields, body }: SaidDenied): Said | undefined {
   if ((status !== 0 && (status < 200 || status > 599)) || fields.length > maxChanges) return undefined;
-  return {
-    kind: "denied",
-    status: status === 0 ? 403 : status,
-    grpcStatus: code >= 1 && code <= 16 ? code : undefined,
-    fields: fields.flatMap(({ name, value }) => [name.toLowerCase(), value]),
-    body,
-  };
+  return { status, fields: fields.flatMap(({ name, value }) => [name.toLowerCase(), value]), body };
 }
 
 /**

@@ -2,11 +2,11 @@ import type { ExtAuthzConfig } from "../../../lib/contract/proxy-ext-authz.ts";
 import type { Decision, ForwardDecision, LocalReply } from "../../exchange/policy.ts";
 import { compileConditions, pathOf, type RequestMatcher } from "../../match/request-match.ts";
 import type { RequestHead } from "../../message/request-head.ts";
-import type { Allowance, CheckOutcome } from "./answer.ts";
+import type { Allowance, CheckOutcome, Said } from "./answer.ts";
 import type { Authorizer } from "./authorizer.ts";
 import type { CheckPeers } from "./check-subject.ts";
 import type { ExtAuthzCounters } from "./counters.ts";
-import { denialReply, errorReply } from "./denial-reply.ts";
+import { denialReply, errorReply, failureReply } from "./denial-reply.ts";
 import { changedRequest, changedResponse } from "./field-changes.ts";
 
 export interface EnforcerOptions {
@@ -77,7 +77,7 @@ export class Enforcer {
       case "timeout":
         return this.#unsaid(`it has not answered within ${this.#options.config.timeoutMs} ms`, forwarded, peers);
       case "failed":
-        return this.#unsaid(outcome.reason, forwarded, peers);
+        return this.#unsaid(outcome.reason, forwarded, peers, outcome.said);
     }
   }
 
@@ -94,10 +94,14 @@ export class Enforcer {
   }
 
   /** Nobody knows: closed unless the configuration says open. */
-  #unsaid(reason: string, forwarded: ForwardDecision, peers: CheckPeers): Decision {
+  #unsaid(reason: string, forwarded: ForwardDecision, peers: CheckPeers, said?: Said): Decision {
     const { config, counters } = this.#options;
     this.#options.onFailed(reason, peers);
-    if (!config.failureModeAllow) return this.#errorReply;
+    if (!config.failureModeAllow) {
+      if (said === undefined) return this.#errorReply;
+      const status = said.status === 0 ? config.statusOnError : said.status;
+      return failureReply({ ...said, status }, forwarded.head.grpc !== "", this.#onIgnored) ?? this.#errorReply;
+    }
     counters.failureModeAllowed++;
     return forwarded;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mustGet } from "../../../../lib/base/assert.ts";
-import type { Answer } from "../../../../proxy/authz/ext-authz/answer.ts";
+import type { CheckOutcome } from "../../../../proxy/authz/ext-authz/answer.ts";
 import { encodeCheckRequest } from "../../../../proxy/authz/ext-authz/check-request.ts";
 import { decodeCheckResponse } from "../../../../proxy/authz/ext-authz/check-response.ts";
 import { FieldBlock } from "../../../../proxy/message/field-block.ts";
@@ -113,7 +113,7 @@ describe("a check request", () => {
 });
 
 const nothing = { kind: "ok", changes: [], removals: [], query: undefined, responseChanges: [] } as const;
-const decoded = (response: object): Answer | undefined => decodeCheckResponse(encodedResponse(response));
+const decoded = (response: object): CheckOutcome | undefined => decodeCheckResponse(encodedResponse(response));
 const option = (key: string, value: string, more: object = {}): object => ({ header: { key, value }, ...more });
 
 describe("a check response", () => {
@@ -175,6 +175,17 @@ describe("a check response", () => {
     expect(decoded({ status: { code: 99 } })).toEqual({ ...bare, grpcStatus: undefined });
   });
 
+  test("fails when it says so, with an answer for the client", () => {
+    const errorResponse = { status: { code: 503 }, headers: [option("Retry-After", "1")], body: "later" };
+    const said = { status: 503, fields: ["retry-after", "1"], body: "later" };
+    const reason = "it says that it failed";
+    expect(decoded({ status: { code: 14 }, errorResponse })).toEqual({ kind: "failed", reason, said });
+    const bare = { status: 0, fields: [], body: "" };
+    expect(decoded({ status: { code: 14 }, errorResponse: {} })).toEqual({ kind: "failed", reason, said: bare });
+    // As in Envoy it is the status that says so.
+    expect(decoded({ status: { code: 0 }, errorResponse })).toEqual(nothing);
+  });
+
   test("of two parts that exclude each other has the last one", () => {
     const ok = encodedResponse({ okResponse: { headersToRemove: ["a"] } });
     const denied = encodedResponse({ deniedResponse: { body: "no" } });
@@ -186,6 +197,7 @@ describe("a check response", () => {
   test.each([
     ["an unknown append action", { okResponse: { headers: [option("a", "b", { appendAction: 4 })] } }],
     ["a status that is no final one", { status: { code: 7 }, deniedResponse: { status: { code: 100 } } }],
+    ["an error's status that is none", { status: { code: 7 }, errorResponse: { status: { code: 101 } } }],
     ["a status beyond all", { status: { code: 7 }, deniedResponse: { status: { code: 600 } } }],
     ["more changes than anybody needs", { okResponse: { headersToRemove: Array(257).fill("a") } }],
   ])("with %s is none", (_, response) => {
