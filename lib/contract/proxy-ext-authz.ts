@@ -123,7 +123,7 @@ export const ExtAuthzSchema = Type.Object(
     }),
     contextExtensions: Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 4_096 }), {
       default: {},
-      description: "gRPC: context_extensions of every check",
+      description: "gRPC: context_extensions of every check; no secrets, since /config prints them",
     }),
     bypass: Type.Array(Bypass, {
       maxItems: 256,
