@@ -1,5 +1,5 @@
 import { mustGet } from "../../../lib/base/assert.ts";
-import { parseHostPort } from "../../../lib/contract/address.ts";
+import { isLoopbackHost, parseHostPort } from "../../../lib/contract/address.ts";
 import type { InboundConfig } from "../../../lib/contract/proxy-config.ts";
 import type { ExtAuthzConfig } from "../../../lib/contract/proxy-ext-authz.ts";
 import { compileSpiffePattern } from "../../../lib/contract/spiffe.ts";
@@ -116,7 +116,9 @@ export class Authorizer {
   #createPool(speaks: "http1" | "http2"): EndpointPool {
     const { context, times, config } = this.#options;
     const { turn, buffers, clock, limits } = context;
-    const isTls = this.#server.tls !== undefined;
+    const { address, tls } = this.#server;
+    const { host } = mustGet(parseHostPort(address), "addresses are checked when parsed");
+    const isTls = tls !== undefined;
     return new EndpointPool({
       connect: (onResult) => this.#connect(speaks, onResult),
       protocolOf: () => speaks,
@@ -124,7 +126,8 @@ export class Authorizer {
       // As between proxies: what a server of TLS says first shows that it has accepted our certificate.
       greetingTimeoutMs: isTls && speaks === "http2" ? () => times().connectTimeoutMs : undefined,
       onUngreeted: () => undefined,
-      isKeptAlive: isTls,
+      // On another host it may die unseen, and every check with it, until the kernel gives up after a quarter of an hour.
+      isKeptAlive: isTls || !isLoopbackHost(host),
       turn,
       buffers,
       monotonicMs: clock.monotonicMs,

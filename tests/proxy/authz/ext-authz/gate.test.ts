@@ -1,4 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { MemoryConnection } from "../../../../proxy/transport/memory.ts";
+import { type Connection, idleHandler } from "../../../../proxy/transport/transport.ts";
+import { Http2App } from "../../http2-ends.ts";
 import { AuthorizerMesh, statusOf } from "./authorizer-mesh.ts";
 
 /** What becomes of requests whose listener has an authorizer, on a network and a clock of memory. */
@@ -274,4 +277,26 @@ test("a dry run lets everything through at once, and counts what would have been
   await mesh.pass(timeoutMs + 16);
   expect([mesh.apps.length, mesh.count("atoll_proxy_ext_authz_dry_run_denials_total")]).toEqual([3, 2]);
   expect(mesh.app().received).not.toContain("x-a");
+});
+
+test("a connection to an authorizer on another host that has died unseen is given up, and one on this host is not", async () => {
+  for (const [host, connections] of [
+    ["10.0.0.9", 2],
+    ["127.0.0.1", 1],
+  ] as const) {
+    const mesh = new AuthorizerMesh({ extAuthz: { grpc: { address: `${host}:9192` } } });
+    const dialled: MemoryConnection[] = [];
+    const onConnection = (connection: Connection): void => {
+      if (!(connection instanceof MemoryConnection)) return;
+      new Http2App().accept(connection);
+      dialled.push(connection);
+    };
+    mesh.network.listen({ host, port: 9192, onRefused: () => undefined, onConnection });
+    const client = await mesh.send();
+    for (const connection of dialled) connection.handler = idleHandler;
+    await mesh.pass(40_000);
+    expect([statusOf(client), mesh.checks("timeout")]).toEqual(["403", 1]);
+    await mesh.send();
+    expect(dialled.length).toBe(connections);
+  }
 });
