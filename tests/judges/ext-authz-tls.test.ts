@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { EchoApp } from "../conformance/echo-app.ts";
 import { http2Caller, type MeshCaller } from "../conformance/mesh-callers.ts";
 import { source } from "../conformance/rule-kinds.ts";
+import { findFreePorts } from "../../tools/free-ports.ts";
 import { TestAuthority, writeLeaf } from "../fakes/certificates.ts";
 import { startProxy } from "../proxy/transport/bun-mesh.ts";
 import { findProgram, type Server, startServer } from "./programs.ts";
@@ -19,6 +20,15 @@ const identityOf = (service: string, issuer = authority) =>
 const admin = { listen: "127.0.0.1:0" };
 const patternOf = (service: string): string => `spiffe://*/ns/default/dc/*/svc/${service}`;
 const stops: (() => void)[] = [];
+
+interface StartOptions {
+  /** From whom the authorizer's sidecar has its certificate. */
+  readonly issuer?: TestAuthority;
+  /** Whom that lets ask. */
+  readonly allowed?: string;
+  readonly viaPort?: number;
+}
+
 let app: EchoApp;
 
 beforeAll(async () => {
@@ -43,8 +53,11 @@ describe.skipIf(node.isMissing).each(["grpc", "http"] as const)(
     });
     afterAll(() => authorizer.stop());
 
-    /** `issuer` is whom the authorizer's sidecar has its certificate from, `allowed` whom it lets ask. */
-    function start(peerIdentity: string, { issuer = authority, allowed = "api" } = {}): MeshCaller {
+    /** With `viaPort` it is reached through an outbound listener of the proxy that asks. */
+    function start(
+      peerIdentity: string,
+      { issuer = authority, allowed = "api", viaPort = 0 }: StartOptions = {},
+    ): MeshCaller {
       const intentions = { default: "deny", rules: [{ source: patternOf(allowed), action: "allow" }] };
       const inbound = { service: "authz", listen: "127.0.0.1:0", app: `127.0.0.1:${authorizer.port}`, protocol: kind };
       const sidecar = startProxy({
@@ -52,8 +65,10 @@ describe.skipIf(node.isMissing).each(["grpc", "http"] as const)(
         inbound: [{ ...inbound, intentions }],
         admin,
       });
-      const address = `127.0.0.1:${sidecar.proxy.portOf("127.0.0.1:0") ?? 0}`;
-      const tls = { serverName: "authz", peerIdentity };
+      const mesh = `127.0.0.1:${sidecar.proxy.portOf("127.0.0.1:0") ?? 0}`;
+      const via = { listen: `127.0.0.1:${viaPort}`, protocol: kind, service: "authz", endpoints: [{ address: mesh }] };
+      const address = viaPort === 0 ? mesh : via.listen;
+      const tls = viaPort === 0 ? { serverName: "authz", peerIdentity } : undefined;
       const extAuthz = {
         ...(kind === "grpc"
           ? { grpc: { address, tls } }
@@ -69,6 +84,7 @@ describe.skipIf(node.isMissing).each(["grpc", "http"] as const)(
             intentions: { default: "deny", rules: [{ source, action: "allow" }] },
           },
         ],
+        outbound: viaPort === 0 ? [] : [{ ...via, peerIdentity }],
         admin,
       });
       const caller = http2Caller({ port: guarded.proxy.portOf("127.0.0.1:0") ?? 0, leaf: authority.leaf("web") });
@@ -79,8 +95,9 @@ describe.skipIf(node.isMissing).each(["grpc", "http"] as const)(
     const ask = (caller: MeshCaller, behaviour: string) =>
       caller.ask({ method: "GET", target: "/", fields: ["x-authz", behaviour] });
 
-    test("allows and denies", async () => {
-      const caller = start(patternOf("authz"));
+    test.each(["by itself", "through an outbound listener"])("allows and denies, reached %s", async (way) => {
+      const [port = 0] = way === "by itself" ? [] : await findFreePorts("127.0.0.1", 1);
+      const caller = start(patternOf("authz"), { viaPort: port });
       expect((await ask(caller, "allow")).status).toBe(200);
       expect(app.seen.at(-1)?.fields.find(([name]) => name === "x-user")?.[1]).toMatch(
         kind === "grpc" ? /svc\/web$/ : /^alice$/,
