@@ -3,19 +3,21 @@ import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { ExtAuthz } from "../authz/ext-authz/ext-authz.ts";
-import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
-import { createFetchText } from "../authz/jwt/key-source.ts";
-import { JwtVerifier } from "../authz/jwt/verifier.ts";
+import { type Authorizer, type CallerRules, compileIntentions } from "../authz/intentions.ts";
 import { SparseLog } from "../authz/sparse-log.ts";
+import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import type { Member } from "../connection-set.ts";
+import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
-import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, RequestPolicy, Stage } from "../exchange/policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
@@ -32,6 +34,10 @@ export class InboundListener {
   readonly serving: Serving<Member>;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
+  readonly limits: ListenerLimits;
+  readonly concurrency: AdaptiveLimit;
+  /** Asks somebody else about what the intentions allow, where that is configured. */
+  readonly extAuthz: ExtAuthz;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
@@ -40,8 +46,6 @@ export class InboundListener {
   #jwt: JwtVerifier | undefined;
   #forward: ForwardPolicy | undefined;
   readonly #dryRuns: SparseLog;
-  /** Asks somebody else about what the intentions allow, where that is configured. */
-  readonly extAuthz: ExtAuthz;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
   /** Pools of a former address, until their last exchange is over. */
@@ -50,16 +54,19 @@ export class InboundListener {
   constructor(context: ProxyContext, config: InboundConfig) {
     this.#context = context;
     this.#config = config;
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit);
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.concurrency = new AdaptiveLimit(context, config.adaptiveConcurrency);
+    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
+    this.extAuthz = new ExtAuthz(context, config);
     this.#dryRuns = new SparseLog({
       logger: context.logger,
       level: "info",
       message: "dry run: an intention would have denied this",
-      monotonicMs: context.clock.monotonicMs,
+      monotonicMs,
     });
-    this.extAuthz = new ExtAuthz(context, config);
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
       picker: { pick: (tried) => (tried.includes(this.#pool) ? undefined : this.#pool) },
@@ -73,6 +80,7 @@ export class InboundListener {
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => {
@@ -80,7 +88,12 @@ export class InboundListener {
         this.extAuthz.close();
       },
     });
-    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
+    this.#http = {
+      context: this.serving.http,
+      // What is limited anyway is nothing to ask about.
+      policyFor: (one) =>
+        this.extAuthz.guard(new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri), one),
+    };
   }
 
   get config(): InboundConfig {
@@ -92,10 +105,12 @@ export class InboundListener {
     const hasNewProviders = !isDeepStrictEqual(config.jwtProviders, this.#config.jwtProviders);
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
+    this.limits.update(config.rateLimit);
+    this.concurrency.update(config.adaptiveConcurrency);
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
     this.extAuthz.update(config);
     this.serving.refreshHandshakes();
     if (hasMoved) {
@@ -149,24 +164,25 @@ export class InboundListener {
     return isHttp ? serveHttp({ connection, service: this.#http, seat }) : this.#serveTcp(connection, seat);
   }
 
-  #policyFor(connection: Connection): RequestPolicy {
-    const policy = new CallerPolicy({
-      caller: {
-        ownUri: this.#context.identity().spiffeUri,
-        callerUri: connection.peerUri,
-        certificate: connection.peerCertificate,
-      },
+  /** What the intentions say of a caller. */
+  rulesOf(callerUri: string): CallerRules {
+    return this.#authorizer(callerUri);
+  }
+
+  /** Decides for the requests of a verified caller. */
+  policyFor({ peerUri, peerCertificate }: Pick<Connection, "peerUri" | "peerCertificate">): RequestPolicy {
+    return new CallerPolicy({
+      caller: { ownUri: this.#context.identity().spiffeUri, callerUri: peerUri, certificate: peerCertificate },
       authorizer: () => this.#authorizer,
       jwt: () => this.#jwt,
       onDryRun: (verdict, head) => {
         this.serving.counters.dryRunDenials++;
-        this.#logDryRun(verdict, connection.peerUri, `${head.method} ${pathOf(head)}`);
+        this.#logDryRun(verdict, peerUri, `${head.method} ${pathOf(head)}`);
       },
       clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
       forward: () => this.#forward,
     });
-    return this.extAuthz.guard(policy, connection);
   }
 
   #serveTcp(client: Connection, seat: Seat): TcpSession {
@@ -202,10 +218,8 @@ export class InboundListener {
 
   #createVerifier(): JwtVerifier | undefined {
     const { jwtProviders: providers } = this.#config;
-    const { clock } = this.#context;
-    return providers.length === 0
-      ? undefined
-      : new JwtVerifier({ providers, clock, fetchText: createFetchText(clock) });
+    const { clock, fetchText } = this.#context;
+    return providers.length === 0 ? undefined : new JwtVerifier({ providers, clock, fetchText });
   }
 
   #logDryRun({ rule }: Verdict, caller: string, request: string): void {
@@ -245,6 +259,6 @@ export class InboundListener {
 }
 
 /** A caller's proxy retries; ours keeps the time for the application. */
-function forwardPolicyOf({ timeoutMs }: InboundConfig): ForwardPolicy | undefined {
-  return timeoutMs === 0 ? undefined : { timeoutMs, retry: undefined };
+function forwardPolicyOf({ timeoutMs }: InboundConfig, stages: readonly Stage[]): ForwardPolicy | undefined {
+  return timeoutMs === 0 && stages.length === 0 ? undefined : { timeoutMs, retry: undefined, stages };
 }

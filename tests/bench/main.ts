@@ -2,6 +2,7 @@ import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
+import { benchPolicyChanges } from "./policy-changes.ts";
 import { benchProxyBalance } from "./proxy-balance.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyConfig } from "./proxy-config.ts";
@@ -31,6 +32,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   faults: benchProxyFaults,
   framing: benchFraming,
   "http2-codec": benchHttp2Codec,
+  "policy-changes": benchPolicyChanges,
   "proxy-balance": benchProxyBalance,
   "proxy-bulk": benchProxyBulk,
   "proxy-config": benchProxyConfig,

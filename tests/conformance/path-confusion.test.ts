@@ -2,22 +2,19 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSeededRandom } from "../../lib/base/random.ts";
 import { TestAuthority, writeLeaf } from "../fakes/certificates.ts";
 import { testSeed } from "../proxy/http2/test-seed.ts";
 import { listenTcp, startProxy } from "../proxy/transport/bun-mesh.ts";
-import { appModels } from "./app-models.ts";
-import { EchoApp, type SeenRequest } from "./echo-app.ts";
-import { http1Caller, http2Caller, type MeshCaller } from "./mesh-callers.ts";
-import { mixedSpelling, spellings } from "./path-spellings.ts";
-import { type RuleKind, ruleKinds } from "./rule-kinds.ts";
+import { EchoApp } from "./echo-app.ts";
+import { http1Caller, http2Caller } from "./mesh-callers.ts";
+import { attackWith, corpus, forbiddenReadings } from "./path-attack.ts";
+import { type RuleKind, ruleKinds, source } from "./rule-kinds.ts";
 
 /**
  * Whatever spelling of a forbidden request gets through an inbound listener, over mutual TLS and by both protocols, must not be a
  * forbidden one to the application behind it, however that reads paths. What is judged is what the application was sent.
  */
 const seed = testSeed();
-const mixedPerPath = 60;
 const directory = mkdtempSync(join(tmpdir(), "atoll-confusion-"));
 const authority = new TestAuthority();
 const web = authority.leaf("web");
@@ -43,6 +40,23 @@ afterAll(() => {
 const callers = { "HTTP/1.1": http1Caller, "HTTP/2": http2Caller } as const;
 type ProtocolName = keyof typeof callers;
 
+/** What the intentions decide, or what an external authorizer that denies whatever it is asked about is not asked about. */
+interface GuardedKind extends RuleKind {
+  readonly bypass?: readonly object[];
+}
+
+const guardedKinds: readonly GuardedKind[] = [
+  ...ruleKinds,
+  ...ruleKinds
+    .filter(({ action }) => action === "allow")
+    .map((kind) => ({
+      ...kind,
+      name: kind.name.replace("allow", "ext_authz bypass"),
+      intentions: { default: "deny", rules: [{ source, action: "allow" }] },
+      bypass: [kind.conditions],
+    })),
+];
+
 /** An authorizer that allows nothing, and counts what it was asked. */
 async function startDenier() {
   const counted = { asked: 0 };
@@ -62,7 +76,7 @@ async function startDenier() {
   return { counted, address: `127.0.0.1:${port}`, stop: () => server.close() };
 }
 
-function startListener(kind: Pick<RuleKind, "intentions" | "bypass">, requestRules: object) {
+function startListener(kind: Pick<GuardedKind, "intentions" | "bypass">, requestRules: object) {
   const extAuthz = { http: { address: denier.address }, timeoutMs: 10_000, bypass: kind.bypass };
   const inbound = {
     service: "api",
@@ -81,48 +95,12 @@ function startListener(kind: Pick<RuleKind, "intentions" | "bypass">, requestRul
   return { port: proxy.portOf("127.0.0.1:0") ?? 0, stop };
 }
 
-function corpus(): string[] {
-  const random = createSeededRandom(Number(seed));
-  const mixed = (path: string) => Array.from({ length: mixedPerPath }, () => mixedSpelling(path, random));
-  return [...new Set(["/admin", "/admin/x"].flatMap((path) => [...spellings(path), ...mixed(path)]))];
-}
-
-/** What an application may make of a request: the names of the readings that are forbidden. */
-function forbiddenReadings(kind: RuleKind, { method, target, fields }: SeenRequest, names = ["x-role"]): string[] {
-  const values = fields.filter(([name]) => names.includes(name)).map(([, value]) => value);
-  const roles = [...values, values.join(","), values.join(", ")];
-  return appModels
-    .filter(({ read }) => kind.isForbidden({ method, path: read(target), roles }))
-    .map(({ name }) => `${name}: ${method} ${target} ${JSON.stringify(values)}`);
-}
-
-interface Outcome {
-  readonly sent: number;
-  readonly reached: number;
-  readonly bypasses: readonly string[];
-}
-
-async function attack(kind: RuleKind, caller: MeshCaller, names?: string[]): Promise<Outcome> {
-  const before = app.seen.length;
-  const targets = corpus();
-  for (const [i, target] of targets.entries()) {
-    const { method, fields } = kind.variants[i % kind.variants.length] ?? { method: "GET", fields: [] };
-    await caller.ask({ method, target, fields });
-  }
-  const seen = app.seen.slice(before);
-  return {
-    sent: targets.length,
-    reached: seen.length,
-    bypasses: seen.flatMap((request) => forbiddenReadings(kind, request, names)),
-  };
-}
-
 /** The same for a proxy that compares the text that came with the rule: how many spellings would be taken for something else. */
 function bypassesOfText(kind: RuleKind): number {
   const [variant] = kind.variants;
   const method = variant?.method ?? "GET";
   const fields = [["x-role", variant?.fields[1] ?? ""]] as const;
-  return corpus().filter((target) => {
+  return corpus(seed).filter((target) => {
     const path = target.split("?", 1)[0] ?? "";
     const isLetThrough = !kind.isForbidden({ method, path, roles: fields.map(([, value]) => value) });
     return isLetThrough && forbiddenReadings(kind, { method, target, fields }).length > 0;
@@ -130,13 +108,13 @@ function bypassesOfText(kind: RuleKind): number {
 }
 
 describe.each(Object.keys(callers) as ProtocolName[])("over %s no spelling gets past", (protocol) => {
-  for (const kind of ruleKinds) {
+  for (const kind of guardedKinds) {
     test(`${kind.name}, and what is harmless does`, async () => {
       const { port, stop } = startListener(kind, {});
       const caller = callers[protocol]({ port, leaf: web });
       const askedBefore = denier.counted.asked;
       try {
-        const { sent, reached, bypasses } = await attack(kind, caller);
+        const { sent, reached, bypasses } = await attackWith({ app, seed, kind, caller });
         if (kind.bypass !== undefined) expect(denier.counted.asked - askedBefore).toBeGreaterThan(100);
         const ofText = bypassesOfText(kind);
         table.push([kind.name, protocol, `${sent}`, `${reached}`, `${bypasses.length}`, `${ofText}`]);
@@ -161,7 +139,7 @@ describe("the rules for requests", () => {
     const { port, stop } = startListener(kind, requestRules);
     const caller = http1Caller({ port, leaf: web });
     try {
-      return (await attack(kind, caller, names)).bypasses.length;
+      return (await attackWith({ app, seed, kind, caller, ...(names && { names }) })).bypasses.length;
     } finally {
       caller.close();
       stop();

@@ -1,4 +1,4 @@
-/** One authorization of each kind, as a list of what is denied and as one of what is allowed. */
+/** One authorization of each kind, as a list of what is denied and as one of what is allowed; the same conditions for limits. */
 export interface AppRequest {
   readonly method: string;
   readonly path: string;
@@ -8,9 +8,10 @@ export interface AppRequest {
 
 export interface RuleKind {
   readonly name: string;
+  readonly action: "deny" | "allow";
+  /** Of the requests that are denied, or of those that are allowed alone. */
+  readonly conditions: object;
   readonly intentions: object;
-  /** Bypasses of an external authorizer that denies whatever it is asked about. */
-  readonly bypass?: readonly object[];
   /** Methods and fields with which every spelling is sent. */
   readonly variants: readonly { readonly method: string; readonly fields: readonly string[] }[];
   /** Whether the application has been asked for what the rule forbids, in the application's own reading. */
@@ -49,59 +50,26 @@ const inPublic: Readonly<Record<string, readonly string[]>> = {
   regex: ["/public/", "/public/x", "/public/a%20b", "/public/.well-known"],
 };
 
-/** What may get through, by what is allowed or by what nobody is asked about. */
-interface Exception extends Pick<RuleKind, "variants" | "isForbidden" | "harmless"> {
-  readonly name: string;
-  readonly conditions: object;
-}
-
-const exceptions: readonly Exception[] = [
-  ...paths.map(
-    ([type, , , allowed, isAllowed]): Exception => ({
-      name: type,
-      conditions: { path: { type, value: allowed } },
-      variants: plainGet,
-      isForbidden: ({ path }) => !isAllowed(path),
-      harmless: inPublic[type] ?? [],
-    }),
-  ),
-  {
-    name: "header",
-    conditions: { headers: [{ name: "x-role", type: "exact", value: "admin", invert: true }] },
-    variants: [
-      { method: "GET", fields: ["x-role", "admin"] },
-      { method: "GET", fields: ["x-role", "user", "x-role", "admin"] },
-      { method: "GET", fields: ["x-role", "admin", "x-role", "user"] },
-    ],
-    isForbidden: ({ roles }) => roles.includes("admin"),
-    harmless: elsewhere,
-  },
-  {
-    name: "method",
-    conditions: { path: { type: "path-prefix", value: "/public" }, methods: ["GET"] },
-    variants: [
-      { method: "GET", fields: [] },
-      { method: "DELETE", fields: [] },
-      { method: "DELETE", fields: upgrade },
-    ],
-    isForbidden: ({ method, path }) => method !== "GET" || !isUnder("/public")(path),
-    harmless: inPublic["path-prefix"] ?? [],
-  },
-];
-
 export const ruleKinds: readonly RuleKind[] = [
-  ...paths.map(
-    ([type, denied, isDenied]): RuleKind => ({
+  ...paths.flatMap(([type, denied, isDenied, allowed, isAllowed]): RuleKind[] => [
+    {
       name: `deny ${type}`,
-      intentions: denying({ path: { type, value: denied } }),
+      ...denying({ path: { type, value: denied } }),
       variants: plainGet,
       isForbidden: ({ path }) => isDenied(path),
       harmless: elsewhere,
-    }),
-  ),
+    },
+    {
+      name: `allow ${type}`,
+      ...allowing({ path: { type, value: allowed } }),
+      variants: plainGet,
+      isForbidden: ({ path }) => !isAllowed(path),
+      harmless: inPublic[type] ?? [],
+    },
+  ]),
   {
     name: "deny header",
-    intentions: denying({
+    ...denying({
       path: { type: "path-prefix", value: "/admin" },
       headers: [{ name: "x-role", type: "exact", value: "user" }],
     }),
@@ -114,32 +82,44 @@ export const ruleKinds: readonly RuleKind[] = [
     harmless: elsewhere,
   },
   {
+    name: "allow header",
+    ...allowing({ headers: [{ name: "x-role", type: "exact", value: "admin", invert: true }] }),
+    variants: [
+      { method: "GET", fields: ["x-role", "admin"] },
+      { method: "GET", fields: ["x-role", "user", "x-role", "admin"] },
+      { method: "GET", fields: ["x-role", "admin", "x-role", "user"] },
+    ],
+    isForbidden: ({ roles }) => roles.includes("admin"),
+    harmless: elsewhere,
+  },
+  {
     name: "deny method",
-    intentions: denying({ path: { type: "prefix", value: "/admin" }, methods: ["GET"] }),
+    ...denying({ path: { type: "prefix", value: "/admin" }, methods: ["GET"] }),
     variants: [...Array(7).fill(plainGet[0]), { method: "GET", fields: upgrade }],
     isForbidden: ({ method, path }) => method === "GET" && path.startsWith("/admin"),
     harmless: elsewhere,
   },
-  ...exceptions.map(
-    ({ name, conditions, ...rest }): RuleKind => ({ name: `allow ${name}`, intentions: allowing(conditions), ...rest }),
-  ),
-  ...exceptions.map(
-    ({ name, conditions, ...rest }): RuleKind => ({
-      name: `ext_authz bypass ${name}`,
-      intentions: { default: "deny", rules: [{ source, action: "allow" }] },
-      bypass: [conditions],
-      ...rest,
-    }),
-  ),
+  {
+    name: "allow method",
+    ...allowing({ path: { type: "path-prefix", value: "/public" }, methods: ["GET"] }),
+    variants: [
+      { method: "GET", fields: [] },
+      { method: "DELETE", fields: [] },
+      { method: "DELETE", fields: upgrade },
+    ],
+    isForbidden: ({ method, path }) => method !== "GET" || !isUnder("/public")(path),
+    harmless: inPublic["path-prefix"] ?? [],
+  },
 ];
 
-function denying(conditions: object): object {
-  return {
-    default: "deny",
-    rules: [{ source, permissions: [{ action: "deny", ...conditions }, { action: "allow" }] }],
-  };
+type Rule = Pick<RuleKind, "action" | "conditions" | "intentions">;
+
+function denying(conditions: object): Rule {
+  const rules = [{ source, permissions: [{ action: "deny", ...conditions }, { action: "allow" }] }];
+  return { action: "deny", conditions, intentions: { default: "deny", rules } };
 }
 
-function allowing(conditions: object): object {
-  return { default: "deny", rules: [{ source, permissions: [{ action: "allow", ...conditions }] }] };
+function allowing(conditions: object): Rule {
+  const rules = [{ source, permissions: [{ action: "allow", ...conditions }] }];
+  return { action: "allow", conditions, intentions: { default: "deny", rules } };
 }

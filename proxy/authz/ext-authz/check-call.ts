@@ -157,4 +157,5 @@ const failures: Readonly<Record<UpstreamFailure, string>> = {
   no_healthy_upstream: "it cannot be reached",
   connect_failure: "it cannot be reached",
   overflow: "there is no connection left to it",
+  concurrency_limit: "it is asked too much at once",
 };
