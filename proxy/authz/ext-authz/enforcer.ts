@@ -37,10 +37,15 @@ export class Enforcer {
     };
   }
 
+  /** Whether nobody is asked about a request. */
+  isBypassed(head: RequestHead): boolean {
+    return this.#bypasses.some((matches) => matches(head));
+  }
+
   decide(forwarded: ForwardDecision, peers: CheckPeers): Decision {
     const { config, authorizer, counters } = this.#options;
     const { head } = forwarded;
-    if (this.#bypasses.some((matches) => matches(head))) {
+    if (this.isBypassed(head)) {
       counters.bypassed++;
       return forwarded;
     }

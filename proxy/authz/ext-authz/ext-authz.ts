@@ -58,6 +58,12 @@ export class ExtAuthz {
     return this.#enforcer !== undefined;
   }
 
+  /** Whether somebody would be asked about a request before it goes on. */
+  wouldAsk(head: RequestHead): boolean {
+    if (this.#enforcer === undefined || this.#listener.extAuthz?.dryRun === true) return false;
+    return !this.#enforcer.isBypassed(head);
+  }
+
   /** What becomes of a request that would be forwarded. */
   ask(forwarded: ForwardDecision, peers: CheckPeers): Decision {
     return this.#enforcer?.decide(forwarded, peers) ?? forwarded;
