@@ -100,6 +100,17 @@ test("nobody is asked about a request that the intentions deny", async () => {
   expect(mesh.authorizers).toEqual([]);
 });
 
+test("nobody is asked about a request that a limit of rate refuses, and asking counts once against it", async () => {
+  const mesh = new AuthorizerMesh({ inbound: { rateLimit: { requestsPerSecond: 2 } } });
+  for (let i = 0; i < 2; i++) {
+    const client = await mesh.send();
+    await mesh.answer("200 OK");
+    await mesh.respond();
+    expect(statusOf(client)).toBe("200");
+  }
+  expect([statusOf(await mesh.send()), mesh.checks("ok")]).toEqual(["429", 2]);
+});
+
 describe("a check that fails", () => {
   const failures: Readonly<Record<string, (mesh: AuthorizerMesh) => Promise<void>>> = {
     "is late": (mesh) => mesh.pass(timeoutMs + 16),
