@@ -4,8 +4,8 @@
  * is called now and then, and who is concerned is told.
  *
  * An ejection ends in probation: the endpoint gets one request at a time (whoever chooses endpoints sees to that) until one has an
- * outcome. A success brings it back, a failure ejects it again, for longer. While it is on probation it holds its place among those
- * that may be out, so that this failure is always acted on and no more are out than may be.
+ * outcome. A success brings it back, a failure ejects it again, for longer; while as many are out as may be, it stays on probation
+ * instead. Who is on probation does not count as out: one that nobody calls, as in an idle failover group, would keep others in.
  */
 import type { OutlierDetectionConfig } from "../../../lib/contract/proxy-outlier.ts";
 import { type Detection, enforcedPercent, type EjectionReason } from "./ejection-reasons.ts";
@@ -26,6 +26,7 @@ export class OutlierDetector implements OutlierJudge {
   readonly #hosts = new Set<OutlierHost>();
   /** Ejected or on probation. */
   readonly #out = new Set<OutlierHost>();
+  #ejected = 0;
   #nextIntervalMs: number;
 
   constructor(config: OutlierDetectionConfig, options: OutlierDetectorOptions) {
@@ -39,11 +40,11 @@ export class OutlierDetector implements OutlierJudge {
   }
 
   get ejectedCount(): number {
-    return this.#count("ejected");
+    return this.#ejected;
   }
 
   get probationCount(): number {
-    return this.#count("probation");
+    return this.#out.size - this.#ejected;
   }
 
   /** Watches one more endpoint. Its changes are told at once, from within what has caused them. */
@@ -57,6 +58,8 @@ export class OutlierDetector implements OutlierJudge {
   remove(host: OutlierHost): void {
     this.#hosts.delete(host);
     this.#out.delete(host);
+    if (host.state === "ejected") this.#ejected--;
+    host.state = "in";
   }
 
   /** Ends ejections that are over and, once an interval, compares rates. Called about once a second. */
@@ -85,20 +88,22 @@ export class OutlierDetector implements OutlierJudge {
     if (host.state !== "in" || !this.#hosts.has(host)) return;
     const { counts, random } = this.#options;
     counts.detected[detection]++;
-    if (this.#out.size >= this.#maxOut) counts.overflow++;
+    if (this.#isFull) counts.overflow++;
     else if (random() * 100 < enforcedPercent(this.config, detection)) this.#eject(host, detection);
   }
 
   onProbationEnded(host: OutlierHost, isSuccess: boolean): void {
     if (!this.#hosts.has(host)) return;
     if (isSuccess) this.#bringBack(host);
+    else if (this.#isFull) this.#options.counts.overflow++;
     else this.#eject(host, "probation");
   }
 
-  /** Unlike Envoy's, which lets the last one go beyond its share, no more than that, and one in any case. */
-  get #maxOut(): number {
+  /** Unlike with Envoy, which lets the last one go beyond its share, no more are ejected than that, and one in any case. */
+  get #isFull(): boolean {
     const { maxEjectionPercent } = this.config;
-    return maxEjectionPercent === 0 ? 0 : Math.max(1, Math.floor((this.#hosts.size * maxEjectionPercent) / 100));
+    if (maxEjectionPercent === 0) return true;
+    return this.#ejected >= Math.max(1, Math.floor((this.#hosts.size * maxEjectionPercent) / 100));
   }
 
   #eject(host: OutlierHost, reason: EjectionReason): void {
@@ -110,12 +115,14 @@ export class OutlierDetector implements OutlierJudge {
     const forMs = Math.min(host.backoff * baseEjectionTimeMs, longestMs) + jitterMs;
     host.untilMs = this.#options.monotonicMs() + forMs;
     host.state = "ejected";
+    this.#ejected++;
     this.#out.add(host);
     this.#options.counts.ejections[reason]++;
     host.onChange({ to: "ejected", reason, forMs });
   }
 
   #endEjection(host: OutlierHost): void {
+    this.#ejected--;
     if (!this.config.probation) {
       this.#bringBack(host);
       return;
@@ -146,11 +153,5 @@ export class OutlierDetector implements OutlierJudge {
     const { bySuccessRate, byFailurePercentage } = findRateOutliers(tallies, this.config);
     for (const host of bySuccessRate) this.onDetected(host, byRate);
     for (const host of byFailurePercentage) this.onDetected(host, byPercentage);
-  }
-
-  #count(state: OutlierHost["state"]): number {
-    let count = 0;
-    for (const host of this.#out) if (host.state === state) count++;
-    return count;
   }
 }

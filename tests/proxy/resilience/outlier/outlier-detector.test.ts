@@ -186,18 +186,27 @@ describe("an ejection", () => {
 });
 
 describe("no more are out at a time", () => {
-  test("than the share, rounded down, those on probation with them", () => {
+  test("than the share, rounded down", () => {
     const world = new OutlierWorld(10, { maxEjectionPercent: 25 });
     for (let i = 0; i < 4; i++) world.answer(i, 500, 5);
     expect(world.detector.ejectedCount).toBe(2);
     expect(world.counts.overflow).toBe(2);
-    world.pass(30_000);
-    world.answer(4, 500, 5);
-    expect(world.detector.ejectedCount).toBe(0);
+  });
+
+  test("though those on probation do not count: one that nobody calls keeps nobody in", () => {
+    const world = new OutlierWorld(10, { maxEjectionPercent: 20 });
+    for (let i = 0; i < 2; i++) world.answer(i, 500, 5);
+    world.pass(600_000);
     expect(world.detector.probationCount).toBe(2);
-    world.answer(0, 200);
-    world.answer(4, 500, 5);
-    expect(world.states()).toBe("in probation in in ejected in in in in in");
+    for (let i = 2; i < 4; i++) world.answer(i, 500, 5);
+    expect(world.states()).toBe("probation probation ejected ejected in in in in in in");
+    // With no place left, one on probation stays so, and is not forgotten.
+    world.answer(0, 500, 3);
+    expect(world.states()).toBe("probation probation ejected ejected in in in in in in");
+    expect(world.counts.overflow).toBe(3);
+    world.pass(30_000);
+    world.answer(0, 500);
+    expect(world.takeTold().at(-1)).toBe("0 ejected probation 60000");
   });
 
   test("than one where the share is less than one, and than none where it is 0", () => {
