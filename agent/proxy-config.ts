@@ -7,6 +7,7 @@ import {
   type Upstream,
 } from "../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
+import { jwtProviderConfig } from "../lib/contract/jwt-provider.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
 import {
@@ -100,6 +101,7 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
     app: formatHostPort({ host: proxy.LocalServiceAddress || "127.0.0.1", port: proxy.LocalServicePort }),
     protocol: settings.protocol ?? input.serviceConfig.protocol,
     intentions: intentionRules(proxy.DestinationServiceName, input.intentions),
+    jwtProviders: (input.intentions.jwtProviders ?? []).map(jwtProviderConfig),
     ...meshRequestRules(input.serviceConfig.mesh),
     ...meshClientCert(input.serviceConfig.mesh),
     connectTimeoutMs: settings.localConnectTimeoutMs ?? (central.localConnectTimeoutMs || defaultConnectTimeoutMs),

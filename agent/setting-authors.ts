@@ -63,6 +63,12 @@ function inboundAuthors(input: ProxyConfigInput): SettingAuthors {
     "inbound[0].app": registration(input),
     "inbound[0].protocol": hasProtocol ? `${registration(input)}: protocol` : `${central} or proxy-defaults`,
     "inbound[0].intentions": `intentions of ${service}`,
+    ...Object.fromEntries(
+      (input.intentions.jwtProviders ?? []).map(({ Name }, i) => [
+        `inbound[0].jwtProviders[${i}]`,
+        `jwt-provider ${Name}`,
+      ]),
+    ),
     ...(serviceConfig.localConnectTimeoutMs > 0 && { "inbound[0].connectTimeoutMs": central }),
     ...(serviceConfig.maxInboundConnections > 0 && { "inbound[0].maxConnections": central }),
     ...(serviceConfig.mesh !== undefined && meshAuthors("inbound[0]")),

@@ -124,7 +124,44 @@ export const decodeNodeRegistrations: Decoder<NodeRegistrations> = createDecoder
   }),
 );
 
+const tokens = Type.Object({
+  Providers: Type.Array(
+    Type.Object({
+      Name: name,
+      VerifyClaims: Type.Array(Type.Object({ Path: Type.Array(text), Value: text })),
+    }),
+  ),
+});
+
+const jwtProvider = Type.Object({
+  Name: name,
+  Issuer: text,
+  Audiences: Type.Array(text),
+  JSONWebKeySet: Type.Union([
+    Type.Object({ JWKS: text }),
+    Type.Object({ Filename: text }),
+    Type.Object({
+      URI: text,
+      RequestTimeoutMs: Type.Number(),
+      CacheDurationMs: Type.Number(),
+      FetchAsynchronously: Type.Boolean(),
+      NumRetries: Type.Number(),
+    }),
+  ]),
+  Locations: Type.Array(
+    Type.Object({
+      In: Type.Enum(["Header", "QueryParam", "Cookie"]),
+      Name: text,
+      ValuePrefix: text,
+      Forward: Type.Boolean(),
+    }),
+  ),
+  ForwardHeader: text,
+  ClockSkewSeconds: Type.Number(),
+});
+
 const permission = Type.Object({
+  JWT: Type.Optional(tokens),
   Action: action,
   HTTP: Type.Object({
     PathExact: text,
@@ -164,6 +201,8 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
         }),
       ),
       defaultAction: action,
+      jwt: Type.Optional(tokens),
+      jwtProviders: Type.Optional(Type.Array(jwtProvider)),
     }),
   ),
   "service-config": createDecoder("value of topic service-config", () =>

@@ -1,14 +1,22 @@
 import type { Indexed, StringMap } from "./catalog.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
+import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
 
 /** Protocols that a service can speak; the first is the default. */
 export const protocols = ["tcp", "http", "http2", "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
 
-export const configEntryKinds = ["mesh", "proxy-defaults", "service-defaults", "service-intentions"] as const;
+export const configEntryKinds = [
+  "jwt-provider",
+  "mesh",
+  "proxy-defaults",
+  "service-defaults",
+  "service-intentions",
+] as const;
 export type ConfigEntryKind = (typeof configEntryKinds)[number];
 
-interface EntryBase {
+/** What every entry has. */
+export interface EntryBase {
   readonly Name: string;
   readonly Meta: StringMap;
 }
@@ -73,9 +81,16 @@ export interface SourceIntention {
 export interface ServiceIntentionsEntry extends EntryBase {
   readonly Kind: "service-intentions";
   readonly Sources: readonly SourceIntention[];
+  /** What every request to the service must show, whoever sends it. */
+  readonly JWT?: IntentionJwt;
 }
 
-export type ConfigEntry = MeshEntry | ProxyDefaultsEntry | ServiceDefaultsEntry | ServiceIntentionsEntry;
+export type ConfigEntry =
+  | JwtProviderEntry
+  | MeshEntry
+  | ProxyDefaultsEntry
+  | ServiceDefaultsEntry
+  | ServiceIntentionsEntry;
 export type ConfigEntryRecord = ConfigEntry & Indexed;
 
 /** What a proxy wants to know of the `mesh` entry. */

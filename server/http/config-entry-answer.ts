@@ -1,5 +1,6 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
+import { intentionJwtAnswer, jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
 
 /** Consul's JSON of a config entry. */
@@ -17,6 +18,8 @@ export function configEntryAnswer(entry: ConfigEntryRecord): object {
 
 function kindFields(entry: ConfigEntryRecord): object {
   switch (entry.Kind) {
+    case "jwt-provider":
+      return jwtProviderAnswer(entry);
     case "mesh":
       return { TransparentProxy: { MeshDestinationsOnly: false }, ...meshHttp(entry) };
     case "proxy-defaults":
@@ -47,6 +50,7 @@ function kindFields(entry: ConfigEntryRecord): object {
           Type: source.Type,
           ...unlessEmpty("Description", source.Description),
         })),
+        ...(entry.JWT !== undefined && { JWT: intentionJwtAnswer(entry.JWT) }),
       };
   }
 }

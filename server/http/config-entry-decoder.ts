@@ -1,10 +1,9 @@
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
-import { metaIssues } from "../../lib/contract/catalog-rules.ts";
 import { configEntryKinds, protocols } from "../../lib/contract/config-entries.ts";
 import type { ConfigEntry, ConfigEntryKind, Protocol } from "../../lib/contract/config-entries.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
+import { wildcard } from "../../lib/contract/intentions.ts";
 import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
 import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
@@ -16,12 +15,16 @@ import {
   ServiceIntentionsBody,
   unsupportedFields,
 } from "./config-entry-schema.ts";
+import { entryBase, refusal } from "./entry-fields.ts";
+import { decodeIntentionJwt, decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
 import { sourceIntention } from "./source-intention.ts";
 
 /** Makes a config entry of what a client wrote, or throws `INVALID_ARGUMENT` in Consul's words. */
 export function decodeConfigEntry(document: unknown): ConfigEntry {
   const kind = mustKind(kindOf(document));
   switch (kind) {
+    case "jwt-provider":
+      return decodeJwtProvider(decode({ kind, schema: JwtProviderBody, document }));
     case "mesh":
       return mesh(decode({ kind, schema: MeshBody, document }));
     case "proxy-defaults":
@@ -80,31 +83,13 @@ function refuseUnsupported(kind: ConfigEntryKind, value: unknown): void {
   }
 }
 
-interface CommonBody {
-  readonly Name?: string;
-  readonly Meta?: Readonly<Record<string, string>>;
-  readonly Namespace?: string;
-  readonly Partition?: string;
-}
-
-function common(body: CommonBody, name: string): { Name: string; Meta: Readonly<Record<string, string>> } {
-  const meta = body.Meta ?? {};
-  const issues = metaIssues("Meta", meta);
-  if (issues.length > 0) throw refusal(formatIssues(issues));
-  if (name === "") throw refusal("Name is required");
-  for (const [field, value] of [["Namespace", body.Namespace] as const, ["Partition", body.Partition] as const]) {
-    if (value && value !== "default") throw refusal(`${field}: "${value}" - ${field}s are a Consul Enterprise feature`);
-  }
-  return { Name: name, Meta: meta };
-}
-
 function mesh(body: Static<typeof MeshBody>): ConfigEntry {
   const name = body.Name || "mesh";
   if (name !== "mesh") throw refusal(`invalid name ("${name}"), only "mesh" is supported`);
   const given = body.HTTP?.Incoming?.RequestNormalization ?? {};
   return {
     Kind: "mesh",
-    ...common(body, name),
+    ...entryBase(body, name),
     SanitizeXForwardedClientCert: body.HTTP?.SanitizeXForwardedClientCert ?? false,
     RequestNormalization: {
       InsecureDisablePathNormalization: given.InsecureDisablePathNormalization ?? false,
@@ -123,13 +108,13 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
   if (protocol !== undefined) mustProtocol("Config.protocol", protocol);
   const [issue] = readProxySettings(config).issues;
   if (issue !== undefined) throw refusal(`Config.${formatIssues([issue])}`);
-  return { Kind: "proxy-defaults", ...common(body, name), Config: config };
+  return { Kind: "proxy-defaults", ...entryBase(body, name), Config: config };
 }
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
   return {
     Kind: "service-defaults",
-    ...common(body, body.Name ?? ""),
+    ...entryBase(body, body.Name ?? ""),
     Protocol: body.Protocol ? mustProtocol("Protocol", body.Protocol) : "",
     MaxInboundConnections: body.MaxInboundConnections ?? 0,
     LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,
@@ -138,19 +123,19 @@ function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry 
 }
 
 function serviceIntentions(body: Static<typeof ServiceIntentionsBody>): ConfigEntry {
-  const names = common(body, body.Name ?? "");
+  const names = entryBase(body, body.Name ?? "");
   const sources = (body.Sources ?? []).map((source, i) =>
     sourceIntention(source, { destination: names.Name, path: `Sources[${i}].` }),
   );
-  return { Kind: "service-intentions", ...names, Sources: sources };
+  const JWT = decodeIntentionJwt(body.JWT, "JWT");
+  if (JWT !== undefined && names.Name === wildcard) {
+    throw refusal("JWT is not supported on intentions with wildcarded destinations: write it for each service");
+  }
+  return { Kind: "service-intentions", ...names, Sources: sources, ...(JWT !== undefined && { JWT }) };
 }
 
 function mustProtocol(field: string, given: unknown): Protocol {
   const protocol = protocols.find((known) => typeof given === "string" && known === given.toLowerCase());
   if (protocol !== undefined) return protocol;
   throw refusal(`${field} must be one of ${protocols.join(", ")}, found ${JSON.stringify(given)}`);
-}
-
-function refusal(message: string): AtollError {
-  return new AtollError("INVALID_ARGUMENT", message);
 }

@@ -2,6 +2,7 @@ import type { CommandResult, ConfigEntryDelete, ConfigEntryUpsert } from "../../
 import type { ConfigEntry, ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
 import { intentionPrecedence, wildcard } from "../../lib/contract/intentions.ts";
 import type { ChangeSet } from "./change-set.ts";
+import { providersOf } from "./jwt-reads.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
 import { compareText } from "./order.ts";
 import type { Tables } from "./tables.ts";
@@ -17,6 +18,8 @@ export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: C
   if (problem !== undefined) return problem;
   const existing = tables.configEntries.get(command.entry.Kind, command.entry.Name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
+  const missing = unknownProvider(tables, command.entry);
+  if (missing !== undefined) return missing;
   const record = upserted<ConfigEntry>(existing, normalised(command.entry), changes.index);
   if (record !== undefined) tables.configEntries.put(changes, record);
   return { ok: true, applied: true };
@@ -26,7 +29,10 @@ export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: C
 export function deleteConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryDelete): CommandResult {
   const existing = tables.configEntries.get(command.kind, command.name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
-  if (existing !== undefined) tables.configEntries.remove(changes, existing);
+  if (existing === undefined) return { ok: true, applied: true };
+  const inUse = providerInUse(tables, existing);
+  if (inUse !== undefined) return inUse;
+  tables.configEntries.remove(changes, existing);
   return { ok: true, applied: true };
 }
 
@@ -42,11 +48,30 @@ function entryProblem(entry: ConfigEntry): Refusal | undefined {
       return onlyName(entry.Name, meshName);
     case "proxy-defaults":
       return onlyName(entry.Name, proxyDefaultsName);
+    case "jwt-provider":
     case "service-defaults":
       return undefined;
     case "service-intentions":
       return wildcardProblem("Name", entry.Name) ?? sourcesProblem(entry.Sources);
   }
+}
+
+/** A token of nobody could never be shown. */
+function unknownProvider(tables: Tables, entry: ConfigEntry): Refusal | undefined {
+  if (entry.Kind !== "service-intentions") return undefined;
+  const missing = providersOf(entry).find((name) => tables.configEntries.get("jwt-provider", name) === undefined);
+  if (missing === undefined) return undefined;
+  return refuse("INVALID_ARGUMENT", `JWT provider "${missing}" does not exist: write its jwt-provider entry first`);
+}
+
+function providerInUse(tables: Tables, { Kind, Name }: ConfigEntry): Refusal | undefined {
+  if (Kind !== "jwt-provider") return undefined;
+  for (const entry of tables.configEntries.ofKind("service-intentions")) {
+    if (entry.Kind !== "service-intentions" || !providersOf(entry).includes(Name)) continue;
+    const message = `cannot delete jwt-provider "${Name}": the service-intentions of "${entry.Name}" require its tokens`;
+    return refuse("INVALID_ARGUMENT", message);
+  }
+  return undefined;
 }
 
 function onlyName(name: string, only: string): Refusal | undefined {

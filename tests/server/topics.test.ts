@@ -102,3 +102,22 @@ test("a service that is not in the mesh has no connect endpoints", async () => {
   accept(registerCommand("n1", { service: serviceFields("web") }));
   expect(topics.read({ kind: "connect-endpoints", service: "web" }).value).toEqual([]);
 });
+
+test("a new intention's provider is followed from then on, by the subscription that stands", async () => {
+  const { topics, accept } = createTopics();
+  const issuers: (string | undefined)[] = [];
+  topics.subscribe({ kind: "intentions", destination: "web" }, (value) =>
+    issuers.push(value.jwtProviders?.[0]?.Issuer),
+  );
+  await settle();
+  const provider = (Issuer: string) => {
+    const fields = { Name: "okta", Meta: {}, Issuer, Audiences: [], Locations: [], ForwardHeader: "" };
+    const entry = { Kind: "jwt-provider", ...fields, JSONWebKeySet: { Filename: "/k" }, ClockSkewSeconds: 0 } as const;
+    accept({ type: "config-entry-upsert", entry });
+  };
+  provider("a");
+  const JWT = { Providers: [{ Name: "okta", VerifyClaims: [] }] };
+  accept({ type: "config-entry-upsert", entry: { ...intentionsEntry("web", { api: "allow" }), JWT } });
+  provider("b");
+  expect(issuers).toEqual([undefined, "a", "b"]);
+});

@@ -258,13 +258,13 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
     'Sources[0].Permissions[0].HTTP.Methods contains "GET" more than once',
   ],
   [
-    "JWT in a permission",
+    "a token of a provider without a name",
     {
       Kind: "service-intentions",
       Name: "x",
-      Sources: [{ Name: "a", Permissions: [{ Action: "allow", JWT: { Providers: [{ Name: "okta" }] } }] }],
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { PathPrefix: "/" }, JWT: { Providers: [{}] } }] }],
     },
-    "Sources[0].Permissions[0].JWT is not supported by this version",
+    "Sources[0].Permissions[0].JWT.Providers[0].Name is required",
   ],
   [
     "permissions for all services",

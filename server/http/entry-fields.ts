@@ -1,0 +1,85 @@
+import { Type } from "typebox";
+import { compileRegex } from "../../lib/base/linear-regex.ts";
+import { parseDurationMs } from "../../lib/base/duration.ts";
+import { metaIssues } from "../../lib/contract/catalog-rules.ts";
+import type { EntryBase } from "../../lib/contract/config-entries.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { formatIssues } from "../../lib/contract/schema-issues.ts";
+
+/** What the bodies of config entries are made of; rules with sentences are in the decoders. */
+export const Text = Type.Optional(Type.String());
+export const Count = Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 }));
+export const TextMap = Type.Optional(Type.Record(Type.String(), Type.String()));
+export const OpenMap = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
+export const Flag = Type.Optional(Type.Boolean());
+export const Anything = Type.Optional(Type.Unknown());
+/** Text such as `5s`, or nanoseconds: read by {@link durationMs}, which words the error better than a union could. */
+export const Duration = Anything;
+
+/** Set by the server; sent back by clients that read, change and write an entry. */
+const readOnly = { CreateIndex: Anything, ModifyIndex: Anything, Hash: Anything, Status: Anything };
+
+export const common = { Kind: Text, Name: Text, Meta: TextMap, Namespace: Text, Partition: Text, ...readOnly };
+
+export interface CommonBody {
+  readonly Name?: string;
+  readonly Meta?: Readonly<Record<string, string>>;
+  readonly Namespace?: string;
+  readonly Partition?: string;
+}
+
+/** What every entry has. Throws `INVALID_ARGUMENT`, as all here do. */
+export function entryBase(body: CommonBody, name: string): EntryBase {
+  const meta = body.Meta ?? {};
+  const issues = metaIssues("Meta", meta);
+  if (issues.length > 0) throw refusal(formatIssues(issues));
+  if (name === "") throw refusal("Name is required");
+  refuseTenancy(body, "");
+  return { Name: name, Meta: meta };
+}
+
+/** There are no namespaces and partitions but the default ones. `path` is put before the field, as in `Splits[0].`. */
+export function refuseTenancy(body: Pick<CommonBody, "Namespace" | "Partition">, path: string): void {
+  for (const [field, value] of [["Namespace", body.Namespace] as const, ["Partition", body.Partition] as const]) {
+    if (value && value !== "default")
+      throw refusal(`${path}${field}: "${value}" - ${field}s are a Consul Enterprise feature`);
+  }
+}
+
+const nanosecondsPerMs = 1e6;
+
+/** Whole milliseconds from 0 to `largestMs`; what is shorter than one is one. */
+export function durationMs(given: unknown, path: string, largestMs: number): number {
+  if (given === undefined || given === "" || given === 0) return 0;
+  const ms = typeof given === "number" ? given / nanosecondsPerMs : parseDurationMs(String(given));
+  const found = JSON.stringify(given);
+  if (ms === undefined || !Number.isFinite(ms)) {
+    throw refusal(`${path} must be a duration such as "5s", or a whole number of nanoseconds, found ${found}`);
+  }
+  if (ms < 0 || ms > largestMs)
+    throw refusal(`${path} must be between 0s and ${largestMs / 3_600_000}h, found ${found}`);
+  return Math.ceil(ms);
+}
+
+/** What a proxy could not compile must not get as far as its document. */
+export function checkRegex(pattern: string, path: string): void {
+  if (pattern === "") return;
+  const compiled = compileRegex(pattern);
+  if (!compiled.ok) throw refusal(`${path} is not a valid regex: "${pattern}": ${compiled.message}`);
+}
+
+export const httpMethods: ReadonlySet<string> = new Set([
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "CONNECT",
+  "OPTIONS",
+  "TRACE",
+]);
+
+export function refusal(message: string): AtollError {
+  return new AtollError("INVALID_ARGUMENT", message);
+}
