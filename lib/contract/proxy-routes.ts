@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { FieldEdits, Fields } from "./proxy-field-edits.ts";
-import { RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
+import { RouteIdleTimeout, RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
 import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } from "./proxy-match.ts";
 
 /**
@@ -145,6 +145,7 @@ export const RouteSchema = Type.Object(
             description: "one of these, by chance in proportion to their weights",
           }),
           timeoutMs: Type.Optional(RouteTimeout),
+          idleTimeoutMs: Type.Optional(RouteIdleTimeout),
           retry: Type.Optional(RouteRetrySchema),
         },
         { ...closed, description: "sends requests on; to the outbound's own cluster when there is no other action" },

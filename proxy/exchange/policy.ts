@@ -35,7 +35,7 @@ export interface ForwardPolicy {
   /** From the head's arrival to the end of the response; 0 is none. */
   readonly timeoutMs: number;
   readonly retry: RetryRules | undefined;
-  /** In the place of the listener's `streamIdleTimeoutMs`. */
+  /** In the place of the listener's `streamIdleTimeoutMs`; infinite where nothing is ended for that. */
   readonly idleTimeoutMs?: number | undefined;
   /** What stands between each request and its upstream, the outermost last. */
   readonly stages?: readonly Stage[];

@@ -7,13 +7,19 @@ import { RetryPolicy } from "./retry-policy.ts";
 export interface PolicyConfig {
   readonly timeoutMs: number;
   readonly retry: RetryConfig;
+  /** A route's; 0 is never, and when absent the listener's `streamIdleTimeoutMs` holds. */
+  readonly idleTimeoutMs?: number;
 }
 
 /** Undefined when nothing is configured, so that such requests cost nothing. */
 export function compileForwardPolicy(
-  { timeoutMs, retry }: PolicyConfig,
+  { timeoutMs, retry, idleTimeoutMs }: PolicyConfig,
   budget: RetryBudget,
 ): ForwardPolicy | undefined {
-  if (timeoutMs === 0 && retry.attempts === 0) return undefined;
-  return { timeoutMs, retry: retry.attempts === 0 ? undefined : { policy: new RetryPolicy(retry), budget } };
+  if (timeoutMs === 0 && retry.attempts === 0 && idleTimeoutMs === undefined) return undefined;
+  return {
+    timeoutMs,
+    retry: retry.attempts === 0 ? undefined : { policy: new RetryPolicy(retry), budget },
+    idleTimeoutMs: idleTimeoutMs === 0 ? Number.POSITIVE_INFINITY : idleTimeoutMs,
+  };
 }

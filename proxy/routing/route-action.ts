@@ -90,8 +90,12 @@ export class ForwardAction implements RouteAction {
   }
 
   static of({ name, match, forward, rewrite, ...edits }: Route, options: RouteActionOptions): ForwardAction {
-    const { targets, timeoutMs, retry } = mustGet(forward, "a route has its action written out");
-    const own = { ...(timeoutMs !== undefined && { timeoutMs }), ...(retry !== undefined && { retry }) };
+    const { targets, timeoutMs, idleTimeoutMs, retry } = mustGet(forward, "a route has its action written out");
+    const own = {
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+      ...(retry !== undefined && { retry }),
+    };
     return new ForwardAction(
       targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
         cluster: options.clusterOf(cluster),
