@@ -1,12 +1,6 @@
-import { formatHostPort, parseHostPort } from "../lib/contract/address.ts";
-import {
-  aggregateStatus,
-  type ConnectProxyFields,
-  type ServiceFields,
-  type ServiceInstance,
-  type Upstream,
-} from "../lib/contract/catalog.ts";
-import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
+import { formatHostPort } from "../lib/contract/address.ts";
+import type { ConnectProxyFields, ServiceFields, Upstream } from "../lib/contract/catalog.ts";
+import type { Protocol, ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { jwtProviderConfig } from "../lib/contract/jwt-provider.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
@@ -20,6 +14,9 @@ import { formatIssues } from "../lib/contract/schema-issues.ts";
 import { meshServerName } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
+import { type ChainPlan, type Destination, planChain, usedChain } from "./chain-clusters.ts";
+import { compareText } from "./compare-text.ts";
+import { endpointConfigs } from "./endpoints.ts";
 import { intentionRules } from "./intention-rules.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
@@ -46,8 +43,11 @@ export interface ProxyConfigInput {
 }
 
 export interface UpstreamState {
-  readonly endpoints: TopicValues["connect-endpoints"];
   readonly config: ResolvedServiceConfig;
+  /** The instances of the service itself. */
+  readonly endpoints: TopicValues["connect-endpoints"];
+  /** Those of the other services that its chain comes to. */
+  readonly others?: ReadonlyMap<string, TopicValues["connect-endpoints"]>;
 }
 
 /** `problems` are parts of the registration that cannot be honoured; the rest of the document stands without them. */
@@ -60,8 +60,6 @@ export type ProxyConfigResult =
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Envoy's and the document's upper bound; Consul's weights have none. */
-const maxWeight = 65_535;
 const defaultConnectTimeoutMs = 5_000;
 const defaultMaxConnections = 65_536;
 
@@ -135,33 +133,58 @@ function outboundConfig(input: ProxyConfigInput, upstream: Upstream, problems: s
   const { settings } = reading;
   problems.push(...settingsProblems(`upstream "${service}": Config`, reading));
   const state = input.upstreams.get(service);
+  const protocol = settings.protocol ?? state?.config.protocol ?? "tcp";
+  const plan = planUpstream(service, protocol, state, problems);
+  const maxConnections = settings.maxConnections ?? defaultMaxConnections;
+  const reached = (destination: Destination) => ({
+    endpoints: destination.endpoints,
+    balancer: destination.balancer,
+    peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${destination.service}`,
+    serverName: meshServerName({
+      service: destination.service,
+      datacenter: input.datacenter,
+      trustDomain: input.trustDomain,
+    }),
+    connectTimeoutMs: settings.connectTimeoutMs ?? (destination.connectTimeoutMs || defaultConnectTimeoutMs),
+    maxConnections,
+  });
   return {
     service,
     listen: formatHostPort({ host: upstream.LocalBindAddress || "127.0.0.1", port: upstream.LocalBindPort }),
-    protocol: settings.protocol ?? state?.config.protocol ?? "tcp",
-    endpoints: (state?.endpoints ?? []).flatMap(usableEndpoint).sort(byAddress),
-    peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${service}`,
-    serverName: meshServerName({ service, datacenter: input.datacenter, trustDomain: input.trustDomain }),
+    protocol,
+    ...reached(plan.own),
     ...meshRequestRules(input.serviceConfig.mesh),
-    connectTimeoutMs: settings.connectTimeoutMs ?? defaultConnectTimeoutMs,
-    maxConnections: settings.maxConnections ?? defaultMaxConnections,
+    clusters: plan.clusters.map((cluster) => ({
+      name: cluster.name,
+      service: cluster.service,
+      ...reached(cluster),
+    })),
+    routes: plan.routes,
+    ...(plan.timeoutMs > 0 && { timeoutMs: plan.timeoutMs }),
   };
 }
 
-interface Endpoint {
-  readonly address: string;
-  readonly weight: number;
-}
-
-/** Critical instances get no traffic, and neither do those whose weight in their present state is 0, as in Consul. */
-function usableEndpoint(instance: ServiceInstance): Endpoint[] {
-  const status = aggregateStatus(instance.Checks);
-  if (status === "critical") return [];
-  const { Weights: weights, Address: serviceAddress, Port: port } = instance.Service;
-  const weight = status === "passing" ? weights.Passing : weights.Warning;
-  const address = formatHostPort({ host: serviceAddress || instance.Node.Address, port });
-  const isDialable = port > 0 && parseHostPort(address) !== undefined;
-  return weight >= 1 && isDialable ? [{ address, weight: Math.min(weight, maxWeight) }] : [];
+/** By the chain of the service, or straight to its instances where there is none. */
+function planUpstream(
+  service: string,
+  protocol: Protocol,
+  state: UpstreamState | undefined,
+  problems: string[],
+): ChainPlan {
+  const straight: ChainPlan = {
+    own: { service, endpoints: endpointConfigs(state?.endpoints ?? []), balancer: {}, connectTimeoutMs: 0 },
+    clusters: [],
+    routes: [],
+    timeoutMs: 0,
+  };
+  if (state?.config.chain === undefined) return straight;
+  const chain = usedChain(state.config.chain, protocol);
+  const instancesOf = (name: string) => (name === service ? state.endpoints : (state.others?.get(name) ?? []));
+  if (chain !== undefined) return planChain(chain, instancesOf, problems);
+  problems.push(
+    `upstream "${service}": Config.protocol is "${protocol}", which has no requests to route: the service's routes and splits are not used`,
+  );
+  return straight;
 }
 
 function byServiceThenListen(
@@ -169,13 +192,4 @@ function byServiceThenListen(
   b: { readonly service: string; readonly listen: string },
 ): number {
   return compareText(a.service, b.service) || compareText(a.listen, b.listen);
-}
-
-function byAddress(a: Endpoint, b: Endpoint): number {
-  return compareText(a.address, b.address) || a.weight - b.weight;
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

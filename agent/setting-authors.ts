@@ -1,6 +1,8 @@
-import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import type { OutboundConfig, ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatHostPort } from "../lib/contract/address.ts";
 import type { Upstream } from "../lib/contract/catalog.ts";
+import { chainAuthors } from "./chain-authors.ts";
+import { usedChain } from "./chain-clusters.ts";
 import type { ProxyConfigInput } from "./proxy-config.ts";
 
 /**
@@ -42,8 +44,8 @@ function upstreamAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingA
     }),
   );
   const authors: Record<string, string> = {};
-  for (const [i, { service, listen }] of config.outbound.entries()) {
-    Object.assign(authors, outboundAuthors(input, { service, upstream: upstreams.get(listen) }, `outbound[${i}]`));
+  for (const [i, outbound] of config.outbound.entries()) {
+    Object.assign(authors, outboundAuthors(input, outbound, upstreams.get(outbound.listen), `outbound[${i}]`));
   }
   return authors;
 }
@@ -89,10 +91,12 @@ function proxyAuthors(input: ProxyConfigInput): SettingAuthors {
 
 function outboundAuthors(
   input: ProxyConfigInput,
-  { service, upstream }: { readonly service: string; readonly upstream: Upstream | undefined },
+  { service, protocol, clusters }: OutboundConfig,
+  upstream: Upstream | undefined,
   path: string,
 ): SettingAuthors {
   const own = `${registration(input)}: upstream ${service}`;
+  const chain = usedChain(input.upstreams.get(service)?.config.chain, protocol);
   const authors: Record<string, string> = {
     [`${path}.service`]: own,
     [`${path}.listen`]: own,
@@ -101,13 +105,15 @@ function outboundAuthors(
     [`${path}.peerIdentity`]: "agent",
     [`${path}.serverName`]: "agent",
     ...(input.serviceConfig.mesh !== undefined && meshAuthors(path)),
+    ...(chain !== undefined && chainAuthors(chain, path)),
   };
-  for (const [key, field] of Object.entries(upstreamSettings)) {
-    if (isGiven(upstream?.Config, key)) authors[`${path}.${field}`] = `${own}: ${key}`;
-  }
   const limits = upstream?.Config["limits"];
-  if (typeof limits === "object" && limits !== null && isGiven({ ...limits }, "max_connections")) {
-    authors[`${path}.maxConnections`] = `${own}: limits.max_connections`;
+  const hasLimit = typeof limits === "object" && limits !== null && isGiven({ ...limits }, "max_connections");
+  for (const at of [path, ...clusters.map((_, i) => `${path}.clusters[${i}]`)]) {
+    for (const [key, field] of Object.entries(upstreamSettings)) {
+      if (isGiven(upstream?.Config, key)) authors[`${at}.${field}`] = `${own}: ${key}`;
+    }
+    if (hasLimit) authors[`${at}.maxConnections`] = `${own}: limits.max_connections`;
   }
   return authors;
 }

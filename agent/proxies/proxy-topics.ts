@@ -1,5 +1,6 @@
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import type { ConnectProxyFields } from "../../lib/contract/catalog.ts";
+import { chainServices } from "../../lib/contract/discovery-chain.ts";
 import type { TopicValues } from "../../lib/contract/topics.ts";
 import type { UpstreamState } from "../proxy-config.ts";
 import { createTopicPool, type TopicPool, type TopicUse } from "./topic-pool.ts";
@@ -12,7 +13,7 @@ export interface ProxyTopicPools {
   readonly roots: TopicPool<TopicValues["ca-roots"]>;
 }
 
-export function createProxyTopicPools(link: ServerLink): ProxyTopicPools {
+export function createProxyTopicPools(link: Pick<ServerLink, "subscribe">): ProxyTopicPools {
   return {
     endpoints: createTopicPool((service, onValue) =>
       link.subscribe<"connect-endpoints">({ kind: "connect-endpoints", service }, onValue),
@@ -27,7 +28,7 @@ export function createProxyTopicPools(link: ServerLink): ProxyTopicPools {
   };
 }
 
-/** What one sidecar needs of the topics, as its registration is at the moment. */
+/** What one sidecar needs of the topics, as its registration and the chains of its upstreams are at the moment. */
 export interface ProxyTopics {
   /** Opens and closes topics so that they are those of `proxy`; what stays needed is not interrupted. */
   update(proxy: ConnectProxyFields): void;
@@ -49,17 +50,27 @@ export type ProxyTopicValues =
 export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void): ProxyTopics {
   const roots = keepUses(pools.roots, onChange);
   const intentions = keepUses(pools.intentions, onChange);
-  const configs = keepUses(pools.serviceConfig, onChange);
+  const configs = keepUses(pools.serviceConfig, () => {
+    keepEndpoints();
+    onChange();
+  });
   const endpoints = keepUses(pools.endpoints, onChange);
   let destination = "";
+  let upstreams: readonly string[] = [];
+  /** Whose instances an upstream's calls come to: the services of its chain, once that is known, else its own. */
+  const servicesOf = (upstream: string): readonly string[] => {
+    const chain = configs.values().get(upstream)?.chain;
+    return chain === undefined ? [upstream] : chainServices(chain);
+  };
+  const keepEndpoints = (): void => endpoints.keep(upstreams.flatMap(servicesOf));
   return {
     update(proxy) {
-      const upstreams = proxy.Upstreams.map((upstream) => upstream.DestinationName);
+      upstreams = proxy.Upstreams.map((upstream) => upstream.DestinationName);
       destination = proxy.DestinationServiceName;
       roots.keep([""]);
       intentions.keep([destination]);
       configs.keep([destination, ...upstreams]);
-      endpoints.keep(upstreams);
+      keepEndpoints();
     },
     values() {
       const [rootsValue] = roots.values().values();
@@ -76,12 +87,14 @@ export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void):
       if (missing.length > 0 || rootsValue === undefined || rules === undefined || config === undefined) {
         return { isComplete: false, missing };
       }
-      const upstreams = new Map<string, UpstreamState>();
-      for (const [name, instances] of endpoints.values()) {
-        const upstreamConfig = configs.values().get(name);
-        if (upstreamConfig !== undefined) upstreams.set(name, { endpoints: instances, config: upstreamConfig });
+      const instances = endpoints.values();
+      const states = new Map<string, UpstreamState>();
+      for (const [name, upstreamConfig] of configs.values()) {
+        if (!upstreams.includes(name)) continue;
+        const others = new Map(servicesOf(name).map((service) => [service, instances.get(service) ?? []]));
+        states.set(name, { endpoints: instances.get(name) ?? [], config: upstreamConfig, others });
       }
-      return { isComplete: true, roots: rootsValue, intentions: rules, serviceConfig: config, upstreams };
+      return { isComplete: true, roots: rootsValue, intentions: rules, serviceConfig: config, upstreams: states };
     },
     close() {
       for (const uses of [roots, intentions, configs, endpoints]) uses.keep([]);

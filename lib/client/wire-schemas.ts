@@ -9,6 +9,7 @@ import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts
 import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
 import { AtollError } from "../contract/error-codes.ts";
 import { formatIssues, schemaIssues } from "../contract/schema-issues.ts";
+import { chainSchema } from "./wire-chain.ts";
 import type { NodeRegistrations, Topic, TopicValues } from "../contract/topics.ts";
 
 const text = Type.String();
@@ -213,6 +214,7 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
       localRequestTimeoutMs: Type.Number(),
       maxInboundConnections: Type.Number(),
       proxyDefaults: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+      chain: Type.Optional(chainSchema()),
       mesh: Type.Optional(
         Type.Object({
           SanitizeXForwardedClientCert: Type.Boolean(),

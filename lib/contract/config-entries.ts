@@ -1,6 +1,10 @@
 import type { Indexed, StringMap } from "./catalog.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
+import type { DiscoveryChain } from "./discovery-chain.ts";
 import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
+import type { ServiceResolverEntry } from "./service-resolver.ts";
+import type { ServiceRouterEntry } from "./service-router.ts";
+import type { ServiceSplitterEntry } from "./service-splitter.ts";
 
 /** Protocols that a service can speak; the first is the default. */
 export const protocols = ["tcp", "http", "http2", "grpc"] as const;
@@ -12,6 +16,9 @@ export const configEntryKinds = [
   "proxy-defaults",
   "service-defaults",
   "service-intentions",
+  "service-resolver",
+  "service-router",
+  "service-splitter",
 ] as const;
 export type ConfigEntryKind = (typeof configEntryKinds)[number];
 
@@ -90,7 +97,10 @@ export type ConfigEntry =
   | MeshEntry
   | ProxyDefaultsEntry
   | ServiceDefaultsEntry
-  | ServiceIntentionsEntry;
+  | ServiceIntentionsEntry
+  | ServiceResolverEntry
+  | ServiceRouterEntry
+  | ServiceSplitterEntry;
 export type ConfigEntryRecord = ConfigEntry & Indexed;
 
 /** What a proxy wants to know of the `mesh` entry. */
@@ -110,4 +120,6 @@ export interface ResolvedServiceConfig {
   readonly proxyDefaults?: Readonly<Record<string, unknown>>;
   /** Absent while there is no `mesh` entry. */
   readonly mesh?: ResolvedMeshConfig;
+  /** Absent where no router, splitter or resolver says anything of the service's calls. */
+  readonly chain?: DiscoveryChain;
 }

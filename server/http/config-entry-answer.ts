@@ -2,6 +2,9 @@ import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-ent
 import { unlessEmpty } from "./catalog-answers.ts";
 import { intentionJwtAnswer, jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
+import { serviceResolverAnswer } from "./service-resolver-entry.ts";
+import { serviceRouterAnswer } from "./service-router-answer.ts";
+import { serviceSplitterAnswer } from "./service-splitter-entry.ts";
 
 /** Consul's JSON of a config entry. */
 export function configEntryAnswer(entry: ConfigEntryRecord): object {
@@ -52,6 +55,12 @@ function kindFields(entry: ConfigEntryRecord): object {
         })),
         ...(entry.JWT !== undefined && { JWT: intentionJwtAnswer(entry.JWT) }),
       };
+    case "service-resolver":
+      return serviceResolverAnswer(entry);
+    case "service-router":
+      return serviceRouterAnswer(entry);
+    case "service-splitter":
+      return serviceSplitterAnswer(entry);
   }
 }
 

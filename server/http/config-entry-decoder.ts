@@ -17,6 +17,9 @@ import {
 } from "./config-entry-schema.ts";
 import { entryBase, refusal } from "./entry-fields.ts";
 import { decodeIntentionJwt, decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
+import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
+import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
+import { decodeServiceSplitter, ServiceSplitterBody } from "./service-splitter-entry.ts";
 import { sourceIntention } from "./source-intention.ts";
 
 /** Makes a config entry of what a client wrote, or throws `INVALID_ARGUMENT` in Consul's words. */
@@ -33,6 +36,12 @@ export function decodeConfigEntry(document: unknown): ConfigEntry {
       return serviceDefaults(decode({ kind, schema: ServiceDefaultsBody, document }));
     case "service-intentions":
       return serviceIntentions(decode({ kind, schema: ServiceIntentionsBody, document }));
+    case "service-resolver":
+      return decodeServiceResolver(decode({ kind, schema: ServiceResolverBody, document }));
+    case "service-router":
+      return decodeServiceRouter(decode({ kind, schema: ServiceRouterBody, document }));
+    case "service-splitter":
+      return decodeServiceSplitter(decode({ kind, schema: ServiceSplitterBody, document }));
   }
 }
 

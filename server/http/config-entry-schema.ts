@@ -147,6 +147,9 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "EnvoyExtensions",
   ],
   "service-intentions": [],
+  "service-resolver": ["PrioritizeByLocality"],
+  "service-router": [],
+  "service-splitter": [],
 };
 
 /** Kinds that Consul knows. Those that are not {@link ConfigEntryKind}s have no entries here, now or later. */
@@ -159,9 +162,6 @@ export const foreignKinds: readonly string[] = [
   "ingress-gateway",
   "inline-certificate",
   "sameness-group",
-  "service-resolver",
-  "service-router",
-  "service-splitter",
   "tcp-route",
   "terminating-gateway",
 ];

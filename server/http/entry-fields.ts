@@ -46,6 +46,18 @@ export function refuseTenancy(body: Pick<CommonBody, "Namespace" | "Partition">,
   }
 }
 
+/** With a subset's name before it, it is the name of a proxy's cluster, and a part of identities. */
+const serviceName = /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,178}[A-Za-z0-9])?$/;
+
+/** The name of a service that a proxy can call; empty where none is given. */
+export function calledService(given: string | undefined, path: string): string {
+  if (given === undefined || given === "" || serviceName.test(given)) return given ?? "";
+  const found = JSON.stringify(given);
+  throw refusal(
+    `${path} must be 1 to 180 letters, digits, ".", "-" and "_", with a letter or digit at each end, found ${found}`,
+  );
+}
+
 const nanosecondsPerMs = 1e6;
 
 /** Whole milliseconds from 0 to `largestMs`; what is shorter than one is one. */

@@ -1,6 +1,8 @@
 import type { CommandResult, ConfigEntryDelete, ConfigEntryUpsert } from "../../lib/contract/commands.ts";
 import type { ConfigEntry, ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
 import { intentionPrecedence, wildcard } from "../../lib/contract/intentions.ts";
+import { meshName, proxyDefaultsName } from "./chain-entries.ts";
+import { chainProblem } from "./chain-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { providersOf } from "./jwt-reads.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
@@ -8,18 +10,15 @@ import { compareText } from "./order.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
 
-/** The only names of entries of which there is one. */
-export const proxyDefaultsName = "global";
-export const meshName = "mesh";
-
 /** Writes one config entry, normalised; a compare-and-set that finds another index changes nothing and says so. */
 export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryUpsert): CommandResult {
   const problem = entryProblem(command.entry);
   if (problem !== undefined) return problem;
   const existing = tables.configEntries.get(command.entry.Kind, command.entry.Name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
-  const missing = unknownProvider(tables, command.entry);
-  if (missing !== undefined) return missing;
+  const { entry } = command;
+  const broken = unknownProvider(tables, entry) ?? chainProblem(tables, { kind: entry.Kind, name: entry.Name, entry });
+  if (broken !== undefined) return broken;
   const record = upserted<ConfigEntry>(existing, normalised(command.entry), changes.index);
   if (record !== undefined) tables.configEntries.put(changes, record);
   return { ok: true, applied: true };
@@ -30,8 +29,8 @@ export function deleteConfigEntry(tables: Tables, changes: ChangeSet, command: C
   const existing = tables.configEntries.get(command.kind, command.name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
   if (existing === undefined) return { ok: true, applied: true };
-  const inUse = providerInUse(tables, existing);
-  if (inUse !== undefined) return inUse;
+  const broken = providerInUse(tables, existing) ?? chainProblem(tables, { kind: existing.Kind, name: existing.Name });
+  if (broken !== undefined) return broken;
   tables.configEntries.remove(changes, existing);
   return { ok: true, applied: true };
 }
@@ -50,6 +49,9 @@ function entryProblem(entry: ConfigEntry): Refusal | undefined {
       return onlyName(entry.Name, proxyDefaultsName);
     case "jwt-provider":
     case "service-defaults":
+    case "service-resolver":
+    case "service-router":
+    case "service-splitter":
       return undefined;
     case "service-intentions":
       return wildcardProblem("Name", entry.Name) ?? sourcesProblem(entry.Sources);

@@ -1,9 +1,12 @@
 import { computeProxyConfig, type ProxyConfigInput, type UpstreamState } from "../../agent/proxy-config.ts";
 import type { Sidecar } from "../../agent/proxies/sidecar.ts";
 import { mustGet } from "../../lib/base/assert.ts";
+import type { CheckStatus, ServiceFields } from "../../lib/contract/catalog.ts";
 import { decodeTopicValue, encodeJson } from "../../lib/client/wire-schemas.ts";
+import { chainServices } from "../../lib/contract/discovery-chain.ts";
 import type { Topic, TopicOf, TopicValues } from "../../lib/contract/topics.ts";
 import { createTopicSource } from "../../server/topics.ts";
+import { checkFields, registerCommand, sidecarFields } from "../server/state/records.ts";
 import { createTestCatalog } from "../server/http/test-catalog.ts";
 import { sidecar, upstream } from "./sidecar-fixtures.ts";
 
@@ -20,10 +23,12 @@ export function createWrittenEntries(own: Sidecar = sidecar({ proxy: { Upstreams
   const endpoints = (service: string) => read<"connect-endpoints">({ kind: "connect-endpoints", service });
   const compute = (overrides: Partial<ProxyConfigInput> = {}) => {
     const service = own.Proxy.DestinationServiceName;
-    const upstreams = own.Proxy.Upstreams.map(({ DestinationName: name }): [string, UpstreamState] => [
-      name,
-      { endpoints: endpoints(name), config: serviceConfig(name) },
-    ]);
+    const upstreams = own.Proxy.Upstreams.map(({ DestinationName: name }): [string, UpstreamState] => {
+      const config = serviceConfig(name);
+      const services = config.chain === undefined ? [] : chainServices(config.chain);
+      const others = new Map(services.map((other) => [other, endpoints(other)]));
+      return [name, { endpoints: endpoints(name), config, others }];
+    });
     return computeProxyConfig({
       sidecar: own,
       trustDomain,
@@ -39,6 +44,22 @@ export function createWrittenEntries(own: Sidecar = sidecar({ proxy: { Upstreams
   };
   return {
     catalog,
+    /** Registers the sidecar of an instance in the catalog, on a node of its own. */
+    register(
+      service: string,
+      host: string,
+      fields: Partial<ServiceFields> = {},
+      status: CheckStatus = "passing",
+    ): void {
+      const node = `node-${host}`;
+      const ID = `${service}-sidecar-proxy`;
+      catalog.apply(
+        registerCommand(node, {
+          service: sidecarFields(service, { Address: host, Port: 21_000, ...fields, ID }),
+          checks: [checkFields(node, "alive", { ServiceID: ID, Status: status })],
+        }),
+      );
+    },
     /** Writes entries, each of which has to be taken. */
     async write(...entries: readonly object[]): Promise<void> {
       for (const entry of entries) {

@@ -119,8 +119,8 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
   ["an invalid kind", { Kind: "nonsense", Name: "x" }, "invalid config entry kind: nonsense"],
   [
     "a kind of a later version",
-    { Kind: "service-router", Name: "x" },
-    '"service-router" is not supported by this version',
+    { Kind: "ingress-gateway", Name: "x" },
+    '"ingress-gateway" is not supported by this version',
   ],
   ["an unknown key", { Kind: "service-defaults", Name: "x", Protocl: "http" }, 'invalid config key "Protocl"'],
   [
@@ -360,8 +360,8 @@ test("empty settings that Go clients always send, and read-only fields, are acce
 
 test("kinds that only Consul has are listed as empty, kinds that nobody has are an error", async () => {
   const catalog = createTestCatalog();
-  expect((await catalog.get("/v1/config/service-router")).json).toEqual([]);
-  expect(await catalog.get("/v1/config/service-router/x")).toMatchObject({ status: 404 });
+  expect((await catalog.get("/v1/config/ingress-gateway")).json).toEqual([]);
+  expect(await catalog.get("/v1/config/ingress-gateway/x")).toMatchObject({ status: 404 });
   expect(await catalog.get("/v1/config/nonsense")).toMatchObject({
     status: 400,
     body: "invalid config entry kind: nonsense",
