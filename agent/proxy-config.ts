@@ -1,23 +1,17 @@
+import { accessLogConfig } from "../lib/contract/access-logs.ts";
 import { formatHostPort } from "../lib/contract/address.ts";
 import type { ConnectProxyFields, ServiceFields, Upstream } from "../lib/contract/catalog.ts";
-import type { Protocol, ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
+import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
 import { jwtProviderConfig } from "../lib/contract/jwt-provider.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
-import {
-  type ProxySettings,
-  readProxySettings,
-  readUpstreamSettings,
-  settingsProblems,
-} from "../lib/contract/proxy-settings.ts";
+import { type ProxySettings, readProxySettings, settingsProblems } from "../lib/contract/proxy-settings.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
-import { meshServerName } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
-import { type ChainPlan, type Destination, planChain, usedChain } from "./chain-clusters.ts";
 import { compareText } from "./compare-text.ts";
-import { endpointConfigs } from "./endpoints.ts";
 import { intentionRules } from "./intention-rules.ts";
+import { outboundConfig } from "./outbound-config.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
 
@@ -60,6 +54,7 @@ export type ProxyConfigResult =
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+/** The document's. */
 const defaultConnectTimeoutMs = 5_000;
 const defaultMaxConnections = 65_536;
 
@@ -73,6 +68,7 @@ export function computeProxyConfig(input: ProxyConfigInput, reader = new ProxyCo
   });
   const reading = readProxySettings({ ...input.serviceConfig.proxyDefaults, ...input.sidecar.Proxy.Config });
   const { settings } = reading;
+  const { accessLogs } = input.serviceConfig;
   problems.push(...settingsProblems("Proxy.Config", reading));
   const parse = reader.read({
     identity: input.identity,
@@ -81,6 +77,10 @@ export function computeProxyConfig(input: ProxyConfigInput, reader = new ProxyCo
     outbound: upstreams.map((upstream) => outboundConfig(input, upstream, problems)).sort(byServiceThenListen),
     admin: { listen: input.adminAddress },
     limits: limitOverrides(settings),
+    telemetry: {
+      ...(accessLogs !== undefined && { accessLog: accessLogConfig(accessLogs) }),
+      ...(settings.metricNames !== undefined && { metrics: { names: settings.metricNames } }),
+    },
     ...(settings.drainTimeoutMs !== undefined && { drainTimeoutMs: settings.drainTimeoutMs }),
     ...(settings.workers !== undefined && { workers: settings.workers }),
   });
@@ -125,66 +125,6 @@ function upstreamProblem(upstream: Upstream, datacenter: string): string | undef
     return `${name}: datacenter "${upstream.Datacenter}" cannot be reached from "${datacenter}"`;
   }
   return undefined;
-}
-
-function outboundConfig(input: ProxyConfigInput, upstream: Upstream, problems: string[]) {
-  const service = upstream.DestinationName;
-  const reading = readUpstreamSettings(upstream.Config);
-  const { settings } = reading;
-  problems.push(...settingsProblems(`upstream "${service}": Config`, reading));
-  const state = input.upstreams.get(service);
-  const protocol = settings.protocol ?? state?.config.protocol ?? "tcp";
-  const plan = planUpstream(service, protocol, state, problems);
-  const maxConnections = settings.maxConnections ?? defaultMaxConnections;
-  const reached = (destination: Destination) => ({
-    endpoints: destination.endpoints,
-    balancer: destination.balancer,
-    peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${destination.service}`,
-    serverName: meshServerName({
-      service: destination.service,
-      datacenter: input.datacenter,
-      trustDomain: input.trustDomain,
-    }),
-    connectTimeoutMs: settings.connectTimeoutMs ?? (destination.connectTimeoutMs || defaultConnectTimeoutMs),
-    maxConnections,
-  });
-  return {
-    service,
-    listen: formatHostPort({ host: upstream.LocalBindAddress || "127.0.0.1", port: upstream.LocalBindPort }),
-    protocol,
-    ...reached(plan.own),
-    ...meshRequestRules(input.serviceConfig.mesh),
-    clusters: plan.clusters.map((cluster) => ({
-      name: cluster.name,
-      service: cluster.service,
-      ...reached(cluster),
-    })),
-    routes: plan.routes,
-    ...(plan.timeoutMs > 0 && { timeoutMs: plan.timeoutMs }),
-  };
-}
-
-/** By the chain of the service, or straight to its instances where there is none. */
-function planUpstream(
-  service: string,
-  protocol: Protocol,
-  state: UpstreamState | undefined,
-  problems: string[],
-): ChainPlan {
-  const straight: ChainPlan = {
-    own: { service, endpoints: endpointConfigs(state?.endpoints ?? []), balancer: {}, connectTimeoutMs: 0 },
-    clusters: [],
-    routes: [],
-    timeoutMs: 0,
-  };
-  if (state?.config.chain === undefined) return straight;
-  const chain = usedChain(state.config.chain, protocol);
-  const instancesOf = (name: string) => (name === service ? state.endpoints : (state.others?.get(name) ?? []));
-  if (chain !== undefined) return planChain(chain, instancesOf, problems);
-  problems.push(
-    `upstream "${service}": Config.protocol is "${protocol}", which has no requests to route: the service's routes and splits are not used`,
-  );
-  return straight;
 }
 
 function byServiceThenListen(

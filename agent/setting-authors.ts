@@ -1,8 +1,10 @@
+import { accessLogConfig } from "../lib/contract/access-logs.ts";
 import type { OutboundConfig, ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatHostPort } from "../lib/contract/address.ts";
 import type { Upstream } from "../lib/contract/catalog.ts";
 import { chainAuthors } from "./chain-authors.ts";
 import { usedChain } from "./chain-clusters.ts";
+import { saidOfUpstream } from "./upstream-settings.ts";
 import type { ProxyConfigInput } from "./proxy-config.ts";
 
 /**
@@ -23,14 +25,15 @@ const proxySettings: Readonly<Record<string, readonly string[]>> = {
   ],
   drain_timeout_ms: ["drainTimeoutMs"],
   workers: ["workers"],
+  metric_names: ["telemetry.metrics.names"],
 };
-const upstreamSettings = { connect_timeout_ms: "connectTimeoutMs", protocol: "protocol" } as const;
 
 export function settingAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingAuthors {
   return {
     identity: "agent",
     admin: "agent",
     ...(config.inbound.length > 0 && inboundAuthors(input)),
+    ...accessLogAuthors(input),
     ...proxyAuthors(input),
     ...upstreamAuthors(input, config),
   };
@@ -78,6 +81,12 @@ function inboundAuthors(input: ProxyConfigInput): SettingAuthors {
   };
 }
 
+function accessLogAuthors({ serviceConfig: { accessLogs } }: ProxyConfigInput): SettingAuthors {
+  if (accessLogs === undefined) return {};
+  const said = Object.keys(accessLogConfig(accessLogs));
+  return Object.fromEntries(said.map((key) => [`telemetry.accessLog.${key}`, "proxy-defaults: AccessLogs"]));
+}
+
 /** The registration says more than `proxy-defaults`, and both more than the entries above. */
 function proxyAuthors(input: ProxyConfigInput): SettingAuthors {
   const authors: Record<string, string> = {};
@@ -96,24 +105,21 @@ function outboundAuthors(
   path: string,
 ): SettingAuthors {
   const own = `${registration(input)}: upstream ${service}`;
+  const said = upstream && saidOfUpstream(upstream, input.serviceConfig, registration(input));
   const chain = usedChain(input.upstreams.get(service)?.config.chain, protocol);
   const authors: Record<string, string> = {
     [`${path}.service`]: own,
     [`${path}.listen`]: own,
-    [`${path}.protocol`]: `service-defaults of ${service} or proxy-defaults`,
+    [`${path}.protocol`]: said?.protocol?.author ?? `service-defaults of ${service} or proxy-defaults`,
     [`${path}.endpoints`]: "catalog",
     [`${path}.peerIdentity`]: "agent",
     [`${path}.serverName`]: "agent",
     ...(input.serviceConfig.mesh !== undefined && meshAuthors(path)),
     ...(chain !== undefined && chainAuthors(chain, path)),
   };
-  const limits = upstream?.Config["limits"];
-  const hasLimit = typeof limits === "object" && limits !== null && isGiven({ ...limits }, "max_connections");
   for (const at of [path, ...clusters.map((_, i) => `${path}.clusters[${i}]`)]) {
-    for (const [key, field] of Object.entries(upstreamSettings)) {
-      if (isGiven(upstream?.Config, key)) authors[`${at}.${field}`] = `${own}: ${key}`;
-    }
-    if (hasLimit) authors[`${at}.maxConnections`] = `${own}: limits.max_connections`;
+    if (said?.connectTimeoutMs !== undefined) authors[`${at}.connectTimeoutMs`] = said.connectTimeoutMs.author;
+    if (said?.maxConnections !== undefined) authors[`${at}.maxConnections`] = said.maxConnections.author;
   }
   return authors;
 }

@@ -4,6 +4,7 @@
  */
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
+import { accessLogTypes } from "../contract/access-logs.ts";
 import { checkStatuses, serviceKinds } from "../contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
 import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
@@ -185,6 +186,12 @@ const permission = Type.Object({
   }),
 });
 
+const upstreamDefaults = {
+  Protocol: Type.Enum(["", ...protocols]),
+  ConnectTimeoutMs: Type.Number(),
+  MaxConnections: Type.Number(),
+};
+
 const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
   "connect-endpoints": createDecoder("value of topic connect-endpoints", () =>
     Type.Array(Type.Object({ Node: node, Service: service, Checks: Type.Array(check) })),
@@ -215,6 +222,22 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
       maxInboundConnections: Type.Number(),
       proxyDefaults: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
       chain: Type.Optional(chainSchema()),
+      upstreamConfig: Type.Optional(
+        Type.Object({
+          Defaults: Type.Optional(Type.Object(upstreamDefaults)),
+          Overrides: Type.Array(Type.Object({ ...upstreamDefaults, Name: name })),
+        }),
+      ),
+      accessLogs: Type.Optional(
+        Type.Object({
+          Enabled: Type.Boolean(),
+          DisableListenerLogs: Type.Boolean(),
+          Type: Type.Enum([...accessLogTypes]),
+          Path: text,
+          JSONFormat: text,
+          TextFormat: text,
+        }),
+      ),
       mesh: Type.Optional(
         Type.Object({
           SanitizeXForwardedClientCert: Type.Boolean(),

@@ -1,3 +1,4 @@
+import type { AccessLogs } from "./access-logs.ts";
 import type { Indexed, StringMap } from "./catalog.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
@@ -5,6 +6,7 @@ import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
 import type { ServiceResolverEntry } from "./service-resolver.ts";
 import type { ServiceRouterEntry } from "./service-router.ts";
 import type { ServiceSplitterEntry } from "./service-splitter.ts";
+import type { UpstreamConfig } from "./upstream-config.ts";
 
 /** Protocols that a service can speak; the first is the default. */
 export const protocols = ["tcp", "http", "http2", "grpc"] as const;
@@ -56,6 +58,7 @@ export interface MeshEntry extends EntryBase, ResolvedMeshConfig {
 export interface ProxyDefaultsEntry extends EntryBase {
   readonly Kind: "proxy-defaults";
   readonly Config: Readonly<Record<string, unknown>>;
+  readonly AccessLogs?: AccessLogs;
 }
 
 /** Defaults of one service, over `proxy-defaults`. An empty `Protocol` means "not set here". */
@@ -68,6 +71,8 @@ export interface ServiceDefaultsEntry extends EntryBase {
   readonly LocalConnectTimeoutMs: number;
   /** 0 means no limit. */
   readonly LocalRequestTimeoutMs: number;
+  /** Of the calls that the service makes. */
+  readonly UpstreamConfig?: UpstreamConfig;
 }
 
 export type IntentionAction = "allow" | "deny";
@@ -118,6 +123,10 @@ export interface ResolvedServiceConfig {
   readonly maxInboundConnections: number;
   /** Settings of `proxy-defaults` for the proxies themselves, as they are written; absent when there are none. */
   readonly proxyDefaults?: Readonly<Record<string, unknown>>;
+  /** Of the service's own calls, as its `service-defaults` has it. */
+  readonly upstreamConfig?: UpstreamConfig;
+  /** As `proxy-defaults` has them. */
+  readonly accessLogs?: AccessLogs;
   /** Absent while there is no `mesh` entry. */
   readonly mesh?: ResolvedMeshConfig;
   /** Absent where no router, splitter or resolver says anything of the service's calls. */

@@ -1,10 +1,12 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
+import { accessLogsAnswer } from "./access-logs-body.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
 import { intentionJwtAnswer, jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
 import { serviceResolverAnswer } from "./service-resolver-entry.ts";
 import { serviceRouterAnswer } from "./service-router-answer.ts";
 import { serviceSplitterAnswer } from "./service-splitter-entry.ts";
+import { upstreamConfigAnswer } from "./upstream-config-body.ts";
 
 /** Consul's JSON of a config entry. */
 export function configEntryAnswer(entry: ConfigEntryRecord): object {
@@ -31,7 +33,7 @@ function kindFields(entry: ConfigEntryRecord): object {
         TransparentProxy: {},
         MeshGateway: {},
         Expose: {},
-        AccessLogs: {},
+        AccessLogs: accessLogsAnswer(entry.AccessLogs),
       };
     case "service-defaults":
       return {
@@ -39,6 +41,7 @@ function kindFields(entry: ConfigEntryRecord): object {
         TransparentProxy: {},
         MeshGateway: {},
         Expose: {},
+        ...(entry.UpstreamConfig !== undefined && { UpstreamConfig: upstreamConfigAnswer(entry.UpstreamConfig) }),
         ...unlessEmpty("MaxInboundConnections", entry.MaxInboundConnections),
         ...unlessEmpty("LocalConnectTimeoutMs", entry.LocalConnectTimeoutMs),
         ...unlessEmpty("LocalRequestTimeoutMs", entry.LocalRequestTimeoutMs),

@@ -1,12 +1,13 @@
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
-import { configEntryKinds, protocols } from "../../lib/contract/config-entries.ts";
-import type { ConfigEntry, ConfigEntryKind, Protocol } from "../../lib/contract/config-entries.ts";
+import { configEntryKinds } from "../../lib/contract/config-entries.ts";
+import type { ConfigEntry, ConfigEntryKind } from "../../lib/contract/config-entries.ts";
 import { wildcard } from "../../lib/contract/intentions.ts";
 import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
 import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import { decodeAccessLogs } from "./access-logs-body.ts";
 import {
   foreignKinds,
   MeshBody,
@@ -15,12 +16,13 @@ import {
   ServiceIntentionsBody,
   unsupportedFields,
 } from "./config-entry-schema.ts";
-import { entryBase, refusal } from "./entry-fields.ts";
+import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
 import { decodeIntentionJwt, decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
 import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
 import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
 import { decodeServiceSplitter, ServiceSplitterBody } from "./service-splitter-entry.ts";
 import { sourceIntention } from "./source-intention.ts";
+import { decodeUpstreamConfig } from "./upstream-config-body.ts";
 
 /** Makes a config entry of what a client wrote, or throws `INVALID_ARGUMENT` in Consul's words. */
 export function decodeConfigEntry(document: unknown): ConfigEntry {
@@ -117,10 +119,17 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
   if (protocol !== undefined) mustProtocol("Config.protocol", protocol);
   const [issue] = readProxySettings(config).issues;
   if (issue !== undefined) throw refusal(`Config.${formatIssues([issue])}`);
-  return { Kind: "proxy-defaults", ...entryBase(body, name), Config: config };
+  const AccessLogs = decodeAccessLogs(body.AccessLogs);
+  return {
+    Kind: "proxy-defaults",
+    ...entryBase(body, name),
+    Config: config,
+    ...(AccessLogs !== undefined && { AccessLogs }),
+  };
 }
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
+  const UpstreamConfig = decodeUpstreamConfig(body.UpstreamConfig);
   return {
     Kind: "service-defaults",
     ...entryBase(body, body.Name ?? ""),
@@ -128,6 +137,7 @@ function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry 
     MaxInboundConnections: body.MaxInboundConnections ?? 0,
     LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,
     LocalRequestTimeoutMs: body.LocalRequestTimeoutMs ?? 0,
+    ...(UpstreamConfig !== undefined && { UpstreamConfig }),
   };
 }
 
@@ -141,10 +151,4 @@ function serviceIntentions(body: Static<typeof ServiceIntentionsBody>): ConfigEn
     throw refusal("JWT is not supported on intentions with wildcarded destinations: write it for each service");
   }
   return { Kind: "service-intentions", ...names, Sources: sources, ...(JWT !== undefined && { JWT }) };
-}
-
-function mustProtocol(field: string, given: unknown): Protocol {
-  const protocol = protocols.find((known) => typeof given === "string" && known === given.toLowerCase());
-  if (protocol !== undefined) return protocol;
-  throw refusal(`${field} must be one of ${protocols.join(", ")}, found ${JSON.stringify(given)}`);
 }

@@ -2,8 +2,10 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from "../../lib/contract/config-entries.ts";
 import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permissions.ts";
+import { AccessLogsBody } from "./access-logs-body.ts";
 import { Anything, common, Count, Flag, OpenMap, Text } from "./entry-fields.ts";
 import { IntentionJwtBody } from "./jwt-provider-entry.ts";
+import { UpstreamConfigBody } from "./upstream-config-body.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
 const RequestNormalizationBody = Type.Object({
@@ -36,7 +38,7 @@ export const ProxyDefaultsBody = Type.Object({
   MutualTLSMode: Anything,
   MeshGateway: Anything,
   Expose: Anything,
-  AccessLogs: Anything,
+  AccessLogs: AccessLogsBody,
   EnvoyExtensions: Anything,
   FailoverPolicy: Anything,
   PrioritizeByLocality: Anything,
@@ -54,7 +56,7 @@ export const ServiceDefaultsBody = Type.Object({
   MeshGateway: Anything,
   Expose: Anything,
   ExternalSNI: Anything,
-  UpstreamConfig: Anything,
+  UpstreamConfig: UpstreamConfigBody,
   Destination: Anything,
   BalanceInboundConnections: Anything,
   RateLimits: Anything,
@@ -128,7 +130,6 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "MutualTLSMode",
     "MeshGateway",
     "Expose",
-    "AccessLogs",
     "EnvoyExtensions",
     "FailoverPolicy",
     "PrioritizeByLocality",
@@ -140,7 +141,6 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "MeshGateway",
     "Expose",
     "ExternalSNI",
-    "UpstreamConfig",
     "Destination",
     "BalanceInboundConnections",
     "RateLimits",

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { compileRegex } from "../../lib/base/linear-regex.ts";
 import { parseDurationMs } from "../../lib/base/duration.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
-import type { EntryBase } from "../../lib/contract/config-entries.ts";
+import { type EntryBase, type Protocol, protocols } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 
@@ -91,6 +91,12 @@ export const httpMethods: ReadonlySet<string> = new Set([
   "OPTIONS",
   "TRACE",
 ]);
+
+export function mustProtocol(field: string, given: unknown): Protocol {
+  const protocol = protocols.find((known) => typeof given === "string" && known === given.toLowerCase());
+  if (protocol !== undefined) return protocol;
+  throw refusal(`${field} must be one of ${protocols.join(", ")}, found ${JSON.stringify(given)}`);
+}
 
 export function refusal(message: string): AtollError {
   return new AtollError("INVALID_ARGUMENT", message);

@@ -99,7 +99,7 @@ function resolveServiceConfig(
   chain: DiscoveryChain | undefined,
 ): ResolvedServiceConfig {
   const defaults = serviceDefaults(tables, service);
-  const config = proxyDefaults(tables)?.Config ?? {};
+  const { Config: config = {}, AccessLogs: accessLogs } = proxyDefaults(tables) ?? {};
   const mesh = meshConfig(tables);
   const passedOn = meshWideSettings.filter((name) => config[name] !== undefined);
   return {
@@ -110,6 +110,8 @@ function resolveServiceConfig(
     localRequestTimeoutMs: defaults?.LocalRequestTimeoutMs || countOf(config["local_request_timeout_ms"]),
     maxInboundConnections: defaults?.MaxInboundConnections || countOf(config["max_inbound_connections"]),
     ...(passedOn.length > 0 && { proxyDefaults: Object.fromEntries(passedOn.map((name) => [name, config[name]])) }),
+    ...(defaults?.UpstreamConfig !== undefined && { upstreamConfig: defaults.UpstreamConfig }),
+    ...(accessLogs !== undefined && { accessLogs }),
     ...(mesh !== undefined && { mesh }),
     ...(chain !== undefined && { chain }),
   };

@@ -294,7 +294,7 @@ describe("a router in a proxy's document", () => {
     const { outbound, problems } = entries.document();
     expect(outbound).toMatchObject({ protocol: "tcp", routes: [], clusters: [], endpoints: [endpoint("10.0.0.1")] });
     expect(problems).toEqual([
-      'upstream "api": Config.protocol is "tcp", which has no requests to route: the service\'s routes and splits are not used',
+      'upstream "api": the protocol is "tcp", which has no requests to route: the service\'s routes and splits are not used',
     ]);
   });
 });

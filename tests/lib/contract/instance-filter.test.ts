@@ -95,7 +95,7 @@ describe("an expression is refused, with the place,", () => {
     ["Service.ID = a", "cannot be read from character 11 on"],
     ['Service.ID == "a', "cannot be read from character 14 on"],
     ["and", "needs one of"],
-    ["not ".repeat(100) + "Service.ID == a", "is nested deeper than 64"],
+    [`${"not ".repeat(100)}Service.ID == a`, "is nested deeper than 64"],
     ["(".repeat(100), "is nested deeper than 64"],
     [`Service.ID == ${"a".repeat(5_000)}`, "has 5014 characters, 4096 are allowed"],
   ])("%s", (expression, message) => {
