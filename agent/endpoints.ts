@@ -2,12 +2,15 @@ import { formatHostPort, parseHostPort } from "../lib/contract/address.ts";
 import { aggregateStatus, type ServiceInstance } from "../lib/contract/catalog.ts";
 import type { ChainResolver, ChainTarget } from "../lib/contract/discovery-chain.ts";
 import { type InstanceFilter, parseInstanceFilter } from "../lib/contract/instance-filter.ts";
+import { nodeZone, zoneName } from "../lib/contract/locality.ts";
 import { compareText } from "./compare-text.ts";
 
 /** The instances of a service as the endpoints of a proxy's document, in a fixed order. */
 export interface EndpointConfig {
   readonly address: string;
   readonly weight: number;
+  /** Where it runs, where that is known. */
+  readonly zone?: string;
   /** Of failover: those of 0 are used first, and the word is left out. */
   readonly priority?: number;
 }
@@ -58,7 +61,9 @@ function usableEndpoint(instance: ServiceInstance, isOnlyPassing: boolean): Endp
   const weight = status === "passing" ? weights.Passing : weights.Warning;
   const address = formatHostPort({ host: serviceAddress || instance.Node.Address, port });
   const isDialable = port > 0 && parseHostPort(address) !== undefined;
-  return weight >= 1 && isDialable ? [{ address, weight: Math.min(weight, maxWeight) }] : [];
+  if (weight < 1 || !isDialable) return [];
+  const zone = zoneName(instance.Service.Locality) || nodeZone(instance.Node);
+  return [{ address, weight: Math.min(weight, maxWeight), ...(zone !== "" && { zone }) }];
 }
 
 function byAddress(a: EndpointConfig, b: EndpointConfig): number {

@@ -1,6 +1,7 @@
 import { formatHostPort } from "../lib/contract/address.ts";
 import type { Upstream } from "../lib/contract/catalog.ts";
 import type { Protocol } from "../lib/contract/config-entries.ts";
+import { zoneName } from "../lib/contract/locality.ts";
 import { meshServerName } from "../lib/contract/spiffe.ts";
 import { type ChainPlan, type Destination, planChain, usedChain } from "./chain-clusters.ts";
 import { endpointConfigs } from "./endpoints.ts";
@@ -20,9 +21,10 @@ export function outboundConfig(input: ProxyConfigInput, upstream: Upstream, prob
   const state = input.upstreams.get(service);
   const protocol = said.protocol?.value ?? state?.config.protocol ?? "tcp";
   const plan = planUpstream(service, protocol, state, problems);
+  const localZone = ownZone(input);
   const reached = (destination: Destination) => ({
     endpoints: destination.endpoints,
-    balancer: destination.balancer,
+    balancer: { ...destination.balancer, ...(localZone !== "" && { localZone }) },
     peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${destination.service}`,
     serverName: meshServerName({
       service: destination.service,
@@ -46,6 +48,11 @@ export function outboundConfig(input: ProxyConfigInput, upstream: Upstream, prob
     routes: plan.routes,
     ...(plan.timeoutMs > 0 && { timeoutMs: plan.timeoutMs }),
   };
+}
+
+/** Where the proxy runs: as its registration says, else where its node is. */
+export function ownZone({ sidecar, nodeZone }: Pick<ProxyConfigInput, "sidecar" | "nodeZone">): string {
+  return zoneName(sidecar.Locality) || nodeZone;
 }
 
 /** By the chain of the service, or straight to its instances where there is none. */

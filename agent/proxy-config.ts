@@ -24,6 +24,8 @@ export interface ProxyConfigInput {
   readonly sidecar: ServiceFields & { readonly Proxy: ConnectProxyFields };
   readonly trustDomain: string;
   readonly datacenter: string;
+  /** Of the node that the proxy runs on; empty when it is not known. */
+  readonly nodeZone: string;
   /** Where the sidecar listens when its registration names no address. */
   readonly bindAddress: string;
   /** `host:port` of the proxy's own endpoint. */

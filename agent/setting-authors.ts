@@ -4,6 +4,7 @@ import { formatHostPort } from "../lib/contract/address.ts";
 import type { Upstream } from "../lib/contract/catalog.ts";
 import { chainAuthors } from "./chain-authors.ts";
 import { usedChain } from "./chain-clusters.ts";
+import { ownZone } from "./outbound-config.ts";
 import { saidOfUpstream } from "./upstream-settings.ts";
 import type { ProxyConfigInput } from "./proxy-config.ts";
 
@@ -115,13 +116,20 @@ function outboundAuthors(
     [`${path}.peerIdentity`]: "agent",
     [`${path}.serverName`]: "agent",
     ...(input.serviceConfig.mesh !== undefined && meshAuthors(path)),
+    ...(ownZone(input) !== "" && { [`${path}.balancer.localZone`]: zoneAuthor(input) }),
     ...(chain !== undefined && chainAuthors(chain, path)),
   };
+  const zone = authors[`${path}.balancer.localZone`];
   for (const at of [path, ...clusters.map((_, i) => `${path}.clusters[${i}]`)]) {
+    if (zone !== undefined) authors[`${at}.balancer.localZone`] = zone;
     if (said?.connectTimeoutMs !== undefined) authors[`${at}.connectTimeoutMs`] = said.connectTimeoutMs.author;
     if (said?.maxConnections !== undefined) authors[`${at}.maxConnections`] = said.maxConnections.author;
   }
   return authors;
+}
+
+function zoneAuthor(input: ProxyConfigInput): string {
+  return input.sidecar.Locality === undefined ? "locality of the node" : `${registration(input)}: Locality`;
 }
 
 /** Of the rules, those that the `mesh` entry has a word for. */

@@ -22,6 +22,8 @@ const openMap = Type.Record(text, Type.Unknown());
 const indexed = { CreateIndex: index, ModifyIndex: index };
 const action = Type.Enum(["allow", "deny"]);
 
+const locality = Type.Optional(Type.Object({ Region: text, Zone: text }));
+
 const nodeFields = {
   ID: text,
   Node: name,
@@ -29,6 +31,7 @@ const nodeFields = {
   Datacenter: text,
   TaggedAddresses: textMap,
   Meta: textMap,
+  Locality: locality,
 };
 
 const upstream = Type.Object({
@@ -62,6 +65,7 @@ const serviceFields = {
     }),
   ),
   Connect: Type.Object({ Native: Type.Boolean() }),
+  Locality: locality,
 };
 
 const checkFields = {

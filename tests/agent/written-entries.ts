@@ -33,6 +33,7 @@ export function createWrittenEntries(own: Sidecar = sidecar({ proxy: { Upstreams
       sidecar: own,
       trustDomain,
       datacenter: "dc1",
+      nodeZone: "",
       bindAddress: "127.0.0.5",
       adminAddress: "127.0.0.5:19000",
       identity: { certFile: "/d/leaf.crt", keyFile: "/d/leaf.key", caFile: "/d/roots.crt" },
