@@ -1,15 +1,23 @@
 import { formatDurationMs } from "../../lib/base/duration.ts";
-import type { RouteDestination, RouteHttpMatch, ServiceRouterEntry } from "../../lib/contract/service-router.ts";
+import type {
+  RouteDestination,
+  RouteHttpMatch,
+  ServiceRoute,
+  ServiceRouterEntry,
+} from "../../lib/contract/service-router.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
 import { modifiersAnswer } from "./header-modifiers-body.ts";
 
 /** Consul's JSON of what a router says beside its name. What says nothing is left out. */
 export function serviceRouterAnswer({ Routes }: ServiceRouterEntry): object {
+  return { Routes: Routes.map(routeAnswer) };
+}
+
+/** The same of one route. */
+export function routeAnswer({ Match, Destination }: ServiceRoute): object {
   return {
-    Routes: Routes.map(({ Match, Destination }) => ({
-      ...unlessEmpty("Match", matchAnswer(Match)),
-      ...unlessEmpty("Destination", destinationAnswer(Destination)),
-    })),
+    ...unlessEmpty("Match", matchAnswer(Match)),
+    ...unlessEmpty("Destination", destinationAnswer(Destination)),
   };
 }
 

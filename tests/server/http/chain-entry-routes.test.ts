@@ -262,3 +262,101 @@ describe("what cannot be honoured is a 400 that names it:", () => {
     expect(answer.status).toBe(400);
   });
 });
+
+describe("/v1/discovery-chain", () => {
+  test("of a service of which nothing is said is Consul's default chain", async () => {
+    const catalog = await catalogWith(http("api"));
+    const { json, status } = await catalog.get("/v1/discovery-chain/api");
+    expect(status).toBe(200);
+    const id = "api.default.default.dc1";
+    expect(json).toEqual({
+      Chain: {
+        ServiceName: "api",
+        Namespace: "default",
+        Partition: "default",
+        Datacenter: "dc1",
+        Default: true,
+        Protocol: "http",
+        StartNode: `resolver:${id}`,
+        Nodes: {
+          [`resolver:${id}`]: {
+            Type: "resolver",
+            Name: id,
+            Resolver: { Default: true, ConnectTimeout: "5s", Target: id },
+          },
+        },
+        Targets: {
+          [id]: expect.objectContaining({
+            ID: id,
+            Service: "api",
+            Datacenter: "dc1",
+            Subset: {},
+            ConnectTimeout: "5s",
+          }),
+        },
+      },
+    });
+  });
+
+  test("has a node for the router, each splitter and each resolver, and wakes whoever waits for a change of it", async () => {
+    const subsets = { v1: { Filter: "Service.Meta.version == v1" }, v2: { OnlyPassing: true } };
+    const catalog = await catalogWith(
+      http("api"),
+      http("new"),
+      resolver({
+        Subsets: subsets,
+        DefaultSubset: "v1",
+        ConnectTimeout: "1s",
+        Failover: { "*": { ServiceSubset: "v2" } },
+      }),
+      splitter([{ Weight: 90 }, { Weight: 10, Service: "new", RequestHeaders: { Set: { a: "b" } } }]),
+      router({ Match: { HTTP: { PathPrefix: "/x" } }, Destination: { Service: "new" } }),
+    );
+    const { json, index } = await catalog.get("/v1/discovery-chain/api");
+    const v1 = "v1.api.default.default.dc1";
+    const next = "new.default.default.dc1";
+    expect(json).toMatchObject({
+      Chain: {
+        StartNode: "router:api.default.default",
+        Nodes: {
+          "router:api.default.default": {
+            Type: "router",
+            Routes: [
+              {
+                Definition: { Match: { HTTP: { PathPrefix: "/x" } }, Destination: { Service: "new" } },
+                NextNode: `resolver:${next}`,
+              },
+              { Definition: { Destination: { Service: "api" } }, NextNode: "splitter:api.default.default" },
+            ],
+          },
+          "splitter:api.default.default": {
+            Type: "splitter",
+            Splits: [
+              { Weight: 90, NextNode: `resolver:${v1}` },
+              { Weight: 10, NextNode: `resolver:${next}`, Definition: { RequestHeaders: { Set: { a: "b" } } } },
+            ],
+          },
+          [`resolver:${v1}`]: {
+            Resolver: {
+              Default: false,
+              ConnectTimeout: "1s",
+              Target: v1,
+              Failover: { Targets: ["v2.api.default.default.dc1"] },
+            },
+          },
+          [`resolver:${next}`]: { Resolver: { Default: true } },
+        },
+        Targets: {
+          [v1]: { ServiceSubset: "v1", Subset: subsets.v1 },
+          "v2.api.default.default.dc1": { Subset: { OnlyPassing: true } },
+          [next]: { Service: "new" },
+        },
+      },
+    });
+    const waiting = catalog.get(`/v1/discovery-chain/api?index=${index}&wait=10s`);
+    await catalog.send("PUT", "/v1/config", resolver({ ConnectTimeout: "2s" }, "new"));
+    expect((await waiting).json).toMatchObject({
+      Chain: { Targets: { [next]: { ConnectTimeout: "2s" } } },
+    });
+  });
+});
