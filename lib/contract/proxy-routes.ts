@@ -11,6 +11,9 @@ import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } fr
 const closed = { additionalProperties: false } as const;
 export const maxRoutes = 10_000;
 const maxTargets = 100;
+/** Envoy's names: what becomes of a request for a subset that no endpoint belongs to. */
+export const subsetFallbacks = ["no-fallback", "any-endpoint"] as const;
+export type SubsetFallback = (typeof subsetFallbacks)[number];
 /** Consul's splits have steps of a hundredth. */
 export const weightSteps = 100;
 const Host = (description: string) => Type.String({ minLength: 1, maxLength: 262, description });
@@ -56,6 +59,15 @@ const Target = Type.Object(
       maximum: 1_000_000,
       default: 1,
       description: "its share of the sum of all, in steps of 0.01",
+    }),
+    subset: Type.Optional(
+      Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 1_024 }), {
+        description: "only endpoints of the cluster that have all of these tags; all endpoints when absent or empty",
+      }),
+    ),
+    subsetFallback: Type.Enum([...subsetFallbacks], {
+      default: "no-fallback",
+      description: "when no endpoint has them: a 503, or any endpoint of the cluster; Envoy's",
     }),
     requestHeaders: FieldEdits("changes to the request, after those of the route"),
     responseHeaders: FieldEdits("changes to the response, after those of the route"),
@@ -184,7 +196,9 @@ export function completeRoutes(routes: readonly Route[], ownCluster: string): Ro
     const name = route.name === "" ? `routes[${i}]` : route.name;
     if (route.redirect !== undefined || route.reply !== undefined) return { ...route, name };
     const empty = { set: [], add: [], remove: [] };
-    const targets = route.forward?.targets ?? [{ weight: 1, requestHeaders: empty, responseHeaders: empty }];
+    const targets = route.forward?.targets ?? [
+      { weight: 1, subsetFallback: "no-fallback" as const, requestHeaders: empty, responseHeaders: empty },
+    ];
     return {
       ...route,
       name,

@@ -1,3 +1,4 @@
+import type { SubsetSelector } from "../balance/subset.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { RetryBudget } from "../resilience/retry-budget.ts";
@@ -13,10 +14,12 @@ export interface ForwardDecision {
   readonly upstream: Upstream;
   /** What the upstream gets: the one that came, or an edited one. */
   readonly head: RequestHead;
-  readonly route?: RouteEffects;
+  readonly route?: RouteEffects | undefined;
   /** The name of the cluster, for those who watch. */
   readonly cluster?: string;
   readonly policy?: ForwardPolicy | undefined;
+  /** Which of the cluster's endpoints a route's target is for; absent for all. */
+  readonly subset?: SubsetSelector | undefined;
 }
 
 /** Nobody knows yet. */
