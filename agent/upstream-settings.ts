@@ -20,19 +20,20 @@ export interface SaidOfUpstream {
 
 /**
  * The registration of an upstream over the `UpstreamConfig` of the service that calls it, as Consul merges them: defaults, overrides,
- * registration. `registration` is the author's name of the last; `caller` are the settings of the service.
+ * registration. `registration` is the author's name of the last; `caller` are the settings of
+ * the service, undefined while they are not known.
  */
 export function saidOfUpstream(
   upstream: Upstream,
-  caller: ResolvedServiceConfig,
+  caller: ResolvedServiceConfig | undefined,
   registration: string,
 ): SaidOfUpstream {
   const service = upstream.DestinationName;
   const reading = readUpstreamSettings(upstream.Config);
   const { protocol, connectTimeoutMs, maxConnections } = reading.settings;
   const own = `${registration}: upstream ${service}`;
-  const parts = upstreamParts(caller.upstreamConfig, service).map(({ author, said }) => ({
-    author: `service-defaults of ${caller.service}: ${author}`,
+  const parts = upstreamParts(caller?.upstreamConfig, service).map(({ author, said }) => ({
+    author: `service-defaults of ${caller?.service}: ${author}`,
     said,
   }));
   const bounded = (value: number, largest: number): number => Math.min(value, largest);

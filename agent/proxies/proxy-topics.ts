@@ -1,7 +1,9 @@
 import type { ServerLink } from "../../lib/client/server-link.ts";
-import type { ConnectProxyFields } from "../../lib/contract/catalog.ts";
+import type { ConnectProxyFields, Upstream } from "../../lib/contract/catalog.ts";
 import { chainServices } from "../../lib/contract/discovery-chain.ts";
 import type { TopicValues } from "../../lib/contract/topics.ts";
+import { usedChain } from "../chain-clusters.ts";
+import { saidOfUpstream } from "../upstream-settings.ts";
 import type { UpstreamState } from "../proxy-config.ts";
 import { createTopicPool, type TopicPool, type TopicUse } from "./topic-pool.ts";
 
@@ -56,20 +58,24 @@ export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void):
   });
   const endpoints = keepUses(pools.endpoints, onChange);
   let destination = "";
-  let upstreams: readonly string[] = [];
+  let upstreams: readonly Upstream[] = [];
   /** Whose instances an upstream's calls come to: the services of its chain, once that is known, else its own. */
-  const servicesOf = (upstream: string): readonly string[] => {
-    const chain = configs.values().get(upstream)?.chain;
-    return chain === undefined ? [upstream] : chainServices(chain);
+  const servicesOf = (upstream: Upstream): readonly string[] => {
+    const name = upstream.DestinationName;
+    const config = configs.values().get(name);
+    if (config === undefined) return [name];
+    const said = saidOfUpstream(upstream, configs.values().get(destination), "");
+    const chain = usedChain(config.chain, said.protocol?.value ?? config.protocol);
+    return chain === undefined ? [name] : chainServices(chain);
   };
   const keepEndpoints = (): void => endpoints.keep(upstreams.flatMap(servicesOf));
   return {
     update(proxy) {
-      upstreams = proxy.Upstreams.map((upstream) => upstream.DestinationName);
+      upstreams = proxy.Upstreams;
       destination = proxy.DestinationServiceName;
       roots.keep([""]);
       intentions.keep([destination]);
-      configs.keep([destination, ...upstreams]);
+      configs.keep([destination, ...upstreams.map(({ DestinationName }) => DestinationName)]);
       keepEndpoints();
     },
     values() {
@@ -89,9 +95,11 @@ export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void):
       }
       const instances = endpoints.values();
       const states = new Map<string, UpstreamState>();
-      for (const [name, upstreamConfig] of configs.values()) {
-        if (!upstreams.includes(name)) continue;
-        const others = new Map(servicesOf(name).map((service) => [service, instances.get(service) ?? []]));
+      for (const upstream of upstreams) {
+        const { DestinationName: name } = upstream;
+        const upstreamConfig = configs.values().get(name);
+        if (upstreamConfig === undefined) continue;
+        const others = new Map(servicesOf(upstream).map((service) => [service, instances.get(service) ?? []]));
         states.set(name, { endpoints: instances.get(name) ?? [], config: upstreamConfig, others });
       }
       return { isComplete: true, roots: rootsValue, intentions: rules, serviceConfig: config, upstreams: states };

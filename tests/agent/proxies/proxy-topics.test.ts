@@ -16,7 +16,7 @@ function chainTo(...services: readonly string[]): DiscoveryChain {
   };
 }
 
-function createTopics() {
+function createTopics(Config: Readonly<Record<string, unknown>> = {}) {
   const listeners = new Map<string, (value: never) => void>();
   let changes = 0;
   const pools = createProxyTopicPools({
@@ -27,7 +27,7 @@ function createTopics() {
     },
   });
   const topics = createProxyTopics(pools, () => changes++);
-  topics.update(sidecar({ proxy: { Upstreams: [upstream()] } }).Proxy);
+  topics.update(sidecar({ proxy: { Upstreams: [upstream({ Config })] } }).Proxy);
   return {
     topics,
     changes: () => changes,
@@ -44,7 +44,7 @@ test("the instances that a sidecar asks for are those that its upstream's chain 
   set({ kind: "intentions", destination: "web" }, { rules: [], defaultAction: "deny" });
   set({ kind: "service-config", service: "web" }, serviceConfig({ service: "web" }));
   set({ kind: "connect-endpoints", service: "api" }, [instance("a")]);
-  const config = serviceConfig({ service: "api", chain: chainTo("api", "new") });
+  const config = serviceConfig({ service: "api", protocol: "http", chain: chainTo("api", "new") });
   set({ kind: "service-config", service: "api" }, config);
   expect(endpoints()).toEqual(["connect-endpoints/api", "connect-endpoints/new"]);
   expect(topics.values()).toEqual({ isComplete: false, missing: ["connect-endpoints/new"] });
@@ -63,4 +63,12 @@ test("the instances that a sidecar asks for are those that its upstream's chain 
   expect(endpoints()).toEqual(["connect-endpoints/api"]);
   topics.close();
   expect(endpoints()).toEqual([]);
+});
+
+test("an upstream that cannot use its chain, being tcp, asks for the instances of its service", () => {
+  const { set, endpoints } = createTopics({ protocol: "tcp" });
+  set({ kind: "service-config", service: "api" }, serviceConfig({ service: "api", chain: chainTo("new", "newer") }));
+  expect(endpoints()).toEqual(["connect-endpoints/api"]);
+  set({ kind: "service-config", service: "api" }, serviceConfig({ service: "api", chain: chainTo("new") }));
+  expect(endpoints()).toEqual(["connect-endpoints/new"]);
 });
