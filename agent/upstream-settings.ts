@@ -1,6 +1,5 @@
 import type { Upstream } from "../lib/contract/catalog.ts";
 import type { Protocol, ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
-import { largestConnections, largestMilliseconds } from "../lib/contract/proxy-config.ts";
 import { readUpstreamSettings, settingsProblems } from "../lib/contract/proxy-settings.ts";
 import { upstreamParts } from "../lib/contract/upstream-config.ts";
 
@@ -18,49 +17,82 @@ export interface SaidOfUpstream {
   readonly problems: readonly string[];
 }
 
+/** One of those who speak of an upstream, in the words of a registration. */
+interface Speaker {
+  readonly config: Readonly<Record<string, unknown>>;
+  /** For what cannot be used. */
+  readonly where: string;
+  readonly authors: { readonly protocol: string; readonly connectTimeoutMs: string; readonly maxConnections: string };
+}
+
 /**
  * The registration of an upstream over the `UpstreamConfig` of the service that calls it, as Consul merges them: defaults, overrides,
- * registration. `registration` is the author's name of the last; `caller` are the settings of
- * the service, undefined while they are not known.
+ * registration. `registration` is the author's name of the last; `caller` are the settings of the service, undefined while they
+ * are not known.
  */
 export function saidOfUpstream(
   upstream: Upstream,
   caller: ResolvedServiceConfig | undefined,
   registration: string,
 ): SaidOfUpstream {
-  const service = upstream.DestinationName;
-  const reading = readUpstreamSettings(upstream.Config);
-  const { protocol, connectTimeoutMs, maxConnections } = reading.settings;
-  const own = `${registration}: upstream ${service}`;
-  const parts = upstreamParts(caller?.upstreamConfig, service).map(({ author, said }) => ({
-    author: `service-defaults of ${caller?.service}: ${author}`,
-    said,
-  }));
-  const bounded = (value: number, largest: number): number => Math.min(value, largest);
-  const central = parts.map(({ author, said }) => ({
-    ...(said.Protocol !== "" && { protocol: { value: said.Protocol, author: `${author}.Protocol` } }),
-    ...(said.ConnectTimeoutMs > 0 && {
-      connectTimeoutMs: {
-        value: bounded(said.ConnectTimeoutMs, largestMilliseconds),
-        author: `${author}.ConnectTimeoutMs`,
+  const readings = speakers(upstream, caller, registration).map(({ config, where, authors }) => {
+    const reading = readUpstreamSettings(config);
+    const { protocol, connectTimeoutMs, maxConnections } = reading.settings;
+    return {
+      said: {
+        ...(protocol !== undefined && { protocol: { value: protocol, author: authors.protocol } }),
+        ...(connectTimeoutMs !== undefined && {
+          connectTimeoutMs: { value: connectTimeoutMs, author: authors.connectTimeoutMs },
+        }),
+        ...(maxConnections !== undefined && {
+          maxConnections: { value: maxConnections, author: authors.maxConnections },
+        }),
       },
-    }),
-    ...(said.MaxConnections > 0 && {
-      maxConnections: {
-        value: bounded(said.MaxConnections, largestConnections),
-        author: `${author}.Limits.MaxConnections`,
-      },
-    }),
-  }));
+      problems: settingsProblems(where, reading),
+    };
+  });
+  let merged: Omit<SaidOfUpstream, "problems"> = {};
+  for (const { said } of readings) merged = { ...merged, ...said };
   return {
-    ...Object.assign({}, ...central),
-    ...(protocol !== undefined && { protocol: { value: protocol, author: `${own}: protocol` } }),
-    ...(connectTimeoutMs !== undefined && {
-      connectTimeoutMs: { value: connectTimeoutMs, author: `${own}: connect_timeout_ms` },
-    }),
-    ...(maxConnections !== undefined && {
-      maxConnections: { value: maxConnections, author: `${own}: limits.max_connections` },
-    }),
-    problems: settingsProblems(`upstream "${service}": Config`, reading),
+    ...merged,
+    problems: readings.flatMap(({ problems }) => problems),
   };
+}
+
+/** The strongest one last. */
+function speakers(
+  upstream: Upstream,
+  caller: ResolvedServiceConfig | undefined,
+  registration: string,
+): readonly Speaker[] {
+  const service = upstream.DestinationName;
+  const central = upstreamParts(caller?.upstreamConfig, service).map(({ author, said }) => {
+    const name = `service-defaults of ${caller?.service}: ${author}`;
+    return {
+      config: {
+        protocol: said.Protocol,
+        connect_timeout_ms: said.ConnectTimeoutMs,
+        limits: { max_connections: said.MaxConnections },
+      },
+      where: name,
+      authors: {
+        protocol: `${name}.Protocol`,
+        connectTimeoutMs: `${name}.ConnectTimeoutMs`,
+        maxConnections: `${name}.Limits.MaxConnections`,
+      },
+    };
+  });
+  const own = `${registration}: upstream ${service}`;
+  return [
+    ...central,
+    {
+      config: upstream.Config,
+      where: `upstream "${service}": Config`,
+      authors: {
+        protocol: `${own}: protocol`,
+        connectTimeoutMs: `${own}: connect_timeout_ms`,
+        maxConnections: `${own}: limits.max_connections`,
+      },
+    },
+  ];
 }

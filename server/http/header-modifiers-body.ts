@@ -44,6 +44,8 @@ export function modifiersAnswer(changes: {
 
 function answer(name: string, modifiers: HeaderModifiers | undefined): object {
   if (modifiers === undefined) return {};
-  const parts = (["Add", "Set", "Remove"] as const).map((part) => unlessEmpty(part, modifiers[part]));
-  return { [name]: Object.assign({}, ...parts) };
+  const { Add, Set: replaced, Remove } = modifiers;
+  return {
+    [name]: { ...unlessEmpty("Add", Add), ...unlessEmpty("Set", replaced), ...unlessEmpty("Remove", Remove) },
+  };
 }

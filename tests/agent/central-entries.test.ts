@@ -61,6 +61,15 @@ describe("UpstreamConfig of the calling service", () => {
     ]);
   });
 
+  test("beyond the document's bounds is what can be had, which is said", async () => {
+    const entries = createWrittenEntries();
+    await entries.write(entry({ Defaults: { ConnectTimeoutMs: 86_400_001 } }));
+    expect(entries.document().outbound.connectTimeoutMs).toBe(86_400_000);
+    expect(entries.document().problems).toEqual([
+      "service-defaults of web: UpstreamConfig.Defaults.connect_timeout_ms: 86400001 is more than 86400000, which is used instead",
+    ]);
+  });
+
   test("is not that of the called service", async () => {
     const entries = createWrittenEntries();
     await entries.write({ ...entry({ Defaults: { ConnectTimeoutMs: 250 } }), Name: "api" });
