@@ -108,8 +108,8 @@ export const malformedLoss: UpstreamLoss = {
   isMalformed: true,
 };
 
-/** Why no connection could be had, with Envoy's response flags: UH, UF and UO. */
-export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow";
+/** Why no connection could be had, with Envoy's response flags: UH, UF, UO and UO. */
+export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow" | "concurrency_limit";
 
 /** Someone who waits for a connection. */
 export interface UpstreamWaiter {
