@@ -3,6 +3,7 @@ import { compileChain } from "../chain/compile-chain.ts";
 import { chainEntries, type EntryLookup, isOfKind, tableLookup } from "./chain-entries.ts";
 import { createMultiMap, type MultiMap } from "./multi-map.ts";
 import { type Refusal, refuse } from "./name-rules.ts";
+import { compareText } from "./order.ts";
 import type { Tables } from "./tables.ts";
 
 /** Entries of which chains are made. */
@@ -45,8 +46,8 @@ function affectedServices(tables: Tables, proposal: Proposal): readonly string[]
   const concerned = kind === "proxy-defaults" || kind === "service-defaults" || isChainKind(kind);
   if (!concerned) return [];
   const entries = proposedEntries(tables, proposal);
-  if (kind === "proxy-defaults") return [...new Set(entries.map((entry) => entry.Name))].sort();
-  return [...callersOf(name, entries)].sort();
+  if (kind === "proxy-defaults") return [...new Set(entries.map((entry) => entry.Name))].sort(compareText);
+  return [...callersOf(name, entries)].sort(compareText);
 }
 
 function isChainKind(kind: ConfigEntry["Kind"]): boolean {

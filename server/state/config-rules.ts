@@ -68,12 +68,14 @@ function unknownProvider(tables: Tables, entry: ConfigEntry): Refusal | undefine
 
 function providerInUse(tables: Tables, { Kind, Name }: ConfigEntry): Refusal | undefined {
   if (Kind !== "jwt-provider") return undefined;
-  for (const entry of tables.configEntries.ofKind("service-intentions")) {
-    if (entry.Kind !== "service-intentions" || !providersOf(entry).includes(Name)) continue;
-    const message = `cannot delete jwt-provider "${Name}": the service-intentions of "${entry.Name}" require its tokens`;
-    return refuse("INVALID_ARGUMENT", message);
-  }
-  return undefined;
+  const users = [...tables.configEntries.ofKind("service-intentions")].flatMap((entry) =>
+    entry.Kind === "service-intentions" && providersOf(entry).includes(Name) ? [entry.Name] : [],
+  );
+  // Sorted, so that every server refuses with the same words.
+  const [first] = users.sort(compareText);
+  if (first === undefined) return undefined;
+  const message = `cannot delete jwt-provider "${Name}": the service-intentions of "${first}" require its tokens`;
+  return refuse("INVALID_ARGUMENT", message);
 }
 
 function onlyName(name: string, only: string): Refusal | undefined {
