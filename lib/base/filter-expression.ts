@@ -1,4 +1,13 @@
-import { compileRegex } from "./linear-regex.ts";
+import {
+  type ComparisonOf,
+  equals,
+  type FilterKind,
+  type FilterValue,
+  fits,
+  holds,
+  isEmpty,
+  negated,
+} from "./filter-comparison.ts";
 
 /**
  * Filter expressions in the language of Consul's (go-bexpr): `Service.Meta.version == v1 and "canary" not in Service.Tags`. What the
@@ -6,11 +15,6 @@ import { compileRegex } from "./linear-regex.ts";
  *
  *     or := and ("or" and)*      and := not ("and" not)*      not := "not" not | "(" or ")" | match
  */
-export type FilterKind = "text" | "number" | "boolean" | "list" | "map";
-
-/** A value that a selector can come to; undefined for the key of a map that is not there. */
-export type FilterValue = string | number | boolean | readonly string[] | Readonly<Record<string, unknown>> | undefined;
-
 export interface FilterField<R> {
   readonly kind: FilterKind;
   /** Of a record there are several where a part of it is a list: one that matches is enough. */
@@ -44,7 +48,6 @@ export function parseFilter<R>(text: string, fields: FilterFields<R>): FilterPar
 class FilterProblem extends Error {}
 
 type Test<R> = (record: R) => boolean;
-type Comparison = (value: FilterValue) => boolean;
 
 /** What the parser takes at a time. A quoted text is a value whatever is in it. */
 interface Token {
@@ -133,7 +136,7 @@ class Parser<R> {
     throw this.#problem(`needs one of ${known.join(", ")}, in, not in`, this.#peek());
   }
 
-  #compare(selector: Token, comparisonOf: (kind: FilterKind) => Comparison | string): Test<R> {
+  #compare(selector: Token, comparisonOf: ComparisonOf): Test<R> {
     const field = selector.isQuoted ? undefined : this.#fields(selectorPath(selector.text));
     if (field === undefined) throw this.#problem(`"${selector.text}" is not a field that can be filtered by`, selector);
     const comparison = comparisonOf(field.kind);
@@ -198,63 +201,6 @@ function unquoted(text: string): string {
 /** `Service.Meta["a.b"].c` as its parts. */
 function selectorPath(text: string): string[] {
   return [...text.matchAll(/\["([^"]*)"\]|\.?([^.[\]]+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
-}
-
-function equals(wanted: string): (kind: FilterKind) => Comparison | string {
-  return (kind) => {
-    if (kind === "text") return (value) => value === wanted;
-    if (kind === "list" || kind === "map") return "has several values: use in, contains or is empty";
-    const typed = kind === "number" ? asNumber(wanted) : asBoolean(wanted);
-    return typed === undefined ? `is compared with a ${kind}, found "${wanted}"` : (value) => value === typed;
-  };
-}
-
-/** A text in a text, an element of a list, a key of a map. */
-function holds(wanted: string): (kind: FilterKind) => Comparison | string {
-  return (kind) => {
-    if (kind === "number" || kind === "boolean") return "has one value: use == or !=";
-    return (value) => {
-      if (typeof value === "string") return value.includes(wanted);
-      if (isList(value)) return value.includes(wanted);
-      return typeof value === "object" && Object.hasOwn(value, wanted);
-    };
-  };
-}
-
-/** As Go's regular expressions do: anywhere in the text. */
-function fits(pattern: string): (kind: FilterKind) => Comparison | string {
-  return (kind) => {
-    if (kind !== "text") return "is no text: an expression cannot match it";
-    const compiled = compileRegex(`(?s:.*?)(?:${pattern})(?s:.*)`);
-    if (!compiled.ok) return `is matched with "${pattern}", which is no regular expression: ${compiled.message}`;
-    return (value) => typeof value === "string" && compiled.regex.matches(value);
-  };
-}
-
-function negated(comparisonOf: (kind: FilterKind) => Comparison | string): (kind: FilterKind) => Comparison | string {
-  return (kind) => {
-    const comparison = comparisonOf(kind);
-    return typeof comparison === "string" ? comparison : (value) => !comparison(value);
-  };
-}
-
-function isEmpty(value: FilterValue): boolean {
-  if (value === undefined || value === "") return true;
-  return typeof value === "object" && Object.keys(value).length === 0;
-}
-
-function isList(value: FilterValue): value is readonly string[] {
-  return Array.isArray(value);
-}
-
-function asNumber(text: string): number | undefined {
-  return /^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : undefined;
-}
-
-/** As Go reads them. */
-function asBoolean(text: string): boolean | undefined {
-  if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
-  return /^(?:0|f|F|false|FALSE|False)$/.test(text) ? false : undefined;
 }
 
 function only<R>(parts: readonly Test<R>[]): Test<R> {

@@ -1,10 +1,5 @@
-import {
-  type FilterField,
-  type FilterFields,
-  type FilterKind,
-  type FilterValue,
-  parseFilter,
-} from "../base/filter-expression.ts";
+import type { FilterKind, FilterValue } from "../base/filter-comparison.ts";
+import { type FilterField, type FilterFields, parseFilter } from "../base/filter-expression.ts";
 import type { ServiceInstance } from "./catalog.ts";
 
 /**

@@ -1,7 +1,8 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
 import { accessLogsAnswer } from "./access-logs-body.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
-import { intentionJwtAnswer, jwtProviderAnswer } from "./jwt-provider-entry.ts";
+import { intentionJwtAnswer } from "./intention-jwt-body.ts";
+import { jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
 import { serviceResolverAnswer } from "./service-resolver-entry.ts";
 import { serviceRouterAnswer } from "./service-router-answer.ts";

@@ -17,7 +17,8 @@ import {
   unsupportedFields,
 } from "./config-entry-schema.ts";
 import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
-import { decodeIntentionJwt, decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
+import { decodeIntentionJwt } from "./intention-jwt-body.ts";
+import { decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
 import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
 import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
 import { decodeServiceSplitter, ServiceSplitterBody } from "./service-splitter-entry.ts";

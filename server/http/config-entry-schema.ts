@@ -4,7 +4,7 @@ import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from 
 import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permissions.ts";
 import { AccessLogsBody } from "./access-logs-body.ts";
 import { Anything, common, Count, Flag, OpenMap, Text } from "./entry-fields.ts";
-import { IntentionJwtBody } from "./jwt-provider-entry.ts";
+import { IntentionJwtBody } from "./intention-jwt-body.ts";
 import { UpstreamConfigBody } from "./upstream-config-body.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */

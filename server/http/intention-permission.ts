@@ -1,7 +1,7 @@
 import type { IntentionHeader, IntentionHttp, IntentionPermission } from "../../lib/contract/intention-permissions.ts";
 import type { HeaderBody, HttpPermissionBody, PermissionBody } from "./config-entry-schema.ts";
 import { checkRegex, httpMethods, refusal } from "./entry-fields.ts";
-import { decodeIntentionJwt } from "./jwt-provider-entry.ts";
+import { decodeIntentionJwt } from "./intention-jwt-body.ts";
 
 /** Makes one permission of an intention of what a client wrote. `path` is its place, as in `Sources[0].Permissions[1]`. */
 export function intentionPermission(body: PermissionBody, path: string): IntentionPermission {

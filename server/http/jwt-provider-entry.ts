@@ -2,7 +2,6 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import {
-  type IntentionJwt,
   type JwtKeySet,
   type JwtLocation,
   type JwtProviderEntry,
@@ -13,7 +12,7 @@ import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts"
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import { Anything, common, Count, Duration, durationMs, entryBase, Flag, refusal, Text } from "./entry-fields.ts";
 
-/** Consul's `jwt-provider` entry, and what intentions require of its tokens. */
+/** Consul's `jwt-provider` entry. */
 const NamedPlace = Type.Optional(Type.Object({ Name: Text }));
 
 export const JwtProviderBody = Type.Object({
@@ -143,44 +142,6 @@ function checkAsDocument(entry: JwtProviderEntry): void {
   if (issues.length > 0) throw refusal(`a proxy could not use this entry: ${formatIssues(named)}`);
 }
 
-export const IntentionJwtBody = Type.Optional(
-  Type.Object({
-    Providers: Type.Optional(
-      Type.Array(
-        Type.Object({
-          Name: Text,
-          VerifyClaims: Type.Optional(
-            Type.Array(Type.Object({ Path: Type.Optional(Type.Array(Type.String())), Value: Text }), { maxItems: 64 }),
-          ),
-        }),
-        { maxItems: 64 },
-      ),
-    ),
-  }),
-);
-
-/** Undefined for a requirement that names nobody. `path` is its place in the entry. */
-export function decodeIntentionJwt(
-  body: Static<typeof IntentionJwtBody> | undefined,
-  path: string,
-): IntentionJwt | undefined {
-  const providers = body?.Providers ?? [];
-  if (providers.length === 0) return undefined;
-  return {
-    Providers: providers.map(({ Name = "", VerifyClaims = [] }, i) => {
-      if (Name === "") throw refusal(`${path}.Providers[${i}].Name is required`);
-      return {
-        Name,
-        VerifyClaims: VerifyClaims.map(({ Path = [], Value = "" }, j) => {
-          const isUsable = Path.length > 0 && Path.length <= 16;
-          if (isUsable) return { Path, Value };
-          throw refusal(`${path}.Providers[${i}].VerifyClaims[${j}].Path must have 1 to 16 parts`);
-        }),
-      };
-    }),
-  };
-}
-
 /** Consul's JSON of what the entry says beside its name. */
 export function jwtProviderAnswer(entry: JwtProviderEntry): object {
   const { Issuer, Audiences, Locations, ForwardHeader, ClockSkewSeconds } = entry;
@@ -210,10 +171,4 @@ function keySetAnswer(keys: JwtKeySet): object {
 
 function locationAnswer({ In, Name, ValuePrefix, Forward }: JwtLocation): object {
   return { [In]: { Name, ...(ValuePrefix !== "" && { ValuePrefix }), ...(Forward && { Forward }) } };
-}
-
-export function intentionJwtAnswer({ Providers }: IntentionJwt): object {
-  return {
-    Providers: Providers.map(({ Name, VerifyClaims }) => ({ Name, ...(VerifyClaims.length > 0 && { VerifyClaims }) })),
-  };
 }

@@ -1,5 +1,5 @@
 import type { IntentionPermission } from "../../lib/contract/intention-permissions.ts";
-import { intentionJwtAnswer } from "./jwt-provider-entry.ts";
+import { intentionJwtAnswer } from "./intention-jwt-body.ts";
 
 /** Consul's JSON of one permission of an intention: what says nothing is left out. */
 export function permissionAnswer({ Action, HTTP, JWT }: IntentionPermission): object {
