@@ -28,6 +28,7 @@ export interface UpstreamWorldOptions {
   readonly protocol: "http1" | "http2";
   readonly endpoints?: number;
   readonly maxConnections?: number;
+  readonly maxWaiting?: number;
   /** What HTTP/2 servers say first; nothing at all when empty. */
   readonly serverSettings?: readonly number[] | "silent";
   /** Requests wait for them. */
@@ -78,6 +79,8 @@ export class UpstreamWorld {
   readonly policy: ForwardPolicy | undefined;
   readonly attempts: number[] = [];
   ungreeted = 0;
+  /** What an endpoint's observer was told, in order, as `0 answer 200`. */
+  readonly told: string[] = [];
   readonly #options: UpstreamWorldOptions;
 
   constructor(options: UpstreamWorldOptions) {
@@ -88,6 +91,7 @@ export class UpstreamWorld {
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,
       waitTimeoutMs: () => 5_000,
+      ...(options.maxWaiting === undefined ? {} : { maxWaiting: () => options.maxWaiting ?? 0 }),
     });
     this.pools = Array.from({ length: options.endpoints ?? 1 }, (_, i) => this.#createPool(i));
     this.choice = [...this.pools];
@@ -163,6 +167,13 @@ export class UpstreamWorld {
         this.ungreeted++;
       },
       isKeptAlive: true,
+      observer: {
+        onAnswer: ({ status }, _sentMs, grpc) => this.told.push(`${endpoint} answer ${status}${grpc}`),
+        onGrpcTrailers: (block) => this.told.push(`${endpoint} trailers ${block.get("grpc-status")}`),
+        onLost: () => this.told.push(`${endpoint} lost`),
+        onLate: () => this.told.push(`${endpoint} late`),
+        onUnreachable: () => this.told.push(`${endpoint} unreachable`),
+      },
       turn: this.turn,
       buffers: this.buffers,
       monotonicMs: () => this.network.nowMs,
