@@ -21,7 +21,17 @@ export interface ProxyPair {
   stop(): Promise<void>;
 }
 
-export async function startProxyPair(protocol: "tcp" | "http" | "http2" | "grpc", appPort: number): Promise<ProxyPair> {
+/** More of the two listeners, beside and in the place of what the pair has, for its inbound address. */
+export interface PairSettings {
+  readonly inbound?: Readonly<Record<string, unknown>>;
+  readonly outbound?: Readonly<Record<string, unknown>>;
+}
+
+export async function startProxyPair(
+  protocol: "tcp" | "http" | "http2" | "grpc",
+  appPort: number,
+  settingsFor: (mesh: string) => PairSettings = () => ({}),
+): Promise<ProxyPair> {
   const directory = mkdtempSync(join(tmpdir(), "atoll-pair-"));
   const authority = new TestAuthority();
   const [listen = 0, mesh = 0, outAdmin = 0, inAdmin = 0] = await findFreePorts("127.0.0.1", 4);
@@ -30,9 +40,18 @@ export async function startProxyPair(protocol: "tcp" | "http" | "http2" | "grpc"
     return writeLeaf(authority.leaf(service), folder);
   };
   const files = identityOf("web");
+  const settings = settingsFor(local(mesh));
   const intentions = { default: "deny", rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }] };
-  const inbound = { service: "api", listen: local(mesh), app: local(appPort), protocol, intentions };
-  const outbound = { service: "api", listen: local(listen), protocol, endpoints: [{ address: local(mesh) }] };
+  const inbound = {
+    service: "api",
+    listen: local(mesh),
+    app: local(appPort),
+    protocol,
+    intentions,
+    ...settings.inbound,
+  };
+  const endpoints = [{ address: local(mesh) }];
+  const outbound = { service: "api", listen: local(listen), protocol, endpoints, ...settings.outbound };
   const children = [
     start(directory, "inbound", {
       identity: identityOf("api"),
