@@ -3,7 +3,9 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
+import type { ConnectionObserver } from "../exchange/observation.ts";
 import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -22,6 +24,8 @@ export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
   readonly #context: ProxyContext;
+  readonly #http: HttpService;
+  readonly #connectionObserver: () => ConnectionObserver | undefined;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
   /** Absent while every request goes to the listener's own cluster. */
@@ -33,18 +37,20 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
+    this.#connectionObserver = context.telemetry.watchConnections("outbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
       observer: context.telemetry.watch("outbound", () => this.#config),
-      serve: (connection, onClosed) =>
+      serve: (connection, seat) =>
         this.#config.protocol === "tcp"
-          ? this.#serveTcp(connection, onClosed)
-          : serveHttp({ connection, policy: this.#policyFor(connection), context: this.serving.http, onClosed }),
+          ? this.#serveTcp(connection, seat)
+          : serveHttp({ connection, service: this.#http, seat }),
       onRefused: () => undefined,
       onIdle: () => this.#clusters.close(),
     });
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
     this.#clusters.update(config);
     this.#compile();
   }
@@ -114,18 +120,21 @@ export class OutboundListener {
     });
   }
 
-  #serveTcp(client: Connection, onClosed: () => void): Member {
+  #serveTcp(client: Connection, seat: Seat): Member {
     let relayedTo: Endpoint | undefined;
     return new TcpSession({
       client,
       counters: this.serving.connections,
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
+      cluster: this.#config.service,
+      observer: this.#connectionObserver(),
+      monotonicMs: this.#context.clock.monotonicMs,
       dial: (onResult) =>
         this.#clusters.own.dial(client.remoteAddress, (result) => {
           if ("failure" in result) {
             this.serving.connections.refusals[result.failure]++;
-            onResult(undefined);
+            onResult(result.failure);
             return;
           }
           result.endpoint.tcpConnections++;
@@ -134,7 +143,7 @@ export class OutboundListener {
         }),
       onClosed: () => {
         if (relayedTo !== undefined) relayedTo.tcpConnections--;
-        onClosed();
+        seat.leave();
       },
     });
   }

@@ -3,10 +3,12 @@ import { mustBuildGoJudge } from "./go-judge.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { openLoop } from "./open-loop.ts";
 import { atollPair, local, nginxPair, smallAnswer, startNginxBackend } from "./pairs.ts";
+import { runWrk } from "./wrk.ts";
 
 const requestsPerSecond = 1_000;
 const connections = 64;
 const seconds = 5;
+const pairWarmUpSeconds = 8;
 
 /**
  * What two hops add to a request's time at a fixed rate of 1,000 requests per second, below what any of the pairs can do: the
@@ -20,6 +22,9 @@ export async function benchProxyLatency(): Promise<void> {
     basePort: 27_900,
     rounds: 5,
     pairs: [atollPair("http"), haproxyPair("http"), haproxyPair("http-over-h2"), nginxPair()],
+    async warmUp({ ports }) {
+      await runWrk({ port: ports.listen, path: "/", connections, seconds: pairWarmUpSeconds });
+    },
     scenarios: [
       {
         labels: { requests_per_second: requestsPerSecond, connections },
