@@ -93,6 +93,7 @@ function contendersOf(row: PolicyRow, course: Course): readonly Contender[] {
   return Object.entries(pairs).map(([proxy, pair]) => ({
     pair,
     labels: { proxy, policy: row.name },
+    warmUpSeconds: proxy === "atoll" ? 8 : 1,
     verify: (target) => course.verify(target, row),
   }));
 }
