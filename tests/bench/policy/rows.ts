@@ -28,10 +28,12 @@ const routeCount = 100;
 /** A limit that nothing here reaches: what it costs to count. */
 const unreachedPerSecond = 1_000_000;
 
+export const bare: PolicyRow = { name: "none", atoll: {}, haproxy: {} };
+
 export function policyRows(traffic: Traffic): readonly PolicyRow[] {
   // A limit goes before intentions: HAProxy's `allow` ends the list.
   const rows = [intentions(traffic), routes(traffic), retries(), accessLog(traffic)];
-  return [{ name: "none", atoll: {}, haproxy: {} }, ...rows, together(rows)];
+  return [bare, ...rows, together(rows)];
 }
 
 /** Ten permissions, of which the last is met. */
