@@ -5,9 +5,19 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
+import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrencySchema } from "./proxy-concurrency.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import {
+  completeInboundRateLimit,
+  completeOutboundRateLimit,
+  inboundRateLimitIssues,
+  InboundRateLimitSchema,
+  outboundRateLimitIssues,
+  OutboundRateLimitSchema,
+  routeRateLimitIssues,
+} from "./proxy-rate-limit.ts";
 import { RequestTimeout, RetrySchema } from "./proxy-resilience.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
@@ -84,6 +94,8 @@ const Inbound = Type.Object(
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
     jwtProviders: JwtProvidersSchema,
+    rateLimit: InboundRateLimitSchema,
+    adaptiveConcurrency: AdaptiveConcurrencySchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
       default: "sanitize-set",
       description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
@@ -111,6 +123,7 @@ const Endpoint = Type.Object(
 const destination = {
   endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
   balancer: BalancerSchema,
+  adaptiveConcurrency: AdaptiveConcurrencySchema,
   peerIdentity: Type.Optional(
     Type.String({
       minLength: 1,
@@ -155,6 +168,7 @@ const Outbound = Type.Object(
       description: "destinations that routes name beside the listener's own",
     }),
     routes: RoutesSchema,
+    rateLimit: OutboundRateLimitSchema,
     retry: RetrySchema,
     unmatched: UnmatchedSchema,
     maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
@@ -227,10 +241,16 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
       ),
     ),
     ...routingIssues(candidate),
+    ...loadIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };
-  const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));
-  return { ok: true, config: { ...candidate, outbound } };
+  const inbound = candidate.inbound.map((each) => ({ ...each, rateLimit: completeInboundRateLimit(each.rateLimit) }));
+  const outbound = candidate.outbound.map((each) => ({
+    ...each,
+    routes: completeRoutes(each.routes, each.service),
+    rateLimit: completeOutboundRateLimit(each.rateLimit),
+  }));
+  return { ok: true, config: { ...candidate, inbound, outbound } };
 }
 
 interface NamedAddress {
@@ -293,6 +313,25 @@ function routingIssues(config: ProxyConfig): SchemaIssue[] {
     const names = new Set([service, ...clusters.map(({ name }) => name)]);
     return routes.flatMap((route, j) => routeIssues(`outbound[${i}].routes[${j}]`, route, names));
   });
+}
+
+/** Of limits of rate and concurrency. */
+function loadIssues({ inbound, outbound }: ProxyConfig): SchemaIssue[] {
+  const concurrencyIssues = (path: string, limit: AdaptiveConcurrency, { protocol }: InboundConfig | OutboundConfig) =>
+    adaptiveConcurrencyIssues(`${path}.adaptiveConcurrency`, limit, protocol);
+  return [
+    ...inbound.flatMap((each, i) => [
+      ...inboundRateLimitIssues(`inbound[${i}].rateLimit`, each.rateLimit, each.protocol),
+      ...concurrencyIssues(`inbound[${i}]`, each.adaptiveConcurrency, each),
+    ]),
+    ...outbound.flatMap((each, i) => [
+      ...outboundRateLimitIssues(`outbound[${i}].rateLimit`, each.rateLimit, each.protocol),
+      ...routeRateLimitIssues(`outbound[${i}].routes`, each.routes),
+      ...destinationsOf(each, i).flatMap(({ path, destination }) =>
+        concurrencyIssues(path, destination.adaptiveConcurrency, each),
+      ),
+    ]),
+  ];
 }
 
 function addressIssues(config: ProxyConfig): SchemaIssue[] {

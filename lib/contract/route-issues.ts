@@ -46,6 +46,9 @@ function actionIssues(path: string, route: Route): SchemaIssue[] {
   const [first, ...others] = actions;
   const issues = others.map((key) => ({ path: `${path}.${key}`, message: `cannot stand beside ${first}` }));
   if (first === undefined || first === "forward") return issues;
+  if (route.rateLimit !== undefined) {
+    issues.push({ path: `${path}.rateLimit`, message: `has no effect beside ${first}` });
+  }
   if (route.rewrite !== undefined) issues.push({ path: `${path}.rewrite`, message: `has no effect beside ${first}` });
   const { set, add, remove } = route.requestHeaders;
   if (set.length + add.length + remove.length > 0) {
@@ -57,7 +60,7 @@ function actionIssues(path: string, route: Route): SchemaIssue[] {
 function targetIssues(path: string, { forward }: Route, clusters: ReadonlySet<string>): SchemaIssue[] {
   if (forward === undefined) return [];
   const { targets } = forward;
-  const issues = targets.flatMap(({ cluster, weight, requestHeaders, responseHeaders }, i) => {
+  const issues = targets.flatMap(({ cluster, weight, subset, subsetFallback, requestHeaders, responseHeaders }, i) => {
     const at = `${path}.forward.targets[${i}]`;
     const hasCluster = cluster === undefined || clusters.has(cluster);
     const steps = weight * weightSteps;
@@ -68,6 +71,9 @@ function targetIssues(path: string, { forward }: Route, clusters: ReadonlySet<st
       ...(Math.abs(steps - Math.round(steps)) < 1e-6
         ? []
         : [{ path: `${at}.weight`, message: `must be a multiple of 0.01, found ${weight}` }]),
+      ...(subset === undefined && subsetFallback !== "no-fallback"
+        ? [{ path: `${at}.subsetFallback`, message: "has no effect without subset" }]
+        : []),
       ...fieldEditIssues(`${at}.requestHeaders`, requestHeaders, "request"),
       ...fieldEditIssues(`${at}.responseHeaders`, responseHeaders, "response"),
     ];

@@ -123,7 +123,8 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     const upstream = throughStages(decided.upstream, policy, head);
     this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
     this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
-    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
+    const canDrain = this.#upstream === decided.upstream;
+    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, canDrain);
     this.#upstream.acquire(this, false);
   }
 

@@ -24,7 +24,7 @@ export function throughStages(upstream: Upstream, policy: ForwardPolicy | undefi
  * Stands between one request and its upstream and passes everything on, in both directions; who extends it changes what it is
  * about. The request sees an upstream, then a connection, then a stream; the upstream sees a waiter, then a receiver: all of them
  * are this object, which therefore carries one try at a time. A next try of the same request comes through `acquire` again, when the
- * stream of the one before is over, aborted or forgotten.
+ * stream of the one before is over or aborted: behind a stage no unwanted response is read to its end beside the next try.
  */
 export class PassThrough implements Upstream, UpstreamWaiter, UpstreamConnection, UpstreamStream, ResponseReceiver {
   readonly hash?: number;

@@ -3,18 +3,20 @@ import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { DryRunLog } from "../authz/dry-run-log.ts";
-import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
+import { type Authorizer, type CallerRules, compileIntentions } from "../authz/intentions.ts";
+import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import type { Member } from "../connection-set.ts";
-import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
-import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, RequestPolicy, Stage } from "../exchange/policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
@@ -31,6 +33,8 @@ export class InboundListener {
   readonly serving: Serving<Member>;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
+  readonly limits: ListenerLimits;
+  readonly concurrency: AdaptiveLimit;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
@@ -47,9 +51,12 @@ export class InboundListener {
   constructor(context: ProxyContext, config: InboundConfig) {
     this.#context = context;
     this.#config = config;
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit);
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.concurrency = new AdaptiveLimit(context, config.adaptiveConcurrency);
+    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
     this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
@@ -64,11 +71,15 @@ export class InboundListener {
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
-    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
+    this.#http = {
+      context: this.serving.http,
+      policyFor: (one) => new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri),
+    };
   }
 
   get config(): InboundConfig {
@@ -80,10 +91,12 @@ export class InboundListener {
     const hasNewProviders = !isDeepStrictEqual(config.jwtProviders, this.#config.jwtProviders);
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
+    this.limits.update(config.rateLimit);
+    this.concurrency.update(config.adaptiveConcurrency);
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
     this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
@@ -135,18 +148,20 @@ export class InboundListener {
     return isHttp ? serveHttp({ connection, service: this.#http, seat }) : this.#serveTcp(connection, seat);
   }
 
-  #policyFor(connection: Connection): RequestPolicy {
+  /** What the intentions say of a caller. */
+  rulesOf(callerUri: string): CallerRules {
+    return this.#authorizer(callerUri);
+  }
+
+  /** Decides for the requests of a verified caller. */
+  policyFor({ peerUri, peerCertificate }: Pick<Connection, "peerUri" | "peerCertificate">): RequestPolicy {
     return new CallerPolicy({
-      caller: {
-        ownUri: this.#context.identity().spiffeUri,
-        callerUri: connection.peerUri,
-        certificate: connection.peerCertificate,
-      },
+      caller: { ownUri: this.#context.identity().spiffeUri, callerUri: peerUri, certificate: peerCertificate },
       authorizer: () => this.#authorizer,
       jwt: () => this.#jwt,
       onDryRun: (verdict, head) => {
         this.serving.counters.dryRunDenials++;
-        this.#logDryRun(verdict, connection.peerUri, `${head.method} ${pathOf(head)}`);
+        this.#logDryRun(verdict, peerUri, `${head.method} ${pathOf(head)}`);
       },
       clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
@@ -187,10 +202,8 @@ export class InboundListener {
 
   #createVerifier(): JwtVerifier | undefined {
     const { jwtProviders: providers } = this.#config;
-    const { clock } = this.#context;
-    return providers.length === 0
-      ? undefined
-      : new JwtVerifier({ providers, clock, fetchText: createFetchText(clock) });
+    const { clock, fetchText } = this.#context;
+    return providers.length === 0 ? undefined : new JwtVerifier({ providers, clock, fetchText });
   }
 
   #logDryRun({ rule }: Verdict, caller: string, request: string): void {
@@ -230,6 +243,6 @@ export class InboundListener {
 }
 
 /** A caller's proxy retries; ours keeps the time for the application. */
-function forwardPolicyOf({ timeoutMs }: InboundConfig): ForwardPolicy | undefined {
-  return timeoutMs === 0 ? undefined : { timeoutMs, retry: undefined };
+function forwardPolicyOf({ timeoutMs }: InboundConfig, stages: readonly Stage[]): ForwardPolicy | undefined {
+  return timeoutMs === 0 && stages.length === 0 ? undefined : { timeoutMs, retry: undefined, stages };
 }

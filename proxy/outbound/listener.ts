@@ -4,13 +4,16 @@ import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
-import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { Decision, ForwardDecision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import type { RequestHead } from "../message/request-head.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { compileForwardPolicy } from "../resilience/forward-policy.ts";
-import { Router } from "../routing/router.ts";
+import { type Possibilities, Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
 import type { Cluster } from "./cluster.ts";
@@ -23,6 +26,7 @@ const noClientCert: HopEdit = { rule: "sanitize", element: "", tellsProto: false
 export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
+  readonly limits: ListenerLimits;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
@@ -37,12 +41,15 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit, config.routes);
     this.#connectionObserver = context.telemetry.watchConnections("outbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
       observer: context.telemetry.watch("outbound", () => this.#config),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, seat) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, seat)
@@ -68,6 +75,7 @@ export class OutboundListener {
     const before = this.#config;
     this.#config = config;
     this.#clusters.update(config);
+    this.limits.update(config.rateLimit, config.routes);
     // Endpoints change often, and routes with all that is remembered about heads seldom.
     if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#compile();
   }
@@ -79,28 +87,36 @@ export class OutboundListener {
 
   /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
   #policyFor({ remoteAddress }: Connection): RequestPolicy {
-    const { upstream } = this.#clusters.own;
-    return {
+    const policy: RequestPolicy = {
       decide: (head) => {
-        const decision: Decision =
-          this.#router === undefined
-            ? {
-                action: "forward",
-                upstream,
-                head: editedForHop(head, noClientCert),
-                cluster: this.#config.service,
-                policy: this.#forward,
-              }
-            : this.#router.decide(head);
+        const decision: Decision = this.#router === undefined ? this.#forwardPlain(head) : this.#router.decide(head);
         if (decision.action !== "forward") return decision;
-        const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
+        const chosen = decision.upstream.forRequest?.(head, remoteAddress, decision.subset) ?? decision.upstream;
         return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
       },
+    };
+    return new RateLimitedPolicy(policy, this.limits);
+  }
+
+  /** All that may become of a canonical request, for who asks beforehand. */
+  possibilities(head: RequestHead): Possibilities {
+    if (this.#router !== undefined) return this.#router.possibilities(head);
+    return { route: -1, choices: [{ share: 1, decision: this.#forwardPlain(head) }] };
+  }
+
+  #forwardPlain(head: RequestHead): ForwardDecision {
+    return {
+      action: "forward",
+      upstream: this.#clusters.own.upstream,
+      head: editedForHop(head, noClientCert),
+      cluster: this.#config.service,
+      policy: this.#forward,
     };
   }
 
   #compile(): void {
-    this.#forward = compileForwardPolicy(this.#config, this.#clusters.own.retryBudget);
+    const { retryBudget, concurrency } = this.#clusters.own;
+    this.#forward = compileForwardPolicy(this.#config, retryBudget, concurrency.stages);
     this.#router = this.#compileRoutes();
   }
 
@@ -114,7 +130,10 @@ export class OutboundListener {
       unmatched,
       rules: requestRules,
       clusterOf,
-      policyOf: (name, own) => compileForwardPolicy({ timeoutMs, retry, ...own }, clusterOf(name).retryBudget),
+      policyOf: (name, own) => {
+        const { retryBudget, concurrency } = clusterOf(name);
+        return compileForwardPolicy({ timeoutMs, retry, ...own }, retryBudget, concurrency.stages);
+      },
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
     });
@@ -156,7 +175,9 @@ function routingOf({
   requestRules,
   timeoutMs,
   retry,
+  adaptiveConcurrency,
   clusters,
 }: OutboundConfig): readonly unknown[] {
-  return [routes, unmatched, requestRules, timeoutMs, retry, clusters.map(({ name }) => name)];
+  const named = clusters.map((cluster) => [cluster.name, cluster.adaptiveConcurrency]);
+  return [routes, unmatched, requestRules, timeoutMs, retry, adaptiveConcurrency, named];
 }

@@ -1,5 +1,5 @@
 import type { RetryConfig } from "../../lib/contract/proxy-resilience.ts";
-import type { ForwardPolicy } from "../exchange/policy.ts";
+import type { ForwardPolicy, Stage } from "../exchange/policy.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { RetryPolicy } from "./retry-policy.ts";
 
@@ -7,13 +7,22 @@ import { RetryPolicy } from "./retry-policy.ts";
 export interface PolicyConfig {
   readonly timeoutMs: number;
   readonly retry: RetryConfig;
+  /** A route's; 0 is never, and when absent the listener's `streamIdleTimeoutMs` holds. */
+  readonly idleTimeoutMs?: number;
 }
 
-/** Undefined when nothing is configured, so that such requests cost nothing. */
+/** Of requests to one cluster, with its budget and stages. Undefined when nothing is configured, so that such requests cost nothing. */
 export function compileForwardPolicy(
-  { timeoutMs, retry }: PolicyConfig,
+  { timeoutMs, retry, idleTimeoutMs }: PolicyConfig,
   budget: RetryBudget,
+  stages: readonly Stage[] = [],
 ): ForwardPolicy | undefined {
-  if (timeoutMs === 0 && retry.attempts === 0) return undefined;
-  return { timeoutMs, retry: retry.attempts === 0 ? undefined : { policy: new RetryPolicy(retry), budget } };
+  const hasNone = timeoutMs === 0 && retry.attempts === 0 && idleTimeoutMs === undefined && stages.length === 0;
+  if (hasNone) return undefined;
+  return {
+    timeoutMs,
+    retry: retry.attempts === 0 ? undefined : { policy: new RetryPolicy(retry), budget },
+    idleTimeoutMs: idleTimeoutMs === 0 ? Number.POSITIVE_INFINITY : idleTimeoutMs,
+    stages,
+  };
 }

@@ -2,6 +2,7 @@ import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
+import { benchPolicyChanges } from "./policy-changes.ts";
 import { benchProxyBalance } from "./proxy-balance.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyConfig } from "./proxy-config.ts";
@@ -16,6 +17,7 @@ import { benchProxyPolicy } from "./proxy-policy.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
+import { benchRetryStorm } from "./retry-storm.ts";
 import { benchRolling } from "./rolling.ts";
 import { benchSoak } from "./soak/soak.ts";
 import { benchStartup } from "./startup.ts";
@@ -30,6 +32,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   faults: benchProxyFaults,
   framing: benchFraming,
   "http2-codec": benchHttp2Codec,
+  "policy-changes": benchPolicyChanges,
   "proxy-balance": benchProxyBalance,
   "proxy-bulk": benchProxyBulk,
   "proxy-config": benchProxyConfig,
@@ -43,6 +46,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
+  "retry-storm": benchRetryStorm,
   rolling: benchRolling,
   soak: benchSoak,
   startup: benchStartup,

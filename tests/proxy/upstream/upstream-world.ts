@@ -17,7 +17,7 @@ import { HttpCounters } from "../../../proxy/telemetry/http-counters.ts";
 import { type MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
 import { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import { EndpointPool } from "../../../proxy/upstream/endpoint-pool.ts";
-import type { ForwardPolicy } from "../../../proxy/exchange/policy.ts";
+import type { ForwardPolicy, Stage } from "../../../proxy/exchange/policy.ts";
 import { compileForwardPolicy, type PolicyConfig } from "../../../proxy/resilience/forward-policy.ts";
 import { RetryBudget } from "../../../proxy/resilience/retry-budget.ts";
 import { PooledUpstream } from "../../../proxy/upstream/pooled-upstream.ts";
@@ -35,6 +35,7 @@ export interface UpstreamWorldOptions {
   readonly limits?: Partial<ProxyLimits["connections"]>;
   /** Of every request. */
   readonly policy?: Partial<PolicyConfig>;
+  readonly stages?: readonly Stage[];
 }
 
 const noRetries = retryConfig({});
@@ -82,7 +83,7 @@ export class UpstreamWorld {
   constructor(options: UpstreamWorldOptions) {
     this.#options = options;
     const { timeoutMs = 0, retry = noRetries } = options.policy ?? {};
-    this.policy = compileForwardPolicy({ timeoutMs, retry }, this.budget);
+    this.policy = compileForwardPolicy({ timeoutMs, retry }, this.budget, options.stages);
     this.upstream = new PooledUpstream({
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,
