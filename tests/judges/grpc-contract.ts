@@ -29,6 +29,7 @@ export const grpcPolicyChecks = [
   "hears of a destination without endpoints that it is unavailable",
   "hears of a denial that it has no permission",
   "hears of no route that nobody implements it",
+  "hears of a limit that is spent that it is unavailable",
   "as a stream is tried again when it fails before its first message",
   "as a stream is not tried again when it fails after its first message",
 ] as const;

@@ -125,6 +125,12 @@ export class PolicyChecker extends Caller {
     return this.comesTo("nowhere", { code: UNIMPLEMENTED });
   }
 
+  /** The limit of this route is one call in a time that no test lasts for: it may be another client's. */
+  async limited() {
+    await this.codeOf(noBytes, { "x-route": "limited" });
+    await this.comesTo("limited", { code: UNAVAILABLE });
+  }
+
   streamRetried() {
     return this.streamComesTo(10, { code: OK, tries: 2, asking: { "x-fail-first": 1, "x-status": UNAVAILABLE } });
   }
@@ -164,6 +170,7 @@ export const policyChecks = {
   "hears of a destination without endpoints that it is unavailable": "noEndpoint",
   "hears of a denial that it has no permission": "denied",
   "hears of no route that nobody implements it": "noRoute",
+  "hears of a limit that is spent that it is unavailable": "limited",
   "as a stream is tried again when it fails before its first message": "streamRetried",
   "as a stream is not tried again when it fails after its first message": "streamNotRetried",
 };

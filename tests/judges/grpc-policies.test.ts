@@ -44,6 +44,7 @@ function settingsFor(mesh: string): PairSettings {
         route("short", { ...to("api"), timeoutMs: 300 }),
         route("gone", to("gone")),
         route("denied", to("api")),
+        { ...route("limited", to("api")), rateLimit: { requestsPerSecond: 0.001, burst: 1 } },
         plain,
       ],
       unmatched: "reply-404",

@@ -31,6 +31,7 @@ var policyChecks = map[string]func(checker, context.Context) error{
 	"hears of a destination without endpoints that it is unavailable":      checker.noEndpoint,
 	"hears of a denial that it has no permission":                          checker.denied,
 	"hears of no route that nobody implements it":                          checker.noRoute,
+	"hears of a limit that is spent that it is unavailable":                checker.limited,
 	"as a stream is tried again when it fails before its first message":    checker.streamRetried,
 	"as a stream is not tried again when it fails after its first message": checker.streamNotRetried,
 }
@@ -185,6 +186,12 @@ func (c checker) denied(ctx context.Context) error {
 
 func (c checker) noRoute(ctx context.Context) error {
 	return c.comesTo(ctx, wanted{route: "nowhere", code: codes.Unimplemented}, nil)
+}
+
+// limited has a route whose limit is one call in a time that no test lasts for: it may be another client's.
+func (c checker) limited(ctx context.Context) error {
+	_, _ = c.call(c.outgoing(ctx, "limited", ""), "Unary", nil)
+	return c.comesTo(ctx, wanted{route: "limited", code: codes.Unavailable}, nil)
 }
 
 func (c checker) streamRetried(ctx context.Context) error {
