@@ -6,6 +6,7 @@ import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
 import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrencySchema } from "./proxy-concurrency.ts";
+import { extAuthzIssues, ExtAuthzSchema } from "./proxy-ext-authz.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
@@ -94,6 +95,7 @@ const Inbound = Type.Object(
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
     jwtProviders: JwtProvidersSchema,
+    extAuthz: Type.Optional(ExtAuthzSchema),
     rateLimit: InboundRateLimitSchema,
     adaptiveConcurrency: AdaptiveConcurrencySchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
@@ -227,9 +229,10 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
   const issues = [
     ...addressIssues(candidate),
-    ...candidate.inbound.flatMap(({ intentions, jwtProviders }, i) => [
+    ...candidate.inbound.flatMap(({ intentions, jwtProviders, extAuthz, protocol }, i) => [
       ...intentionIssues(`inbound[${i}].intentions`, intentions, jwtProviders),
       ...jwtProviderIssues(`inbound[${i}].jwtProviders`, jwtProviders),
+      ...extAuthzIssues(`inbound[${i}].extAuthz`, extAuthz, protocol),
     ]),
     ...patternIssues(candidate),
     ...clashIssues(candidate),

@@ -17,40 +17,35 @@ function route(name: string, forward: object): object {
 const to = (cluster: string) => ({ targets: [{ cluster }] });
 const plain = { name: "plain", match: { headers: [{ name: "x-route", type: "present", invert: true }] } };
 
-function settingsFor(mesh: string): PairSettings {
-  const denied = { action: "deny", headers: [{ name: "x-route", type: "exact", value: "denied" }] };
-  return {
-    inbound: {
-      intentions: {
-        default: "deny",
-        rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", permissions: [denied, { action: "allow" }] }],
-      },
-    },
-    outbound: {
-      clusters: [
-        { name: "gone", endpoints: [] },
-        // Its budget counts nothing but the calls of one check.
-        { name: "counted", service: "api", endpoints: [{ address: mesh }] },
-      ],
-      routes: [
-        route("retry", { ...to("api"), retry: { attempts: 2, on: retryable, backoff } }),
-        route("budget", { ...to("counted"), retry: { attempts: 1, on: retryable, backoff, budget: fifth } }),
-        // A try that had its time may have been acted on: that a call may be made again is for the route to say.
-        route("per-try", {
-          ...to("api"),
-          retry: { attempts: 1, on: ["reset"], methods: ["POST"], perTryTimeoutMs: 300, backoff },
-        }),
-        route("long", { ...to("api"), timeoutMs: 60_000 }),
-        route("short", { ...to("api"), timeoutMs: 300 }),
-        route("gone", to("gone")),
-        route("denied", to("api")),
-        { ...route("limited", to("api")), rateLimit: { requestsPerSecond: 0.001, burst: 1 } },
-        plain,
-      ],
-      unmatched: "reply-404",
-    },
-  };
-}
+const denied = { action: "deny", headers: [{ name: "x-route", type: "exact", value: "denied" }] };
+const rule = { source: "spiffe://*/ns/default/dc/*/svc/web", permissions: [denied, { action: "allow" }] };
+
+const settings: PairSettings = {
+  inbound: { intentions: { default: "deny", rules: [rule] } },
+  outbound: (mesh) => ({
+    clusters: [
+      { name: "gone", endpoints: [] },
+      // Its budget counts nothing but the calls of one check.
+      { name: "counted", service: "api", endpoints: [{ address: mesh }] },
+    ],
+    routes: [
+      route("retry", { ...to("api"), retry: { attempts: 2, on: retryable, backoff } }),
+      route("budget", { ...to("counted"), retry: { attempts: 1, on: retryable, backoff, budget: fifth } }),
+      // A try that had its time may have been acted on: that a call may be made again is for the route to say.
+      route("per-try", {
+        ...to("api"),
+        retry: { attempts: 1, on: ["reset"], methods: ["POST"], perTryTimeoutMs: 300, backoff },
+      }),
+      route("long", { ...to("api"), timeoutMs: 60_000 }),
+      route("short", { ...to("api"), timeoutMs: 300 }),
+      route("gone", to("gone")),
+      route("denied", to("api")),
+      { ...route("limited", to("api")), rateLimit: { requestsPerSecond: 0.001, burst: 1 } },
+      plain,
+    ],
+    unmatched: "reply-404",
+  }),
+};
 
 for (const server of grpcPeers) {
   describe.skipIf(server.program.isMissing)(`a gRPC server in ${server.name}${server.program.note}`, () => {
@@ -58,7 +53,7 @@ for (const server of grpcPeers) {
     let pair: ProxyPair;
     beforeAll(async () => {
       app = await startServer(server.serve);
-      pair = await startProxyPair("grpc", app.port, settingsFor);
+      pair = await startProxyPair("grpc", app.port, settings);
     });
     afterAll(async () => {
       await pair.stop();

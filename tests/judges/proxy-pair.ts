@@ -21,16 +21,16 @@ export interface ProxyPair {
   stop(): Promise<void>;
 }
 
-/** More of the two listeners, beside and in the place of what the pair has, for its inbound address. */
+/** More of the two listeners, beside and in the place of what the pair has; the outbound one knows where the inbound one is. */
 export interface PairSettings {
-  readonly inbound?: Readonly<Record<string, unknown>>;
-  readonly outbound?: Readonly<Record<string, unknown>>;
+  readonly inbound?: object;
+  readonly outbound?: (mesh: string) => object;
 }
 
 export async function startProxyPair(
   protocol: "tcp" | "http" | "http2" | "grpc",
   appPort: number,
-  settingsFor: (mesh: string) => PairSettings = () => ({}),
+  more: PairSettings = {},
 ): Promise<ProxyPair> {
   const directory = mkdtempSync(join(tmpdir(), "atoll-pair-"));
   const authority = new TestAuthority();
@@ -40,18 +40,10 @@ export async function startProxyPair(
     return writeLeaf(authority.leaf(service), folder);
   };
   const files = identityOf("web");
-  const settings = settingsFor(local(mesh));
   const intentions = { default: "deny", rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }] };
-  const inbound = {
-    service: "api",
-    listen: local(mesh),
-    app: local(appPort),
-    protocol,
-    intentions,
-    ...settings.inbound,
-  };
+  const inbound = { service: "api", listen: local(mesh), app: local(appPort), protocol, intentions, ...more.inbound };
   const endpoints = [{ address: local(mesh) }];
-  const outbound = { service: "api", listen: local(listen), protocol, endpoints, ...settings.outbound };
+  const outbound = { service: "api", listen: local(listen), protocol, endpoints, ...more.outbound?.(local(mesh)) };
   const children = [
     start(directory, "inbound", {
       identity: identityOf("api"),
