@@ -7,7 +7,7 @@ import { type ChainPlan, type Destination, planChain, usedChain } from "./chain-
 import { endpointConfigs } from "./endpoints.ts";
 import { meshRequestRules } from "./mesh-settings.ts";
 import type { ProxyConfigInput, UpstreamState } from "./proxy-config.ts";
-import { saidOfUpstream } from "./upstream-settings.ts";
+import { saidOfUpstream, saidValues } from "./upstream-settings.ts";
 
 /** The document's. */
 const defaultConnectTimeoutMs = 5_000;
@@ -31,8 +31,10 @@ export function outboundConfig(input: ProxyConfigInput, upstream: Upstream, prob
       datacenter: input.datacenter,
       trustDomain: input.trustDomain,
     }),
-    connectTimeoutMs: said.connectTimeoutMs?.value ?? (destination.connectTimeoutMs || defaultConnectTimeoutMs),
-    maxConnections: said.maxConnections?.value ?? defaultMaxConnections,
+    connectTimeoutMs: destination.connectTimeoutMs || defaultConnectTimeoutMs,
+    maxConnections: defaultMaxConnections,
+    ...saidValues(said.numbers),
+    ...(said.outlierDetection !== undefined && { outlierDetection: saidValues(said.outlierDetection) }),
   });
   return {
     service,

@@ -122,8 +122,8 @@ function outboundAuthors(
   const zone = authors[`${path}.balancer.localZone`];
   for (const at of [path, ...clusters.map((_, i) => `${path}.clusters[${i}]`)]) {
     if (zone !== undefined) authors[`${at}.balancer.localZone`] = zone;
-    if (said?.connectTimeoutMs !== undefined) authors[`${at}.connectTimeoutMs`] = said.connectTimeoutMs.author;
-    if (said?.maxConnections !== undefined) authors[`${at}.maxConnections`] = said.maxConnections.author;
+    for (const [name, { author }] of said?.numbers ?? []) authors[`${at}.${name}`] = author;
+    for (const [name, { author }] of said?.outlierDetection ?? []) authors[`${at}.outlierDetection.${name}`] = author;
   }
   return authors;
 }

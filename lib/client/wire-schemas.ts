@@ -194,6 +194,17 @@ const upstreamDefaults = {
   Protocol: Type.Enum(["", ...protocols]),
   ConnectTimeoutMs: Type.Number(),
   MaxConnections: Type.Number(),
+  MaxPendingRequests: Type.Optional(Type.Number()),
+  MaxConcurrentRequests: Type.Optional(Type.Number()),
+  PassiveHealthCheck: Type.Optional(
+    Type.Object({
+      IntervalMs: Type.Number(),
+      MaxFailures: Type.Number(),
+      EnforcingConsecutive5xx: Type.Optional(Type.Number()),
+      MaxEjectionPercent: Type.Optional(Type.Number()),
+      BaseEjectionTimeMs: Type.Number(),
+    }),
+  ),
 };
 
 const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
