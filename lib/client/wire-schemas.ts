@@ -207,6 +207,8 @@ const upstreamDefaults = {
   ),
 };
 
+const rateLimit = { RequestsPerSecond: Type.Number(), RequestsMaxBurst: Type.Number() };
+
 const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
   "connect-endpoints": createDecoder("value of topic connect-endpoints", () =>
     Type.Array(Type.Object({ Node: node, Service: service, Checks: Type.Array(check) })),
@@ -241,6 +243,14 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
         Type.Object({
           Defaults: Type.Optional(Type.Object(upstreamDefaults)),
           Overrides: Type.Array(Type.Object({ ...upstreamDefaults, Name: name })),
+        }),
+      ),
+      rateLimits: Type.Optional(
+        Type.Object({
+          InstanceLevel: Type.Object({
+            ...rateLimit,
+            Routes: Type.Array(Type.Object({ PathExact: text, PathPrefix: text, PathRegex: text, ...rateLimit })),
+          }),
         }),
       ),
       accessLogs: Type.Optional(

@@ -4,6 +4,7 @@ import { unlessEmpty } from "./catalog-answers.ts";
 import { intentionJwtAnswer } from "./intention-jwt-body.ts";
 import { jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
+import { rateLimitsAnswer } from "./rate-limits-body.ts";
 import { serviceResolverAnswer } from "./service-resolver-entry.ts";
 import { serviceRouterAnswer } from "./service-router-answer.ts";
 import { serviceSplitterAnswer } from "./service-splitter-entry.ts";
@@ -46,6 +47,7 @@ function kindFields(entry: ConfigEntryRecord): object {
         ...unlessEmpty("MaxInboundConnections", entry.MaxInboundConnections),
         ...unlessEmpty("LocalConnectTimeoutMs", entry.LocalConnectTimeoutMs),
         ...unlessEmpty("LocalRequestTimeoutMs", entry.LocalRequestTimeoutMs),
+        ...(entry.RateLimits !== undefined && { RateLimits: rateLimitsAnswer(entry.RateLimits) }),
       };
     case "service-intentions":
       return {

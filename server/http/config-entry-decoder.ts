@@ -19,6 +19,7 @@ import {
 import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
 import { decodeIntentionJwt } from "./intention-jwt-body.ts";
 import { decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
+import { decodeRateLimits } from "./rate-limits-body.ts";
 import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
 import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
 import { decodeServiceSplitter, ServiceSplitterBody } from "./service-splitter-entry.ts";
@@ -131,6 +132,7 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
   const UpstreamConfig = decodeUpstreamConfig(body.UpstreamConfig);
+  const RateLimits = decodeRateLimits(body.RateLimits);
   return {
     Kind: "service-defaults",
     ...entryBase(body, body.Name ?? ""),
@@ -139,6 +141,7 @@ function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry 
     LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,
     LocalRequestTimeoutMs: body.LocalRequestTimeoutMs ?? 0,
     ...(UpstreamConfig !== undefined && { UpstreamConfig }),
+    ...(RateLimits !== undefined && { RateLimits }),
   };
 }
 

@@ -5,6 +5,7 @@ import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permiss
 import { AccessLogsBody } from "./access-logs-body.ts";
 import { Anything, common, Count, Flag, OpenMap, Text } from "./entry-fields.ts";
 import { IntentionJwtBody } from "./intention-jwt-body.ts";
+import { RateLimitsBody } from "./rate-limits-body.ts";
 import { UpstreamConfigBody } from "./upstream-config-body.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
@@ -59,7 +60,7 @@ export const ServiceDefaultsBody = Type.Object({
   UpstreamConfig: UpstreamConfigBody,
   Destination: Anything,
   BalanceInboundConnections: Anything,
-  RateLimits: Anything,
+  RateLimits: RateLimitsBody,
   EnvoyExtensions: Anything,
 });
 
@@ -143,7 +144,6 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "ExternalSNI",
     "Destination",
     "BalanceInboundConnections",
-    "RateLimits",
     "EnvoyExtensions",
   ],
   "service-intentions": [],
