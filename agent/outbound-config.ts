@@ -22,15 +22,15 @@ export function outboundConfig(input: ProxyConfigInput, upstream: Upstream, prob
   const protocol = said.protocol?.value ?? state?.config.protocol ?? "tcp";
   const plan = planUpstream(service, protocol, state, problems);
   const localZone = ownZone(input);
+  const serverNameOf = (name: string): string =>
+    meshServerName({ service: name, datacenter: input.datacenter, trustDomain: input.trustDomain });
   const reached = (destination: Destination) => ({
-    endpoints: destination.endpoints,
+    endpoints: destination.endpoints.map((endpoint) =>
+      endpoint.service === undefined ? endpoint : { ...endpoint, serverName: serverNameOf(endpoint.service) },
+    ),
     balancer: { ...destination.balancer, ...(localZone !== "" && { localZone }) },
     peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${destination.service}`,
-    serverName: meshServerName({
-      service: destination.service,
-      datacenter: input.datacenter,
-      trustDomain: input.trustDomain,
-    }),
+    serverName: serverNameOf(destination.service),
     connectTimeoutMs: destination.connectTimeoutMs || defaultConnectTimeoutMs,
     maxConnections: defaultMaxConnections,
     ...saidValues(said.numbers),

@@ -17,6 +17,8 @@ let agent: AgentProcess;
 let dataDir: string;
 let upstreamPort: number;
 const applications: ReturnType<typeof Bun.serve>[] = [];
+/** Services whose applications answer 500. */
+const failing = new Set<string>();
 
 beforeAll(async () => {
   const ports = await findFreePorts("127.0.0.1", 14);
@@ -38,6 +40,7 @@ beforeAll(async () => {
       port: port(),
       fetch: (request) =>
         new Response(`${id} ${new URL(request.url).pathname} ${request.headers.get("x-way") ?? "-"}`, {
+          status: failing.has(name) ? 500 : 200,
           headers: { "x-server": id },
         }),
     });
@@ -129,6 +132,46 @@ test("while the instances of a subset are ill, calls go to the next one", async 
   await answered("api-1 /c -", "/c");
   await agent.api("PUT", "agent/check/pass/service:api-2-sidecar-proxy");
   await answered("api-2 /c -", "/c");
+}, 60_000);
+
+/** Until ten calls one after another are answered well by instances of `service`. */
+function served(service: string, path: string): Promise<unknown> {
+  const ids: readonly (string | null)[] = instances.filter(({ name }) => name === service).map(({ id }) => id);
+  return eventually(`${path} is served by ${service}`, async () => {
+    for (let i = 0; i < 10; i++) {
+      const { status, server } = await call(path);
+      if (status !== 200 || !ids.includes(server)) return false;
+    }
+    return true;
+  });
+}
+
+test("while all instances of a service are ill, calls go to another service, and then back", async () => {
+  await write({ Kind: "service-resolver", Name: "api", Failover: { "*": { Service: "new" } } });
+  await served("api", "/f");
+  await agent.api("PUT", "agent/check/fail/service:api-1-sidecar-proxy");
+  await served("api", "/f");
+  await agent.api("PUT", "agent/check/fail/service:api-2-sidecar-proxy");
+  await served("new", "/f");
+  await agent.api("PUT", "agent/check/pass/service:api-1-sidecar-proxy");
+  await agent.api("PUT", "agent/check/pass/service:api-2-sidecar-proxy");
+  await served("api", "/f");
+}, 60_000);
+
+test("while all instances of a service answer badly, calls go to another service, and then back", async () => {
+  const PassiveHealthCheck = { Interval: "100ms", MaxFailures: 1, MaxEjectionPercent: 100, BaseEjectionTime: "2s" };
+  await write({
+    Kind: "service-defaults",
+    Name: "web",
+    Protocol: "http",
+    UpstreamConfig: { Overrides: [{ Name: "api", PassiveHealthCheck }] },
+  });
+  await served("api", "/g");
+  failing.add("api");
+  await served("new", "/g");
+  failing.clear();
+  await served("api", "/g");
+  await agent.api("DELETE", "config/service-defaults/web");
 }, 60_000);
 
 test("a redirect takes calls to another service, with its identity checked", async () => {
