@@ -51,7 +51,16 @@ beforeAll(async () => {
   upstreamPort = port();
   const Upstreams = [{ DestinationName: "api", LocalBindPort: upstreamPort }];
   await agent.api("PUT", "agent/service/register", { Name: "web", Port: 1, Connect: sidecar({ Upstreams }) });
-  await eventually("an answer through the mesh", async () => (await call("/")).status === 200, 20_000);
+  const seen = new Set<string | null>();
+  // A proxy that does not listen yet would fail a test that is about routes.
+  await eventually(
+    "an answer of each instance of api",
+    async () => {
+      seen.add((await call("/")).server);
+      return seen.has("api-1") && seen.has("api-2");
+    },
+    20_000,
+  );
 }, 60_000);
 
 afterAll(async () => {
