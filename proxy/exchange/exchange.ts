@@ -120,7 +120,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     this.#head = head;
     this.#route = route;
     this.#policy = policy;
-    const upstream = throughStages(decided.upstream, policy, head);
+    const upstream = throughStages(decided.upstream, policy, head, this.#observed);
     this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
     this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
     if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);

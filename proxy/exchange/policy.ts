@@ -4,6 +4,7 @@ import type { RetryBudget } from "../resilience/retry-budget.ts";
 import type { RetryPolicy } from "../resilience/retry-policy.ts";
 import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
+import type { Observation } from "./observation.ts";
 
 /** What happens to a request. */
 export type Decision = ForwardDecision | LocalReply | Waiting;
@@ -39,12 +40,23 @@ export interface ForwardPolicy {
   readonly idleTimeoutMs?: number | undefined;
   /** What stands between each request and its upstream, the outermost last. */
   readonly stages?: readonly Stage[];
+  /** Who has the last word, before there is an upstream. */
+  readonly gate?: Gate;
+}
+
+/** Decides about a request once more, when all else is decided: holds it up, answers it, or lets it pass. */
+export interface Gate {
+  /** `canonical` is the head that was matched, before it was edited for the upstream. */
+  decide(forwarded: ForwardDecision, canonical: RequestHead): Decision;
 }
 
 /** Stands before an upstream to do something to the requests that go there: delays, copies, limits them. */
 export interface Stage {
-  /** What this one request is given in the place of `upstream`; `upstream` itself when there is nothing to do. */
-  before(upstream: Upstream, head: RequestHead): Upstream;
+  /**
+   * What this one request is given in the place of `upstream`; `upstream` itself when there is nothing to do. `observed`, where somebody
+   * watches, is the request's until it has been answered, lost or called off.
+   */
+  before(upstream: Upstream, head: RequestHead, observed?: Observation): Upstream;
 }
 
 /** When a request is tried again; the budget is that of the cluster that it goes to. */

@@ -69,6 +69,7 @@ export class UpstreamWorld {
   readonly servers: ServerEnd[] = [];
   /** Endpoints that refuse connections, and those that do not answer the attempt. */
   readonly refusing = new Set<number>();
+  readonly silent = new Set<number>();
   readonly pools: EndpointPool[];
   /** The endpoints that requests may go to, in the order in which they are preferred. */
   choice: EndpointPool[];
@@ -81,8 +82,7 @@ export class UpstreamWorld {
 
   constructor(options: UpstreamWorldOptions) {
     this.#options = options;
-    const { timeoutMs = 0, retry = noRetries } = options.policy ?? {};
-    this.policy = compileForwardPolicy({ timeoutMs, retry }, this.budget);
+    this.policy = compileForwardPolicy({ timeoutMs: 0, retry: noRetries, ...options.policy }, this.budget);
     this.upstream = new PooledUpstream({
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,
@@ -141,6 +141,7 @@ export class UpstreamWorld {
     return new EndpointPool({
       connect: (onResult) => {
         this.attempts.push(endpoint);
+        if (this.silent.has(endpoint)) return;
         this.network.schedule(() => {
           if (this.refusing.has(endpoint)) {
             onResult({ ok: false, reason: "refused", message: "refused" });
