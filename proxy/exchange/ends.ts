@@ -48,6 +48,8 @@ export interface UpstreamStream extends BodySink {
 export interface AnswerObserver {
   /** A final response has begun, to a request that was sent at `sentMs` on the monotonic clock. */
   onAnswer(head: ResponseHead, sentMs: number): void;
+  /** Nobody waits any more for an answer to what was sent at `sentMs`: that of another server came first. */
+  onOutrun?(sentMs: number): void;
 }
 
 /** A connection that takes requests. */
@@ -114,6 +116,8 @@ export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overf
 export interface UpstreamWaiter {
   /** The hash that an endpoint is chosen by, unsigned, 32 bits; absent when any will do. */
   readonly hash?: number;
+  /** A connection to this endpoint is being opened for it. */
+  onOpening?(endpoint: object): void;
   onUpstream(connection: UpstreamConnection): void;
   onNoUpstream(failure: UpstreamFailure): void;
 }
@@ -121,7 +125,7 @@ export interface UpstreamWaiter {
 /** Where requests can be sent: one endpoint, or a choice among several. */
 export interface Upstream {
   /**
-   * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. `wantsFresh` asks for a connection
+   * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. Several may wait for one request. `wantsFresh` asks for a connection
    * that has carried nothing yet, if there may be one, after one that had turned out to be closed. Endpoints in `tried` are
    * passed over while there are others.
    */

@@ -116,13 +116,13 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     const { policy, route } = decided;
     const head = this.#observed?.forward(decided.head) ?? decided.head;
     const isWeb = head.grpc === "grpc-web" || head.grpc === "grpc-web-text";
-    const { deadlines } = this.#context;
+    const { deadlines, monotonicMs: nowMs } = this.#context;
     this.#head = head;
     this.#route = route;
     this.#policy = policy;
     const upstream = throughStages(decided.upstream, policy, head, this.#observed);
     this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
-    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
+    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, nowMs, deadlines, owner: this });
     if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
     this.#upstream.acquire(this, false);
   }
