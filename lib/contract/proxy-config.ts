@@ -5,12 +5,16 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
+import { FaultSchema } from "./proxy-fault.ts";
+import { HedgeSchema } from "./proxy-hedge.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import { MirrorsSchema } from "./proxy-mirror.ts";
 import { RequestTimeout, RetrySchema } from "./proxy-resilience.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
+import { treatmentIssues } from "./treatment-issues.ts";
 import { ProxyTelemetrySchema, telemetryIssues } from "./proxy-telemetry.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
@@ -47,6 +51,7 @@ const listener = {
     "an HTTP exchange in which nothing moves for so long is ended, as by Envoy's stream_idle_timeout; tunnels are not",
   ),
   timeoutMs: RequestTimeout,
+  fault: Type.Optional(FaultSchema),
   requestRules: Type.Object(
     {
       normalise: Type.Boolean({
@@ -156,6 +161,8 @@ const Outbound = Type.Object(
     }),
     routes: RoutesSchema,
     retry: RetrySchema,
+    hedge: Type.Optional(HedgeSchema),
+    mirrors: MirrorsSchema,
     unmatched: UnmatchedSchema,
     maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
   },
@@ -227,6 +234,7 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
       ),
     ),
     ...routingIssues(candidate),
+    ...treatmentIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));

@@ -18,6 +18,8 @@ export interface ForwardDecision {
   /** The name of the cluster, for those who watch. */
   readonly cluster?: string;
   readonly policy?: ForwardPolicy | undefined;
+  /** A fault has held the request up. */
+  readonly isDelayed?: boolean;
 }
 
 /** Nobody knows yet. */
@@ -48,6 +50,12 @@ export interface ForwardPolicy {
 export interface Gate {
   /** `canonical` is the head that was matched, before it was edited for the upstream. */
   decide(forwarded: ForwardDecision, canonical: RequestHead): Decision;
+}
+
+/** What becomes of a request in the end: its gate, if it has one, is asked last. */
+export function throughGate(decision: Decision, canonical: RequestHead): Decision {
+  if (decision.action !== "forward") return decision;
+  return decision.policy?.gate?.decide(decision, canonical) ?? decision;
 }
 
 /** Stands before an upstream to do something to the requests that go there: delays, copies, limits them. */
@@ -86,6 +94,8 @@ export interface LocalReply {
   readonly reason?: RequestRefusal;
   /** The route whose answer it is. */
   readonly route?: RouteEffects;
+  /** A fault has held the request up. */
+  readonly isDelayed?: boolean;
 }
 
 /** Decides for the requests of one downstream connection. */

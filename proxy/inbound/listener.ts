@@ -13,6 +13,8 @@ import type { ForwardPolicy } from "../exchange/policy.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerStages } from "../resilience/listener-stages.ts";
+import { createStageContext } from "../resilience/stage-context.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
@@ -27,6 +29,7 @@ const maxCallerSeries = 256;
 export class InboundListener {
   readonly kind = "inbound";
   readonly serving: Serving<Member>;
+  readonly stages: ListenerStages;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
@@ -45,7 +48,6 @@ export class InboundListener {
     this.#config = config;
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
     this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
@@ -63,6 +65,8 @@ export class InboundListener {
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
+    this.stages = new ListenerStages(createStageContext(this.serving, context));
+    this.#forward = this.#compileForward();
   }
 
   get config(): InboundConfig {
@@ -77,7 +81,7 @@ export class InboundListener {
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config);
+    this.#forward = this.#compileForward();
     this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
@@ -206,13 +210,17 @@ export class InboundListener {
     });
   }
 
+  /** A caller's proxy retries; ours keeps the time for the application, and injects its faults. */
+  #compileForward(): ForwardPolicy | undefined {
+    const { timeoutMs, fault } = this.#config;
+    this.stages.begin();
+    const gate = this.stages.gateOf("", fault);
+    if (timeoutMs === 0 && gate === undefined) return undefined;
+    return { timeoutMs, retry: undefined, ...(gate !== undefined && { gate }) };
+  }
+
   #dialApp(onResult: Parameters<ProxyContext["transport"]["connect"]>[0]["onResult"]): void {
     const { host, port } = mustGet(parseHostPort(this.#config.app), "addresses are checked when parsed");
     this.#context.transport.connect({ host, port, timeoutMs: this.#config.connectTimeoutMs, onResult });
   }
-}
-
-/** A caller's proxy retries; ours keeps the time for the application. */
-function forwardPolicyOf({ timeoutMs }: InboundConfig): ForwardPolicy | undefined {
-  return timeoutMs === 0 ? undefined : { timeoutMs, retry: undefined };
 }

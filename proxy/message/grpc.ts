@@ -68,6 +68,14 @@ export function grpcStatusOf(httpStatus: number): number {
   }
 }
 
+/** By status of gRPC, Envoy's and Google's mapping. */
+const httpStatuses = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401] as const;
+
+/** What a status of gRPC means to a client of HTTP. */
+export function httpStatusOf(grpcStatus: number): number {
+  return httpStatuses[grpcStatus] ?? 500;
+}
+
 /** The value of `grpc-message`: UTF-8, with everything percent-encoded but visible ASCII and spaces. */
 export function encodeGrpcMessage(text: string): string {
   let result = "";

@@ -3,11 +3,15 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
-import type { Decision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { Upstream } from "../exchange/ends.ts";
+import { type Decision, type ForwardPolicy, type RequestPolicy, throughGate } from "../exchange/policy.ts";
 import { serveHttp } from "../http-door.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
-import { compileForwardPolicy } from "../resilience/forward-policy.ts";
+import { compileForwardPolicy, type RoutePolicy } from "../resilience/forward-policy.ts";
+import { ListenerStages } from "../resilience/listener-stages.ts";
+import { createStageContext } from "../resilience/stage-context.ts";
 import { Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
@@ -21,6 +25,7 @@ const noClientCert: HopEdit = { rule: "sanitize", element: "", tellsProto: false
 export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
+  readonly stages: ListenerStages;
   readonly #context: ProxyContext;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
@@ -45,6 +50,7 @@ export class OutboundListener {
       onRefused: () => undefined,
       onIdle: () => this.#clusters.close(),
     });
+    this.stages = new ListenerStages(createStageContext(this.serving, context));
     this.#clusters.update(config);
     this.#compile();
   }
@@ -71,47 +77,63 @@ export class OutboundListener {
     this.#clusters.sweep(nowMs);
   }
 
-  /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
   #policyFor({ remoteAddress }: Connection): RequestPolicy {
-    const { upstream } = this.#clusters.own;
     return {
-      decide: (head) => {
-        const decision: Decision =
-          this.#router === undefined
-            ? {
-                action: "forward",
-                upstream,
-                head: editedForHop(head, noClientCert),
-                cluster: this.#config.service,
-                policy: this.#forward,
-              }
-            : this.#router.decide(head);
-        if (decision.action !== "forward") return decision;
-        const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
-        return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
-      },
+      decide: (head) => throughGate(this.#route(head, remoteAddress), head),
+      reconsider: (head) => this.#route(head, remoteAddress),
     };
   }
 
+  /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
+  #route(head: RequestHead, remoteAddress: string): Decision {
+    const decision: Decision =
+      this.#router === undefined
+        ? {
+            action: "forward",
+            upstream: this.#clusters.own.upstream,
+            head: editedForHop(head, noClientCert),
+            cluster: this.#config.service,
+            policy: this.#forward,
+          }
+        : this.#router.decide(head);
+    if (decision.action !== "forward") return decision;
+    const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
+    return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
+  }
+
   #compile(): void {
-    this.#forward = compileForwardPolicy(this.#config, this.#clusters.own.retryBudget);
+    this.stages.begin();
+    this.#forward = this.#policyOf(this.#clusters.own, "", {});
     this.#router = this.#compileRoutes();
   }
 
   #compileRoutes(): Router | undefined {
-    const { routes, unmatched, requestRules, timeoutMs, retry } = this.#config;
-    const clusterOf = (name = this.#clusters.own.name): Cluster =>
-      mustGet(this.#clusters.find(name), "targets are checked when parsed");
+    const { routes, unmatched, requestRules } = this.#config;
+    const clusterOf = (name = this.#clusters.own.name): Cluster => this.#mustFind(name);
     if (routes.length === 0 && unmatched === "forward") return undefined;
     return new Router({
       routes,
       unmatched,
       rules: requestRules,
       clusterOf,
-      policyOf: (name, own) => compileForwardPolicy({ timeoutMs, retry, ...own }, clusterOf(name).retryBudget),
+      policyOf: (cluster, route, own) => this.#policyOf(clusterOf(cluster), route, own),
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
     });
+  }
+
+  /** What a route, empty for none, says of its requests to one cluster, else its listener. */
+  #policyOf(cluster: Cluster, route: string, own: Partial<RoutePolicy>): ForwardPolicy | undefined {
+    const { timeoutMs, retry, fault, mirrors, hedge } = this.#config;
+    const policy = { timeoutMs, retry, mirrors, hedge, ...own };
+    const gate = own.fault === undefined ? this.stages.gateOf("", fault) : this.stages.gateOf(route, own.fault);
+    const upstreamOf = (name: string): Upstream => this.#mustFind(name).upstream;
+    const stages = this.stages.stagesOf(policy, cluster.retryBudget, upstreamOf);
+    return compileForwardPolicy({ ...policy, stages, gate }, cluster.retryBudget);
+  }
+
+  #mustFind(cluster: string): Cluster {
+    return mustGet(this.#clusters.find(cluster), "clusters are checked when parsed");
   }
 
   #serveTcp(client: Connection, onClosed: () => void): Member {
@@ -147,7 +169,11 @@ function routingOf({
   requestRules,
   timeoutMs,
   retry,
+  fault,
+  mirrors,
+  hedge,
   clusters,
 }: OutboundConfig): readonly unknown[] {
-  return [routes, unmatched, requestRules, timeoutMs, retry, clusters.map(({ name }) => name)];
+  const names = clusters.map(({ name }) => name);
+  return [routes, unmatched, requestRules, timeoutMs, retry, fault, mirrors, hedge, names];
 }

@@ -1,7 +1,19 @@
+import type { FaultConfig } from "../../lib/contract/proxy-fault.ts";
+import type { HedgeConfig } from "../../lib/contract/proxy-hedge.ts";
+import type { MirrorConfig } from "../../lib/contract/proxy-mirror.ts";
 import type { RetryConfig } from "../../lib/contract/proxy-resilience.ts";
 import type { ForwardPolicy, Gate, Stage } from "../exchange/policy.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import { RetryPolicy } from "./retry-policy.ts";
+
+/** What a route may say in the place of its listener. */
+export interface RoutePolicy {
+  readonly timeoutMs: number;
+  readonly retry: RetryConfig;
+  readonly hedge: HedgeConfig;
+  readonly fault: FaultConfig;
+  readonly mirrors: readonly MirrorConfig[];
+}
 
 /** What a listener says of all its requests, or a route of its own. */
 export interface PolicyConfig {

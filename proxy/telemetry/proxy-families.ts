@@ -2,6 +2,7 @@ import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
+import { stageFamilies } from "./stage-families.ts";
 
 /** Of one process, under the names of Node.js. */
 export interface MemoryUsage {
@@ -65,6 +66,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       "Requests not sent again because the retry budget was used up.",
       listeners.map((l) => sample(l, l.serving.counters.retriesOverBudget)),
     ),
+    ...stageFamilies(listeners.map((l) => ({ labels: labelsOf(l), stages: l.stages }))),
     counter(
       "tcp_open_total",
       "Connections accepted.",

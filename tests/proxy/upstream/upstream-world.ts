@@ -111,6 +111,14 @@ export class UpstreamWorld {
     return asked;
   }
 
+  /** Starts a request whose body is to come. */
+  askOpen(method = "POST", fields: readonly string[] = [], path = "/"): Asked {
+    const head = [":method", method, ":scheme", "http", ":authority", "api", ":path", path, ...fields];
+    const asked = new Asked(this, head, "open");
+    this.network.settle();
+    return asked;
+  }
+
   settle(): void {
     this.network.settle();
   }
@@ -189,17 +197,26 @@ export class Asked implements Downstream {
   #status = 0;
   #text = "";
 
+  /** `open`: the body is to come. */
   constructor(world: UpstreamWorld, fields: readonly string[], body: string | Buffer | undefined) {
     this.exchange = new Exchange(this, world.exchangeContext);
-    const length = body === undefined ? [] : ["content-length", `${body.length}`];
+    const isOpen = body === "open";
+    const length = body === undefined || isOpen ? [] : ["content-length", `${body.length}`];
     const head = checkRequest(new FieldBlock([...fields, ...length]));
     if (!(head instanceof RequestHead)) throw new Error(head);
     this.exchange.start(head, body === undefined, {
       decide: () => ({ action: "forward", upstream: world.upstream, head, policy: world.policy }),
     });
-    if (body === undefined) return;
+    if (body !== undefined && !isOpen) this.sendBody(body, true);
+  }
+
+  sendBody(body: string | Buffer, isEnd: boolean): void {
     const bytes = Buffer.from(body);
-    this.exchange.onRequestData(bytes, 0, bytes.length, true);
+    this.exchange.onRequestData(bytes, 0, bytes.length, isEnd);
+  }
+
+  sendTrailers(fields: readonly string[]): void {
+    this.exchange.onRequestTrailers(new FieldBlock(fields));
   }
 
   giveUp(): void {
