@@ -9,6 +9,7 @@ import type { ProxyContext } from "./proxy-context.ts";
 import type { Family } from "./telemetry/exposition.ts";
 import type { TelemetryOutputs } from "./telemetry/outputs.ts";
 import { type MemoryUsage, proxyFamilies } from "./telemetry/proxy-families.ts";
+import { QuietTimes } from "./quiet-times.ts";
 import { ProxyTelemetry } from "./telemetry/proxy-telemetry.ts";
 import { WriteTurn } from "./transport/outbox.ts";
 import type { PortSharing, TlsIdentity, Transport } from "./transport/transport.ts";
@@ -39,6 +40,7 @@ export class DataPlane {
   readonly context: ProxyContext;
   readonly #options: DataPlaneOptions;
   readonly #listeners: ListenerSet;
+  readonly #quiet: QuietTimes;
   #identity: TlsIdentity;
   #limits: ProxyLimits;
   #sharing: PortSharing;
@@ -78,6 +80,7 @@ export class DataPlane {
       }),
     };
     this.#listeners = new ListenerSet(this.context);
+    this.#quiet = new QuietTimes(() => options.transport.giveBackMemory());
     this.#sweepLater();
   }
 
@@ -159,6 +162,7 @@ export class DataPlane {
     this.#timer = this.#options.runtime.clock.after(sweepIntervalMs, () => {
       const nowMs = this.#options.runtime.clock.monotonicMs();
       this.#listeners.sweep(nowMs);
+      this.#quiet.sweep(nowMs, this.#listeners.movedBytes);
       this.context.telemetry.sweep(nowMs);
       this.#onSweep(nowMs);
       this.#sweepLater();

@@ -24,6 +24,14 @@ export class ListenerSet {
     return [...this.#current(), ...this.#leaving];
   }
 
+  /** Bytes of clients, both ways; falls when a listener is gone. */
+  get movedBytes(): number {
+    return this.all.reduce(
+      (sum, { serving: { connections } }) => sum + connections.readBytes + connections.writeBytes,
+      0,
+    );
+  }
+
   /** Ports in force by listen address, which differ from it where it asks for any. */
   ports(): Record<string, number> {
     return Object.fromEntries(this.#current().map((one) => [one.config.listen, one.serving.port]));

@@ -6,7 +6,7 @@ import type { Protocol } from "../lib/contract/config-entries.ts";
 import { Deadlines } from "./exchange/deadlines.ts";
 import type { ExchangeObserver } from "./exchange/observation.ts";
 import type { RequestRules } from "./message/request-rules.ts";
-import type { ServerContext } from "./exchange/server-context.ts";
+import type { Seat, ServerContext } from "./exchange/server-context.ts";
 import { GrpcWebUpstream } from "./grpc-web/upstream.ts";
 import type { ProxyContext } from "./proxy-context.ts";
 import { ConnectionCounters } from "./telemetry/connection-counters.ts";
@@ -33,8 +33,8 @@ export interface ServingOptions<T extends Member> {
   readonly isAlone?: boolean;
   /** Protocols offered in TLS handshakes, by the settings as they are now; none when absent or empty. */
   readonly alpn?: () => readonly string[];
-  /** Takes a connection over; undefined when it was turned away. `onClosed` is to be called when its work is over. */
-  readonly serve: (connection: Connection, onClosed: () => void) => T | undefined;
+  /** Takes a connection over, which leaves its seat when its work is over; undefined when it was turned away. */
+  readonly serve: (connection: Connection, seat: Seat) => T | undefined;
   readonly onRefused: (reason: HandshakeRefusal) => void;
   /** Who watches its exchanges, if anybody does now. */
   readonly observer?: () => ExchangeObserver | undefined;
@@ -166,17 +166,21 @@ export class Serving<T extends Member> {
       connection.destroy();
       return;
     }
-    const member = this.#options.serve(connection, () => {
-      this.connections.closed++;
-      this.#sources.leave(source);
-      if (member !== undefined) this.members.delete(member);
-    });
+    const place = new Place(source, this);
+    const member = this.#options.serve(connection, place);
     if (member === undefined) {
       this.#sources.leave(source);
       return;
     }
+    place.member = member;
     this.connections.opened++;
     this.members.add(member);
+  }
+
+  release({ source, member }: Place<T>): void {
+    this.connections.closed++;
+    this.#sources.leave(source);
+    if (member !== undefined) this.members.delete(member);
   }
 
   /** Counts a connection of its source, or says why there can be none. */
@@ -186,6 +190,21 @@ export class Serving<T extends Member> {
     if (this.members.size >= settings().maxConnections) return "overflow";
     const maxPerSource = isAlwaysServed === true ? Number.POSITIVE_INFINITY : context.limits().connections.maxPerSource;
     return this.#sources.enter(sourceOf(connection), maxPerSource) ?? "source_limit";
+  }
+}
+
+class Place<T extends Member> implements Seat {
+  readonly source: SourceCount;
+  member: T | undefined;
+  readonly #serving: Serving<T>;
+
+  constructor(source: SourceCount, serving: Serving<T>) {
+    this.source = source;
+    this.#serving = serving;
+  }
+
+  leave(): void {
+    this.#serving.release(this);
   }
 }
 

@@ -42,7 +42,8 @@ export function createAdminListener(
     isMutualTls: false,
     isAlwaysServed: true,
     isAlone: true,
-    serve: (connection, onClosed) => serveHttp({ connection, policy, context: admin.http, onClosed }),
+    serve: (connection, seat) =>
+      serveHttp({ connection, service: { context: admin.http, policyFor: () => policy }, seat }),
     onRefused: () => undefined,
     onIdle: () => undefined,
   });

@@ -28,6 +28,13 @@ export interface ExchangeObserver {
   ended(observation: Observation): void;
 }
 
+/** The same for connections that are relayed without being read. */
+export interface ConnectionObserver {
+  /** As `begin` of an `ExchangeObserver`, of a connection whose protocol is nobody's business. */
+  beginConnection(peer: DownstreamPeer, nowMs: number): Observation;
+  endedConnection(observation: Observation): void;
+}
+
 const nobody: DownstreamPeer = { peerUri: "", peerCertificate: undefined, remoteAddress: "" };
 
 /**
@@ -41,7 +48,8 @@ export class Observation {
   firstByteMs = -1;
   endedMs = -1;
   peer: DownstreamPeer = nobody;
-  version: HttpVersion = "HTTP/1.1";
+  /** Empty for a connection that is relayed. */
+  version: HttpVersion | "" = "HTTP/1.1";
   /** The canonical head, that was matched and authorized; the one that came when it was refused before that. */
   head: RequestHead | undefined;
   route = "";
@@ -70,7 +78,7 @@ export class Observation {
     this.observer = observer;
   }
 
-  begin(peer: DownstreamPeer, version: HttpVersion, nowMs: number): this {
+  begin(peer: DownstreamPeer, version: HttpVersion | "", nowMs: number): this {
     this.startedMs = nowMs;
     this.requestEndedMs = -1;
     this.firstByteMs = -1;

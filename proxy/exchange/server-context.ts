@@ -25,9 +25,21 @@ export interface ServerContext extends ExchangeContext {
   isDraining(): boolean;
 }
 
+/** What all connections of one listener are served with. */
+export interface HttpService {
+  readonly context: ServerContext;
+  policyFor(connection: Connection): RequestPolicy;
+}
+
+/** A connection's place among those of its listener; not a closure, since an idle connection holds little else. */
+export interface Seat {
+  /** The connection's work is over. */
+  leave(): void;
+}
+
 export interface ServerConnectionOptions {
   readonly connection: Connection;
   readonly policy: RequestPolicy;
   readonly context: ServerContext;
-  readonly onClosed: () => void;
+  readonly seat: Seat;
 }

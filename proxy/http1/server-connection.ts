@@ -28,6 +28,8 @@ const parsed = new MessageHead();
  * reads the next one, so pipelined requests are answered in order.
  */
 export class ServerConnection implements ConnectionHandler, Downstream, BodyReceiver {
+  /** Served on the connection so far. */
+  requests: number;
   readonly #connection: Connection;
   readonly #options: ServerConnectionOptions;
   readonly #limits: ProxyLimits;
@@ -41,7 +43,6 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   #pending: Buffer | undefined;
   /** When the head that is incomplete began; -1 when there is none. */
   #headSinceMs = -1;
-  #requests = 0;
   #closingSinceMs = 0;
   #closesAfter = false;
   #isChunked = false;
@@ -53,8 +54,9 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   /** Body bytes passed on and not yet taken by the upstream: while there are any, no more are read. */
   #unread = 0;
 
-  constructor(options: ServerConnectionOptions) {
+  constructor(options: ServerConnectionOptions, requests = 0) {
     this.#options = options;
+    this.requests = requests;
     this.#limits = options.context.limits();
     this.#body = new BodyReader(this, this.#limits.http1);
     this.#connection = options.connection;
@@ -64,6 +66,11 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   get peer(): DownstreamPeer {
     return this.#connection;
+  }
+
+  /** Nothing is under way or wanted: another object can take over from here. */
+  get isAtRest(): boolean {
+    return this.#phase === "head" && this.#pending === undefined && !this.#closesAfter && !this.#out.isBlocked;
   }
 
   get version(): HttpVersion {
@@ -146,7 +153,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#keep(undefined);
     this.#exchange?.onDownstreamLost();
     this.#exchange = undefined;
-    this.#options.onClosed();
+    this.#options.seat.leave();
   }
 
   onBody(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
@@ -164,10 +171,6 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     if (!this.#context.memory.isOverloaded) this.#readOn();
   }
 
-  get #isBodyWanted(): boolean {
-    return this.#unread === 0 && !this.#body.isDone;
-  }
-
   /** Counted from when the last byte left, so that a slow reader gets all of the last answer. */
   #hasLingered(nowMs: number, lingerMs: number): boolean {
     const sinceMs = Math.max(this.#closingSinceMs, this.#connection.lastWrittenMs);
@@ -175,9 +178,8 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
   }
 
   #readOn(): void {
-    if (this.#phase === "head" ? !this.#out.isBlocked : this.#phase === "exchange" && this.#isBodyWanted) {
-      this.#connection.resume();
-    }
+    const isBodyWanted = this.#phase === "exchange" && this.#unread === 0 && !this.#body.isDone;
+    if (this.#phase === "head" ? !this.#out.isBlocked : isBodyWanted) this.#connection.resume();
   }
 
   inform(head: ResponseHead): void {
@@ -293,7 +295,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
     this.#exchange = exchange;
     this.#headSinceMs = -1;
     this.#closesAfter = request.hasClose;
-    if (++this.#requests >= this.#limits.connections.maxRequests) {
+    if (++this.requests >= this.#limits.connections.maxRequests) {
       this.#context.connections.closures.max_requests++;
       this.#closesAfter = true;
     }
@@ -319,15 +321,11 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   #onMalformedBody(): void {
     this.#context.counters.refusals.malformed_body++;
-    const hasBegun = this.#hasResponseHead;
+    const hasBegun = this.#exchange?.hasResponse ?? false;
     this.#exchange?.onDownstreamLost("malformed_body");
     this.#exchange = undefined;
     if (hasBegun) this.destroy();
     else this.#refuse(textReply(400, "malformed chunked body"));
-  }
-
-  get #hasResponseHead(): boolean {
-    return this.#exchange?.hasResponse ?? false;
   }
 
   #onResponseEnd(): void {

@@ -36,7 +36,7 @@ export class ServerSession implements Member, ServerEvents {
       monotonicMs: context.monotonicMs,
       limits: options.limits,
       onStalled: () => context.connections.closures.stalled_reader++,
-      onClosed: options.onClosed,
+      onClosed: () => options.seat.leave(),
       onBytes: (read, written) => {
         context.connections.readBytes += read;
         context.connections.writeBytes += written;

@@ -29,7 +29,7 @@ export interface CallerPolicyOptions {
 }
 
 /** As Consul calls it in Envoy's configuration. */
-const localCluster = "local_app";
+export const localCluster = "local_app";
 
 /**
  * Decides for the requests of one mesh connection. The caller is the same for all of them, so its rule is looked up once and

@@ -9,7 +9,9 @@ import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
-import type { ForwardPolicy } from "../exchange/policy.ts";
+import type { ConnectionObserver } from "../exchange/observation.ts";
+import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
@@ -19,7 +21,7 @@ import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
-import { CallerPolicy } from "./caller-policy.ts";
+import { CallerPolicy, localCluster } from "./caller-policy.ts";
 
 /** What other proxies may speak with us, the preferred first. */
 const meshProtocols = ["h2", "http/1.1"] as const;
@@ -33,6 +35,8 @@ export class InboundListener {
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
+  readonly #http: HttpService;
+  readonly #connectionObserver: () => ConnectionObserver | undefined;
   #config: InboundConfig;
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
@@ -55,16 +59,18 @@ export class InboundListener {
       monotonicMs: context.clock.monotonicMs,
       waitTimeoutMs: () => this.#config.connectTimeoutMs,
     });
+    this.#connectionObserver = context.telemetry.watchConnections("inbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
-      serve: (connection, onClosed) => this.#serve(connection, onClosed),
+      serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
     this.stages = new ListenerStages(createStageContext(this.serving, context));
     this.#forward = this.#compileForward();
   }
@@ -108,7 +114,7 @@ export class InboundListener {
     }
   }
 
-  #serve(connection: Connection, onClosed: () => void): Member | undefined {
+  #serve(connection: Connection, seat: Seat): Member | undefined {
     const isHttp = this.#config.protocol !== "tcp";
     const { connection: verdict, request } = this.#authorizer(connection.peerUri);
     if (!verdict.isAllowed && !(isHttp && request !== undefined)) {
@@ -120,6 +126,7 @@ export class InboundListener {
       });
       // An HTTP caller is told by a 403 for each of its requests; a TCP caller can only be cut off.
       if (!isHttp) {
+        this.#observeDenial(connection);
         connection.destroy();
         return undefined;
       }
@@ -129,11 +136,11 @@ export class InboundListener {
       this.#logDryRun(verdict, connection.peerUri, "connection");
     }
     this.#countCaller(connection.peerUri);
-    return isHttp ? this.#serveHttp(connection, onClosed) : this.#serveTcp(connection, onClosed);
+    return isHttp ? serveHttp({ connection, service: this.#http, seat }) : this.#serveTcp(connection, seat);
   }
 
-  #serveHttp(connection: Connection, onClosed: () => void): Member {
-    const policy = new CallerPolicy({
+  #policyFor(connection: Connection): RequestPolicy {
+    return new CallerPolicy({
       caller: {
         ownUri: this.#context.identity().spiffeUri,
         callerUri: connection.peerUri,
@@ -149,22 +156,32 @@ export class InboundListener {
       upstream: () => this.#upstream,
       forward: () => this.#forward,
     });
-    return serveHttp({ connection, policy, context: this.serving.http, onClosed });
   }
 
-  #serveTcp(client: Connection, onClosed: () => void): TcpSession {
+  #serveTcp(client: Connection, seat: Seat): TcpSession {
     return new TcpSession({
       client,
       counters: this.serving.connections,
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
+      cluster: localCluster,
+      observer: this.#connectionObserver(),
+      monotonicMs: this.#context.clock.monotonicMs,
       dial: (onResult) =>
         this.#dialApp((result) => {
           if (!result.ok) this.serving.connections.refusals.connect_failure++;
-          onResult(result.ok ? result.connection : undefined);
+          onResult(result.ok ? result.connection : "connect_failure");
         }),
-      onClosed,
+      onClosed: () => seat.leave(),
     });
+  }
+
+  #observeDenial(connection: Connection): void {
+    const observer = this.#connectionObserver();
+    const observation = observer?.beginConnection(connection, this.#context.clock.monotonicMs());
+    if (observation === undefined) return;
+    observation.refusal = "denied";
+    observer?.endedConnection(observation);
   }
 
   #countCaller(uri: string): void {

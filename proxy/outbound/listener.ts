@@ -4,7 +4,9 @@ import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
+import type { ConnectionObserver } from "../exchange/observation.ts";
 import { type Decision, type ForwardPolicy, type RequestPolicy, throughGate } from "../exchange/policy.ts";
+import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
@@ -27,6 +29,8 @@ export class OutboundListener {
   readonly serving: Serving<Member>;
   readonly stages: ListenerStages;
   readonly #context: ProxyContext;
+  readonly #http: HttpService;
+  readonly #connectionObserver: () => ConnectionObserver | undefined;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
   /** Absent while every request goes to the listener's own cluster. */
@@ -38,18 +42,20 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
+    this.#connectionObserver = context.telemetry.watchConnections("outbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
       observer: context.telemetry.watch("outbound", () => this.#config),
-      serve: (connection, onClosed) =>
+      serve: (connection, seat) =>
         this.#config.protocol === "tcp"
-          ? this.#serveTcp(connection, onClosed)
-          : serveHttp({ connection, policy: this.#policyFor(connection), context: this.serving.http, onClosed }),
+          ? this.#serveTcp(connection, seat)
+          : serveHttp({ connection, service: this.#http, seat }),
       onRefused: () => undefined,
       onIdle: () => this.#clusters.close(),
     });
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
     this.stages = new ListenerStages(createStageContext(this.serving, context));
     this.#clusters.update(config);
     this.#compile();
@@ -136,18 +142,21 @@ export class OutboundListener {
     return mustGet(this.#clusters.find(cluster), "clusters are checked when parsed");
   }
 
-  #serveTcp(client: Connection, onClosed: () => void): Member {
+  #serveTcp(client: Connection, seat: Seat): Member {
     let relayedTo: Endpoint | undefined;
     return new TcpSession({
       client,
       counters: this.serving.connections,
       memory: this.#context.memory,
       stalledReadMs: () => this.#context.limits().http1.stalledReadMs,
+      cluster: this.#config.service,
+      observer: this.#connectionObserver(),
+      monotonicMs: this.#context.clock.monotonicMs,
       dial: (onResult) =>
         this.#clusters.own.dial(client.remoteAddress, (result) => {
           if ("failure" in result) {
             this.serving.connections.refusals[result.failure]++;
-            onResult(undefined);
+            onResult(result.failure);
             return;
           }
           result.endpoint.tcpConnections++;
@@ -156,7 +165,7 @@ export class OutboundListener {
         }),
       onClosed: () => {
         if (relayedTo !== undefined) relayedTo.tcpConnections--;
-        onClosed();
+        seat.leave();
       },
     });
   }

@@ -18,6 +18,9 @@ export interface RelayOptions {
  */
 export class Relay {
   readonly #options: RelayOptions;
+  /** Passed on so far. */
+  toServerBytes = 0;
+  toClientBytes = 0;
   #open = 2;
   /** Directions that have not ended. */
   #running = 2;
@@ -26,6 +29,8 @@ export class Relay {
     this.#options = options;
     const { client, server, counters } = options;
     const count = (toServer: number, toClient: number): void => {
+      this.toServerBytes += toServer;
+      this.toClientBytes += toClient;
       counters.readBytes += toServer;
       counters.writeBytes += toClient;
     };

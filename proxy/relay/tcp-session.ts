@@ -1,5 +1,7 @@
 import type { BufferedMemory } from "../buffered-memory.ts";
 import type { Member, SweepLimits } from "../connection-set.ts";
+import type { UpstreamFailure } from "../exchange/ends.ts";
+import type { ConnectionObserver, Observation } from "../exchange/observation.ts";
 import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
 import type { Connection } from "../transport/transport.ts";
 import { Relay } from "./relay.ts";
@@ -10,8 +12,13 @@ export interface TcpSessionOptions {
   readonly memory: BufferedMemory;
   /** While memory is short, a side that takes nothing for so long is given up. */
   readonly stalledReadMs: () => number;
-  /** Dials the other side; undefined when there is none to be had. Answers once, later. */
-  readonly dial: (onResult: (server: Connection | undefined) => void) => void;
+  /** Dials the other side, or says why there is none to be had. Answers once, later. */
+  readonly dial: (onResult: (server: Connection | UpstreamFailure) => void) => void;
+  /** What it dials, for those who watch. */
+  readonly cluster: string;
+  /** Who wants to know of it, if anybody does now. */
+  readonly observer: ConnectionObserver | undefined;
+  readonly monotonicMs: () => number;
   readonly onClosed: () => void;
 }
 
@@ -25,11 +32,14 @@ export class TcpSession implements Member {
   #early: Buffer[] = [];
   #hasClientEnded = false;
   #isClosed = false;
+  readonly #observed: Observation | undefined;
 
   constructor(options: TcpSessionOptions) {
     this.#options = options;
     this.#client = options.client;
     this.peerUri = options.client.peerUri;
+    this.#observed = options.observer?.beginConnection(options.client, options.monotonicMs());
+    if (this.#observed !== undefined) this.#observed.cluster = options.cluster;
     options.client.handler = {
       onData: (chunk) => {
         this.#early.push(chunk);
@@ -69,17 +79,20 @@ export class TcpSession implements Member {
     }
   }
 
-  #onDialled(server: Connection | undefined): void {
-    if (server === undefined) {
+  #onDialled(server: Connection | UpstreamFailure): void {
+    if (typeof server === "string") {
+      if (this.#observed !== undefined) this.#observed.refusal = server;
       this.#client.destroy();
       return;
     }
+    if (this.#observed !== undefined) this.#observed.endpoint = server.remoteAddress;
     if (this.#isClosed) {
       server.destroy();
       return;
     }
     for (const chunk of this.#early) {
       this.#options.counters.readBytes += chunk.length;
+      if (this.#observed !== undefined) this.#observed.requestBytes += chunk.length;
       server.write(chunk);
     }
     this.#dropEarly();
@@ -98,10 +111,19 @@ export class TcpSession implements Member {
     this.#early = [];
   }
 
+  #tell(): void {
+    const observed = this.#observed;
+    if (observed === undefined) return;
+    observed.requestBytes += this.#relay?.toServerBytes ?? 0;
+    observed.responseBytes = this.#relay?.toClientBytes ?? 0;
+    this.#options.observer?.endedConnection(observed);
+  }
+
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#dropEarly();
+    this.#tell();
     this.#options.onClosed();
   }
 }

@@ -1,4 +1,10 @@
-import { type DownstreamPeer, type ExchangeObserver, type HttpVersion, Observation } from "../exchange/observation.ts";
+import {
+  type ConnectionObserver,
+  type DownstreamPeer,
+  type ExchangeObserver,
+  type HttpVersion,
+  Observation,
+} from "../exchange/observation.ts";
 import type { RequestHead } from "../message/request-head.ts";
 
 export type Direction = "inbound" | "outbound";
@@ -14,13 +20,14 @@ export interface RequestWatcher {
   monotonicMs(): number;
   forward(observation: Observation, head: RequestHead, from: ListenerObserver): RequestHead;
   ended(observation: Observation, from: ListenerObserver): void;
+  endedConnection(observation: Observation, from: ListenerObserver): void;
 }
 
 /** Observations that are kept to be used again: about as many as there are requests at a time in a busy listener. */
 const maxFree = 256;
 
-/** The requests of one listener on their way to whoever watches. */
-export class ListenerObserver implements ExchangeObserver {
+/** The requests and relayed connections of one listener on their way to whoever watches. */
+export class ListenerObserver implements ExchangeObserver, ConnectionObserver {
   readonly direction: Direction;
   readonly #facts: () => ListenerFacts;
   readonly #watcher: RequestWatcher;
@@ -51,6 +58,20 @@ export class ListenerObserver implements ExchangeObserver {
   ended(observation: Observation): void {
     observation.endedMs = this.#watcher.monotonicMs();
     this.#watcher.ended(observation, this);
+    this.#keep(observation);
+  }
+
+  beginConnection(peer: DownstreamPeer, nowMs: number): Observation {
+    return (this.#free.pop() ?? new Observation(this)).begin(peer, "", nowMs);
+  }
+
+  endedConnection(observation: Observation): void {
+    observation.endedMs = this.#watcher.monotonicMs();
+    this.#watcher.endedConnection(observation, this);
+    this.#keep(observation);
+  }
+
+  #keep(observation: Observation): void {
     observation.forget();
     if (this.#free.length < maxFree) this.#free.push(observation);
   }

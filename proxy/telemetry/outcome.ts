@@ -33,7 +33,8 @@ const cutFlags: ReadonlySet<string> = new Set(["UC", "UC,URX", "UPE", "SI", "UT"
 
 /** Anything that an operator may want to see, the client's faults included. */
 export function isError(observation: Observation): boolean {
-  const { status } = observation;
+  const { status, version, refusal } = observation;
+  if (version === "") return refusal !== "";
   return status >= 400 || status === 0 || grpcStatus(observation) > 0 || responseFlags(observation) !== "";
 }
 

@@ -1,6 +1,6 @@
 import { defaultTelemetry, type ProxyTelemetryConfig } from "../../lib/contract/proxy-telemetry.ts";
 import { sleep } from "../../lib/base/clock.ts";
-import type { ExchangeObserver, Observation } from "../exchange/observation.ts";
+import type { ConnectionObserver, ExchangeObserver, Observation } from "../exchange/observation.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import { AccessLog, type AccessLogOptions } from "./access-log/access-log.ts";
 import type { Family } from "./exposition.ts";
@@ -80,6 +80,18 @@ export class ProxyTelemetry implements RequestWatcher {
     if (this.#accessLog.isOn) this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
     if (this.#tracer.isOn) this.#tracer.ended(observation, from, startedWallMs);
     if (this.tap.isOn) this.tap.offer(observation, from, startedWallMs);
+  }
+
+  /** Who watches the connections that a listener relays: asked for each of them. */
+  watchConnections(direction: Direction, facts: () => ListenerFacts): () => ConnectionObserver | undefined {
+    const observer = new ListenerObserver(direction, facts, this);
+    return () => (this.#accessLog.isOn ? observer : undefined);
+  }
+
+  endedConnection(observation: Observation, { facts: { listen } }: ListenerObserver): void {
+    if (!this.#accessLog.isOn) return;
+    const startedWallMs = this.#options.clock.nowMs() - (observation.endedMs - observation.startedMs);
+    this.#accessLog.write({ observation, startedWallMs, listen });
   }
 
   /** Called about once a second. */

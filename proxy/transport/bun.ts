@@ -50,6 +50,10 @@ export function createBunTransport(clock: Clock): Transport & { stop(): void } {
     connect: (options) => connect(options, { shared, clock, sessions }),
     atEndOfEvent,
     atEndOfTurn,
+    giveBackMemory: () => {
+      Bun.gc(true);
+      Bun.shrink();
+    },
     stop: () => timer.cancel(),
   };
 }

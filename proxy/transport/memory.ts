@@ -24,6 +24,8 @@ export class MemoryNetwork implements Transport {
   /** Ends of connections that are not closed. */
   openEnds = 0;
   waitingBytes = 0;
+  /** Times that memory was to be given back. */
+  givenBack = 0;
   readonly #listeners = new Map<string, ListenOptions & { identity?: TlsIdentity; alpn?: readonly string[] }>();
   readonly #events: (() => void)[] = [];
   #heldAttempts: (() => void)[] | undefined;
@@ -51,6 +53,10 @@ export class MemoryNetwork implements Transport {
         if (this.#listeners.get(address) === entry) this.#listeners.delete(address);
       },
     };
+  }
+
+  giveBackMemory(): void {
+    this.givenBack++;
   }
 
   /** Attempts to connect wait, as for a host that does not answer, until `release`. */

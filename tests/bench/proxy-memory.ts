@@ -7,13 +7,15 @@ import { atollPair, executable, local, smallAnswer, startNginxBackend } from "./
 import { loadCore, mustFind } from "./process.ts";
 
 const idleConnections = 10_000;
+/** So that what is measured as idle is: a proxy may tidy up after the requests first. */
+const idleMs = 15_000;
 const slowReaders = 1_000;
 const slowSeconds = 5;
 const largeMb = 64;
 
 /**
  * Resident memory of the built executable with both hops: idle; with 10,000 keep-alive connections of clients that were answered
- * once; with 1,000 clients that read a large answer at 160 KB/s each, at the worst moment of some seconds.
+ * once, some seconds ago; with 1,000 clients that read a large answer at 160 KB/s each, at the worst moment of some seconds.
  */
 export async function benchProxyMemory(): Promise<void> {
   if (!existsSync(executable)) throw new Error("dist/atoll is missing: run npm run build first");
@@ -53,8 +55,10 @@ function idleConnectionsOf(judge: string): Scenario {
     async run(target) {
       // What the first connections make it load and allocate is not theirs.
       await (await hold(judge, target, ["-connections", "100"])).release();
+      await Bun.sleep(idleMs);
       const before = target.pinned.residentMb();
       const held = await hold(judge, target, ["-connections", `${idleConnections}`]);
+      await Bun.sleep(idleMs);
       const resident = target.pinned.residentMb();
       await held.release();
       return { bytes_per_connection: ((resident - before) * 1024 ** 2) / idleConnections, resident_mb: resident };

@@ -90,3 +90,75 @@ describe("a client of an HTTP listener", () => {
     expect(client.take()).toContain("12345678");
   });
 });
+
+describe("a client of HTTP/1.1 whose connection has come to rest", () => {
+  const rest = 3_000;
+
+  test("goes on where it was, and its requests are still counted", async () => {
+    const mesh = new MemoryMesh({ limits: { connections: { maxRequests: 3 } } });
+    const client = mesh.client();
+    for (const isLast of [false, false, true]) {
+      expect(deliver(mesh, client, get)).toStartWith("GET / HTTP/1.1\r\n");
+      const answered = answer(mesh, client, ok("x"));
+      expect(answered).toContain(isLast ? "connection: close\r\n" : "\r\n\r\nx");
+      await mesh.pass(rest);
+    }
+    expect(client.hasEnded).toBe(true);
+  });
+
+  test("is not taken for HTTP/2", async () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, get);
+    answer(mesh, client, ok("x"));
+    await mesh.pass(rest);
+    client.send(hello);
+    mesh.settle();
+    expect(client.take()).toStartWith("HTTP/1.1 505");
+  });
+
+  test("may have stopped in the middle of a head", async () => {
+    const mesh = new MemoryMesh();
+    const client = mesh.client();
+    deliver(mesh, client, get);
+    answer(mesh, client, ok("x"));
+    client.send(get.slice(0, 10));
+    await mesh.pass(rest);
+    expect(deliver(mesh, client, get.slice(10))).toStartWith("GET / HTTP/1.1\r\n");
+    expect(answer(mesh, client, ok("y"))).toBe(ok("y"));
+  });
+
+  test("is closed in order when it ends, or when the listener drains", async () => {
+    const mesh = new MemoryMesh();
+    const [ending, idle] = [mesh.client(), mesh.client()];
+    for (const client of [ending, idle]) {
+      deliver(mesh, client, get);
+      answer(mesh, client, ok("x"));
+    }
+    await mesh.pass(rest);
+    ending.connection.end();
+    mesh.settle();
+    expect([ending.hasEnded, ending.connection.isClosed]).toEqual([true, true]);
+    void mesh.caller.drain(10_000);
+    mesh.settle();
+    expect(idle.hasEnded).toBe(true);
+  });
+
+  test("costs less than while it is busy", async () => {
+    const mesh = new MemoryMesh();
+    const count = 500;
+    const heapBytes = (): number => {
+      Bun.gc(true);
+      return process.memoryUsage().heapUsed;
+    };
+    const before = heapBytes();
+    for (let i = 0; i < count; i++) {
+      const client = mesh.client();
+      deliver(mesh, client, get);
+      answer(mesh, client, ok("x"));
+    }
+    const busy = heapBytes() - before;
+    await mesh.pass(rest);
+    expect((busy - (heapBytes() - before)) / count).toBeGreaterThan(300);
+  });
+});

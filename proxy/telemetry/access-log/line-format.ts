@@ -157,7 +157,7 @@ const facts: Readonly<Record<FactOperator, Reader>> = {
     firstByteMs < 0 ? undefined : Math.trunc(endedMs - firstByteMs),
   BYTES_RECEIVED: ({ observation }) => observation.requestBytes,
   BYTES_SENT: ({ observation }) => observation.responseBytes,
-  PROTOCOL: ({ observation }) => observation.version,
+  PROTOCOL: ({ observation }) => known(observation.version),
   GRPC_STATUS: ({ observation }) => grpcNames[grpcStatus(observation)],
   GRPC_STATUS_NUMBER: ({ observation }) => (grpcStatus(observation) < 0 ? undefined : grpcStatus(observation)),
   UPSTREAM_HOST: ({ observation }) => known(observation.endpoint),

@@ -125,8 +125,10 @@ export class SessionWorld {
         defaultAuthority: "api",
         isDraining: () => false,
       },
-      onClosed: () => {
-        this.isSessionClosed = true;
+      seat: {
+        leave: () => {
+          this.isSessionClosed = true;
+        },
       },
       limits: defaultProxyLimits.http2,
       hpack: plainHpack,

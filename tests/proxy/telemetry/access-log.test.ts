@@ -178,3 +178,46 @@ test("the log names the route and the cluster that were chosen, and says NR wher
     "127.0.0.1:20000 /charge 200 - - local_app",
   ]);
 });
+
+describe("the access log of relayed connections", () => {
+  const port = 15_002;
+
+  test("has one line per connection in each proxy, when it is over", () => {
+    const mesh = loggingMesh();
+    const client = mesh.client(port);
+    client.send("hello ");
+    mesh.settle();
+    client.send("there");
+    mesh.settle();
+    mesh.app().send("hi");
+    mesh.settle();
+    expect(lines(mesh)).toEqual([]);
+    client.connection.destroy();
+    mesh.settle();
+    expect(lines(mesh)).toEqual([
+      "127.0.0.1:15002 - - - 0 - - 11 2 memory:0 api -",
+      `127.0.0.1:20001 - - - 0 - - 11 2 memory:0 local_app ${web}`,
+    ]);
+  });
+
+  test("tells of one that reached nobody, and of a caller who is denied", () => {
+    const mesh = loggingMesh({ onlyErrors: true });
+    mesh.stopApp();
+    mesh.client(port);
+    mesh.settle();
+    expect(lines(mesh)).toEqual([`127.0.0.1:20001 - - - 0 UF connect_failure 0 0 - local_app ${web}`]);
+    mesh.callee.apply(calleeConfig("deny", "http", {}, {}, { accessLog: short }), 2);
+    mesh.client(port);
+    mesh.settle();
+    expect(lines(mesh)).toContain(`127.0.0.1:20001 - - - 0 - denied 0 0 - - ${web}`);
+  });
+
+  test("counts for no golden metric, since it is no request", () => {
+    const mesh = new MemoryMesh({ telemetry: { accessLog: short, metrics: { names: ["own"] } } });
+    const client = mesh.client(port);
+    client.connection.destroy();
+    mesh.settle();
+    expect(mesh.outputs.lines().length).toBe(2);
+    expect(mesh.metrics()).not.toMatch(/\natoll_proxy_requests_total\{[^}]*\} 1/);
+  });
+});

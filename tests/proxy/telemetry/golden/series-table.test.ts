@@ -5,7 +5,12 @@ import { SeriesTable } from "../../../../proxy/telemetry/golden/series-table.ts"
 import { testSeed, withSeed } from "../../http2/test-seed.ts";
 import { finished, requestHead } from "../finished-request.ts";
 
-const watcher = { monotonicMs: () => 0, forward: () => requestHead(), ended: () => undefined };
+const watcher = {
+  monotonicMs: () => 0,
+  forward: () => requestHead(),
+  ended: () => undefined,
+  endedConnection: () => undefined,
+};
 const listenerOf = (service: string, direction: "inbound" | "outbound" = "inbound"): ListenerObserver =>
   new ListenerObserver(direction, () => ({ service, listen: `${service}:1` }), watcher);
 const peerOf = (peerUri: string) => ({ peerUri, peerCertificate: undefined, remoteAddress: "" });

@@ -3,7 +3,12 @@ import { ListenerObserver } from "../../../../proxy/telemetry/listener-observer.
 import { matchesTap, readTapQuery } from "../../../../proxy/telemetry/tap/tap-filter.ts";
 import { finished, requestHead } from "../finished-request.ts";
 
-const watcher = { monotonicMs: () => 0, forward: () => requestHead(), ended: () => undefined };
+const watcher = {
+  monotonicMs: () => 0,
+  forward: () => requestHead(),
+  ended: () => undefined,
+  endedConnection: () => undefined,
+};
 const api = new ListenerObserver("inbound", () => ({ service: "api", listen: "a:1" }), watcher);
 const web = "spiffe://11.consul/ns/default/dc/dc1/svc/web";
 const observation = finished(
