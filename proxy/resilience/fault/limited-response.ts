@@ -23,7 +23,7 @@ export class LimitedResponse extends PassThrough implements Expiring {
   readonly #held: ByteQueue;
   #hasEnded = false;
   #trailers: FieldBlock | undefined;
-  #allowedBytes: number;
+  #allowedBytes = 0;
   #refilledMs = 0;
   #slot = -1;
   #isCounted = false;
@@ -32,7 +32,6 @@ export class LimitedResponse extends PassThrough implements Expiring {
   private constructor(upstream: Upstream, limitKbps: number, active: { active: number }, context: StageContext) {
     super(upstream);
     this.#bytesPerMs = (limitKbps * 1_024) / 1_000;
-    this.#allowedBytes = this.#bytesPerMs * tickMs;
     this.#active = active;
     this.#context = context;
     this.#held = new ByteQueue(context.memory);
@@ -47,6 +46,7 @@ export class LimitedResponse extends PassThrough implements Expiring {
       this.#isCounted = true;
       this.#active.active++;
       this.#refilledMs = this.#context.clock.monotonicMs();
+      this.#allowedBytes = this.#bytesPerMs * tickMs;
     }
     super.onResponse(head, isEnd);
   }

@@ -4,6 +4,7 @@ import { type RetryConfig, RetrySchema } from "../../../lib/contract/proxy-resil
 import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
+import type { ExchangeObserver } from "../../../proxy/exchange/observation.ts";
 import { Exchange } from "../../../proxy/exchange/exchange.ts";
 import type { ExchangeContext } from "../../../proxy/exchange/exchange-context.ts";
 import { HpackDecoder } from "../../../proxy/http2/hpack/decoder.ts";
@@ -33,6 +34,7 @@ export interface UpstreamWorldOptions {
   /** Requests wait for them. */
   readonly awaitsGreeting?: boolean;
   readonly limits?: Partial<ProxyLimits["connections"]>;
+  readonly observer?: ExchangeObserver;
   /** Of every request. */
   readonly policy?: Partial<PolicyConfig>;
 }
@@ -52,7 +54,7 @@ export class UpstreamWorld {
   readonly clock = createVirtualClock(0);
   readonly turn = new WriteTurn(this.network);
   readonly buffers = new BufferPool();
-  readonly exchangeContext: ExchangeContext = {
+  exchangeContext: ExchangeContext = {
     counters: this.counters,
     monotonicMs: () => this.network.nowMs,
     memory: new BufferedMemory({
@@ -77,11 +79,16 @@ export class UpstreamWorld {
   readonly budget = new RetryBudget(() => this.clock.monotonicMs());
   readonly policy: ForwardPolicy | undefined;
   readonly attempts: number[] = [];
+  /** What endpoints were told of answers: `1 200 at 0`, `0 outrun at 0`, with the time of sending. */
+  readonly feedback: string[] = [];
   ungreeted = 0;
   readonly #options: UpstreamWorldOptions;
 
   constructor(options: UpstreamWorldOptions) {
     this.#options = options;
+    if (options.observer !== undefined) {
+      this.exchangeContext = { ...this.exchangeContext, observer: options.observer };
+    }
     this.policy = compileForwardPolicy({ timeoutMs: 0, retry: noRetries, ...options.policy }, this.budget);
     this.upstream = new PooledUpstream({
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
@@ -156,6 +163,7 @@ export class UpstreamWorld {
             return;
           }
           const [client, server] = this.network.pair();
+          Object.defineProperty(client, "remoteAddress", { value: `endpoint:${endpoint}` });
           const end = new ServerEnd(this, server, endpoint);
           this.servers.push(end);
           if (protocol === "http2" && serverSettings !== "silent") {
@@ -171,6 +179,10 @@ export class UpstreamWorld {
         this.ungreeted++;
       },
       isKeptAlive: true,
+      observer: {
+        onAnswer: ({ status }, sentMs) => this.feedback.push(`${endpoint} ${status} at ${sentMs}`),
+        onOutrun: (sentMs) => this.feedback.push(`${endpoint} outrun at ${sentMs}`),
+      },
       turn: this.turn,
       buffers: this.buffers,
       monotonicMs: () => this.network.nowMs,

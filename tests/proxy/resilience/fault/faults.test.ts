@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { get, ok } from "../../exchange/talk.ts";
-import { MemoryMesh, type MemoryMeshOptions, type Wire } from "../../memory-mesh.ts";
+import { Http2Client } from "../../http2-ends.ts";
+import { calleeConfig, MemoryMesh, type MemoryMeshOptions, type Wire } from "../../memory-mesh.ts";
 
 const format =
   "%DOWNSTREAM_LOCAL_ADDRESS% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %ROUTE_NAME% %UPSTREAM_REQUEST_ATTEMPT_COUNT%";
@@ -233,4 +234,24 @@ describe("a limited bandwidth", () => {
     expect(mesh.metrics()).toMatch(/fault_active\{.*\} 0\n/);
     expect(mesh.metrics()).toMatch(/atoll_proxy_buffered_bytes 0\n/);
   });
+});
+
+test("a request under way is not drawn for again when rules change", () => {
+  const mesh = new FaultyMesh({});
+  mesh.onApp = () => undefined;
+  const client = mesh.ask();
+  mesh.callee.apply(calleeConfig("allow", "http", { fault: { abort } }), 2);
+  mesh.settle();
+  expect(client.received).toBe("");
+  mesh.app().send(ok("fine"));
+  mesh.settle();
+  expect(client.take()).toEndWith("fine");
+  expect(status(mesh.ask())).toBe("503");
+});
+
+test("a call of gRPC gets the status of its own", () => {
+  const mesh = new MemoryMesh({ protocol: "grpc", outbound: { fault: { abort: { grpcStatus: 8, percent: 100 } } } });
+  const client = new Http2Client(mesh);
+  client.request("POST /E/S", ["content-type", "application/grpc", "te", "trailers"]);
+  expect(client.take().join()).toContain("grpc-status|8|grpc-message|fault filter abort");
 });

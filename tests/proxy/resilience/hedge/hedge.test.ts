@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import Value from "typebox/value";
 import { HedgeSchema } from "../../../../lib/contract/proxy-hedge.ts";
+import { type ExchangeObserver, Observation } from "../../../../proxy/exchange/observation.ts";
 import { FrameType } from "../../../../proxy/http2/frame-types.ts";
 import { HedgeStage } from "../../../../proxy/resilience/hedge/hedge-stage.ts";
 import { data, headers, windowUpdate } from "../../http2/frames.ts";
@@ -376,5 +377,49 @@ describe("hedges over HTTP/2", () => {
         .map(({ type }) => type),
     ).toContain(FrameType.rstStream);
     expectIdle(world);
+  });
+});
+
+describe("what is told of a hedged request", () => {
+  test("to endpoints is each one's own answer, with the time of its own sending, or that it was outrun", async () => {
+    const world = hedged();
+    world.network.nowMs = 0;
+    world.ask();
+    await pass(world, 120);
+    world.server(1).ok("second");
+    const [outrun, answered] = world.feedback.toSorted();
+    expect([outrun, world.feedback.length]).toEqual(["0 outrun at 0", 2]);
+    expect(answered).toMatch(/^1 200 at 1[01]\d$/);
+  });
+
+  test("to endpoints is no outrun when its client went away, or it failed by itself", async () => {
+    const world = hedged();
+    const asked = world.ask();
+    await pass(world, 120);
+    asked.giveUp();
+    world.settle();
+    const other = hedged();
+    other.ask();
+    await pass(other, 120);
+    other.server(0).say(failed);
+    other.server(1).ok("second");
+    expect([world.feedback, other.feedback.map((line) => line.slice(0, 5))]).toEqual([[], ["0 503", "1 200"]]);
+  });
+
+  test("to the log is the endpoint that answered, and how often it was sent", async () => {
+    const ended: string[] = [];
+    const observer: ExchangeObserver = {
+      begin: (peer, version, nowMs) => new Observation(observer).begin(peer, version, nowMs),
+      monotonicMs: () => 0,
+      forward: (_observation, head) => head,
+      ended: ({ endpoint, attempts, status }) => ended.push(`${status} ${attempts} ${endpoint}`),
+    };
+    const world = hedged({ observer });
+    world.ask();
+    await pass(world, 120);
+    world.server(1).ok("second");
+    world.ask();
+    world.server(2).ok("alone");
+    expect(ended).toEqual(["200 2 endpoint:1", "200 1 endpoint:0"]);
   });
 });
