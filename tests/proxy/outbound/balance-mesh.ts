@@ -12,6 +12,7 @@ const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt
 export interface BalanceMeshOptions {
   readonly protocol?: "http" | "tcp";
   readonly balancer?: object;
+  readonly hedge?: object;
   /** More fields of each endpoint. */
   readonly endpoints: readonly object[];
 }
@@ -47,7 +48,7 @@ export class BalanceMesh {
 
   /** With the first `count` endpoints. */
   callerDocument(count: number): object {
-    const { protocol = "http", balancer = {}, endpoints } = this.#options;
+    const { protocol = "http", balancer = {}, endpoints, hedge } = this.#options;
     return {
       identity,
       outbound: [
@@ -56,6 +57,7 @@ export class BalanceMesh {
           listen: "127.0.0.1:15001",
           protocol,
           balancer,
+          ...(hedge !== undefined && { hedge }),
           endpoints: endpoints.slice(0, count).map((more, i) => ({ address: `127.0.0.1:${20_000 + i}`, ...more })),
         },
       ],
