@@ -186,6 +186,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
 
   /** A try has had its time without a response. */
   onTryTimeout(): void {
+    this.#resends?.cancel(this.#context.deadlines);
     this.#upstream?.cancel(this);
     this.#stream?.abort();
     this.#stream = undefined;
