@@ -31,7 +31,6 @@ const maxCallerSeries = 256;
 export class InboundListener {
   readonly kind = "inbound";
   readonly serving: Serving<Member>;
-  readonly stages: ListenerStages;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
   readonly #context: ProxyContext;
@@ -41,6 +40,7 @@ export class InboundListener {
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
   #forward: ForwardPolicy | undefined;
+  #stages: ListenerStages | undefined;
   readonly #dryRuns: DryRunLog;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
@@ -71,12 +71,16 @@ export class InboundListener {
       onIdle: () => this.#pool.close(),
     });
     this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
-    this.stages = new ListenerStages(createStageContext(this.serving, context));
     this.#forward = this.#compileForward();
   }
 
   get config(): InboundConfig {
     return this.#config;
+  }
+
+  /** Absent until there is a fault. */
+  get stages(): ListenerStages | undefined {
+    return this.#stages;
   }
 
   /** Takes new settings; the address stays. A caller that lost its permission loses its connections and requests too. */
@@ -230,8 +234,9 @@ export class InboundListener {
   /** A caller's proxy retries; ours keeps the time for the application, and injects its faults. */
   #compileForward(): ForwardPolicy | undefined {
     const { timeoutMs, fault } = this.#config;
-    this.stages.begin();
-    const gate = this.stages.gateOf("", fault);
+    this.#stages?.begin();
+    if (fault !== undefined) this.#stages ??= new ListenerStages(createStageContext(this.serving, this.#context));
+    const gate = this.#stages?.gateOf("", fault);
     if (timeoutMs === 0 && gate === undefined) return undefined;
     return { timeoutMs, retry: undefined, ...(gate !== undefined && { gate }) };
   }

@@ -27,12 +27,12 @@ const noClientCert: HopEdit = { rule: "sanitize", element: "", tellsProto: false
 export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
-  readonly stages: ListenerStages;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
+  #stages: ListenerStages | undefined;
   /** Absent while every request goes to the listener's own cluster. */
   #router: Router | undefined;
   /** For requests that take no route. */
@@ -56,13 +56,17 @@ export class OutboundListener {
       onIdle: () => this.#clusters.close(),
     });
     this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
-    this.stages = new ListenerStages(createStageContext(this.serving, context));
     this.#clusters.update(config);
     this.#compile();
   }
 
   get config(): OutboundConfig {
     return this.#config;
+  }
+
+  /** Absent until there is a fault, a mirror or a hedge. */
+  get stages(): ListenerStages | undefined {
+    return this.#stages;
   }
 
   get clusters(): readonly Cluster[] {
@@ -108,7 +112,7 @@ export class OutboundListener {
   }
 
   #compile(): void {
-    this.stages.begin();
+    this.#stages?.begin();
     this.#forward = this.#policyOf(this.#clusters.own, "", {});
     this.#router = this.#compileRoutes();
   }
@@ -131,10 +135,14 @@ export class OutboundListener {
   /** What a route, empty for none, says of its requests to one cluster, else its listener. */
   #policyOf(cluster: Cluster, route: string, own: Partial<RoutePolicy>): ForwardPolicy | undefined {
     const { timeoutMs, retry, fault, mirrors, hedge } = this.#config;
-    const policy = { timeoutMs, retry, mirrors, hedge, ...own };
-    const gate = own.fault === undefined ? this.stages.gateOf("", fault) : this.stages.gateOf(route, own.fault);
+    const policy = { timeoutMs, retry, fault, mirrors, hedge, ...own };
+    if (policy.fault === undefined && policy.hedge === undefined && policy.mirrors.length === 0) {
+      return compileForwardPolicy(policy, cluster.retryBudget);
+    }
+    this.#stages ??= new ListenerStages(createStageContext(this.serving, this.#context));
+    const gate = this.#stages.gateOf(own.fault === undefined ? "" : route, policy.fault);
     const upstreamOf = (name: string): Upstream => this.#mustFind(name).upstream;
-    const stages = this.stages.stagesOf(policy, cluster.retryBudget, upstreamOf);
+    const stages = this.#stages.stagesOf(policy, cluster.retryBudget, upstreamOf);
     return compileForwardPolicy({ ...policy, stages, gate }, cluster.retryBudget);
   }
 

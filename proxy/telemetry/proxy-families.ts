@@ -66,7 +66,9 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       "Requests not sent again because the retry budget was used up.",
       listeners.map((l) => sample(l, l.serving.counters.retriesOverBudget)),
     ),
-    ...stageFamilies(listeners.map((l) => ({ labels: labelsOf(l), stages: l.stages }))),
+    ...stageFamilies(
+      listeners.flatMap((l) => (l.stages === undefined ? [] : [{ labels: labelsOf(l), stages: l.stages }])),
+    ),
     counter(
       "tcp_open_total",
       "Connections accepted.",

@@ -204,6 +204,8 @@ export class Asked implements Downstream {
   seen = "";
   consumed = 0;
   interims = 0;
+  /** Ends that it was told of; one at most, if all is well. */
+  ends = 0;
   trailersSeen: readonly string[] = [];
   readonly exchange: Exchange;
   #status = 0;
@@ -260,10 +262,12 @@ export class Asked implements Downstream {
   }
 
   abort(): void {
+    this.ends++;
     this.seen = "cut";
   }
 
   #end(): void {
+    this.ends++;
     this.seen = this.#status === 200 ? `200 ${this.#text}` : `${this.#status}`;
   }
 }
