@@ -6,6 +6,7 @@ import { runWorker } from "../proxy/workers/run-worker.ts";
 import { buildInfo } from "./build-info.ts";
 import type { CliCommand } from "./command.ts";
 import { formatUsage, parseFlags } from "./flags.ts";
+import { explainCommand } from "./proxy-explain.ts";
 import { thisProgram } from "./this-program.ts";
 import { processChannel } from "./worker-channel.ts";
 
@@ -35,9 +36,15 @@ export const proxyCommand: CliCommand = {
     description:
       "Runs one proxy. With a file it reads it again on SIGHUP and whenever it or a certificate in it changes; a configuration that cannot be used is refused whole and the previous one stays in force. SIGTERM lets requests under way finish, for drainTimeoutMs at most. SIGUSR2, or POST /restart on the admin address, starts a new process from the executable as it is now; it takes over without losing a connection. With an agent it is the agent that starts it.",
     flags,
-    examples: ["atoll proxy -config=proxy.json", "curl http://127.0.0.1:19000/metrics"],
+    examples: [
+      "atoll proxy -config=proxy.json",
+      "curl http://127.0.0.1:19000/metrics",
+      "atoll proxy explain -config=proxy.json GET http://web/   # what it would do; see atoll proxy explain --help",
+    ],
   }),
+  usageOf: (args) => (args[0] === "explain" ? explainCommand.usage : proxyCommand.usage),
   async run(args, io) {
+    if (args[0] === "explain") return await explainCommand.run(args.slice(1), io);
     const given = parseFlags({ args, flags }).flags;
     const logLevel = given["log-level"] ?? "info";
     const isLogJson = given["log-json"] ?? false;

@@ -2,6 +2,7 @@ import { sleep, type Timer } from "../lib/base/clock.ts";
 import type { Runtime } from "../lib/base/runtime.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import type { ProxyLimits } from "../lib/contract/proxy-limits.ts";
+import { createFetchText, type FetchText } from "./authz/jwt/key-source.ts";
 import { BufferedMemory } from "./buffered-memory.ts";
 import { BufferPool } from "./http2/output-buffer.ts";
 import { ListenerSet } from "./listener-set.ts";
@@ -33,6 +34,8 @@ export interface DataPlaneOptions {
   readonly sharing: PortSharing;
   /** Processes that share the listeners, this one included. */
   readonly processes: number;
+  /** Gets the text behind a URI; over HTTP when absent. */
+  readonly fetchText?: FetchText;
 }
 
 /** What one process does with traffic: listeners for what comes in from the mesh and what the local applications call, one identity. */
@@ -78,6 +81,7 @@ export class DataPlane {
         processes: options.processes,
         atEndOfTurn: (callback) => options.transport.atEndOfTurn(callback),
       }),
+      fetchText: options.fetchText ?? createFetchText(options.runtime.clock),
     };
     this.#listeners = new ListenerSet(this.context);
     this.#quiet = new QuietTimes(() => options.transport.giveBackMemory());

@@ -1,5 +1,6 @@
 import type { Runtime } from "../lib/base/runtime.ts";
 import type { ProxyLimits } from "../lib/contract/proxy-limits.ts";
+import type { FetchText } from "./authz/jwt/key-source.ts";
 import type { BufferedMemory } from "./buffered-memory.ts";
 import type { BufferPool } from "./http2/output-buffer.ts";
 import type { ProxyTelemetry } from "./telemetry/proxy-telemetry.ts";
@@ -25,4 +26,6 @@ export interface ProxyContext extends Runtime {
   readonly limits: () => ProxyLimits;
   readonly memory: BufferedMemory;
   readonly telemetry: ProxyTelemetry;
+  /** Gets the keys of issuers of tokens. */
+  readonly fetchText: FetchText;
 }

@@ -90,6 +90,13 @@ export const RouteTimeout = Type.Integer({
   maximum: 86_400_000,
   description: `${timeoutDescription}; as the outbound's \`timeoutMs\` when absent`,
 });
+/** Envoy's idle_timeout of a route, Consul's IdleTimeout. */
+export const RouteIdleTimeout = Type.Integer({
+  minimum: 0,
+  maximum: 86_400_000,
+  description:
+    "a request in which nothing moves for so long is ended; 0 is never; as the outbound's `streamIdleTimeoutMs` when absent; the listener of the destination's proxy has its own",
+});
 
 export type RetryConfig = Static<typeof RetrySchema>;
 export type RetryBudgetConfig = RetryConfig["budget"];

@@ -4,7 +4,7 @@ import { FieldEdits, Fields } from "./proxy-field-edits.ts";
 import { RouteFaultSchema } from "./proxy-fault.ts";
 import { RouteHedgeSchema } from "./proxy-hedge.ts";
 import { RouteMirrorsSchema } from "./proxy-mirror.ts";
-import { RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
+import { RouteIdleTimeout, RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
 import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } from "./proxy-match.ts";
 
 /**
@@ -14,6 +14,9 @@ import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } fr
 const closed = { additionalProperties: false } as const;
 export const maxRoutes = 10_000;
 const maxTargets = 100;
+/** Envoy's names: what becomes of a request for a subset that no endpoint belongs to. */
+export const subsetFallbacks = ["no-fallback", "any-endpoint"] as const;
+export type SubsetFallback = (typeof subsetFallbacks)[number];
 /** Consul's splits have steps of a hundredth. */
 export const weightSteps = 100;
 const Host = (description: string) => Type.String({ minLength: 1, maxLength: 262, description });
@@ -59,6 +62,15 @@ const Target = Type.Object(
       maximum: 1_000_000,
       default: 1,
       description: "its share of the sum of all, in steps of 0.01",
+    }),
+    subset: Type.Optional(
+      Type.Record(Type.String({ maxLength: 256 }), Type.String({ maxLength: 1_024 }), {
+        description: "only endpoints of the cluster that have all of these tags; all endpoints when absent or empty",
+      }),
+    ),
+    subsetFallback: Type.Enum([...subsetFallbacks], {
+      default: "no-fallback",
+      description: "when no endpoint has them: a 503, or any endpoint of the cluster; Envoy's",
     }),
     requestHeaders: FieldEdits("changes to the request, after those of the route"),
     responseHeaders: FieldEdits("changes to the response, after those of the route"),
@@ -148,6 +160,7 @@ export const RouteSchema = Type.Object(
             description: "one of these, by chance in proportion to their weights",
           }),
           timeoutMs: Type.Optional(RouteTimeout),
+          idleTimeoutMs: Type.Optional(RouteIdleTimeout),
           retry: Type.Optional(RouteRetrySchema),
           hedge: Type.Optional(RouteHedgeSchema),
           fault: Type.Optional(RouteFaultSchema),
@@ -189,7 +202,9 @@ export function completeRoutes(routes: readonly Route[], ownCluster: string): Ro
     const name = route.name === "" ? `routes[${i}]` : route.name;
     if (route.redirect !== undefined || route.reply !== undefined) return { ...route, name };
     const empty = { set: [], add: [], remove: [] };
-    const targets = route.forward?.targets ?? [{ weight: 1, requestHeaders: empty, responseHeaders: empty }];
+    const targets = route.forward?.targets ?? [
+      { weight: 1, subsetFallback: "no-fallback" as const, requestHeaders: empty, responseHeaders: empty },
+    ];
     return {
       ...route,
       name,

@@ -61,7 +61,7 @@ function actionIssues(path: string, route: Route): SchemaIssue[] {
 function targetIssues(path: string, { forward }: Route, clusters: ReadonlySet<string>): SchemaIssue[] {
   if (forward === undefined) return [];
   const { targets } = forward;
-  const issues = targets.flatMap(({ cluster, weight, requestHeaders, responseHeaders }, i) => {
+  const issues = targets.flatMap(({ cluster, weight, subset, subsetFallback, requestHeaders, responseHeaders }, i) => {
     const at = `${path}.forward.targets[${i}]`;
     const hasCluster = cluster === undefined || clusters.has(cluster);
     const steps = weight * weightSteps;
@@ -72,6 +72,9 @@ function targetIssues(path: string, { forward }: Route, clusters: ReadonlySet<st
       ...(Math.abs(steps - Math.round(steps)) < 1e-6
         ? []
         : [{ path: `${at}.weight`, message: `must be a multiple of 0.01, found ${weight}` }]),
+      ...(subset === undefined && subsetFallback !== "no-fallback"
+        ? [{ path: `${at}.subsetFallback`, message: "has no effect without subset" }]
+        : []),
       ...fieldEditIssues(`${at}.requestHeaders`, requestHeaders, "request"),
       ...fieldEditIssues(`${at}.responseHeaders`, responseHeaders, "response"),
     ];

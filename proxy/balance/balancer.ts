@@ -11,7 +11,7 @@ import type { Candidate, Excluded } from "./candidate.ts";
 import { ChoiceGate } from "./choice-gate.ts";
 import type { Placement } from "./group.ts";
 import { isHashing } from "./policies.ts";
-import { Selection } from "./selection.ts";
+import { type Place, Selection } from "./selection.ts";
 import type { SubsetSelector } from "./subset.ts";
 
 export interface BalancerOptions {
@@ -98,9 +98,26 @@ export class Balancer<T extends Candidate> {
   /** `hash` is unsigned, 32 bits, or {@link noHash}. Undefined when nobody may be chosen. */
   pick(excluded: Excluded<T>, hash: number = noHash, subset?: SubsetSelector): T | undefined {
     this.#gate.begin(excluded);
-    const selection = subset === undefined ? this.#all : this.#subsetOf(subset);
+    const selection = subset === undefined ? this.#all : this.#selectionFor(subset);
     const point = this.#isHashing && hash < 0 ? Math.floor(this.#options.random() * 0x1_0000_0000) : hash;
     return selection.pick(this.#gate, point);
+  }
+
+  /** Whether `candidate` is one of those that are chosen from for `subset`. */
+  admits(candidate: T, subset: SubsetSelector): boolean {
+    return subset.matches(candidate.tags) || this.#selectionFor(subset) === this.#all;
+  }
+
+  /** Where `candidate` is chosen now; undefined where it is not among those of `subset`. */
+  placeOf({ priority, zone, tags }: T, subset?: SubsetSelector): Place | undefined {
+    const selection = subset === undefined ? this.#all : this.#selectionFor(subset);
+    if (selection !== this.#all && subset?.matches(tags) === false) return undefined;
+    return selection.placeOf(priority, zone);
+  }
+
+  #selectionFor(subset: SubsetSelector): Selection<T> {
+    const selection = this.#subsetOf(subset);
+    return selection.isEmpty && subset.fallback === "any-endpoint" ? this.#all : selection;
   }
 
   #place(selection: Selection<T>, candidate: T, record: Entry<T>, isNew: boolean): void {

@@ -31,6 +31,12 @@ export class FailoverGroup<T extends Candidate> {
     return this.#shares.length > 0;
   }
 
+  /** Of the group's load; undefined where no zone is preferred. */
+  shareOf(zone: string): number | undefined {
+    if (!this.prefersZone) return undefined;
+    return this.#shares[[...this.#zones.keys()].indexOf(zone)] ?? 0;
+  }
+
   add(candidate: T, placement: Placement): void {
     this.everybody.add(candidate, placement);
     if (this.#config.localZone === "") return;

@@ -10,6 +10,16 @@ import { chanceOf } from "./text-hash.ts";
 const aboutPriority = 101;
 const aboutZone = 102;
 
+/** Where a candidate stands among the others. */
+export interface Place {
+  /** Of all requests, the share of its failover group, 0 to 1. */
+  readonly load: number;
+  /** Of those, the share of its zone; undefined where no zone is preferred. */
+  readonly zoneShare: number | undefined;
+  /** Its group is in panic. */
+  readonly ignoresHealth: boolean;
+}
+
 /** Candidates to choose from, all of them or a subset: failover groups in order, and which of them a request goes to. */
 export class Selection<T extends Candidate> {
   readonly #config: BalancerConfig;
@@ -28,6 +38,10 @@ export class Selection<T extends Candidate> {
     this.#config = config;
     this.#random = options.random;
     this.#isHashing = options.isHashing;
+  }
+
+  get isEmpty(): boolean {
+    return this.#size === 0;
   }
 
   add(candidate: T, placement: Placement): void {
@@ -55,6 +69,15 @@ export class Selection<T extends Candidate> {
   refresh(candidate: T, placement: Placement): void {
     this.#isUnsettled = true;
     this.#groups.find(({ priority }) => priority === placement.priority)?.refresh(candidate, placement);
+  }
+
+  /** What falls on a failover group and on one of its zones. */
+  placeOf(priority: number, zone: string): Place | undefined {
+    if (this.#isUnsettled) this.#settle();
+    const at = this.#groups.findIndex((group) => group.priority === priority);
+    const group = this.#groups[at];
+    if (group === undefined) return undefined;
+    return { load: this.#loads[at] ?? 0, zoneShare: group.shareOf(zone), ignoresHealth: group.isPanicking };
   }
 
   pick(gate: ChoiceGate<T>, hash: number): T | undefined {

@@ -6,6 +6,7 @@
  * there is room. `consume` goes the other way and tells a source that its bytes are gone, so that it may read on. So what
  * waits in memory for one slow reader is what its own source had sent before it was stopped.
  */
+import type { SubsetSelector } from "../balance/subset.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
@@ -116,6 +117,8 @@ export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overf
 export interface UpstreamWaiter {
   /** The hash that an endpoint is chosen by, unsigned, 32 bits; absent when any will do. */
   readonly hash?: number;
+  /** The endpoints that it may go to; absent for all. */
+  readonly subset?: SubsetSelector;
   /** A connection to this endpoint is being opened for it. */
   onOpening?(endpoint: object): void;
   onUpstream(connection: UpstreamConnection): void;
@@ -131,6 +134,9 @@ export interface Upstream {
    */
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried?: readonly object[]): void;
   cancel(waiter: UpstreamWaiter): void;
-  /** Itself, or something that stands for it for this one canonical request of a client at `address`: by what it is, it has its place. */
-  forRequest?(head: RequestHead, address: string): Upstream;
+  /**
+   * Itself, or something that stands for it for this one canonical request of a client at `address`: by what it is, it has its place,
+   * among those of `subset` where a route says so.
+   */
+  forRequest?(head: RequestHead, address: string, subset?: SubsetSelector): Upstream;
 }

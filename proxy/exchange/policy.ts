@@ -1,3 +1,4 @@
+import type { SubsetSelector } from "../balance/subset.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { RetryBudget } from "../resilience/retry-budget.ts";
@@ -14,10 +15,12 @@ export interface ForwardDecision {
   readonly upstream: Upstream;
   /** What the upstream gets: the one that came, or an edited one. */
   readonly head: RequestHead;
-  readonly route?: RouteEffects;
+  readonly route?: RouteEffects | undefined;
   /** The name of the cluster, for those who watch. */
   readonly cluster?: string;
   readonly policy?: ForwardPolicy | undefined;
+  /** Which of the cluster's endpoints a route's target is for; absent for all. */
+  readonly subset?: SubsetSelector | undefined;
   /** A fault has held the request up. */
   readonly isDelayed?: boolean;
 }
@@ -38,7 +41,7 @@ export interface ForwardPolicy {
   /** From the head's arrival to the end of the response; 0 is none. */
   readonly timeoutMs: number;
   readonly retry: RetryRules | undefined;
-  /** In the place of the listener's `streamIdleTimeoutMs`. */
+  /** In the place of the listener's `streamIdleTimeoutMs`; infinite where nothing is ended for that. */
   readonly idleTimeoutMs?: number | undefined;
   /** What stands between each request and its upstream, the outermost last. */
   readonly stages?: readonly Stage[];

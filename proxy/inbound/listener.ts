@@ -3,9 +3,8 @@ import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { DryRunLog } from "../authz/dry-run-log.ts";
-import { type Authorizer, compileIntentions } from "../authz/intentions.ts";
+import { type Authorizer, type CallerRules, compileIntentions } from "../authz/intentions.ts";
 import type { Member } from "../connection-set.ts";
-import { createFetchText } from "../authz/jwt/key-source.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
@@ -70,7 +69,7 @@ export class InboundListener {
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
-    this.#http = { context: this.serving.http, policyFor: (connection) => this.#policyFor(connection) };
+    this.#http = { context: this.serving.http, policyFor: (connection) => this.policyFor(connection) };
     this.#forward = this.#compileForward();
   }
 
@@ -143,18 +142,20 @@ export class InboundListener {
     return isHttp ? serveHttp({ connection, service: this.#http, seat }) : this.#serveTcp(connection, seat);
   }
 
-  #policyFor(connection: Connection): RequestPolicy {
+  /** What the intentions say of a caller. */
+  rulesOf(callerUri: string): CallerRules {
+    return this.#authorizer(callerUri);
+  }
+
+  /** Decides for the requests of a verified caller. */
+  policyFor({ peerUri, peerCertificate }: Pick<Connection, "peerUri" | "peerCertificate">): RequestPolicy {
     return new CallerPolicy({
-      caller: {
-        ownUri: this.#context.identity().spiffeUri,
-        callerUri: connection.peerUri,
-        certificate: connection.peerCertificate,
-      },
+      caller: { ownUri: this.#context.identity().spiffeUri, callerUri: peerUri, certificate: peerCertificate },
       authorizer: () => this.#authorizer,
       jwt: () => this.#jwt,
       onDryRun: (verdict, head) => {
         this.serving.counters.dryRunDenials++;
-        this.#logDryRun(verdict, connection.peerUri, `${head.method} ${pathOf(head)}`);
+        this.#logDryRun(verdict, peerUri, `${head.method} ${pathOf(head)}`);
       },
       clientCert: () => this.#config.clientCert,
       upstream: () => this.#upstream,
@@ -195,10 +196,8 @@ export class InboundListener {
 
   #createVerifier(): JwtVerifier | undefined {
     const { jwtProviders: providers } = this.#config;
-    const { clock } = this.#context;
-    return providers.length === 0
-      ? undefined
-      : new JwtVerifier({ providers, clock, fetchText: createFetchText(clock) });
+    const { clock, fetchText } = this.#context;
+    return providers.length === 0 ? undefined : new JwtVerifier({ providers, clock, fetchText });
   }
 
   #logDryRun({ rule }: Verdict, caller: string, request: string): void {

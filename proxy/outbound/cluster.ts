@@ -76,6 +76,11 @@ export class Cluster {
     return this.#endpoints.list;
   }
 
+  /** Who may be chosen, for who asks beforehand. */
+  get choice(): Endpoints {
+    return this.#endpoints;
+  }
+
   /** Nothing is under way, and nobody waits. */
   get isIdle(): boolean {
     return this.upstream.isIdle && this.#endpoints.isIdle;

@@ -1,6 +1,8 @@
 import { mustGet } from "../../lib/base/assert.ts";
 import type { ClusterConfig } from "../../lib/contract/proxy-config.ts";
 import { Balancer } from "../balance/balancer.ts";
+import type { Place } from "../balance/selection.ts";
+import type { SubsetSelector } from "../balance/subset.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
 import { Endpoint, type SharedEndpointOptions } from "./endpoint.ts";
@@ -14,6 +16,7 @@ export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
   /** Pools of endpoints that were removed, until their last exchange is over. */
   readonly #leaving = new Set<EndpointPool>();
+  readonly #owners = new WeakMap<EndpointPool, Endpoint>();
   readonly #random: () => number;
   readonly #options: SharedEndpointOptions;
   #balancer: Balancer<Endpoint> | undefined;
@@ -46,6 +49,7 @@ export class Endpoints implements PoolPicker {
         current.get(address) ?? new Endpoint(address, { ...this.#options, maxConnections, balancer, joinedAtMs });
       current.delete(settings.address);
       endpoint.update(settings, balancer);
+      this.#owners.set(endpoint.pool, endpoint);
       return endpoint;
     });
     for (const { pool } of current.values()) {
@@ -55,14 +59,24 @@ export class Endpoints implements PoolPicker {
     this.#balancer.update(this.#list);
   }
 
-  pick(tried: readonly object[], hash?: number): EndpointPool | undefined {
+  pick(tried: readonly object[], hash?: number, subset?: SubsetSelector): EndpointPool | undefined {
     const excluded =
       tried.length === 0 ? nothingExcluded : new Set(this.#list.filter(({ pool }) => tried.includes(pool)));
-    return this.pickEndpoint(excluded, hash)?.pool;
+    return this.pickEndpoint(excluded, hash, subset)?.pool;
   }
 
-  pickEndpoint(excluded: ReadonlySet<Endpoint>, hash?: number): Endpoint | undefined {
-    return mustGet(this.#balancer, "a cluster is configured before it is used").pick(excluded, hash);
+  admits(pool: EndpointPool, subset: SubsetSelector): boolean {
+    const owner = this.#owners.get(pool);
+    return owner !== undefined && this.#balancer?.admits(owner, subset) === true;
+  }
+
+  pickEndpoint(excluded: ReadonlySet<Endpoint>, hash?: number, subset?: SubsetSelector): Endpoint | undefined {
+    return mustGet(this.#balancer, "a cluster is configured before it is used").pick(excluded, hash, subset);
+  }
+
+  /** See `Balancer.placeOf`. */
+  placeOf(endpoint: Endpoint, subset?: SubsetSelector): Place | undefined {
+    return this.#balancer?.placeOf(endpoint, subset);
   }
 
   sweep(nowMs: number): void {

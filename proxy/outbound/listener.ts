@@ -5,7 +5,13 @@ import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
-import { type Decision, type ForwardPolicy, type RequestPolicy, throughGate } from "../exchange/policy.ts";
+import {
+  type Decision,
+  type ForwardDecision,
+  type ForwardPolicy,
+  type RequestPolicy,
+  throughGate,
+} from "../exchange/policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
 import type { RequestHead } from "../message/request-head.ts";
@@ -14,7 +20,7 @@ import { TcpSession } from "../relay/tcp-session.ts";
 import { compileForwardPolicy, type RoutePolicy } from "../resilience/forward-policy.ts";
 import { ListenerStages } from "../resilience/listener-stages.ts";
 import { createStageContext } from "../resilience/stage-context.ts";
-import { Router } from "../routing/router.ts";
+import { type Possibilities, Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
 import type { Cluster } from "./cluster.ts";
@@ -94,20 +100,27 @@ export class OutboundListener {
     };
   }
 
+  /** All that may become of a canonical request, for who asks beforehand. */
+  possibilities(head: RequestHead): Possibilities {
+    if (this.#router !== undefined) return this.#router.possibilities(head);
+    return { route: -1, choices: [{ share: 1, decision: this.#forwardPlain(head) }] };
+  }
+
+  #forwardPlain(head: RequestHead): ForwardDecision {
+    return {
+      action: "forward",
+      upstream: this.#clusters.own.upstream,
+      head: editedForHop(head, noClientCert),
+      cluster: this.#config.service,
+      policy: this.#forward,
+    };
+  }
+
   /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
   #route(head: RequestHead, remoteAddress: string): Decision {
-    const decision: Decision =
-      this.#router === undefined
-        ? {
-            action: "forward",
-            upstream: this.#clusters.own.upstream,
-            head: editedForHop(head, noClientCert),
-            cluster: this.#config.service,
-            policy: this.#forward,
-          }
-        : this.#router.decide(head);
+    const decision: Decision = this.#router === undefined ? this.#forwardPlain(head) : this.#router.decide(head);
     if (decision.action !== "forward") return decision;
-    const chosen = decision.upstream.forRequest?.(head, remoteAddress) ?? decision.upstream;
+    const chosen = decision.upstream.forRequest?.(head, remoteAddress, decision.subset) ?? decision.upstream;
     return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
   }
 

@@ -9,6 +9,7 @@ import { RetryPolicy } from "./retry-policy.ts";
 /** What a route may say in the place of its listener. */
 export interface RoutePolicy {
   readonly timeoutMs: number;
+  readonly idleTimeoutMs: number;
   readonly retry: RetryConfig;
   readonly hedge: HedgeConfig;
   readonly fault: FaultConfig;
@@ -19,6 +20,8 @@ export interface RoutePolicy {
 export interface PolicyConfig {
   readonly timeoutMs: number;
   readonly retry: RetryConfig;
+  /** A route's; 0 is never, and when absent the listener's `streamIdleTimeoutMs` holds. */
+  readonly idleTimeoutMs?: number;
   /** The outermost last. */
   readonly stages?: readonly Stage[];
   readonly gate?: Gate | undefined;
@@ -26,14 +29,15 @@ export interface PolicyConfig {
 
 /** Undefined when nothing is configured, so that such requests cost nothing. */
 export function compileForwardPolicy(
-  { timeoutMs, retry, stages = [], gate }: PolicyConfig,
+  { timeoutMs, retry, idleTimeoutMs, stages = [], gate }: PolicyConfig,
   budget: RetryBudget,
 ): ForwardPolicy | undefined {
-  const isEmpty = timeoutMs === 0 && retry.attempts === 0 && stages.length === 0 && gate === undefined;
-  if (isEmpty) return undefined;
+  const hasTimes = timeoutMs > 0 || idleTimeoutMs !== undefined;
+  if (!hasTimes && retry.attempts === 0 && stages.length === 0 && gate === undefined) return undefined;
   return {
     timeoutMs,
     retry: retry.attempts === 0 ? undefined : { policy: new RetryPolicy(retry), budget },
+    idleTimeoutMs: idleTimeoutMs === 0 ? Number.POSITIVE_INFINITY : idleTimeoutMs,
     ...(stages.length > 0 && { stages }),
     ...(gate !== undefined && { gate }),
   };

@@ -1,5 +1,6 @@
 import { mustGet } from "../../lib/base/assert.ts";
-import type { Route } from "../../lib/contract/proxy-routes.ts";
+import type { Route, TargetConfig } from "../../lib/contract/proxy-routes.ts";
+import { SubsetSelector } from "../balance/subset.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
 import type { Decision, ForwardPolicy, LocalReply } from "../exchange/policy.ts";
@@ -14,6 +15,8 @@ import { WeightedChoice } from "./weighted-choice.ts";
 
 /** What a route does with the requests that it matches. */
 export interface RouteAction {
+  /** Of its targets, 1 in sum. */
+  readonly shares: readonly number[];
   /** One of its targets, where it has several. */
   pick(random: () => number): number;
   /** The same for the same head and choice. */
@@ -46,7 +49,7 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
     const { status, body, contentType, headers } = reply;
     const fields = headers.flatMap((field) => [field.name.toLowerCase(), field.value]);
     const answer: LocalReply = { action: "reply", status, body, contentType, fields, ...effects };
-    return { pick: () => 0, decide: () => answer };
+    return { ...onlyChoice, decide: () => answer };
   }
   const { status } = mustGet(redirect, "a route has one action");
   const locate = compileRedirect(mustGet(redirect, "a route has one action"), match.path);
@@ -55,8 +58,11 @@ export function compileAction(route: Route, options: RouteActionOptions): RouteA
     if (location === undefined) return badRewrite;
     return { ...textReply(status, "see Location"), fields: ["location", location], ...effects };
   };
-  return { pick: () => 0, decide };
+  return { ...onlyChoice, decide };
 }
+
+/** For what has no targets to choose from. */
+export const onlyChoice = { shares: [1], pick: () => 0 } as const;
 
 /** Where a cluster's requests go. */
 export interface RouteCluster {
@@ -67,6 +73,7 @@ export interface RouteCluster {
 interface Target {
   readonly cluster: RouteCluster;
   readonly policy: ForwardPolicy | undefined;
+  readonly subset?: SubsetSelector | undefined;
   readonly requestEdits: MessageEdits;
   /** Absent for requests that no route matches. */
   readonly route?: ResponseEdits;
@@ -96,8 +103,9 @@ export class ForwardAction implements RouteAction {
   static of({ name, match, forward, rewrite, ...edits }: Route, options: RouteActionOptions): ForwardAction {
     const { targets, ...own } = mustGet(forward, "a route has its action written out");
     return new ForwardAction(
-      targets.map(({ cluster, requestHeaders, responseHeaders }) => ({
+      targets.map(({ cluster, subset, subsetFallback, requestHeaders, responseHeaders }) => ({
         cluster: options.clusterOf(cluster),
+        subset: hasTags(subset) ? new SubsetSelector(subset, subsetFallback) : undefined,
         policy: options.policyOf(cluster, name, own),
         requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
         route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
@@ -115,18 +123,24 @@ export class ForwardAction implements RouteAction {
     return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
   }
 
+  get shares(): readonly number[] {
+    return this.#choice.shares;
+  }
+
   pick(random: () => number): number {
     return this.#choice.pick(random);
   }
 
   decide(head: RequestHead, choice: number): Decision {
-    const { cluster, policy, requestEdits, route } = mustGet(this.#targets[choice], "one of the targets is picked");
+    const { cluster, policy, subset, requestEdits, route } = mustGet(
+      this.#targets[choice],
+      "one of the targets is picked",
+    );
     const edited = this.#edited(this.#options.prepare(head), requestEdits);
     if (edited === undefined) return badRewrite;
     if (head.block.isShared) edited.block.isShared = true;
     const { upstream, name } = cluster;
-    const decision = { action: "forward", upstream, head: edited, cluster: name, policy } as const;
-    return route === undefined ? decision : { ...decision, route };
+    return { action: "forward", upstream, head: edited, cluster: name, policy, subset, route };
   }
 
   /** The head itself when nothing is changed. */
@@ -141,4 +155,8 @@ export class ForwardAction implements RouteAction {
     fields.apply(edit);
     return edit.request();
   }
+}
+
+function hasTags(subset: TargetConfig["subset"]): subset is NonNullable<TargetConfig["subset"]> {
+  return subset !== undefined && Object.keys(subset).length > 0;
 }

@@ -2,7 +2,7 @@ import type { Route } from "../../lib/contract/proxy-routes.ts";
 import { textReply } from "../exchange/local-reply.ts";
 import type { Decision, RequestPolicy } from "../exchange/policy.ts";
 import type { RequestHead } from "../message/request-head.ts";
-import { compileAction, ForwardAction, type RouteAction, type RouteActionOptions } from "./route-action.ts";
+import { compileAction, ForwardAction, type RouteAction, type RouteActionOptions, onlyChoice } from "./route-action.ts";
 import { RouteTable } from "./route-table.ts";
 
 export interface RouterOptions extends RouteActionOptions {
@@ -27,7 +27,7 @@ export class Router implements RequestPolicy {
   constructor({ routes, unmatched, random, ...options }: RouterOptions) {
     this.table = new RouteTable(routes.map(({ match }) => match));
     this.#actions = routes.map((route) => compileAction(route, options));
-    this.#unmatched = unmatched === "forward" ? ForwardAction.plain(options) : { pick: () => 0, decide: () => noRoute };
+    this.#unmatched = unmatched === "forward" ? ForwardAction.plain(options) : { ...onlyChoice, decide: () => noRoute };
     this.#random = random;
   }
 
@@ -41,6 +41,19 @@ export class Router implements RequestPolicy {
     block.decidedBy = this;
     return decided.pick(head, this.#random);
   }
+
+  /** All that `decide` may answer, for who asks beforehand. */
+  possibilities(head: RequestHead): Possibilities {
+    const route = this.table.find(head);
+    const action = this.#actions[route] ?? this.#unmatched;
+    return { route, choices: action.shares.map((share, i) => ({ share, decision: action.decide(head, i) })) };
+  }
+}
+
+/** What may become of a request: which route it takes, -1 for none, and the decision for each of its targets, with its share. */
+export interface Possibilities {
+  readonly route: number;
+  readonly choices: readonly { readonly share: number; readonly decision: Decision }[];
 }
 
 /** What was worked out about a head that repeats. */

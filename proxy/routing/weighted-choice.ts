@@ -6,6 +6,8 @@ export class WeightedChoice {
   readonly #bounds: readonly number[];
   readonly #total: number;
   readonly #only: number;
+  /** Of each, 1 in sum. */
+  readonly shares: readonly number[];
 
   /** At least one of the weights is above 0. */
   constructor(weights: readonly number[]) {
@@ -15,6 +17,7 @@ export class WeightedChoice {
       return total;
     });
     this.#total = total;
+    this.shares = weights.map((weight) => Math.round(weight * weightSteps) / total);
     const positive = weights.flatMap((weight, i) => (weight > 0 ? [i] : []));
     this.#only = positive.length === 1 ? (positive[0] ?? -1) : -1;
   }

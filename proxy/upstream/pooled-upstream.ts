@@ -1,11 +1,18 @@
+import type { SubsetSelector } from "../balance/subset.ts";
 import type { Upstream, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { EndpointPool, Opened } from "./endpoint-pool.ts";
-import { HashedRequest } from "./hashed-request.ts";
+import { PlacedRequest } from "./placed-request.ts";
 
-/** Chooses the pool for a request; `tried` are those that have just failed to serve it, `hash` is its waiter's. */
+/** Chooses the pool for a request; `tried` are those that have just failed to serve it, `hash` and `subset` are its waiter's. */
 export interface PoolPicker {
-  pick(tried: readonly object[], hash: number | undefined): EndpointPool | undefined;
+  pick(
+    tried: readonly object[],
+    hash: number | undefined,
+    subset: SubsetSelector | undefined,
+  ): EndpointPool | undefined;
+  /** Whether it might have picked this one; always where it is absent. */
+  admits?(pool: EndpointPool, subset: SubsetSelector): boolean;
 }
 
 export interface PooledUpstreamOptions {
@@ -52,15 +59,15 @@ export class PooledUpstream implements Upstream {
     return this.#waiting.size === 0 && this.#opening.size === 0;
   }
 
-  forRequest(head: RequestHead, address: string): Upstream {
+  forRequest(head: RequestHead, address: string, subset?: SubsetSelector): Upstream {
     const hash = this.#options.hashOf?.(head, address);
-    return hash === undefined ? this : new HashedRequest(this, hash);
+    return hash === undefined && subset === undefined ? this : new PlacedRequest(this, { hash, subset });
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried = nothingTried): void {
     const { picker } = this.#options;
-    const other = tried.length > 0 ? picker.pick(tried, waiter.hash) : undefined;
-    const pool = other ?? picker.pick(nothingTried, waiter.hash);
+    const other = tried.length > 0 ? picker.pick(tried, waiter.hash, waiter.subset) : undefined;
+    const pool = other ?? picker.pick(nothingTried, waiter.hash, waiter.subset);
     if (pool === undefined) {
       waiter.onNoUpstream("no_healthy_upstream");
       return;
@@ -110,7 +117,9 @@ export class PooledUpstream implements Upstream {
   }
 
   #serveFrom(pool: EndpointPool): void {
+    const { picker } = this.#options;
     for (const [waiter, sinceMs] of this.#waiting) {
+      if (waiter.subset !== undefined && picker.admits?.(pool, waiter.subset) === false) continue;
       const connection = pool.take(false);
       if (connection === undefined && (!pool.hasRoom || pool.isFailing)) return;
       this.#waiting.delete(waiter);
@@ -149,7 +158,8 @@ export class PooledUpstream implements Upstream {
 
   #tryNext(waiter: UpstreamWaiter, tried: readonly EndpointPool[], failure: UpstreamFailure): void {
     if (!this.#opening.has(waiter)) return;
-    const next = tried.length < maxConnectAttempts ? this.#options.picker.pick(tried, waiter.hash) : undefined;
+    const { picker } = this.#options;
+    const next = tried.length < maxConnectAttempts ? picker.pick(tried, waiter.hash, waiter.subset) : undefined;
     if (next !== undefined) {
       const ready = next.take(false);
       if (ready === undefined) {

@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { local, type Pair } from "./pairs.ts";
+import { fileName, local, type Pair } from "./pairs.ts";
 import { mustFind, proxyCore, startPinned, versionOf } from "./process.ts";
 
 /**
@@ -21,15 +21,29 @@ export interface HaproxyOptions {
    * it this one costs the least CPU per call.
    */
   readonly hasTrailers?: boolean;
+  /** As its kind is called unless said otherwise; one of several in a run needs its own. */
+  readonly name?: string;
+  readonly more?: HaproxyLines;
+}
+
+/** More lines of each section of the pair, words behind the server of the hop, and whole sections. */
+export interface HaproxyLines {
+  readonly defaults?: readonly string[];
+  readonly out?: readonly string[];
+  readonly peer?: readonly string[];
+  readonly peerServer?: string;
+  readonly in?: readonly string[];
+  readonly sections?: readonly string[];
 }
 
 export function haproxyPair(kind: HaproxyKind, options: HaproxyOptions = {}): Pair {
-  const { idleTimeoutMs = 60_000, hasTrailers = false } = options;
+  const { idleTimeoutMs = 60_000, hasTrailers = false, name = names[kind], more = {} } = options;
+  const file = name === names[kind] ? `haproxy-${kind}` : fileName(name);
   return {
-    name: names[kind],
+    name,
     version: () => versionOf([mustFind("haproxy"), "-v"]),
     start(workspace, ports) {
-      const config = join(workspace.directory, `haproxy-${kind}.cfg`);
+      const config = join(workspace.directory, `${file}.cfg`);
       const tls = `ssl crt ${workspace.bundle} ca-file ${workspace.files.caFile} verify required ssl-min-ver TLSv1.3`;
       const hop = kind === "http2" || kind === "http-over-h2" ? `${tls} alpn h2` : tls;
       const clear = kind === "http2" ? " proto h2" : "";
@@ -47,21 +61,26 @@ export function haproxyPair(kind: HaproxyKind, options: HaproxyOptions = {}): Pa
         ` timeout client ${idleTimeoutMs}ms`,
         ` timeout server ${idleTimeoutMs}ms`,
         ...(kind === "tcp" ? [] : [" http-reuse always"]),
+        ...(more.defaults ?? []),
         "frontend out",
         ` bind ${local(ports.listen)}${clear}`,
+        ...(more.out ?? []),
         " default_backend peer",
         "backend peer",
-        ` server p ${local(ports.mesh)} ${hop}${pool}`,
+        ...(more.peer ?? []),
+        ` server p ${local(ports.mesh)} ${hop}${pool} ${more.peerServer ?? ""}`,
         "frontend in",
         ` bind ${local(ports.mesh)} ${hop}`,
+        ...(more.in ?? []),
         " default_backend be",
         "backend be",
         ` server b ${local(ports.backend)}${clear}${pool}`,
+        ...(more.sections ?? []),
         "",
       ];
       writeFileSync(config, lines.join("\n"));
       return startPinned({
-        name: `haproxy-${kind}`,
+        name: file,
         command: [mustFind("haproxy"), "-f", config],
         core: proxyCore,
         readyPort: ports.listen,

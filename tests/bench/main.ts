@@ -2,6 +2,8 @@ import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
+import { benchPolicyChanges } from "./policy-changes.ts";
+import { benchProxyBalance } from "./proxy-balance.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyConfig } from "./proxy-config.ts";
 import { benchProxyFaults } from "./proxy-faults.ts";
@@ -11,9 +13,11 @@ import { benchProxyHttp1 } from "./proxy-http1.ts";
 import { benchProxyHttp2 } from "./proxy-http2.ts";
 import { benchProxyLatency } from "./proxy-latency.ts";
 import { benchProxyMemory } from "./proxy-memory.ts";
+import { benchProxyPolicy } from "./proxy-policy.ts";
 import { benchProxyTcp } from "./proxy-tcp.ts";
 import { benchRaftCommit } from "./raft-commit.ts";
 import { benchRaftRestart } from "./raft-restart.ts";
+import { benchRetryStorm } from "./retry-storm.ts";
 import { benchRolling } from "./rolling.ts";
 import { benchSoak } from "./soak/soak.ts";
 import { benchStartup } from "./startup.ts";
@@ -28,6 +32,8 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   faults: benchProxyFaults,
   framing: benchFraming,
   "http2-codec": benchHttp2Codec,
+  "policy-changes": benchPolicyChanges,
+  "proxy-balance": benchProxyBalance,
   "proxy-bulk": benchProxyBulk,
   "proxy-config": benchProxyConfig,
   "proxy-grpc": benchProxyGrpc,
@@ -36,9 +42,11 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   "proxy-http2": benchProxyHttp2,
   "proxy-latency": benchProxyLatency,
   "proxy-memory": benchProxyMemory,
+  "proxy-policy": benchProxyPolicy,
   "proxy-tcp": benchProxyTcp,
   "raft-commit": benchRaftCommit,
   "raft-restart": benchRaftRestart,
+  "retry-storm": benchRetryStorm,
   rolling: benchRolling,
   soak: benchSoak,
   startup: benchStartup,

@@ -31,7 +31,8 @@ export function createWorkspace(): Workspace {
 }
 
 const repository = join(import.meta.dir, "..", "..");
-const sources = join(repository, "bin", "atoll");
+/** The launcher of the sources. */
+export const atoll = join(repository, "bin", "atoll");
 /** What `npm run build` makes. */
 export const executable = join(repository, "dist", "atoll");
 
@@ -41,42 +42,58 @@ export interface Pair {
   readonly start: (workspace: Workspace, ports: PairPorts) => Promise<Pinned>;
 }
 
-/**
- * Ours with its intentions and metrics on; `program` is the launcher of the sources unless said otherwise, `settings` are more
- * of both listeners.
- */
-export function atollPair(
-  protocol: "http" | "http2" | "grpc" | "tcp",
-  program = sources,
-  settings: Readonly<Record<string, number>> = {},
-): Pair {
+type Settings = Readonly<Record<string, unknown>>;
+
+export interface AtollOptions {
+  /** `atoll` unless said otherwise; one of several in a run needs its own. */
+  readonly name?: string;
+  /** The launcher of the sources unless said otherwise. */
+  readonly program?: string;
+  /** More of both listeners, of one of them, and of the document. */
+  readonly settings?: Settings;
+  readonly inbound?: Settings;
+  readonly outbound?: Settings;
+  readonly telemetry?: Settings;
+}
+
+/** Ours with its intentions and metrics on. */
+export function atollPair(protocol: "http" | "http2" | "grpc" | "tcp", options: AtollOptions = {}): Pair {
+  const { name = "atoll", program = atoll, settings = {}, telemetry = {} } = options;
   return {
-    name: "atoll",
+    name,
     version: () => versionOf([program, "version"]),
     start(workspace, ports) {
-      const config = join(workspace.directory, `atoll-${protocol}.json`);
+      const config = join(workspace.directory, `${fileName(name)}-${protocol}.json`);
       const intentions = {
         default: "deny",
         rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }],
       };
       const common = { service: "web", protocol, ...settings };
-      const inbound = { ...common, listen: local(ports.mesh), app: local(ports.backend), intentions };
-      const outbound = { ...common, listen: local(ports.listen), endpoints: [{ address: local(ports.mesh) }] };
+      const inbound = {
+        ...{ ...common, listen: local(ports.mesh), app: local(ports.backend), intentions },
+        ...options.inbound,
+      };
+      const outbound = {
+        ...{ ...common, listen: local(ports.listen), endpoints: [{ address: local(ports.mesh) }] },
+        ...options.outbound,
+      };
       const admin = { listen: local(ports.admin) };
-      writeFileSync(
-        config,
-        JSON.stringify({ identity: workspace.files, inbound: [inbound], outbound: [outbound], admin }),
-      );
-      const command = [program, "proxy", "-config", config];
+      const document = { identity: workspace.files, inbound: [inbound], outbound: [outbound], admin, telemetry };
+      writeFileSync(config, JSON.stringify(document));
       return startPinned({
-        name: "atoll",
-        command,
+        name: fileName(name),
+        command: [program, "proxy", "-config", config],
         core: proxyCore,
         readyPort: ports.listen,
         cwd: workspace.directory,
       });
     },
   };
+}
+
+/** What of a pair's name can be in the name of a file. */
+export function fileName(name: string): string {
+  return name.replaceAll(/[^a-z0-9]+/g, "-");
 }
 
 export function nginxPair(): Pair {

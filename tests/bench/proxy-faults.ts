@@ -32,7 +32,7 @@ interface Outcome {
 export async function benchProxyFaults(): Promise<void> {
   const workspace = createWorkspace();
   const pairs = [
-    atollPair("http", undefined, { streamIdleTimeoutMs: idleTimeoutMs }),
+    atollPair("http", { settings: { streamIdleTimeoutMs: idleTimeoutMs } }),
     haproxyPair("http-over-h2", { idleTimeoutMs }),
   ];
   try {

@@ -10,7 +10,7 @@ import { grpcFrame, grpcHeaders } from "./h2load.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { atollPair, local } from "./pairs.ts";
 import { loadCore, startPinned } from "./process.ts";
-import { h2loadScenario } from "./proxy-http2.ts";
+import { h2loadScenario, warmUpWith } from "./proxy-http2.ts";
 
 const messageBytes = 100;
 const streamSeconds = 4;
@@ -33,6 +33,7 @@ export async function benchProxyGrpc(): Promise<void> {
       rounds: 5,
       pairs: [atollPair("grpc"), haproxyPair("http2", { hasTrailers: true })],
       facts: { atoll_speaks_http2: await speaksHttp2("grpc") },
+      warmUp: warmUpWith(unary),
       scenarios: [
         h2loadScenario({ connections: 16, streams: 1 }, unary, { call: "unary" }),
         h2loadScenario({ connections: 16, streams: 10 }, unary, { call: "unary" }),

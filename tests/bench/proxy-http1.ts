@@ -10,6 +10,7 @@ const answers = [
   { bytes: 100, path: "/" },
   { bytes: 10_000, path: "/large.txt" },
 ] as const;
+const pairWarmUpSeconds = 8;
 const warmUpSeconds = 1;
 const measuredSeconds = 3;
 
@@ -20,6 +21,9 @@ export async function benchProxyHttp1(): Promise<void> {
     basePort: 27_100,
     rounds: 3,
     pairs: [atollPair("http"), haproxyPair("http"), haproxyPair("http-over-h2"), nginxPair()],
+    async warmUp({ ports }) {
+      await runWrk({ port: ports.listen, path: "/", connections: 64, seconds: pairWarmUpSeconds });
+    },
     scenarios: answers.flatMap(({ bytes, path }) =>
       connectionCounts.map((connections) => scenario(bytes, path, connections)),
     ),

@@ -1,5 +1,5 @@
 import { speaksHttp2 } from "../judges/speaks-http2.ts";
-import { runContest, type Scenario, withCpu } from "./contest.ts";
+import { runContest, type Scenario, type Target, withCpu } from "./contest.ts";
 import { type H2loadOptions, runH2load } from "./h2load.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { atollPair, local, smallAnswer, startNginxBackend } from "./pairs.ts";
@@ -8,6 +8,7 @@ const shapes = [
   { connections: 16, streams: 1 },
   { connections: 16, streams: 10 },
 ] as const;
+const pairWarmUpSeconds = 8;
 const warmUpSeconds = 1;
 const measuredSeconds = 4;
 
@@ -19,6 +20,7 @@ export async function benchProxyHttp2(): Promise<void> {
     rounds: 5,
     pairs: [atollPair("http2"), haproxyPair("http2")],
     facts: { atoll_speaks_http2: await speaksHttp2("http2") },
+    warmUp: warmUpWith({ path: "/" }),
     scenarios: shapes.map((shape) => h2loadScenario(shape, { path: "/" })),
     startBackend: (workspace, port) =>
       startNginxBackend(workspace, port, [
@@ -26,6 +28,14 @@ export async function benchProxyHttp2(): Promise<void> {
         `  location / { default_type text/plain; return 200 "${smallAnswer}"; } }`,
       ]),
   });
+}
+
+/** For `Contest.warmUp`. */
+export function warmUpWith(request: Pick<H2loadOptions, "path" | "bodyFile" | "headers">) {
+  return async ({ ports }: Target): Promise<void> => {
+    const load = { port: ports.listen, connections: 16, streams: 10 };
+    await runH2load({ ...load, ...request, seconds: pairWarmUpSeconds });
+  };
 }
 
 /** CPU per request under h2load; a second's warm-up goes before it. */

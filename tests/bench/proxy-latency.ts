@@ -1,11 +1,14 @@
 import { runContest } from "./contest.ts";
-import { mustBuildGoJudge, runGoJudge } from "./go-judge.ts";
+import { mustBuildGoJudge } from "./go-judge.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
+import { openLoop } from "./open-loop.ts";
 import { atollPair, local, nginxPair, smallAnswer, startNginxBackend } from "./pairs.ts";
+import { runWrk } from "./wrk.ts";
 
 const requestsPerSecond = 1_000;
 const connections = 64;
 const seconds = 5;
+const pairWarmUpSeconds = 8;
 
 /**
  * What two hops add to a request's time at a fixed rate of 1,000 requests per second, below what any of the pairs can do: the
@@ -19,14 +22,18 @@ export async function benchProxyLatency(): Promise<void> {
     basePort: 27_900,
     rounds: 5,
     pairs: [atollPair("http"), haproxyPair("http"), haproxyPair("http-over-h2"), nginxPair()],
+    async warmUp({ ports }) {
+      await runWrk({ port: ports.listen, path: "/", connections, seconds: pairWarmUpSeconds });
+    },
     scenarios: [
       {
         labels: { requests_per_second: requestsPerSecond, connections },
         compared: "added_p99_ms",
         async run(target) {
-          await openLoop(target.ports.listen, 1);
-          const direct = await openLoop(target.ports.backend, seconds);
-          const through = await openLoop(target.ports.listen, seconds);
+          const load = { requestsPerSecond, connections };
+          await openLoop({ ...load, port: target.ports.listen, seconds: 1 });
+          const direct = await openLoop({ ...load, port: target.ports.backend, seconds });
+          const through = await openLoop({ ...load, port: target.ports.listen, seconds });
           return {
             added_p50_ms: through.p50 - direct.p50,
             added_p99_ms: through.p99 - direct.p99,
@@ -44,19 +51,4 @@ export async function benchProxyLatency(): Promise<void> {
         ` server { listen ${local(port)} backlog=4096; location / { return 200 "${smallAnswer}"; } }`,
       ]),
   });
-}
-
-interface Percentiles {
-  readonly p50: number;
-  readonly p99: number;
-  readonly p999: number;
-}
-
-async function openLoop(port: number, lengthSeconds: number): Promise<Percentiles> {
-  const found = await runGoJudge([
-    ...["open-loop", "-target", local(port), "-rate", `${requestsPerSecond}`, "-seconds", `${lengthSeconds}`],
-    ...["-connections", `${connections}`],
-  ]);
-  const of = (name: string): number => found[name] ?? Number.NaN;
-  return { p50: of("p50_ms"), p99: of("p99_ms"), p999: of("p999_ms") };
 }

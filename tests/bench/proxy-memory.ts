@@ -25,7 +25,7 @@ export async function benchProxyMemory(): Promise<void> {
     basePort: 28_000,
     rounds: 3,
     isFreshEach: true,
-    pairs: [atollPair("http", executable), haproxyPair("http"), haproxyPair("http-over-h2")],
+    pairs: [atollPair("http", { program: executable }), haproxyPair("http"), haproxyPair("http-over-h2")],
     scenarios: [idle, idleConnectionsOf(judge), slowReadersOf(judge)],
     startBackend(workspace, port) {
       const file = join(workspace.directory, "large.bin");

@@ -6,7 +6,7 @@ import { eventually } from "../fakes/eventually.ts";
 import { LinkProxies } from "./link-proxies.ts";
 import { votersOf } from "./membership.ts";
 import { ServerProcess } from "./server-process.ts";
-import { ownerOfPort } from "./socket-owner.ts";
+import { ownerOfSocket } from "./socket-owner.ts";
 
 const leaderTimeoutMs = 20_000;
 const votersTimeoutMs = 30_000;
@@ -54,11 +54,14 @@ export class Cluster {
       return running;
     };
     const ends = servers.map(({ name, advertised, bound, rpcPort }) => ({ name, advertised, bound, port: rpcPort }));
-    const links = await LinkProxies.start(ends, (port) => ownerOfPort(port, pids()));
+    const links = await LinkProxies.start(ends, (local, remote) => ownerOfSocket(local, remote, pids()));
     const cluster = new Cluster(servers, links, directory, options.afterEnd);
     try {
       for (const server of servers) options.beforeStart?.(server);
-      await Promise.all(servers.map((server) => server.start()));
+      // All of them, since one whose start is not over cannot be stopped, and would stay.
+      const starts = await Promise.allSettled(servers.map((server) => server.start()));
+      const failed = starts.find((start) => start.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
       const leader = await cluster.waitForLeader();
       // Until the others are voters, the loss of the leader is the loss of the quorum.
       const areVoters = async (): Promise<boolean> => (await votersOf(leader).catch(() => [])).length === size;

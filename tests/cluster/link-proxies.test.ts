@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { HostPort } from "../../lib/contract/address.ts";
 import { findFreePorts } from "../../tools/free-ports.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { LinkProxies } from "./link-proxies.ts";
-import { ownerOfPort } from "./socket-owner.ts";
+import { ownerOfSocket } from "./socket-owner.ts";
 
 /** An echo server behind the proxy for "b", and a connection to it that the proxy takes for one of "a". */
 async function openPair(): Promise<{
@@ -79,18 +81,50 @@ test("cut connections end on both sides", async () => {
   await pair.close();
 });
 
-test("the process that holds a socket is found by its port", async () => {
+/** A listener, and a connection to it that another process holds. */
+async function openFromChild(): Promise<{
+  readonly pid: number;
+  readonly local: HostPort;
+  readonly remote: HostPort;
+  close(): Promise<void>;
+}> {
   const [port = 0] = await findFreePorts("127.0.0.1", 1);
-  const server = createServer(() => undefined);
+  const server = createServer((socket) => socket.on("error", () => undefined));
   await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
-  const child = Bun.spawn(["bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/${port}; sleep 20`]);
-  const callerPort = await new Promise<number>((done) => server.once("connection", (s) => done(s.remotePort ?? 0)));
-  const pids = new Map([
-    ["me", process.pid],
-    ["child", child.pid],
-  ]);
-  expect(ownerOfPort(callerPort, pids)).toBe("child");
-  expect(ownerOfPort(callerPort, new Map([["me", process.pid]]))).toBeUndefined();
-  child.kill();
-  server.close();
+  const child = Bun.spawn(["bash", "-c", `exec 3<>/dev/tcp/127.0.0.1/${port}; exec sleep 20`]);
+  const caller = await new Promise<Socket>((done) => server.once("connection", done));
+  return {
+    pid: child.pid,
+    local: { host: "127.0.0.1", port: caller.remotePort ?? 0 },
+    remote: { host: "127.0.0.1", port },
+    async close() {
+      child.kill();
+      await child.exited;
+      caller.destroy();
+      server.close();
+    },
+  };
+}
+
+test("the process that holds a socket is found by its addresses", async () => {
+  const { pid, local, remote, close } = await openFromChild();
+  const me = ["me", process.pid] as const;
+  expect(ownerOfSocket(local, remote, new Map([me, ["child", pid]]))).toBe("child");
+  expect(ownerOfSocket(local, remote, new Map([me]))).toBeUndefined();
+  expect(ownerOfSocket(remote, local, new Map([me, ["child", pid]]))).toBe("me");
+  await close();
+  expect(ownerOfSocket(local, remote, new Map([me, ["child", pid]]))).toBeUndefined();
 });
+
+test("who holds a socket is found without the table of all connections, however long it is", async () => {
+  const { pid, local, remote, close } = await openFromChild();
+  const before = bytesRead();
+  expect(ownerOfSocket(local, remote, new Map([["child", pid]]))).toBe("child");
+  expect(bytesRead() - before).toBeLessThan(readFileSync("/proc/net/tcp").length);
+  await close();
+});
+
+/** By this process so far, from files; asking for it is among them. */
+function bytesRead(): number {
+  return Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "latin1"))?.[1]);
+}

@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { HostPort } from "../../lib/contract/address.ts";
 import { Pump } from "./pump.ts";
 
 /** A server as the others see it: they dial `advertised`, it listens on `bound`. */
@@ -9,6 +10,9 @@ export interface LinkEnd {
   readonly port: number;
 }
 
+/** Names the server that holds the socket from `local` to `remote`; a caller that is none of them is never held up. */
+type OwnerOf = (local: HostPort, remote: HostPort) => string | undefined;
+
 /**
  * Stands between servers without privileges: each one advertises a loopback address of its own on which a proxy of ours
  * listens. Bytes flow per direction and per pair of servers, so that a network can be broken one way: what is held is
@@ -18,15 +22,14 @@ export class LinkProxies {
   readonly #listeners: Server[] = [];
   readonly #connections = new Set<Connection>();
   readonly #held = new Set<string>();
-  readonly #ownerOf: (port: number) => string | undefined;
+  readonly #ownerOf: OwnerOf;
   #delayMs = 0;
 
-  private constructor(ownerOf: (port: number) => string | undefined) {
+  private constructor(ownerOf: OwnerOf) {
     this.#ownerOf = ownerOf;
   }
 
-  /** `ownerOf` names the server that holds a local port; a caller that is none of them is never held up. */
-  static async start(ends: readonly LinkEnd[], ownerOf: (port: number) => string | undefined): Promise<LinkProxies> {
+  static async start(ends: readonly LinkEnd[], ownerOf: OwnerOf): Promise<LinkProxies> {
     const proxies = new LinkProxies(ownerOf);
     for (const end of ends) await proxies.#listen(end);
     return proxies;
@@ -78,7 +81,7 @@ export class LinkProxies {
   }
 
   #accept(end: LinkEnd, caller: Socket): void {
-    const from = this.#ownerOf(caller.remotePort ?? 0) ?? "";
+    const from = this.#callerOf(end, caller);
     const callee = connect(end.port, end.bound);
     const connection: Connection = {
       isBetweenServers: from !== "",
@@ -101,6 +104,13 @@ export class LinkProxies {
       });
     }
     this.#updateOne(connection);
+  }
+
+  #callerOf({ advertised, port }: LinkEnd, caller: Socket): string {
+    const { remoteAddress, remotePort } = caller;
+    // It has hung up already.
+    if (remoteAddress === undefined || remotePort === undefined) return "";
+    return this.#ownerOf({ host: remoteAddress, port: remotePort }, { host: advertised, port }) ?? "";
   }
 
   #update(): void {

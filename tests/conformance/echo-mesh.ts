@@ -1,13 +1,10 @@
-import { mustGet } from "../../lib/base/assert.ts";
-import { silentLogger } from "../../lib/base/logger.ts";
-import { createSeededRandom } from "../../lib/base/random.ts";
-import { parseProxyConfig } from "../../lib/contract/proxy-config.ts";
-import { MeshProxy } from "../../proxy/proxy.ts";
+import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
+import type { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
-import { MemoryOutputs } from "../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
 import { Http2App, Http2Client } from "../proxy/http2-ends.ts";
 import { identityOf, Wire } from "../proxy/memory-mesh.ts";
+import { dialMemory, mustParse, startMemoryProxy } from "../proxy/memory-proxy.ts";
 
 /** One of a message's two directions as a test reads it: names in lower case, several lines of a field joined by commas. */
 export interface Message {
@@ -64,14 +61,13 @@ export class EchoMesh {
     this.#caller = this.#start("client", this.#callerDocument(outbound));
   }
 
+  /** Of the caller's proxy. */
+  get config(): ProxyConfig {
+    return this.#caller.config;
+  }
+
   dial(port = 15000): MemoryConnection {
-    let dialled: MemoryConnection | undefined;
-    const onResult = (result: { readonly ok: boolean; readonly connection?: unknown }): void => {
-      if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
-    };
-    this.network.connect({ host: "127.0.0.1", port, timeoutMs: 1_000, onResult });
-    this.settle();
-    return mustGet(dialled, `something listens on ${port}`);
+    return dialMemory(this.network, port);
   }
 
   settle(): void {
@@ -93,7 +89,7 @@ export class EchoMesh {
 
   /** Other routes, without a new proxy. */
   apply(outbound: readonly object[], version: number): void {
-    this.#caller.apply(parse(this.#callerDocument(outbound)), version);
+    this.#caller.apply(mustParse(this.#callerDocument(outbound)), version);
     this.settle();
   }
 
@@ -172,20 +168,8 @@ export class EchoMesh {
   }
 
   #start(service: string, document: object): MeshProxy {
-    return new MeshProxy(
-      {
-        runtime: { clock: this.#clock, random: createSeededRandom(1), logger: silentLogger },
-        transport: this.network,
-        loadIdentity: () => identityOf(service),
-        memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
-        outputs: new MemoryOutputs(),
-        onDrainRequested: () => undefined,
-        onRestartRequested: () => undefined,
-        sharing: "claim",
-        processes: 1,
-      },
-      parse(document),
-    );
+    const options = { network: this.network, clock: this.#clock, identity: identityOf(service) };
+    return startMemoryProxy(mustParse(document), options);
   }
 }
 
@@ -211,13 +195,6 @@ function withClusters(
     clusters: clusters.filter(({ name }) => name !== service),
     ...listener,
   };
-}
-
-function parse(document: object) {
-  const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
-  const parsed = parseProxyConfig({ identity, ...document });
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
-  return parsed.config;
 }
 
 /** Answers every request with the head that it read, and an upgrade in the new protocol. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startProcessGroup } from "./process-group.ts";
 import { findProgram } from "./programs.ts";
 import { type ProxyPair, startProxyPair } from "./proxy-pair.ts";
 
@@ -81,22 +82,20 @@ describe("a WebSocket through two sidecars", () => {
         onReport = resolve;
       });
       const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"];
-      const child = Bun.spawn(
-        [
-          ...[chromium.path, ...flags, "--remote-debugging-port=0", `--user-data-dir=${profile}`],
-          `http://127.0.0.1:${pair.listen}/`,
-        ],
-        { stdout: "ignore", stderr: "ignore", timeout: browserTimeoutMs },
-      );
+      const browser = startProcessGroup([
+        ...[chromium.path, ...flags, "--remote-debugging-port=0", `--user-data-dir=${profile}`],
+        `http://127.0.0.1:${pair.listen}/`,
+      ]);
+      const timer = setTimeout(() => void browser.end(), browserTimeoutMs);
       try {
-        const exited = child.exited.then((code) => `Chromium ended with ${code} before it reported`);
+        const exited = browser.exited.then((code) => `Chromium ended with ${code} before it reported`);
         const report = await Promise.race([reported, exited]);
         expect(report).toBe(
           JSON.stringify({ seen: ["näher", "", 1 << 20], code: 4001, reason: "enough", wasClean: true }),
         );
       } finally {
-        child.kill("SIGTERM");
-        await child.exited;
+        clearTimeout(timer);
+        await browser.end();
         rmSync(profile, { recursive: true, force: true });
       }
     },

@@ -1,11 +1,10 @@
-import { createSeededRandom } from "../../lib/base/random.ts";
-import { silentLogger } from "../../lib/base/logger.ts";
-import { type ProxyConfig, parseProxyConfig } from "../../lib/contract/proxy-config.ts";
-import { MeshProxy } from "../../proxy/proxy.ts";
+import type { ProxyConfig } from "../../lib/contract/proxy-config.ts";
+import type { MeshProxy } from "../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../proxy/transport/memory.ts";
 import type { ClientTls, Listener, TlsIdentity } from "../../proxy/transport/transport.ts";
 import { MemoryOutputs } from "../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
+import { dialMemory, mustParse, startMemoryProxy } from "./memory-proxy.ts";
 
 export const trustDomain = "11111111-2222-3333-4444-555555555555.consul";
 
@@ -119,19 +118,7 @@ export class MemoryMesh {
 
   /** A connection to one of the caller's listeners, for a client of another kind. */
   dial(port = 15001, tls?: ClientTls): MemoryConnection {
-    let dialled: MemoryConnection | undefined;
-    this.network.connect({
-      host: "127.0.0.1",
-      port,
-      timeoutMs: 1_000,
-      ...(tls === undefined ? {} : { tls }),
-      onResult: (result) => {
-        if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
-      },
-    });
-    this.network.settle();
-    if (dialled === undefined) throw new Error(`nothing listens on ${port}`);
-    return dialled;
+    return dialMemory(this.network, port, tls);
   }
 
   /** A caller with a leaf of the mesh and without a proxy of ours: it may write whatever it likes. */
@@ -179,24 +166,10 @@ export class MemoryMesh {
   }
 
   #start(service: string, config: ProxyConfig): MeshProxy {
-    return new MeshProxy(
-      {
-        runtime: { clock: this.clock, random: createSeededRandom(1), logger: silentLogger },
-        transport: this.network,
-        loadIdentity: () => identityOf(service),
-        memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
-        outputs: this.outputs,
-        onDrainRequested: () => undefined,
-        onRestartRequested: () => undefined,
-        sharing: "claim",
-        processes: 1,
-      },
-      config,
-    );
+    const { network, clock, outputs } = this;
+    return startMemoryProxy(config, { network, clock, outputs, identity: identityOf(service) });
   }
 }
-
-const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
 
 export function calleeConfig(
   action: "allow" | "deny",
@@ -210,7 +183,6 @@ export function calleeConfig(
     rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action }],
   };
   return mustParse({
-    identity,
     inbound: [
       { service: "api", listen: "127.0.0.1:20000", app: "127.0.0.1:8080", protocol, intentions, ...more },
       { service: "api", listen: "127.0.0.1:20001", app: "127.0.0.1:8080", protocol: "tcp", intentions },
@@ -229,7 +201,6 @@ export function callerConfig(
   telemetry: object = {},
 ): ProxyConfig {
   return mustParse({
-    identity,
     outbound: [
       {
         service: "api",
@@ -244,10 +215,4 @@ export function callerConfig(
     limits,
     telemetry,
   });
-}
-
-function mustParse(document: unknown): ProxyConfig {
-  const parsed = parseProxyConfig(document);
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
-  return parsed.config;
 }

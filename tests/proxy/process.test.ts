@@ -4,10 +4,11 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority, writeLeaf } from "../fakes/certificates.ts";
+import { findFreePorts } from "../../tools/free-ports.ts";
 import { eventually } from "../fakes/eventually.ts";
+import { type ProxyProgram, runProxy, selfCall, type SidecarPorts, statusOf } from "./proxy-program.ts";
 
-/** `atoll proxy` as its user runs it: a real process, real sockets, real certificates. */
-const atoll = join(import.meta.dir, "..", "..", "bin", "atoll");
+/** A real process, real sockets, real certificates. */
 const authority = new TestAuthority();
 const directory = mkdtempSync(join(tmpdir(), "atoll-proxy-"));
 const files = writeLeaf(authority.leaf("web"), directory);
@@ -18,12 +19,9 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function start(args: readonly string[]) {
-  const child = Bun.spawn([atoll, "proxy", ...args], { stdout: "pipe", stderr: "pipe" });
-  ends.push(async () => {
-    child.kill("SIGKILL");
-    await child.exited;
-  });
+function start(args: readonly string[]): ProxyProgram["child"] {
+  const { child, end } = runProxy(args);
+  ends.push(end);
   return child;
 }
 
@@ -39,13 +37,6 @@ function writeConfig(document: unknown): string {
   return path;
 }
 
-/** A free port, found by binding it. */
-async function freePort(): Promise<number> {
-  const { server, port } = await bindServer();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function bindServer(
   onData = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
 ): Promise<{ server: Server; port: number }> {
@@ -59,56 +50,19 @@ async function bindServer(
   return { server, port: address.port };
 }
 
-interface PairPorts {
-  readonly listen: number;
-  readonly mesh: number;
-  readonly admin: number;
-  readonly app: number;
-}
-
-function pairDocument(ports: PairPorts, action = "allow") {
-  const intentions = { default: "deny", rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action }] };
-  return {
-    identity: files,
-    inbound: [
-      {
-        service: "web",
-        listen: `127.0.0.1:${ports.mesh}`,
-        app: `127.0.0.1:${ports.app}`,
-        protocol: "http",
-        intentions,
-      },
-    ],
-    outbound: [
-      {
-        service: "web",
-        listen: `127.0.0.1:${ports.listen}`,
-        protocol: "http",
-        endpoints: [{ address: `127.0.0.1:${ports.mesh}` }],
-      },
-    ],
-    admin: { listen: `127.0.0.1:${ports.admin}` },
-  };
-}
-
-async function startPair(): Promise<{ ports: PairPorts; config: string; child: ReturnType<typeof start> }> {
+async function startPair(): Promise<{ ports: SidecarPorts; config: string; child: ReturnType<typeof start> }> {
   const app = await bindServer();
   ends.push(() => void app.server.close());
-  const ports = { listen: await freePort(), mesh: await freePort(), admin: await freePort(), app: app.port };
-  const config = writeConfig(pairDocument(ports));
+  const [listen = 0, mesh = 0, admin = 0] = await findFreePorts("127.0.0.1", 3);
+  const ports = { listen, mesh, admin, app: app.port };
+  const config = writeConfig(selfCall(files, ports));
   const child = start(["-config", config]);
   await eventually("the proxy to be ready", () => status(ports.admin, "/ready").then((code) => code === 200));
   return { ports, config, child };
 }
 
-async function status(port: number, path: string, init: RequestInit = {}): Promise<number> {
-  try {
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { ...init, keepalive: false });
-    await answer.arrayBuffer();
-    return answer.status;
-  } catch {
-    return 0;
-  }
+function status(port: number, path: string, init: RequestInit = {}): Promise<number> {
+  return statusOf(`http://127.0.0.1:${port}${path}`, init);
 }
 
 describe("a proxy that cannot start", () => {
@@ -139,8 +93,9 @@ describe("a proxy that cannot start", () => {
   test("names the address that another process holds", async () => {
     const taken = await bindServer();
     ends.push(() => void taken.server.close());
-    const ports = { listen: taken.port, mesh: await freePort(), admin: await freePort(), app: 1 };
-    const { code, output } = await run(["-config", writeConfig(pairDocument(ports))]);
+    const [mesh = 0, admin = 0] = await findFreePorts("127.0.0.1", 2);
+    const ports = { listen: taken.port, mesh, admin, app: 1 };
+    const { code, output } = await run(["-config", writeConfig(selfCall(files, ports))]);
     expect(code).toBe(1);
     expect(output).toContain(`cannot listen on 127.0.0.1:${taken.port}: another process holds it`);
   });
@@ -187,12 +142,12 @@ describe("a running proxy", () => {
       writeFileSync(`${config}.new`, text);
       renameSync(`${config}.new`, config);
     };
-    replace(JSON.stringify(pairDocument(ports, "deny")));
+    replace(JSON.stringify(selfCall(files, ports, "deny")));
     await eventually("the denial", () => status(ports.listen, "/").then((code) => code === 403));
     replace("{");
     child.kill("SIGHUP");
     expect(await status(ports.listen, "/")).toBe(403);
-    replace(JSON.stringify(pairDocument(ports, "allow")));
+    replace(JSON.stringify(selfCall(files, ports)));
     child.kill("SIGHUP");
     await eventually("the permission", () => status(ports.listen, "/").then((code) => code === 200));
     child.kill("SIGTERM");

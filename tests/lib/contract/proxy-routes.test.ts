@@ -77,6 +77,19 @@ test("a target is a cluster of the same outbound, and its weight has steps of a 
   expect(parse([forward([{ weight: 0.07 }, { cluster: "v2", weight: 1_000_000 }])])).toHaveProperty("routes");
 });
 
+test("a subset is named by tags, and only with one is there something to fall back from", () => {
+  const forward = (target: object): unknown => ({ forward: { targets: [target] } });
+  expect(parse([forward({ subset: { version: "2" } })])).toMatchObject({
+    routes: [{ forward: { targets: [{ subset: { version: "2" }, subsetFallback: "no-fallback" }] } }],
+  });
+  expect(parse([forward({ subsetFallback: "any-endpoint" }), forward({ subset: { version: 2 } })])).not.toHaveProperty(
+    "routes",
+  );
+  expect(parse([forward({ subsetFallback: "any-endpoint" })])).toEqual([
+    "routes[0].forward.targets[0].subsetFallback: has no effect without subset",
+  ]);
+});
+
 describe("hosts", () => {
   const issue = (host: string): unknown => parse([{ match: { hosts: [host] } }]);
 

@@ -62,16 +62,8 @@ describe("faults, mirrors and hedges", () => {
   test("of a route are its own alone", () => {
     expect(issues(forward({ fault: {}, mirrors: [{ cluster: "api" }], hedge: { delayMs: 1 } }))).toEqual([]);
     const parsed = parse(forward({}));
-    expect(parsed.ok && parsed.config.outbound[0]?.routes[0]?.forward).toEqual({
-      targets: [
-        {
-          cluster: "api",
-          weight: 1,
-          requestHeaders: { set: [], add: [], remove: [] },
-          responseHeaders: { set: [], add: [], remove: [] },
-        },
-      ],
-    });
+    const route = parsed.ok ? parsed.config.outbound[0]?.routes[0] : undefined;
+    expect(Object.keys(route?.forward ?? {})).toEqual(["targets"]);
   });
 });
 

@@ -39,9 +39,14 @@ export class ProxyProcess {
   /** Resolves when the proxy serves by the new document. */
   async apply(document: object): Promise<void> {
     const before = await this.#configInForce();
+    const logged = this.#text().length;
     this.#write(document);
     process.kill(this.#pid, "SIGHUP");
-    await eventually("the new configuration", async () => (await this.#configInForce())?.version !== before?.version);
+    await eventually("the new configuration", async () => {
+      const refusal = /configuration refused.*/.exec(this.#text().slice(logged))?.[0];
+      if (refusal !== undefined) throw new Error(refusal);
+      return (await this.#configInForce())?.version !== before?.version;
+    });
   }
 
   /** Starts a successor from the executable; resolves when the process before has drained and is gone. */

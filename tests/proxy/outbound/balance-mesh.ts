@@ -1,20 +1,18 @@
-import { silentLogger } from "../../../lib/base/logger.ts";
-import { createSeededRandom } from "../../../lib/base/random.ts";
-import { parseProxyConfig, type ProxyConfig } from "../../../lib/contract/proxy-config.ts";
-import { MeshProxy } from "../../../proxy/proxy.ts";
+import type { MeshProxy } from "../../../proxy/proxy.ts";
 import { MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
-import { MemoryOutputs } from "../../fakes/memory-outputs.ts";
 import { createVirtualClock } from "../../fakes/virtual-clock.ts";
 import { identityOf, Wire } from "../memory-mesh.ts";
-
-const identity = { certFile: "leaf.crt", keyFile: "leaf.key", caFile: "roots.crt" };
+import { dialMemory, mustParse, startMemoryProxy } from "../memory-proxy.ts";
 
 export interface BalanceMeshOptions {
   readonly protocol?: "http" | "tcp";
   readonly balancer?: object;
-  readonly hedge?: object;
   /** More fields of each endpoint. */
   readonly endpoints: readonly object[];
+  /** More settings of the caller's listener. */
+  readonly outbound?: object;
+  /** Of the callee's proxy. */
+  readonly limits?: object;
 }
 
 /** web calls api, which has several instances: their apps answer with their number, as `answer` says. */
@@ -30,10 +28,9 @@ export class BalanceMesh {
 
   constructor(options: BalanceMeshOptions) {
     this.#options = options;
-    const { protocol = "http", endpoints } = options;
+    const { protocol = "http", endpoints, limits = {} } = options;
     for (const i of endpoints.keys()) this.#listenApp(i);
     this.#start("api", {
-      identity,
       inbound: endpoints.map((_, i) => ({
         service: "api",
         listen: `127.0.0.1:${20_000 + i}`,
@@ -42,23 +39,23 @@ export class BalanceMesh {
         intentions: { default: "allow" },
       })),
       admin: { listen: "127.0.0.1:19000" },
+      limits,
     });
     this.#caller = this.#start("web", this.callerDocument(endpoints.length));
   }
 
   /** With the first `count` endpoints. */
   callerDocument(count: number): object {
-    const { protocol = "http", balancer = {}, endpoints, hedge } = this.#options;
+    const { protocol = "http", balancer = {}, endpoints, outbound = {} } = this.#options;
     return {
-      identity,
       outbound: [
         {
           service: "api",
           listen: "127.0.0.1:15001",
           protocol,
           balancer,
-          ...(hedge !== undefined && { hedge }),
           endpoints: endpoints.slice(0, count).map((more, i) => ({ address: `127.0.0.1:${20_000 + i}`, ...more })),
+          ...outbound,
         },
       ],
       admin: { listen: "127.0.0.1:19001" },
@@ -71,18 +68,7 @@ export class BalanceMesh {
   }
 
   client(): Wire {
-    let dialled: MemoryConnection | undefined;
-    this.network.connect({
-      host: "127.0.0.1",
-      port: 15_001,
-      timeoutMs: 1_000,
-      onResult: (result) => {
-        if (result.ok && result.connection instanceof MemoryConnection) dialled = result.connection;
-      },
-    });
-    this.network.settle();
-    if (dialled === undefined) throw new Error("nothing listens");
-    return new Wire(dialled);
+    return new Wire(dialMemory(this.network, 15_001));
   }
 
   /** Which instance answers a request, and with what status. */
@@ -109,12 +95,15 @@ export class BalanceMesh {
     return this.#open[0]?.i ?? -1;
   }
 
-  /** Answers what was left open; whose it was. */
-  answerNow(): number[] {
+  /** Answers what was left open, or the requests of one instance; whose it was. */
+  answerNow(instance?: number): number[] {
     const open = this.#open.splice(0);
-    for (const { i, connection } of open) connection.write(Buffer.from(withInstance(ok, i), "latin1"));
+    const isAnswered = ({ i }: { readonly i: number }): boolean => instance === undefined || i === instance;
+    this.#open.push(...open.filter((one) => !isAnswered(one)));
+    const answered = open.filter(isAnswered);
+    for (const { i, connection } of answered) connection.write(Buffer.from(withInstance(ok, i), "latin1"));
     this.network.settle();
-    return open.map(({ i }) => i);
+    return answered.map(({ i }) => i);
   }
 
   async pass(ms: number): Promise<void> {
@@ -145,20 +134,8 @@ export class BalanceMesh {
   }
 
   #start(service: string, document: object): MeshProxy {
-    return new MeshProxy(
-      {
-        runtime: { clock: this.clock, random: createSeededRandom(1), logger: silentLogger },
-        transport: this.network,
-        loadIdentity: () => identityOf(service),
-        memoryUsage: () => ({ rss: 0, heapUsed: 0 }),
-        outputs: new MemoryOutputs(),
-        onDrainRequested: () => undefined,
-        onRestartRequested: () => undefined,
-        sharing: "claim",
-        processes: 1,
-      },
-      mustParse(document),
-    );
+    const options = { network: this.network, clock: this.clock, identity: identityOf(service) };
+    return startMemoryProxy(mustParse(document), options);
   }
 }
 
@@ -170,10 +147,4 @@ export function refusal(status: number, retryAfter: string): string {
 
 function withInstance(text: string, i: number): string {
   return text.replace("\r\n", `\r\nInstance: ${i}\r\n`);
-}
-
-function mustParse(document: unknown): ProxyConfig {
-  const parsed = parseProxyConfig(document);
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.issues));
-  return parsed.config;
 }

@@ -115,7 +115,7 @@ describe("a hedge", () => {
   const hedge = { delayMs: 100 };
 
   test("tells peak-ewma of the endpoint that was outrun, which would look fast if nobody waited for it", async () => {
-    const mesh = new BalanceMesh({ balancer: { policy: "peak-ewma" }, endpoints: three, hedge });
+    const mesh = new BalanceMesh({ balancer: { policy: "peak-ewma" }, endpoints: three, outbound: { hedge } });
     mesh.answer = (i) => (i === 2 ? undefined : ok);
     let hedged = 0;
     for (let k = 0; k < 60; k++) {
@@ -135,7 +135,11 @@ describe("a hedge", () => {
 
   test("leaves the endpoint of its hash when that does not answer", async () => {
     const hashPolicies = [{ on: "source-ip" }];
-    const mesh = new BalanceMesh({ balancer: { policy: "ring-hash", hashPolicies }, endpoints: three, hedge });
+    const mesh = new BalanceMesh({
+      balancer: { policy: "ring-hash", hashPolicies },
+      endpoints: three,
+      outbound: { hedge },
+    });
     const { instance: home } = mesh.ask();
     expect(mesh.ask().instance).toBe(home);
     mesh.answer = (i) => (i === home ? undefined : ok);

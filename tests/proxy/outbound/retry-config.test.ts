@@ -46,3 +46,33 @@ test.each(["inbound", "outbound"] as const)("a request has the time that the %s 
   const metrics = side === "inbound" ? mesh.metricsOfCallee() : mesh.metrics();
   expect(metrics).toMatch(/requests_refused_total\{.*reason="request_timeout"\} 1\n/);
 });
+
+test("a request that rests has the time that its route says, else its listener, and any where the route says 0", async () => {
+  const within = (value: string, idleTimeoutMs: number) => ({
+    match: { path: { type: "exact", value } },
+    forward: { targets: [{}], idleTimeoutMs },
+  });
+  const mesh = new MemoryMesh({
+    outbound: { streamIdleTimeoutMs: 20_000, routes: [within("/soon", 5_000), within("/never", 0)] },
+    inbound: { streamIdleTimeoutMs: 200_000 },
+  });
+  const clients = ["/soon", "/other", "/never"].map((path) => {
+    const client = mesh.client();
+    client.send(get.replace("/", path));
+    mesh.settle();
+    return client;
+  });
+  const ended = (): boolean[] => clients.map(({ received }) => received.startsWith("HTTP/1.1 504"));
+  await mesh.pass(4_000);
+  expect(ended()).toEqual([false, false, false]);
+  await mesh.pass(4_000);
+  expect(ended()).toEqual([true, false, false]);
+  await mesh.pass(15_000);
+  expect(ended()).toEqual([true, true, false]);
+  await mesh.pass(150_000);
+  expect(ended()).toEqual([true, true, false]);
+  mesh.app().send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+  mesh.settle();
+  expect(clients[2]?.take()).toStartWith("HTTP/1.1 200");
+  expect(mesh.metrics()).toMatch(/requests_refused_total\{.*reason="stream_idle_timeout"\} 2\n/);
+});

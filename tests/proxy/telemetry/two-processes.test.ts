@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
 import { eventually } from "../../fakes/eventually.ts";
+import { findFreePorts } from "../../../tools/free-ports.ts";
+import { runProxy, selfCall, statusOf } from "../proxy-program.ts";
 
 /** `atoll proxy` with two processes on the same addresses: their logs, metrics and taps are those of one proxy. */
-const atoll = join(import.meta.dir, "..", "..", "..", "bin", "atoll");
 const directory = mkdtempSync(join(tmpdir(), "atoll-two-"));
 const files = writeLeaf(new TestAuthority().leaf("web"), directory);
 const ends: (() => Promise<void> | void)[] = [];
@@ -27,43 +28,14 @@ async function listen(): Promise<{ port: number; close: () => void }> {
   return { port: address.port, close: () => server.close() };
 }
 
-async function freePort(): Promise<number> {
-  const { port, close } = await listen();
-  close();
-  return port;
-}
-
-async function statusOf(url: string): Promise<number> {
-  const answer = await fetch(url, { keepalive: false }).catch(() => undefined);
-  await answer?.arrayBuffer();
-  return answer?.status ?? 0;
-}
-
 test("every request of both processes is in the log, the metrics and the tap, once per listener", async () => {
   const app = await listen();
   ends.push(() => app.close());
-  const ports = { listen: await freePort(), mesh: await freePort(), admin: await freePort() };
+  const [listening = 0, mesh = 0, adminPort = 0] = await findFreePorts("127.0.0.1", 3);
+  const ports = { listen: listening, mesh, admin: adminPort, app: app.port };
   const config = join(directory, "proxy.json");
   const document = {
-    identity: files,
-    inbound: [
-      {
-        service: "web",
-        listen: `127.0.0.1:${ports.mesh}`,
-        app: `127.0.0.1:${app.port}`,
-        protocol: "http",
-        intentions: { default: "allow", rules: [] },
-      },
-    ],
-    outbound: [
-      {
-        service: "web",
-        listen: `127.0.0.1:${ports.listen}`,
-        protocol: "http",
-        endpoints: [{ address: `127.0.0.1:${ports.mesh}` }],
-      },
-    ],
-    admin: { listen: `127.0.0.1:${ports.admin}` },
+    ...selfCall(files, ports),
     workers: 2,
     telemetry: {
       accessLog: {
@@ -76,11 +48,8 @@ test("every request of both processes is in the log, the metrics and the tap, on
     },
   };
   writeFileSync(config, JSON.stringify(document));
-  const child = Bun.spawn([atoll, "proxy", "-config", config], { stdout: "pipe", stderr: "pipe" });
-  ends.push(async () => {
-    child.kill("SIGKILL");
-    await child.exited;
-  });
+  const { child, end } = runProxy(["-config", config]);
+  ends.push(end);
   const output = new Response(child.stdout).text();
   const admin = `http://127.0.0.1:${ports.admin}`;
   await eventually("the proxy to be ready", async () => (await statusOf(`${admin}/ready`)) === 200);

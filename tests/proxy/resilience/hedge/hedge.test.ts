@@ -1,47 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import Value from "typebox/value";
-import { HedgeSchema } from "../../../../lib/contract/proxy-hedge.ts";
-import { type ExchangeObserver, Observation } from "../../../../proxy/exchange/observation.ts";
 import { FrameType } from "../../../../proxy/http2/frame-types.ts";
-import { HedgeStage } from "../../../../proxy/resilience/hedge/hedge-stage.ts";
 import { data, headers, windowUpdate } from "../../http2/frames.ts";
-import { retryConfig, type UpstreamWorldOptions } from "../../upstream/upstream-world.ts";
-import { StageWorld } from "../stage-world.ts";
-
-interface HedgedOptions extends Partial<UpstreamWorldOptions> {
-  readonly hedge?: object;
-  readonly retry?: object;
-  readonly timeoutMs?: number;
-}
-
-/** Requests of three endpoints, the first of which is preferred, with a hedge after 100 ms. */
-function hedged({ hedge = {}, retry = {}, timeoutMs = 0, ...options }: HedgedOptions = {}): StageWorld {
-  const config = Value.Parse(HedgeSchema, Value.Default(HedgeSchema, { delayMs: 100, ...hedge }));
-  const retries = retryConfig(retry);
-  return new StageWorld(
-    { protocol: "http1", endpoints: 3, policy: { timeoutMs, retry: retries }, ...options },
-    ({ budget, stageContext }) =>
-      new HedgeStage({ config, budget, budgetConfig: retries.budget, hasRetries: retries.attempts > 0 }, stageContext),
-  );
-}
-
-const failed = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
-
-/** Lets time go by with all that happens on the network meanwhile. */
-async function pass(world: StageWorld, ms: number): Promise<void> {
-  for (let passed = 0; passed < ms; passed += 5) await world.wait(5);
-}
-
-/** Nothing is under way: no place in the budget, deadline, timer or byte is held. */
-function expectIdle(world: StageWorld): void {
-  expect([world.budget.liveRequests, world.budget.liveRetries, ...world.leftovers]).toEqual([0, 0, 0, 0, 0]);
-}
-
-const isGone = (world: StageWorld, index: number): boolean => {
-  const { connection, hasEnded } = world.server(index);
-  return connection.isClosed || hasEnded;
-};
-const endpoints = (world: StageWorld): number[] => world.servers.map(({ endpoint }) => endpoint);
+import { endpoints, expectIdle, failed, hedged, isGone, pass } from "./hedged-world.ts";
 
 describe("a request that a slow server holds up", () => {
   test("is sent to another endpoint as well, and the first response wins", async () => {
@@ -252,70 +212,6 @@ describe("a slow connection", () => {
   });
 });
 
-describe("hedges and retries", () => {
-  test("share the budget, and the last failure is what is tried again", async () => {
-    const world = hedged({ retry: { attempts: 1 } });
-    const asked = world.ask();
-    await pass(world, 120);
-    expect([world.budget.liveRequests, world.budget.liveRetries]).toEqual([1, 1]);
-    world.server(0).say(failed);
-    world.server(1).say(failed);
-    await pass(world, 100);
-    expect([asked.seen, world.counters.retries, endpoints(world)]).toEqual(["", 1, [0, 1, 2]]);
-    // There are no hedges left for the retry: the request has had two attempts of one try.
-    await pass(world, 500);
-    expect(world.servers.length).toBe(3);
-    world.server(2).ok("third");
-    expect(asked.seen).toBe("200 third");
-    expectIdle(world);
-  });
-
-  test("a try that has had its time ends with its hedges", async () => {
-    const world = hedged({ retry: { attempts: 1, perTryTimeoutMs: 300 } });
-    const asked = world.ask();
-    await pass(world, 350);
-    expect([isGone(world, 0), isGone(world, 1), endpoints(world)]).toEqual([true, true, [0, 1, 2]]);
-    world.server(2).ok("third");
-    expect(asked.seen).toBe("200 third");
-    expectIdle(world);
-  });
-});
-
-describe("a hedged request that is called off", () => {
-  test.each([
-    ["before the hedge", 50, 1],
-    ["after it", 120, 2],
-  ] as const)("%s leaves nothing behind", async (_when, ms, servers) => {
-    const world = hedged();
-    const asked = world.ask();
-    await pass(world, ms);
-    asked.giveUp();
-    world.settle();
-    for (let i = 0; i < servers; i++) expect(isGone(world, i)).toBe(true);
-    expectIdle(world);
-    await pass(world, 500);
-    expect(world.servers.length).toBe(servers);
-  });
-
-  test("while it connects leaves nothing behind", async () => {
-    const world = hedged();
-    for (const endpoint of [0, 1, 2]) world.silent.add(endpoint);
-    const asked = world.ask();
-    await pass(world, 120);
-    asked.giveUp();
-    expect(world.upstream.isIdle).toBe(true);
-    expectIdle(world);
-  });
-
-  test("by its time is answered once", async () => {
-    const world = hedged({ timeoutMs: 300 });
-    const asked = world.ask();
-    await pass(world, 350);
-    expect([asked.seen, isGone(world, 0), isGone(world, 1)]).toEqual(["504", true, true]);
-    expectIdle(world);
-  });
-});
-
 describe("hedges over HTTP/2", () => {
   test("reset the stream of the loser and keep its connection", async () => {
     const world = hedged({ protocol: "http2", hedge: { methods: ["POST"] } });
@@ -377,49 +273,5 @@ describe("hedges over HTTP/2", () => {
         .map(({ type }) => type),
     ).toContain(FrameType.rstStream);
     expectIdle(world);
-  });
-});
-
-describe("what is told of a hedged request", () => {
-  test("to endpoints is each one's own answer, with the time of its own sending, or that it was outrun", async () => {
-    const world = hedged();
-    world.network.nowMs = 0;
-    world.ask();
-    await pass(world, 120);
-    world.server(1).ok("second");
-    const [outrun, answered] = world.feedback.toSorted();
-    expect([outrun, world.feedback.length]).toEqual(["0 outrun at 0", 2]);
-    expect(answered).toMatch(/^1 200 at 1[01]\d$/);
-  });
-
-  test("to endpoints is no outrun when its client went away, or it failed by itself", async () => {
-    const world = hedged();
-    const asked = world.ask();
-    await pass(world, 120);
-    asked.giveUp();
-    world.settle();
-    const other = hedged();
-    other.ask();
-    await pass(other, 120);
-    other.server(0).say(failed);
-    other.server(1).ok("second");
-    expect([world.feedback, other.feedback.map((line) => line.slice(0, 5))]).toEqual([[], ["0 503", "1 200"]]);
-  });
-
-  test("to the log is the endpoint that answered, and how often it was sent", async () => {
-    const ended: string[] = [];
-    const observer: ExchangeObserver = {
-      begin: (peer, version, nowMs) => new Observation(observer).begin(peer, version, nowMs),
-      monotonicMs: () => 0,
-      forward: (_observation, head) => head,
-      ended: ({ endpoint, attempts, status }) => ended.push(`${status} ${attempts} ${endpoint}`),
-    };
-    const world = hedged({ observer });
-    world.ask();
-    await pass(world, 120);
-    world.server(1).ok("second");
-    world.ask();
-    world.server(2).ok("alone");
-    expect(ended).toEqual(["200 2 endpoint:1", "200 1 endpoint:0"]);
   });
 });

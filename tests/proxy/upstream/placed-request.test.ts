@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Upstream, UpstreamWaiter } from "../../../proxy/exchange/ends.ts";
-import { HashedRequest } from "../../../proxy/upstream/hashed-request.ts";
+import { PlacedRequest } from "../../../proxy/upstream/placed-request.ts";
 
 test("a request with a hash may wait twice, and each wait is answered or cancelled by itself", () => {
   const asked: UpstreamWaiter[] = [];
@@ -13,7 +13,7 @@ test("a request with a hash may wait twice, and each wait is answered or cancell
     onNoUpstream: (failure) => seen.push(`${name} ${failure}`),
   });
   const [first, second] = [waiterOf("first"), waiterOf("second")];
-  const request = new HashedRequest(upstream, 7);
+  const request = new PlacedRequest(upstream, { hash: 7, subset: undefined });
   request.acquire(first, false);
   request.acquire(second, false);
   expect(asked.map(({ hash }) => hash)).toEqual([7, 7]);

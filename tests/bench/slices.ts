@@ -1,0 +1,116 @@
+import { rmSync } from "node:fs";
+import type { Sample, Target } from "./contest.ts";
+import { createWorkspace, type Pair, type Workspace } from "./pairs.ts";
+import { median, type Pinned, report, rounded } from "./process.ts";
+
+type Labels = Readonly<Record<string, string>>;
+
+/** One of many pairs that are compared with each other. */
+export interface Contender {
+  readonly pair: Pair;
+  /** What tells its lines from others', such as `{ proxy: "atoll", policy: "retries" }`. */
+  readonly labels: Labels;
+  /** Throws when the pair does not do what will be measured. */
+  readonly verify?: (target: Target) => Promise<void>;
+}
+
+export interface SlicedContest {
+  readonly bench: string;
+  /** Ports up to 100 above it are used, for up to 30 contenders. */
+  readonly basePort: number;
+  readonly rounds: number;
+  readonly contenders: readonly Contender[];
+  readonly startBackend: (workspace: Workspace, port: number) => Promise<Pinned>;
+  /** Some load of about that length, and what it costs. */
+  readonly load: (target: Target, seconds: number) => Promise<Sample>;
+  /** The figure that is set in relation to others'; less is better. */
+  readonly compared: string;
+  /** With whom each is compared, by the name of the ratio: whether `base` is the one for `own`. */
+  readonly bases: Readonly<Record<string, (own: Labels, base: Labels) => boolean>>;
+  /** Goes into every line. */
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+interface Entrant {
+  readonly contender: Contender;
+  readonly target: Target;
+  readonly samples: Sample[];
+}
+
+const warmUpSeconds = 3;
+const sliceSeconds = 1;
+const maxContenders = 30;
+
+/**
+ * Runs all pairs at once, of which one at a time has load, for a second, in an order that differs from round to round: what else the
+ * machine does hits all of them alike, whether it lasts for seconds or for minutes. Reports a line for each: medians of its figures, and
+ * the median of its ratios to each base within the same round.
+ */
+export async function runSlices(contest: SlicedContest): Promise<void> {
+  const { contenders, basePort, rounds } = contest;
+  if (contenders.length > maxContenders) throw new Error(`${contenders.length} contenders: there are ports for 30`);
+  const workspace = createWorkspace();
+  const running: Entrant[] = [];
+  const backend = await contest.startBackend(workspace, basePort);
+  try {
+    for (const [i, contender] of contenders.entries()) {
+      const at = basePort + 10 + 3 * i;
+      const ports = { listen: at, mesh: at + 1, admin: at + 2, backend: basePort };
+      const target = { ports, workspace, pinned: await contender.pair.start(workspace, ports) };
+      running.push({ contender, target, samples: [] });
+      await contender.verify?.(target);
+      await contest.load(target, warmUpSeconds);
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (let turn = 0; turn < running.length; turn++) {
+        // Steps of another length in every round, so that neighbours differ too.
+        const next = running[(round + turn * stepOf(round, running.length)) % running.length];
+        next?.samples.push(await contest.load(next.target, sliceSeconds));
+      }
+    }
+    await reportAll(contest, running);
+  } finally {
+    for (const { target } of running) await target.pinned.stop();
+    await backend.stop();
+    rmSync(workspace.directory, { recursive: true });
+  }
+}
+
+/** A number without a common divisor with `count`, so that steps of that length come to each. */
+function stepOf(round: number, count: number): number {
+  const steps = Array.from({ length: count }, (_, i) => i + 1).filter((step) => divisor(step, count) === 1);
+  return steps[round % steps.length] ?? 1;
+}
+
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
+}
+
+async function reportAll(contest: SlicedContest, running: readonly Entrant[]): Promise<void> {
+  for (const entrant of running) {
+    const { contender, samples } = entrant;
+    const middle = (figure: string): number =>
+      rounded(median(samples.map((sample) => sample[figure] ?? Number.NaN)), 3);
+    const figures = Object.keys(samples[0] ?? {});
+    report({
+      bench: contest.bench,
+      ...contest.facts,
+      ...contender.labels,
+      version: await contender.pair.version(),
+      rounds: contest.rounds,
+      ...Object.fromEntries(figures.map((figure) => [figure, middle(figure)])),
+      compared: contest.compared,
+      ratio_to: Object.fromEntries(
+        Object.entries(contest.bases).map(([name, isBase]) => {
+          const base = running.find((one) => isBase(contender.labels, one.contender.labels));
+          return [name, rounded(median(ratios(contest.compared, samples, base?.samples ?? [])), 3)];
+        }),
+      ),
+    });
+  }
+}
+
+/** Round by round. */
+function ratios(figure: string, own: readonly Sample[], base: readonly Sample[]): number[] {
+  return own.map((sample, round) => (sample[figure] ?? Number.NaN) / (base[round]?.[figure] ?? Number.NaN));
+}
