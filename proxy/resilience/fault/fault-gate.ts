@@ -16,17 +16,17 @@ import { LimitedResponse } from "./limited-response.ts";
  * answered here is never tried again, and a delay is over once, before the first try.
  */
 export class FaultGate implements Gate {
+  readonly config: FaultConfig;
   readonly term: FaultTerm;
   /** Held up, or with a response that is slowed down, at the moment. */
   active = 0;
-  readonly #config: FaultConfig;
   readonly #plan: FaultPlan;
   readonly #matches: RequestMatcher;
   readonly #context: StageContext;
 
   /** Comes into force now. */
   constructor(config: FaultConfig, context: StageContext) {
-    this.#config = config;
+    this.config = config;
     this.#context = context;
     this.#plan = new FaultPlan(config);
     this.#matches = compileConditions({ headers: config.headers, methods: [] });
@@ -40,7 +40,7 @@ export class FaultGate implements Gate {
     const reply = this.#plan.abort(canonical, random);
     const limitKbps = reply === undefined ? this.#plan.limitKbps(canonical, random) : 0;
     if (delayMs === 0 && reply === undefined && limitKbps === 0) return forwarded;
-    if (this.active >= this.#config.maxActive) {
+    if (this.active >= this.config.maxActive) {
       counters.faultsOverflow++;
       return forwarded;
     }

@@ -29,6 +29,10 @@ export class HedgeStage implements Stage {
     this.#context = context;
   }
 
+  get config(): HedgeConfig {
+    return this.#rules.config;
+  }
+
   before(upstream: Upstream, head: RequestHead, observed?: Observation): Upstream {
     if (head.isConnect || !this.#methods.has(head.method)) return upstream;
     return new HedgedRequest(upstream, this.#rules, this.#context, observed);

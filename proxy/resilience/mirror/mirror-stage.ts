@@ -10,26 +10,26 @@ import { shadowHead } from "./shadow-head.ts";
 
 /** Copies a share of the requests to another cluster. Tunnels are not copied: nobody could answer for the other side. */
 export class MirrorStage implements Stage {
-  readonly #config: MirrorConfig;
+  readonly config: MirrorConfig;
   readonly #upstream: Upstream;
   readonly #context: StageContext;
   #live = 0;
 
   constructor(config: MirrorConfig, upstream: Upstream, context: StageContext) {
-    this.#config = config;
+    this.config = config;
     this.#upstream = upstream;
     this.#context = context;
   }
 
   before(upstream: Upstream, head: RequestHead): Upstream {
-    if (head.isConnect || !isDrawn(this.#config.percent, this.#context.random)) return upstream;
+    if (head.isConnect || !isDrawn(this.config.percent, this.#context.random)) return upstream;
     return new MirroredRequest(upstream, this);
   }
 
   /** A copy of a request that has just been sent; undefined when there are too many. `isEnd` when it has no body. */
   copy(head: RequestHead, isEnd: boolean): Shadow | undefined {
     const { counters, memory } = this.#context;
-    const { maxConcurrent, timeoutMs, disableShadowHostSuffixAppend } = this.#config;
+    const { maxConcurrent, timeoutMs, disableShadowHostSuffixAppend } = this.config;
     if (this.#live >= maxConcurrent || memory.isOverloaded) {
       counters.mirrors.overflow++;
       return undefined;
