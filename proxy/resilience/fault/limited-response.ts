@@ -91,20 +91,13 @@ export class LimitedResponse extends PassThrough implements Expiring {
     for (let piece = this.#held.first; piece !== undefined && this.#allowedBytes >= 1; piece = this.#held.first) {
       const { bytes, start } = piece;
       const count = Math.min(piece.end - start, Math.floor(this.#allowedBytes));
-      const isLast = this.#held.hasOnePiece && start + count === piece.end && this.#isEndNext;
       this.#held.advance(count);
       this.#allowedBytes -= count;
-      if (isLast) this.#finish();
-      this.receiver?.onResponseData(bytes, start, start + count, isLast);
+      this.receiver?.onResponseData(bytes, start, start + count, false);
     }
     this.#isFlowing = false;
     if (!this.#held.isEmpty) this.#slot = this.#context.deadlines.add(tickMs, this);
     else if (this.#hasEnded && this.#isCounted) this.#deliverEnd();
-  }
-
-  /** The end comes with the last byte, not with trailers. */
-  get #isEndNext(): boolean {
-    return this.#hasEnded && this.#trailers === undefined;
   }
 
   #deliverEnd(): void {

@@ -72,6 +72,9 @@ export class UpstreamWorld {
   /** Endpoints that refuse connections, and those that do not answer the attempt. */
   readonly refusing = new Set<number>();
   readonly silent = new Set<number>();
+  /** Attempts to reach one of these go on with `connect`. */
+  readonly slow = new Set<number>();
+  readonly #slowly: (() => void)[] = [];
   readonly pools: EndpointPool[];
   /** The endpoints that requests may go to, in the order in which they are preferred. */
   choice: EndpointPool[];
@@ -130,6 +133,12 @@ export class UpstreamWorld {
     this.network.settle();
   }
 
+  /** The attempts to reach slow endpoints go on, in their order. */
+  connect(): void {
+    for (const connect of this.#slowly.splice(0)) this.network.schedule(connect);
+    this.settle();
+  }
+
   /** Lets time go by, a second and its sweep at a time. */
   pass(ms: number): void {
     for (let passed = 0; passed < ms; passed += 1_000) {
@@ -157,7 +166,7 @@ export class UpstreamWorld {
       connect: (onResult) => {
         this.attempts.push(endpoint);
         if (this.silent.has(endpoint)) return;
-        this.network.schedule(() => {
+        const connect = (): void => {
           if (this.refusing.has(endpoint)) {
             onResult({ ok: false, reason: "refused", message: "refused" });
             return;
@@ -170,7 +179,9 @@ export class UpstreamWorld {
             end.send(settings(...(serverSettings ?? [])), settingsAck());
           }
           onResult({ ok: true, connection: client });
-        });
+        };
+        if (this.slow.has(endpoint)) this.#slowly.push(connect);
+        else this.network.schedule(connect);
       },
       protocolOf: () => protocol,
       hpack: { tableBytes: 0, usesHuffman: false },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { FrameType } from "../../../../proxy/http2/frame-types.ts";
-import { data, headers, windowUpdate } from "../../http2/frames.ts";
+import { data, headers, rstStream, windowUpdate } from "../../http2/frames.ts";
 import { endpoints, expectIdle, failed, hedged, isGone, pass } from "./hedged-world.ts";
 
 describe("a request that a slow server holds up", () => {
@@ -212,6 +212,27 @@ describe("a slow connection", () => {
   });
 });
 
+describe("a hedge that waits for a connection", () => {
+  test("is called off when the request is sent first and its body is not complete, and is sent once that is", async () => {
+    const world = hedged({ hedge: { methods: ["POST"] } });
+    for (const endpoint of [0, 1, 2]) world.slow.add(endpoint);
+    const asked = world.askOpen();
+    asked.sendBody("one", false);
+    await pass(world, 120);
+    expect(world.attempts).toEqual([0, 1]);
+    world.connect();
+    // The second connection stands, and nothing is sent over it.
+    expect(world.servers.map((server) => server.text() === "")).toEqual([false, true]);
+    asked.sendBody("two", true);
+    world.settle();
+    world.connect();
+    expect(world.servers.map((server) => server.text().slice(0, 4))).toEqual(["3\r\nt", "", "POST"]);
+    world.server(2).ok("late");
+    expect(asked.seen).toBe("200 late");
+    expectIdle(world);
+  });
+});
+
 describe("hedges over HTTP/2", () => {
   test("reset the stream of the loser and keep its connection", async () => {
     const world = hedged({ protocol: "http2", hedge: { methods: ["POST"] } });
@@ -273,5 +294,38 @@ describe("hedges over HTTP/2", () => {
         .map(({ type }) => type),
     ).toContain(FrameType.rstStream);
     expectIdle(world);
+  });
+
+  test("that answer early get the rest of the body all the same", async () => {
+    const world = hedged({ protocol: "http2" });
+    const asked = world.ask("PUT", "/", Buffer.alloc(65_536, "x"));
+    world.server(0).say(windowUpdate(0, 100), windowUpdate(1, 100));
+    await pass(world, 120);
+    const bodyBytes = (): number =>
+      world
+        .server(1)
+        .frames()
+        .reduce((sum, { type, payload }) => sum + (type === FrameType.data ? payload.length : 0), 0);
+    expect(bodyBytes()).toBe(65_535);
+    world.server(1).say(headers(1, [":status", "200"], false));
+    world.server(1).say(windowUpdate(0, 100), windowUpdate(1, 100));
+    expect(bodyBytes()).toBe(1);
+    world.server(1).say(data(1, "second", true));
+    expect(asked.seen).toBe("200 second");
+    expectIdle(world);
+  });
+
+  test("of which one may have acted are not sent again because another has not", async () => {
+    const world = hedged({ protocol: "http2", hedge: { methods: ["POST"] } });
+    const asked = world.ask("POST", "/", "x");
+    await pass(world, 120);
+    world.server(1).say(rstStream(1, 2));
+    world.server(0).say(rstStream(1, 7));
+    expect([asked.seen, world.counters.retries]).toEqual(["503", 0]);
+    const other = world.ask("POST", "/", "x");
+    await pass(world, 120);
+    world.server(1).say(rstStream(3, 7));
+    world.server(0).say(rstStream(3, 7));
+    expect([other.seen, world.counters.retries]).toEqual(["", 1]);
   });
 });
