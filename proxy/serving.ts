@@ -35,6 +35,8 @@ export interface ServingOptions<T extends Member> {
   readonly alpn?: () => readonly string[];
   /** Takes a connection over, which leaves its seat when its work is over; undefined when it was turned away. */
   readonly serve: (connection: Connection, seat: Seat) => T | undefined;
+  /** Whether the rate of connections leaves room for one more, which then is counted. */
+  readonly takeConnection?: () => boolean;
   readonly onRefused: (reason: HandshakeRefusal) => void;
   /** Who watches its exchanges, if anybody does now. */
   readonly observer?: () => ExchangeObserver | undefined;
@@ -184,10 +186,11 @@ export class Serving<T extends Member> {
   }
 
   /** Counts a connection of its source, or says why there can be none. */
-  #admit(connection: Connection): SourceCount | "overload" | "overflow" | "source_limit" {
-    const { context, settings, isAlwaysServed } = this.#options;
+  #admit(connection: Connection): SourceCount | "overload" | "overflow" | "source_limit" | "rate_limited" {
+    const { context, settings, isAlwaysServed, takeConnection } = this.#options;
     if (this.http.memory.isOverloaded) return "overload";
     if (this.members.size >= settings().maxConnections) return "overflow";
+    if (takeConnection?.() === false) return "rate_limited";
     const maxPerSource = isAlwaysServed === true ? Number.POSITIVE_INFINITY : context.limits().connections.maxPerSource;
     return this.#sources.enter(sourceOf(connection), maxPerSource) ?? "source_limit";
   }

@@ -5,12 +5,22 @@ import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
+import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrencySchema } from "./proxy-concurrency.ts";
 import { FaultSchema } from "./proxy-fault.ts";
 import { HedgeSchema } from "./proxy-hedge.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { MirrorsSchema } from "./proxy-mirror.ts";
+import {
+  completeInboundRateLimit,
+  completeOutboundRateLimit,
+  inboundRateLimitIssues,
+  InboundRateLimitSchema,
+  outboundRateLimitIssues,
+  OutboundRateLimitSchema,
+  routeRateLimitIssues,
+} from "./proxy-rate-limit.ts";
 import { RequestTimeout, RetrySchema } from "./proxy-resilience.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
@@ -89,6 +99,8 @@ const Inbound = Type.Object(
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
     jwtProviders: JwtProvidersSchema,
+    rateLimit: InboundRateLimitSchema,
+    adaptiveConcurrency: AdaptiveConcurrencySchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
       default: "sanitize-set",
       description: "X-Forwarded-Client-Cert for the application; Consul's SanitizeXForwardedClientCert is sanitize",
@@ -116,6 +128,7 @@ const Endpoint = Type.Object(
 const destination = {
   endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
   balancer: BalancerSchema,
+  adaptiveConcurrency: AdaptiveConcurrencySchema,
   peerIdentity: Type.Optional(
     Type.String({
       minLength: 1,
@@ -160,6 +173,7 @@ const Outbound = Type.Object(
       description: "destinations that routes name beside the listener's own",
     }),
     routes: RoutesSchema,
+    rateLimit: OutboundRateLimitSchema,
     retry: RetrySchema,
     hedge: Type.Optional(HedgeSchema),
     mirrors: MirrorsSchema,
@@ -235,10 +249,16 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ),
     ...routingIssues(candidate),
     ...treatmentIssues(candidate),
+    ...loadIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };
-  const outbound = candidate.outbound.map((each) => ({ ...each, routes: completeRoutes(each.routes, each.service) }));
-  return { ok: true, config: { ...candidate, outbound } };
+  const inbound = candidate.inbound.map((each) => ({ ...each, rateLimit: completeInboundRateLimit(each.rateLimit) }));
+  const outbound = candidate.outbound.map((each) => ({
+    ...each,
+    routes: completeRoutes(each.routes, each.service),
+    rateLimit: completeOutboundRateLimit(each.rateLimit),
+  }));
+  return { ok: true, config: { ...candidate, inbound, outbound } };
 }
 
 interface NamedAddress {
@@ -301,6 +321,25 @@ function routingIssues(config: ProxyConfig): SchemaIssue[] {
     const names = new Set([service, ...clusters.map(({ name }) => name)]);
     return routes.flatMap((route, j) => routeIssues(`outbound[${i}].routes[${j}]`, route, names));
   });
+}
+
+/** Of limits of rate and concurrency. */
+function loadIssues({ inbound, outbound }: ProxyConfig): SchemaIssue[] {
+  const concurrencyIssues = (path: string, limit: AdaptiveConcurrency, { protocol }: InboundConfig | OutboundConfig) =>
+    adaptiveConcurrencyIssues(`${path}.adaptiveConcurrency`, limit, protocol);
+  return [
+    ...inbound.flatMap((each, i) => [
+      ...inboundRateLimitIssues(`inbound[${i}].rateLimit`, each.rateLimit, each.protocol),
+      ...concurrencyIssues(`inbound[${i}]`, each.adaptiveConcurrency, each),
+    ]),
+    ...outbound.flatMap((each, i) => [
+      ...outboundRateLimitIssues(`outbound[${i}].rateLimit`, each.rateLimit, each.protocol),
+      ...routeRateLimitIssues(`outbound[${i}].routes`, each.routes),
+      ...destinationsOf(each, i).flatMap(({ path, destination }) =>
+        concurrencyIssues(path, destination.adaptiveConcurrency, each),
+      ),
+    ]),
+  ];
 }
 
 function addressIssues(config: ProxyConfig): SchemaIssue[] {

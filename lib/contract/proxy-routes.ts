@@ -4,6 +4,7 @@ import { FieldEdits, Fields } from "./proxy-field-edits.ts";
 import { RouteFaultSchema } from "./proxy-fault.ts";
 import { RouteHedgeSchema } from "./proxy-hedge.ts";
 import { RouteMirrorsSchema } from "./proxy-mirror.ts";
+import { completeRate, RouteRateLimitSchema } from "./proxy-rate-limit.ts";
 import { RouteIdleTimeout, RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
 import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } from "./proxy-match.ts";
 
@@ -172,6 +173,7 @@ export const RouteSchema = Type.Object(
     redirect: Type.Optional(Redirect),
     reply: Type.Optional(Reply),
     rewrite: Type.Optional(Rewrite),
+    rateLimit: Type.Optional(RouteRateLimitSchema),
     requestHeaders: FieldEdits("changes to the request"),
     responseHeaders: FieldEdits(
       "changes to the response: the destination's, or the redirect or reply of this route; not to errors of the proxy",
@@ -196,9 +198,10 @@ export type RedirectConfig = NonNullable<Route["redirect"]>;
 export type RewriteConfig = NonNullable<Route["rewrite"]>;
 export type TargetConfig = NonNullable<Route["forward"]>["targets"][number];
 
-/** Writes out what follows from the document: names, the action of a route that says none, the cluster of a target. */
+/** Writes out what follows from the document: names, bursts, the action of a route that says none, the cluster of a target. */
 export function completeRoutes(routes: readonly Route[], ownCluster: string): Route[] {
-  return routes.map((route, i) => {
+  return routes.map((each, i) => {
+    const route = each.rateLimit === undefined ? each : { ...each, rateLimit: completeRate(each.rateLimit) };
     const name = route.name === "" ? `routes[${i}]` : route.name;
     if (route.redirect !== undefined || route.reply !== undefined) return { ...route, name };
     const empty = { set: [], add: [], remove: [] };

@@ -50,6 +50,9 @@ function actionIssues(path: string, route: Route): SchemaIssue[] {
   const [first, ...others] = actions;
   const issues = others.map((key) => ({ path: `${path}.${key}`, message: `cannot stand beside ${first}` }));
   if (first === undefined || first === "forward") return issues;
+  if (route.rateLimit !== undefined) {
+    issues.push({ path: `${path}.rateLimit`, message: `has no effect beside ${first}` });
+  }
   if (route.rewrite !== undefined) issues.push({ path: `${path}.rewrite`, message: `has no effect beside ${first}` });
   const { set, add, remove } = route.requestHeaders;
   if (set.length + add.length + remove.length > 0) {

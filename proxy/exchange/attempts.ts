@@ -39,7 +39,7 @@ export class Attempts implements Expiring {
   readonly #rules: RetryRules;
   readonly #context: AttemptsContext;
   readonly #owner: AttemptsOwner;
-  /** Whether a response that was begun and is not wanted may go on beside the next try. */
+  /** Whether a response that was begun and is not wanted may go on beside the next try: not where something carries one at a time. */
   readonly #canDrain: boolean;
   readonly #tried: object[] = [];
   #current: Attempt | undefined;
@@ -167,10 +167,11 @@ class Attempt implements ResponseReceiver, Expiring {
 
   detach(): void {
     this.#to = undefined;
+    this.stream?.leave?.();
   }
 
   drain(): void {
-    this.#to = undefined;
+    this.detach();
     this.#slot = this.#deadlines.add(maxDrainMs, this);
   }
 

@@ -43,6 +43,8 @@ export interface UpstreamStream extends BodySink {
   consumeResponse(count: number): void;
   /** Nobody wants the response any more. Nothing is called after this. */
   abort(): void;
+  /** Nobody wants the response any more, but it is read to its end, so that its connection can be used again. */
+  leave?(): void;
 }
 
 /** Wants to know how a server answers. */
@@ -110,8 +112,8 @@ export const malformedLoss: UpstreamLoss = {
   isMalformed: true,
 };
 
-/** Why no connection could be had, with Envoy's response flags: UH, UF and UO. */
-export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow";
+/** Why no connection could be had, with Envoy's response flags: UH, UF, UO and UO. */
+export type UpstreamFailure = "no_healthy_upstream" | "connect_failure" | "overflow" | "concurrency_limit";
 
 /** Someone who waits for a connection. */
 export interface UpstreamWaiter {

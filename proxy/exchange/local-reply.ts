@@ -28,6 +28,7 @@ const failureReplies: Record<UpstreamFailure, Refusal> = {
   no_healthy_upstream: refusal(503, "no healthy upstream", "no_healthy_upstream"),
   connect_failure: refusal(503, "upstream connect failure", "connect_failure"),
   overflow: refusal(503, "upstream connection limit reached", "overflow"),
+  concurrency_limit: refusal(503, "reached concurrency limit", "concurrency_limit"),
 };
 
 /** What the rules for requests answer. */
@@ -70,6 +71,7 @@ export function grpcReplyHead(reply: LocalReply, kind: Exclude<GrpcKind, "">): R
     `${reply.grpcStatus ?? grpcStatusOf(reply.status)}`,
     "grpc-message",
     encodeGrpcMessage(reply.body.trimEnd()),
+    ...(reply.fields ?? []),
   ];
   const checked = checkResponse(new FieldBlock(fields));
   return mustGet(checked instanceof ResponseHead ? checked : undefined, "a reply of our own is a response");

@@ -55,12 +55,6 @@ export interface Gate {
   decide(forwarded: ForwardDecision, canonical: RequestHead): Decision;
 }
 
-/** What becomes of a request in the end: its gate, if it has one, is asked last. */
-export function throughGate(decision: Decision, canonical: RequestHead): Decision {
-  if (decision.action !== "forward") return decision;
-  return decision.policy?.gate?.decide(decision, canonical) ?? decision;
-}
-
 /** Stands before an upstream to do something to the requests that go there: delays, copies, limits them. */
 export interface Stage {
   /**

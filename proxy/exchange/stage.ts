@@ -49,13 +49,17 @@ export class PassThrough implements Upstream, UpstreamWaiter, UpstreamConnection
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried?: readonly object[]): void {
-    if (this.#passage !== undefined) this.leave();
+    this.forget();
     this.waiter = waiter;
     this.upstream.acquire(this, wantsFresh, tried);
   }
 
   cancel(_waiter: UpstreamWaiter): void {
     this.upstream.cancel(this);
+  }
+
+  onOpening(endpoint: object): void {
+    this.waiter?.onOpening?.(endpoint);
   }
 
   onUpstream(connection: UpstreamConnection): void {
@@ -130,8 +134,13 @@ export class PassThrough implements Upstream, UpstreamWaiter, UpstreamConnection
     this.receiver?.onUpstreamWritable();
   }
 
-  /** The try of before is not this object's any more. Who keeps something of it forgets that here. */
-  protected leave(): void {
+  /** Of the try under way, or of the one before: see `UpstreamStream`. */
+  leave(): void {
+    this.forget();
+  }
+
+  /** The try is not this object's any more: another begins, or nobody wants its response. Who keeps something of it forgets that here. */
+  protected forget(): void {
     this.#passage?.bypass();
     this.#passage = undefined;
     this.stream = undefined;
@@ -168,6 +177,11 @@ class Passage implements UpstreamStream, ResponseReceiver {
 
   abort(): void {
     (this.#stage ?? this.stream)?.abort();
+  }
+
+  leave(): void {
+    this.#stage?.leave();
+    this.stream?.leave?.();
   }
 
   onInform(head: ResponseHead): void {

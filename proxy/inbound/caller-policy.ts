@@ -3,13 +3,7 @@ import type { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import { textReply } from "../exchange/local-reply.ts";
-import {
-  type Decision,
-  type ForwardPolicy,
-  type LocalReply,
-  type RequestPolicy,
-  throughGate,
-} from "../exchange/policy.ts";
+import type { Decision, ForwardPolicy, LocalReply, RequestPolicy } from "../exchange/policy.ts";
 import { clientCertElement, type ClientCertRule, type VerifiedCaller } from "../message/forwarded.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { Verdict } from "../message/verdict.ts";
@@ -50,10 +44,6 @@ export class CallerPolicy implements RequestPolicy {
   }
 
   decide(head: RequestHead): Decision {
-    return throughGate(this.reconsider(head), head);
-  }
-
-  reconsider(head: RequestHead): Decision {
     const { authorizer, caller, clientCert, upstream, forward } = this.#options;
     const current = authorizer();
     if (current !== this.#authorizer) {

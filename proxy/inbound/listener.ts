@@ -4,16 +4,20 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
 import { DryRunLog } from "../authz/dry-run-log.ts";
 import { type Authorizer, type CallerRules, compileIntentions } from "../authz/intentions.ts";
+import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import type { Member } from "../connection-set.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
 import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import { GatedPolicy } from "../exchange/gated-policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { ListenerStages } from "../resilience/listener-stages.ts";
 import { createStageContext } from "../resilience/stage-context.ts";
 import { Serving } from "../serving.ts";
@@ -32,6 +36,8 @@ export class InboundListener {
   readonly serving: Serving<Member>;
   /** Connections accepted by the caller's SPIFFE id; bounded, the rest count as `other`. */
   readonly callers = new Map<string, number>();
+  readonly limits: ListenerLimits;
+  readonly concurrency: AdaptiveLimit;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
@@ -49,8 +55,11 @@ export class InboundListener {
   constructor(context: ProxyContext, config: InboundConfig) {
     this.#context = context;
     this.#config = config;
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit);
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
+    this.concurrency = new AdaptiveLimit(context, config.adaptiveConcurrency);
     this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
@@ -65,11 +74,15 @@ export class InboundListener {
       isMutualTls: true,
       observer: context.telemetry.watch("inbound", () => this.#config),
       alpn: () => (this.#config.protocol === "tcp" ? [] : meshProtocols),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
       onIdle: () => this.#pool.close(),
     });
-    this.#http = { context: this.serving.http, policyFor: (connection) => this.policyFor(connection) };
+    this.#http = {
+      context: this.serving.http,
+      policyFor: (one) => new GatedPolicy(new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri)),
+    };
     this.#forward = this.#compileForward();
   }
 
@@ -87,6 +100,8 @@ export class InboundListener {
     const hasNewProviders = !isDeepStrictEqual(config.jwtProviders, this.#config.jwtProviders);
     const hasMoved = config.app !== this.#config.app || config.protocol !== this.#config.protocol;
     this.#config = config;
+    this.limits.update(config.rateLimit);
+    this.concurrency.update(config.adaptiveConcurrency);
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
@@ -236,8 +251,9 @@ export class InboundListener {
     this.#stages?.begin();
     if (fault !== undefined) this.#stages ??= new ListenerStages(createStageContext(this.serving, this.#context));
     const gate = this.#stages?.gateOf("", fault);
-    if (timeoutMs === 0 && gate === undefined) return undefined;
-    return { timeoutMs, retry: undefined, ...(gate !== undefined && { gate }) };
+    const { stages } = this.concurrency;
+    if (timeoutMs === 0 && stages.length === 0 && gate === undefined) return undefined;
+    return { timeoutMs, retry: undefined, stages, ...(gate !== undefined && { gate }) };
   }
 
   #dialApp(onResult: Parameters<ProxyContext["transport"]["connect"]>[0]["onResult"]): void {

@@ -40,7 +40,7 @@ export class FieldBlock {
   /** Memo of a policy: the head that it makes of this one, and what it was made for. */
   edited: RequestHead | undefined;
   editedBy: object | undefined;
-  /** Memo of routes: what they decided about a request, or the head that they made of this response, and which ones. */
+  /** Memo of routes: what they decided about a request, or the head that they made of this response, and which ones; or of limits. */
   decided: object | undefined;
   decidedBy: object | undefined;
 

@@ -6,6 +6,7 @@ export const GrpcStatus = {
   unknown: 2,
   deadlineExceeded: 4,
   permissionDenied: 7,
+  resourceExhausted: 8,
   unimplemented: 12,
   internal: 13,
   unavailable: 14,

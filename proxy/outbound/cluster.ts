@@ -3,6 +3,7 @@ import { parseHostPort } from "../../lib/contract/address.ts";
 import type { Protocol } from "../../lib/contract/config-entries.ts";
 import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import { connectionHash, hostOf, requestHash } from "../balance/request-hash.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
@@ -38,6 +39,7 @@ export class Cluster {
   /** Failed attempts to reach an endpoint, by reason. */
   readonly connectFailures = new Map<string, number>();
   readonly retryBudget: RetryBudget;
+  readonly concurrency: AdaptiveLimit;
   readonly #context: ProxyContext;
   readonly #endpoints: Endpoints;
   #settings: ClusterSettings;
@@ -47,6 +49,7 @@ export class Cluster {
     this.#context = context;
     this.#settings = settings;
     this.retryBudget = new RetryBudget(context.clock.monotonicMs);
+    this.concurrency = new AdaptiveLimit(context, settings.adaptiveConcurrency);
     this.#endpoints = new Endpoints(
       {
         context,
@@ -92,6 +95,7 @@ export class Cluster {
     const trustDomain = parseSpiffeId(this.#context.identity().spiffeUri)?.trustDomain ?? "";
     const pattern = settings.peerIdentity ?? `spiffe://${trustDomain}/ns/default/dc/*/svc/${settings.service}`;
     this.#isExpectedPeer = mustGet(compileSpiffePattern(pattern), "peer patterns are checked when parsed");
+    this.concurrency.update(settings.adaptiveConcurrency);
     this.#endpoints.update(settings);
     this.upstream.refresh();
   }

@@ -5,18 +5,15 @@ import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
 import type { Upstream } from "../exchange/ends.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
-import {
-  type Decision,
-  type ForwardDecision,
-  type ForwardPolicy,
-  type RequestPolicy,
-  throughGate,
-} from "../exchange/policy.ts";
+import type { Decision, ForwardDecision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import { GatedPolicy } from "../exchange/gated-policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
+import { ListenerLimits } from "../rate-limit/listener-limits.ts";
+import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
 import { compileForwardPolicy, type RoutePolicy } from "../resilience/forward-policy.ts";
 import { ListenerStages } from "../resilience/listener-stages.ts";
 import { createStageContext } from "../resilience/stage-context.ts";
@@ -33,6 +30,7 @@ const noClientCert: HopEdit = { rule: "sanitize", element: "", tellsProto: false
 export class OutboundListener {
   readonly kind = "outbound";
   readonly serving: Serving<Member>;
+  readonly limits: ListenerLimits;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
@@ -48,12 +46,15 @@ export class OutboundListener {
     this.#context = context;
     this.#config = config;
     this.#clusters = new Clusters(context, config);
+    const { monotonicMs } = context.clock;
+    this.limits = new ListenerLimits({ monotonicMs, processes: context.processes }, config.rateLimit, config.routes);
     this.#connectionObserver = context.telemetry.watchConnections("outbound", () => this.#config);
     this.serving = new Serving({
       context,
       settings: () => this.#config,
       isMutualTls: false,
       observer: context.telemetry.watch("outbound", () => this.#config),
+      takeConnection: () => this.limits.takeConnection(),
       serve: (connection, seat) =>
         this.#config.protocol === "tcp"
           ? this.#serveTcp(connection, seat)
@@ -84,6 +85,7 @@ export class OutboundListener {
     const before = this.#config;
     this.#config = config;
     this.#clusters.update(config);
+    this.limits.update(config.rateLimit, config.routes);
     // Endpoints change often, and routes with all that is remembered about heads seldom.
     if (!isDeepStrictEqual(routingOf(before), routingOf(config))) this.#compile();
   }
@@ -94,10 +96,8 @@ export class OutboundListener {
   }
 
   #policyFor({ remoteAddress }: Connection): RequestPolicy {
-    return {
-      decide: (head) => throughGate(this.#route(head, remoteAddress), head),
-      reconsider: (head) => this.#route(head, remoteAddress),
-    };
+    const policy: RequestPolicy = { decide: (head) => this.#route(head, remoteAddress) };
+    return new GatedPolicy(new RateLimitedPolicy(policy, this.limits));
   }
 
   /** All that may become of a canonical request, for who asks beforehand. */
@@ -148,15 +148,16 @@ export class OutboundListener {
   /** What a route, empty for none, says of its requests to one cluster, else its listener. */
   #policyOf(cluster: Cluster, route: string, own: Partial<RoutePolicy>): ForwardPolicy | undefined {
     const { timeoutMs, retry, fault, mirrors, hedge } = this.#config;
+    const { retryBudget, concurrency } = cluster;
     const policy = { timeoutMs, retry, fault, mirrors, hedge, ...own };
     if (policy.fault === undefined && policy.hedge === undefined && policy.mirrors.length === 0) {
-      return compileForwardPolicy(policy, cluster.retryBudget);
+      return compileForwardPolicy(policy, retryBudget, concurrency.stages);
     }
     this.#stages ??= new ListenerStages(createStageContext(this.serving, this.#context));
     const gate = this.#stages.gateOf(own.fault === undefined ? "" : route, policy.fault);
     const upstreamOf = (name: string): Upstream => this.#mustFind(name).upstream;
-    const stages = this.#stages.stagesOf(policy, cluster.retryBudget, upstreamOf);
-    return compileForwardPolicy({ ...policy, stages, gate }, cluster.retryBudget);
+    const stages = this.#stages.stagesOf(policy, { retryBudget, inner: concurrency.stages, upstreamOf });
+    return compileForwardPolicy({ ...policy, gate }, retryBudget, stages);
   }
 
   #mustFind(cluster: string): Cluster {
@@ -202,8 +203,9 @@ function routingOf({
   fault,
   mirrors,
   hedge,
+  adaptiveConcurrency,
   clusters,
 }: OutboundConfig): readonly unknown[] {
-  const names = clusters.map(({ name }) => name);
-  return [routes, unmatched, requestRules, timeoutMs, retry, fault, mirrors, hedge, names];
+  const named = clusters.map((cluster) => [cluster.name, cluster.adaptiveConcurrency]);
+  return [routes, unmatched, requestRules, timeoutMs, retry, fault, mirrors, hedge, adaptiveConcurrency, named];
 }

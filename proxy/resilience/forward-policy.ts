@@ -22,15 +22,14 @@ export interface PolicyConfig {
   readonly retry: RetryConfig;
   /** A route's; 0 is never, and when absent the listener's `streamIdleTimeoutMs` holds. */
   readonly idleTimeoutMs?: number;
-  /** The outermost last. */
-  readonly stages?: readonly Stage[];
   readonly gate?: Gate | undefined;
 }
 
-/** Undefined when nothing is configured, so that such requests cost nothing. */
+/** Of requests to one cluster, with its budget and stages. Undefined when nothing is configured, so that such requests cost nothing. */
 export function compileForwardPolicy(
-  { timeoutMs, retry, idleTimeoutMs, stages = [], gate }: PolicyConfig,
+  { timeoutMs, retry, idleTimeoutMs, gate }: PolicyConfig,
   budget: RetryBudget,
+  stages: readonly Stage[] = [],
 ): ForwardPolicy | undefined {
   const hasTimes = timeoutMs > 0 || idleTimeoutMs !== undefined;
   if (!hasTimes && retry.attempts === 0 && stages.length === 0 && gate === undefined) return undefined;
@@ -38,7 +37,7 @@ export function compileForwardPolicy(
     timeoutMs,
     retry: retry.attempts === 0 ? undefined : { policy: new RetryPolicy(retry), budget },
     idleTimeoutMs: idleTimeoutMs === 0 ? Number.POSITIVE_INFINITY : idleTimeoutMs,
-    ...(stages.length > 0 && { stages }),
+    stages,
     ...(gate !== undefined && { gate }),
   };
 }

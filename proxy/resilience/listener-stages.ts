@@ -18,6 +18,14 @@ export interface StageConfig {
   readonly retry: RetryConfig;
 }
 
+/** What a cluster brings along. */
+export interface ClusterParts {
+  readonly retryBudget: RetryBudget;
+  /** Its own stages. */
+  readonly inner: readonly Stage[];
+  readonly upstreamOf: (cluster: string) => Upstream;
+}
+
 /** The gate of a listener's own fault, whose owner is empty, or of that of one of its routes. */
 export interface OwnedFault {
   readonly owner: string;
@@ -64,16 +72,13 @@ export class ListenerStages {
     return gate;
   }
 
-  /** The innermost first: hedges, which acquire several connections, then copies, one for each request whatever its hedges. */
-  stagesOf(
-    { hedge, mirrors, retry }: StageConfig,
-    budget: RetryBudget,
-    upstreamOf: (cluster: string) => Upstream,
-  ): readonly Stage[] {
+  /** The innermost first: those of the cluster, around each hedge by itself; then copies, one for each request whatever its hedges. */
+  stagesOf({ hedge, mirrors, retry }: StageConfig, { retryBudget, inner, upstreamOf }: ClusterParts): readonly Stage[] {
     const stages: Stage[] = [];
-    if (hedge !== undefined) {
-      const rules = { config: hedge, budget, budgetConfig: retry.budget, hasRetries: retry.attempts > 0 };
-      stages.push(new HedgeStage(rules, this.context));
+    if (hedge === undefined) stages.push(...inner);
+    else {
+      const rules = { config: hedge, budget: retryBudget, budgetConfig: retry.budget, hasRetries: retry.attempts > 0 };
+      stages.push(new HedgeStage({ ...rules, inner }, this.context));
     }
     for (const mirror of mirrors) {
       const stage = this.#mirrors.get(mirror) ?? new MirrorStage(mirror, upstreamOf(mirror.cluster), this.context);

@@ -5,6 +5,8 @@ export const connectionRefusals = [
   ...handshakeRefusals,
   "denied",
   "overflow",
+  /** More have come than may in a second. */
+  "rate_limited",
   /** One source has as many as it may. */
   "source_limit",
   /** The proxy holds as many bytes as it may. */

@@ -1,6 +1,7 @@
 import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
+import { type ConcurrencyReading, concurrencyFamilies, limitFamilies } from "./limit-families.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
 import { stageFamilies } from "./stage-families.ts";
 
@@ -118,6 +119,8 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
         return l.kind === "inbound" ? [sample(l, counters.dryRunDenials + connections.dryRunDenials)] : [];
       }),
     ),
+    ...limitFamilies(listeners, labelsOf),
+    ...concurrencyFamilies(listeners.flatMap(concurrencyReadings)),
     counter(
       "atoll_proxy_connect_failures_total",
       "Failed attempts to reach an endpoint.",
@@ -155,6 +158,18 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
 
 function labelsOf(listener: AnyListener): Record<string, string> {
   return { direction: listener.kind, service: listener.config.service, listener: listener.config.listen };
+}
+
+function concurrencyReadings(listener: AnyListener): ConcurrencyReading[] {
+  const labels = labelsOf(listener);
+  const limited =
+    listener.kind === "inbound"
+      ? [{ labels, controller: listener.concurrency.controller }]
+      : listener.clusters.map(({ name, concurrency: { controller } }) => ({
+          labels: { ...labels, cluster: name },
+          controller,
+        }));
+  return limited.flatMap(({ controller, ...rest }) => (controller === undefined ? [] : [{ ...rest, controller }]));
 }
 
 function isHttp(listener: AnyListener): boolean {

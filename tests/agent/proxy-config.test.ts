@@ -1,6 +1,8 @@
 import Value from "typebox/value";
 import { RetrySchema } from "../../lib/contract/proxy-resilience.ts";
 import { describe, expect, test } from "bun:test";
+import { defaultAdaptiveConcurrency } from "../../lib/contract/proxy-concurrency.ts";
+import { defaultInboundRateLimit, defaultOutboundRateLimit } from "../../lib/contract/proxy-rate-limit.ts";
 import { defaultBalancer, defaultPlacement } from "../../lib/contract/proxy-cluster.ts";
 import { computeProxyConfig, type ProxyConfigInput } from "../../agent/proxy-config.ts";
 import type { RequestNormalization } from "../../lib/contract/config-entries.ts";
@@ -56,6 +58,8 @@ describe("inbound", () => {
         protocol: "http",
         intentions: { default: "deny", rules: [], dryRun: false },
         jwtProviders: [],
+        rateLimit: defaultInboundRateLimit,
+        adaptiveConcurrency: defaultAdaptiveConcurrency,
         requestRules: defaultRequestRules,
         clientCert: "sanitize-set",
         grpcWeb: true,
@@ -270,6 +274,8 @@ describe("outbound", () => {
         protocol: "http2",
         endpoints: [{ address: "10.0.0.1:21000", weight: 1, ...defaultPlacement }],
         balancer: defaultBalancer,
+        adaptiveConcurrency: defaultAdaptiveConcurrency,
+        rateLimit: defaultOutboundRateLimit,
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
         clusters: [],

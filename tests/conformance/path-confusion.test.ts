@@ -2,14 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSeededRandom } from "../../lib/base/random.ts";
 import { TestAuthority, writeLeaf } from "../fakes/certificates.ts";
 import { testSeed } from "../proxy/http2/test-seed.ts";
 import { startProxy } from "../proxy/transport/bun-mesh.ts";
-import { appModels } from "./app-models.ts";
-import { EchoApp, type SeenRequest } from "./echo-app.ts";
-import { http1Caller, http2Caller, type MeshCaller } from "./mesh-callers.ts";
-import { mixedSpelling, spellings } from "./path-spellings.ts";
+import { EchoApp } from "./echo-app.ts";
+import { http1Caller, http2Caller } from "./mesh-callers.ts";
+import { attackWith, corpus, forbiddenReadings } from "./path-attack.ts";
 import { type RuleKind, ruleKinds } from "./rule-kinds.ts";
 
 /**
@@ -17,7 +15,6 @@ import { type RuleKind, ruleKinds } from "./rule-kinds.ts";
  * forbidden one to the application behind it, however that reads paths. What is judged is what the application was sent.
  */
 const seed = testSeed();
-const mixedPerPath = 60;
 const directory = mkdtempSync(join(tmpdir(), "atoll-confusion-"));
 const authority = new TestAuthority();
 const web = authority.leaf("web");
@@ -58,48 +55,12 @@ function startListener(kind: Pick<RuleKind, "intentions">, requestRules: object)
   return { port: proxy.portOf("127.0.0.1:0") ?? 0, stop };
 }
 
-function corpus(): string[] {
-  const random = createSeededRandom(Number(seed));
-  const mixed = (path: string) => Array.from({ length: mixedPerPath }, () => mixedSpelling(path, random));
-  return [...new Set(["/admin", "/admin/x"].flatMap((path) => [...spellings(path), ...mixed(path)]))];
-}
-
-/** What an application may make of a request: the names of the readings that are forbidden. */
-function forbiddenReadings(kind: RuleKind, { method, target, fields }: SeenRequest, names = ["x-role"]): string[] {
-  const values = fields.filter(([name]) => names.includes(name)).map(([, value]) => value);
-  const roles = [...values, values.join(","), values.join(", ")];
-  return appModels
-    .filter(({ read }) => kind.isForbidden({ method, path: read(target), roles }))
-    .map(({ name }) => `${name}: ${method} ${target} ${JSON.stringify(values)}`);
-}
-
-interface Outcome {
-  readonly sent: number;
-  readonly reached: number;
-  readonly bypasses: readonly string[];
-}
-
-async function attack(kind: RuleKind, caller: MeshCaller, names?: string[]): Promise<Outcome> {
-  const before = app.seen.length;
-  const targets = corpus();
-  for (const [i, target] of targets.entries()) {
-    const { method, fields } = kind.variants[i % kind.variants.length] ?? { method: "GET", fields: [] };
-    await caller.ask({ method, target, fields });
-  }
-  const seen = app.seen.slice(before);
-  return {
-    sent: targets.length,
-    reached: seen.length,
-    bypasses: seen.flatMap((request) => forbiddenReadings(kind, request, names)),
-  };
-}
-
 /** The same for a proxy that compares the text that came with the rule: how many spellings would be taken for something else. */
 function bypassesOfText(kind: RuleKind): number {
   const [variant] = kind.variants;
   const method = variant?.method ?? "GET";
   const fields = [["x-role", variant?.fields[1] ?? ""]] as const;
-  return corpus().filter((target) => {
+  return corpus(seed).filter((target) => {
     const path = target.split("?", 1)[0] ?? "";
     const isLetThrough = !kind.isForbidden({ method, path, roles: fields.map(([, value]) => value) });
     return isLetThrough && forbiddenReadings(kind, { method, target, fields }).length > 0;
@@ -112,7 +73,7 @@ describe.each(Object.keys(callers) as ProtocolName[])("over %s no spelling gets 
       const { port, stop } = startListener(kind, {});
       const caller = callers[protocol]({ port, leaf: web });
       try {
-        const { sent, reached, bypasses } = await attack(kind, caller);
+        const { sent, reached, bypasses } = await attackWith({ app, seed, kind, caller });
         const ofText = bypassesOfText(kind);
         table.push([kind.name, protocol, `${sent}`, `${reached}`, `${bypasses.length}`, `${ofText}`]);
         expect(bypasses.slice(0, 10)).toEqual([]);
@@ -136,7 +97,7 @@ describe("the rules for requests", () => {
     const { port, stop } = startListener(kind, requestRules);
     const caller = http1Caller({ port, leaf: web });
     try {
-      return (await attack(kind, caller, names)).bypasses.length;
+      return (await attackWith({ app, seed, kind, caller, ...(names && { names }) })).bypasses.length;
     } finally {
       caller.close();
       stop();

@@ -1,4 +1,4 @@
-/** One authorization of each kind, as a list of what is denied and as one of what is allowed. */
+/** One authorization of each kind, as a list of what is denied and as one of what is allowed; the same conditions for limits. */
 export interface AppRequest {
   readonly method: string;
   readonly path: string;
@@ -8,6 +8,9 @@ export interface AppRequest {
 
 export interface RuleKind {
   readonly name: string;
+  readonly action: "deny" | "allow";
+  /** Of the requests that are denied, or of those that are allowed alone. */
+  readonly conditions: object;
   readonly intentions: object;
   /** Methods and fields with which every spelling is sent. */
   readonly variants: readonly { readonly method: string; readonly fields: readonly string[] }[];
@@ -51,14 +54,14 @@ export const ruleKinds: readonly RuleKind[] = [
   ...paths.flatMap(([type, denied, isDenied, allowed, isAllowed]): RuleKind[] => [
     {
       name: `deny ${type}`,
-      intentions: denying({ path: { type, value: denied } }),
+      ...denying({ path: { type, value: denied } }),
       variants: plainGet,
       isForbidden: ({ path }) => isDenied(path),
       harmless: elsewhere,
     },
     {
       name: `allow ${type}`,
-      intentions: allowing({ path: { type, value: allowed } }),
+      ...allowing({ path: { type, value: allowed } }),
       variants: plainGet,
       isForbidden: ({ path }) => !isAllowed(path),
       harmless: inPublic[type] ?? [],
@@ -66,7 +69,7 @@ export const ruleKinds: readonly RuleKind[] = [
   ]),
   {
     name: "deny header",
-    intentions: denying({
+    ...denying({
       path: { type: "path-prefix", value: "/admin" },
       headers: [{ name: "x-role", type: "exact", value: "user" }],
     }),
@@ -80,7 +83,7 @@ export const ruleKinds: readonly RuleKind[] = [
   },
   {
     name: "allow header",
-    intentions: allowing({ headers: [{ name: "x-role", type: "exact", value: "admin", invert: true }] }),
+    ...allowing({ headers: [{ name: "x-role", type: "exact", value: "admin", invert: true }] }),
     variants: [
       { method: "GET", fields: ["x-role", "admin"] },
       { method: "GET", fields: ["x-role", "user", "x-role", "admin"] },
@@ -91,14 +94,14 @@ export const ruleKinds: readonly RuleKind[] = [
   },
   {
     name: "deny method",
-    intentions: denying({ path: { type: "prefix", value: "/admin" }, methods: ["GET"] }),
+    ...denying({ path: { type: "prefix", value: "/admin" }, methods: ["GET"] }),
     variants: [...Array(7).fill(plainGet[0]), { method: "GET", fields: upgrade }],
     isForbidden: ({ method, path }) => method === "GET" && path.startsWith("/admin"),
     harmless: elsewhere,
   },
   {
     name: "allow method",
-    intentions: allowing({ path: { type: "path-prefix", value: "/public" }, methods: ["GET"] }),
+    ...allowing({ path: { type: "path-prefix", value: "/public" }, methods: ["GET"] }),
     variants: [
       { method: "GET", fields: [] },
       { method: "DELETE", fields: [] },
@@ -109,13 +112,14 @@ export const ruleKinds: readonly RuleKind[] = [
   },
 ];
 
-function denying(conditions: object): object {
-  return {
-    default: "deny",
-    rules: [{ source, permissions: [{ action: "deny", ...conditions }, { action: "allow" }] }],
-  };
+type Rule = Pick<RuleKind, "action" | "conditions" | "intentions">;
+
+function denying(conditions: object): Rule {
+  const rules = [{ source, permissions: [{ action: "deny", ...conditions }, { action: "allow" }] }];
+  return { action: "deny", conditions, intentions: { default: "deny", rules } };
 }
 
-function allowing(conditions: object): object {
-  return { default: "deny", rules: [{ source, permissions: [{ action: "allow", ...conditions }] }] };
+function allowing(conditions: object): Rule {
+  const rules = [{ source, permissions: [{ action: "allow", ...conditions }] }];
+  return { action: "allow", conditions, intentions: { default: "deny", rules } };
 }

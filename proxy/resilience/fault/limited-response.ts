@@ -73,9 +73,9 @@ export class LimitedResponse extends PassThrough implements Expiring {
     super.abort();
   }
 
-  protected override leave(): void {
+  protected override forget(): void {
     this.#clear();
-    super.leave();
+    super.forget();
   }
 
   onDeadline(): void {

@@ -56,13 +56,13 @@ export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring 
   }
 
   begin(wantsFresh: boolean, tried: readonly object[]): void {
-    const { rules, upstream } = this.request;
+    const { rules } = this.request;
     if (!rules.hasRetries) rules.budget.beginRequest();
     this.#isCounted = !rules.hasRetries;
     this.#arm();
     const first = new HedgeTry(this, false);
     this.#tries.push(first);
-    upstream.acquire(first, wantsFresh, tried);
+    first.acquire(wantsFresh, tried);
   }
 
   /** Nobody waits for a connection any more. What was sent is called off by `abort`. */
@@ -109,6 +109,10 @@ export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring 
   abort(): void {
     this.#endAll(undefined);
     this.#settle();
+  }
+
+  leave(): void {
+    this.#winner?.stream?.leave?.();
   }
 
   onDeadline(): void {
@@ -197,7 +201,7 @@ export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring 
   /** Sends the request once more, if it may be now; a body that is longer than what is kept may never be. */
   #hedge(): void {
     const { request } = this;
-    const { rules, context, upstream } = request;
+    const { rules, context } = request;
     if (request.hedgesLeft === 0 || this.#winner !== undefined) return;
     this.#isDue = this.#body !== undefined && !this.#body.isWhole;
     if (this.#isDue) return;
@@ -209,7 +213,7 @@ export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring 
     const hedge = new HedgeTry(this, true);
     this.#tries.push(hedge);
     this.#arm();
-    upstream.acquire(hedge, false, [...request.used]);
+    hedge.acquire(false, [...request.used]);
   }
 
   #arm(): void {

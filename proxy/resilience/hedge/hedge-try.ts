@@ -1,6 +1,7 @@
 import type { Expiring } from "../../exchange/deadlines.ts";
 import type {
   ResponseReceiver,
+  Upstream,
   UpstreamConnection,
   UpstreamFailure,
   UpstreamLoss,
@@ -24,6 +25,7 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
   connection: UpstreamConnection | undefined;
   stream: UpstreamStream | undefined;
   readonly #group: HedgeGroup;
+  readonly #upstream: Upstream;
   #sentMs = 0;
   #hasResponse = false;
   #body: KeptBody | undefined;
@@ -38,8 +40,13 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
 
   constructor(group: HedgeGroup, isHedge: boolean) {
     this.#group = group;
+    this.#upstream = group.request.upstreamOfTry();
     this.isHedge = isHedge;
     this.#holdsBudget = isHedge;
+  }
+
+  acquire(wantsFresh: boolean, tried: readonly object[]): void {
+    this.#upstream.acquire(this, wantsFresh, tried);
   }
 
   onOpening(endpoint: object): void {
@@ -79,9 +86,8 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
   abort(isOutrun: boolean): void {
     this.end();
     if (this.stream === undefined) {
-      const { request } = this.#group;
-      if (this.isHedge) request.hedgesLeft++;
-      request.upstream.cancel(this);
+      if (this.isHedge) this.#group.request.hedgesLeft++;
+      this.#upstream.cancel(this);
       return;
     }
     if (isOutrun && !this.#hasResponse) this.connection?.observer?.onOutrun?.(this.#sentMs);
@@ -92,6 +98,7 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
   drain(isEnd: boolean): void {
     this.end();
     this.#isDraining = true;
+    this.stream?.leave?.();
     if (!this.#isSent) this.stream?.abort();
     else if (!isEnd) this.#slot = this.#group.request.context.deadlines.add(maxDrainMs, this);
   }

@@ -98,9 +98,9 @@ class MirroredRequest extends PassThrough {
     super.onUpstreamLost(loss);
   }
 
-  protected override leave(): void {
+  protected override forget(): void {
     this.#cancel();
-    super.leave();
+    super.forget();
   }
 
   #cancel(): void {

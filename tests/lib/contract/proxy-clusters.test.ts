@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { defaultAdaptiveConcurrency } from "../../../lib/contract/proxy-concurrency.ts";
 import { defaultBalancer, defaultPlacement } from "../../../lib/contract/proxy-cluster.ts";
 import { type ClusterConfig, parseProxyConfig } from "../../../lib/contract/proxy-config.ts";
 
@@ -17,6 +18,7 @@ test("a cluster has every default that its listener's own has", () => {
       name: "web-v2",
       endpoints: [{ address: "127.0.0.1:20000", weight: 1, ...defaultPlacement }],
       balancer: defaultBalancer,
+      adaptiveConcurrency: defaultAdaptiveConcurrency,
       connectTimeoutMs: 5_000,
       upstreamIdleTimeoutMs: 55_000,
       maxConnections: 65_536,

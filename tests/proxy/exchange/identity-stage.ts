@@ -37,6 +37,7 @@ const hedge: HedgeRules = {
   config: { delayMs: 1_000, maxAttempts: 2, methods: ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"] },
   budget: new RetryBudget(() => 0),
   budgetConfig: { percent: 0, minConcurrent: 0, minPerSecond: 0 },
+  inner: [{ before: identity }],
   hasRetries: false,
 };
 const stages: readonly Stage[] = [

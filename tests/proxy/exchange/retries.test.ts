@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import type { Upstream } from "../../../proxy/exchange/ends.ts";
+import { PassThrough } from "../../../proxy/exchange/stage.ts";
 import { data, headers, rstStream } from "../http2/frames.ts";
 import { retryConfig, UpstreamWorld } from "../upstream/upstream-world.ts";
 
@@ -211,5 +213,19 @@ test("a storm of retries is at most a fifth more, of failures at once and of slo
     expect(asked.filter(({ seen }) => seen === "").length).toBe(0);
     expect(world.counters.retries).toBeGreaterThan(asked.length * 0.15);
     expect(reached / asked.length).toBeLessThanOrEqual(1.2);
+  }
+});
+
+test("an answer that is not wanted does not end up in the next one, behind a stage as without", async () => {
+  for (const stages of [[], [{ before: (upstream: Upstream) => new PassThrough(upstream) }]]) {
+    const policy = { timeoutMs: 0, retry: retryConfig({ attempts: 1 }) };
+    const world = new UpstreamWorld({ protocol: "http2", policy, stages });
+    const asked = world.ask();
+    world.server().say(headers(1, [":status", "503"], false), data(1, "busy", false));
+    await world.wait(100);
+    world.server().say(headers(3, [":status", "200"], false));
+    world.server().say(data(1, "more", true));
+    world.server().say(data(3, "fine", true));
+    expect(asked.seen).toBe("200 fine");
   }
 });

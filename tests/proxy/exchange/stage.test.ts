@@ -46,7 +46,8 @@ describe("a stage whose request is tried again", () => {
     Spy.seen = [];
     const world = new UpstreamWorld({
       protocol: "http1",
-      policy: { retry: retryConfig({ attempts: 1 }), stages: [spy] },
+      policy: { retry: retryConfig({ attempts: 1 }) },
+      stages: [spy],
     });
     const asked = world.ask();
     const first = world.server();
@@ -69,7 +70,8 @@ describe("a stage whose request is tried again", () => {
     Spy.seen = [];
     const world = new UpstreamWorld({
       protocol: "http1",
-      policy: { retry: retryConfig({ attempts: 1 }), stages: [spy] },
+      policy: { retry: retryConfig({ attempts: 1 }) },
+      stages: [spy],
     });
     const asked = world.ask();
     const first = world.server();
@@ -82,11 +84,11 @@ describe("a stage whose request is tried again", () => {
 
   test("is called off with its client, before and after it has a connection", () => {
     Spy.seen = [];
-    const world = new UpstreamWorld({ protocol: "http1", policy: { stages: [spy] } });
+    const world = new UpstreamWorld({ protocol: "http1", stages: [spy] });
     world.ask().giveUp();
     world.settle();
     expect([Spy.seen, world.server().connection.isClosed || world.server().hasEnded]).toEqual([["abort"], true]);
-    const early = new UpstreamWorld({ protocol: "http1", policy: { stages: [spy] } });
+    const early = new UpstreamWorld({ protocol: "http1", stages: [spy] });
     early.silent.add(0);
     const asked = early.ask();
     expect(early.upstream.isIdle).toBe(false);

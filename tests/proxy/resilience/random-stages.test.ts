@@ -54,7 +54,7 @@ class Chaos {
       maxConcurrent: 3,
     };
     const stages: ForwardPolicy["stages"] = [
-      new HedgeStage({ config, budget, budgetConfig: retry.budget, hasRetries: true }, stageContext),
+      new HedgeStage({ config, budget, budgetConfig: retry.budget, inner: [], hasRetries: true }, stageContext),
       new MirrorStage(mirror, shadow, stageContext),
       { before: LimitedResponse.stage(100, this.#active, stageContext) },
     ];

@@ -11,10 +11,7 @@ export class StageWorld extends UpstreamWorld {
     let stage: Stage | undefined;
     super({
       ...options,
-      policy: {
-        ...options.policy,
-        stages: [{ before: (upstream, head, observed) => stage?.before(upstream, head, observed) ?? upstream }],
-      },
+      stages: [{ before: (upstream, head, observed) => stage?.before(upstream, head, observed) ?? upstream }],
     });
     const { deadlines, memory } = this.exchangeContext;
     this.stageContext = {

@@ -18,7 +18,7 @@ import { HttpCounters } from "../../../proxy/telemetry/http-counters.ts";
 import { type MemoryConnection, MemoryNetwork } from "../../../proxy/transport/memory.ts";
 import { WriteTurn } from "../../../proxy/transport/outbox.ts";
 import { EndpointPool } from "../../../proxy/upstream/endpoint-pool.ts";
-import type { ForwardPolicy } from "../../../proxy/exchange/policy.ts";
+import type { ForwardPolicy, Stage } from "../../../proxy/exchange/policy.ts";
 import { compileForwardPolicy, type PolicyConfig } from "../../../proxy/resilience/forward-policy.ts";
 import { RetryBudget } from "../../../proxy/resilience/retry-budget.ts";
 import { PooledUpstream } from "../../../proxy/upstream/pooled-upstream.ts";
@@ -37,6 +37,7 @@ export interface UpstreamWorldOptions {
   readonly observer?: ExchangeObserver;
   /** Of every request. */
   readonly policy?: Partial<PolicyConfig>;
+  readonly stages?: readonly Stage[];
 }
 
 const noRetries = retryConfig({});
@@ -92,7 +93,11 @@ export class UpstreamWorld {
     if (options.observer !== undefined) {
       this.exchangeContext = { ...this.exchangeContext, observer: options.observer };
     }
-    this.policy = compileForwardPolicy({ timeoutMs: 0, retry: noRetries, ...options.policy }, this.budget);
+    this.policy = compileForwardPolicy(
+      { timeoutMs: 0, retry: noRetries, ...options.policy },
+      this.budget,
+      options.stages,
+    );
     this.upstream = new PooledUpstream({
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,

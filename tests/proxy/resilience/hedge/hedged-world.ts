@@ -18,7 +18,10 @@ export function hedged({ hedge = {}, retry = {}, timeoutMs = 0, ...options }: He
   return new StageWorld(
     { protocol: "http1", endpoints: 3, policy: { timeoutMs, retry: retries }, ...options },
     ({ budget, stageContext }) =>
-      new HedgeStage({ config, budget, budgetConfig: retries.budget, hasRetries: retries.attempts > 0 }, stageContext),
+      new HedgeStage(
+        { config, budget, budgetConfig: retries.budget, inner: [], hasRetries: retries.attempts > 0 },
+        stageContext,
+      ),
   );
 }
 
