@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { defaultAdaptiveConcurrency } from "../../../lib/contract/proxy-concurrency.ts";
 import { createSeededRandom } from "../../../lib/base/random.ts";
+import { ConcurrencyStage } from "../../../proxy/concurrency/concurrency-stage.ts";
+import { GradientController } from "../../../proxy/concurrency/gradient-controller.ts";
 import type { ForwardPolicy, Stage } from "../../../proxy/exchange/policy.ts";
 import { LimitedResponse } from "../../../proxy/resilience/fault/limited-response.ts";
 import { HedgeStage } from "../../../proxy/resilience/hedge/hedge-stage.ts";
@@ -15,11 +18,13 @@ import { StageWorld } from "./stage-world.ts";
  */
 const rounds = 60;
 const requestsPerRound = 12;
+const places = { enabled: true, minConcurrency: 12, maxConcurrency: 12, fixedMinRttMs: 1 };
 
 class Chaos {
   readonly world: StageWorld;
   readonly #random: () => number;
   readonly #active = { active: 0 };
+  readonly #controller = new GradientController({ ...defaultAdaptiveConcurrency, ...places }, () => 0);
   readonly #asked: { readonly asked: Asked; readonly body: string | undefined; isGivenUp: boolean }[] = [];
   readonly #protocol: "http1" | "http2";
   /** Of HTTP/1.1: what a server has read and not answered. */
@@ -54,7 +59,16 @@ class Chaos {
       maxConcurrent: 3,
     };
     const stages: ForwardPolicy["stages"] = [
-      new HedgeStage({ config, budget, budgetConfig: retry.budget, inner: [], hasRetries: true }, stageContext),
+      new HedgeStage(
+        {
+          config,
+          budget,
+          budgetConfig: retry.budget,
+          inner: [new ConcurrencyStage(this.#controller, stageContext.clock.monotonicMs)],
+          hasRetries: true,
+        },
+        stageContext,
+      ),
       new MirrorStage(mirror, shadow, stageContext),
       { before: LimitedResponse.stage(100, this.#active, stageContext) },
     ];
@@ -171,7 +185,7 @@ class Chaos {
       expect(asked.ends).toBeLessThanOrEqual(1);
     }
     expect([world.budget.liveRequests, world.budget.liveRetries]).toEqual([0, 0]);
-    expect([this.#active.active, world.upstream.isIdle]).toEqual([0, true]);
+    expect([this.#active.active, this.#controller.inFlight, world.upstream.isIdle]).toEqual([0, 0, true]);
     const { mirrors, hedges, hedgesWon } = world.stageContext.counters;
     expect(hedgesWon).toBeLessThanOrEqual(hedges);
     expect(Object.values(mirrors).every((count) => count >= 0)).toBe(true);

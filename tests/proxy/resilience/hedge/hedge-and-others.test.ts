@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { type ExchangeObserver, Observation } from "../../../../proxy/exchange/observation.ts";
+import { defaultAdaptiveConcurrency } from "../../../../lib/contract/proxy-concurrency.ts";
+import { ConcurrencyStage } from "../../../../proxy/concurrency/concurrency-stage.ts";
+import { GradientController } from "../../../../proxy/concurrency/gradient-controller.ts";
+import type { Stage } from "../../../../proxy/exchange/policy.ts";
 import { endpoints, expectIdle, failed, hedged, isGone, pass } from "./hedged-world.ts";
 
 describe("hedges and retries", () => {
@@ -107,5 +111,46 @@ describe("what is told of a hedged request", () => {
     world.ask();
     world.server(2).ok("alone");
     expect(ended).toEqual(["200 2 endpoint:1", "200 1 endpoint:0"]);
+  });
+});
+
+describe("hedges and the limit of concurrency of their cluster", () => {
+  const limitOf = (places: number): { controller: GradientController; inner: readonly Stage[] } => {
+    const fixed = { enabled: true, minConcurrency: places, maxConcurrency: places, fixedMinRttMs: 1 };
+    const controller = new GradientController({ ...defaultAdaptiveConcurrency, ...fixed }, () => 0);
+    return { controller, inner: [new ConcurrencyStage(controller, () => 0)] };
+  };
+
+  test("have a place each, as the requests that they are to it", async () => {
+    const { controller, inner } = limitOf(3);
+    const world = hedged({ inner });
+    const asked = world.ask();
+    expect(controller.inFlight).toBe(1);
+    await pass(world, 120);
+    expect([controller.inFlight, endpoints(world)]).toEqual([2, [0, 1]]);
+    world.server(0).say("HTTP/1.1 503 No\r\ncontent-length: 4\r\n\r\n");
+    // Nobody waits for what is left of the failure.
+    expect(controller.inFlight).toBe(1);
+    world.server(1).say("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n");
+    expect(controller.inFlight).toBe(1);
+    world.server(1).say("fine");
+    expect([asked.seen, controller.inFlight]).toEqual(["200 fine", 0]);
+    world.server(0).say("busy");
+    expectIdle(world);
+    const other = world.ask();
+    await pass(world, 120);
+    other.giveUp();
+    expect(controller.inFlight).toBe(0);
+  });
+
+  test("are not sent without one, which is nothing to the request", async () => {
+    const { controller, inner } = limitOf(1);
+    const world = hedged({ inner });
+    const asked = world.ask();
+    await pass(world, 120);
+    expect([controller.inFlight, endpoints(world)]).toEqual([1, [0]]);
+    world.server(0).ok("alone");
+    expect([asked.seen, controller.inFlight, world.stageContext.counters.hedges]).toEqual(["200 alone", 0, 0]);
+    expectIdle(world);
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from "bun:test";
 import Value from "typebox/value";
 import { HedgeSchema } from "../../../../lib/contract/proxy-hedge.ts";
+import type { Stage } from "../../../../proxy/exchange/policy.ts";
 import { HedgeStage } from "../../../../proxy/resilience/hedge/hedge-stage.ts";
 import { retryConfig, type UpstreamWorldOptions } from "../../upstream/upstream-world.ts";
 import { StageWorld } from "../stage-world.ts";
@@ -8,18 +9,26 @@ import { StageWorld } from "../stage-world.ts";
 export interface HedgedOptions extends Partial<UpstreamWorldOptions> {
   readonly hedge?: object;
   readonly retry?: object;
+  /** Around each try. */
+  readonly inner?: readonly Stage[];
   readonly timeoutMs?: number;
 }
 
 /** Requests of three endpoints, the first of which is preferred, with a hedge after 100 ms. */
-export function hedged({ hedge = {}, retry = {}, timeoutMs = 0, ...options }: HedgedOptions = {}): StageWorld {
+export function hedged({
+  hedge = {},
+  retry = {},
+  inner = [],
+  timeoutMs = 0,
+  ...options
+}: HedgedOptions = {}): StageWorld {
   const config = Value.Parse(HedgeSchema, Value.Default(HedgeSchema, { delayMs: 100, ...hedge }));
   const retries = retryConfig(retry);
   return new StageWorld(
     { protocol: "http1", endpoints: 3, policy: { timeoutMs, retry: retries }, ...options },
     ({ budget, stageContext }) =>
       new HedgeStage(
-        { config, budget, budgetConfig: retries.budget, inner: [], hasRetries: retries.attempts > 0 },
+        { config, budget, budgetConfig: retries.budget, inner, hasRetries: retries.attempts > 0 },
         stageContext,
       ),
   );
