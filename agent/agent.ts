@@ -2,6 +2,7 @@ import { withDeadline } from "../lib/base/deadline.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
+import { nodeZone } from "../lib/contract/locality.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import { createAgentService } from "./agent-service.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
@@ -90,6 +91,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
         runtime: { ...runtime, logger },
         leaves,
         datacenter,
+        zone: nodeZone(nodeFields(start)),
         admin: {
           bindAddress: options.bindAddress,
           sidecarMinPort: options.sidecarPorts.min,
@@ -120,14 +122,15 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   };
 }
 
-function nodeFields({ identity }: AgentStart) {
+function nodeFields({ identity, options: { nodeMeta, locality } }: AgentStart) {
   return {
     ID: identity.nodeId,
     Node: identity.nodeName,
     Address: identity.address,
     Datacenter: identity.datacenter,
     TaggedAddresses: { lan: identity.address, wan: identity.address },
-    Meta: {},
+    Meta: nodeMeta,
+    ...(locality !== undefined && { Locality: locality }),
   };
 }
 

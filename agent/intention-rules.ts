@@ -1,4 +1,5 @@
 import { compareIntentions, wildcard } from "../lib/contract/intentions.ts";
+import { jwtRequirement } from "../lib/contract/jwt-provider.ts";
 import { permissionConfig } from "../lib/contract/intention-permissions.ts";
 import { formatSpiffeId, parseSpiffeId } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
@@ -17,7 +18,11 @@ export function intentionRules(destination: string, intentions: TopicValues["int
       source: `spiffe://*/ns/default/dc/*/svc/${sourceName}`,
       ...(permissions === undefined ? { action } : { permissions: permissions.map(permissionConfig) }),
     }));
-  return { default: intentions.defaultAction, rules };
+  return {
+    default: intentions.defaultAction,
+    rules,
+    ...(intentions.jwt !== undefined && { jwt: jwtRequirement(intentions.jwt) }),
+  };
 }
 
 function canBeInIdentity(service: string): boolean {

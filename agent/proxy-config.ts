@@ -1,25 +1,17 @@
-import { formatHostPort, parseHostPort } from "../lib/contract/address.ts";
-import {
-  aggregateStatus,
-  type ConnectProxyFields,
-  type ServiceFields,
-  type ServiceInstance,
-  type Upstream,
-} from "../lib/contract/catalog.ts";
+import { accessLogConfig } from "../lib/contract/access-logs.ts";
+import { formatHostPort } from "../lib/contract/address.ts";
+import type { ConnectProxyFields, ServiceFields, Upstream } from "../lib/contract/catalog.ts";
 import type { ResolvedServiceConfig } from "../lib/contract/config-entries.ts";
+import { jwtProviderConfig } from "../lib/contract/jwt-provider.ts";
 import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { ProxyConfigReader } from "../lib/contract/proxy-config-reader.ts";
-import {
-  type ProxySettings,
-  readProxySettings,
-  readUpstreamSettings,
-  settingsProblems,
-} from "../lib/contract/proxy-settings.ts";
+import { type ProxySettings, readProxySettings, settingsProblems } from "../lib/contract/proxy-settings.ts";
 import { formatIssues } from "../lib/contract/schema-issues.ts";
-import { meshServerName } from "../lib/contract/spiffe.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
+import { compareText } from "./compare-text.ts";
 import { intentionRules } from "./intention-rules.ts";
+import { outboundConfig } from "./outbound-config.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
 import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
 
@@ -32,6 +24,8 @@ export interface ProxyConfigInput {
   readonly sidecar: ServiceFields & { readonly Proxy: ConnectProxyFields };
   readonly trustDomain: string;
   readonly datacenter: string;
+  /** Of the node that the proxy runs on; empty when it is not known. */
+  readonly nodeZone: string;
   /** Where the sidecar listens when its registration names no address. */
   readonly bindAddress: string;
   /** `host:port` of the proxy's own endpoint. */
@@ -45,8 +39,11 @@ export interface ProxyConfigInput {
 }
 
 export interface UpstreamState {
-  readonly endpoints: TopicValues["connect-endpoints"];
   readonly config: ResolvedServiceConfig;
+  /** The instances of the service itself. */
+  readonly endpoints: TopicValues["connect-endpoints"];
+  /** Those of the other services that its chain comes to. */
+  readonly others?: ReadonlyMap<string, TopicValues["connect-endpoints"]>;
 }
 
 /** `problems` are parts of the registration that cannot be honoured; the rest of the document stands without them. */
@@ -59,8 +56,7 @@ export type ProxyConfigResult =
     }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Envoy's and the document's upper bound; Consul's weights have none. */
-const maxWeight = 65_535;
+/** The document's. */
 const defaultConnectTimeoutMs = 5_000;
 const defaultMaxConnections = 65_536;
 
@@ -74,6 +70,7 @@ export function computeProxyConfig(input: ProxyConfigInput, reader = new ProxyCo
   });
   const reading = readProxySettings({ ...input.serviceConfig.proxyDefaults, ...input.sidecar.Proxy.Config });
   const { settings } = reading;
+  const { accessLogs } = input.serviceConfig;
   problems.push(...settingsProblems("Proxy.Config", reading));
   const parse = reader.read({
     identity: input.identity,
@@ -82,6 +79,10 @@ export function computeProxyConfig(input: ProxyConfigInput, reader = new ProxyCo
     outbound: upstreams.map((upstream) => outboundConfig(input, upstream, problems)).sort(byServiceThenListen),
     admin: { listen: input.adminAddress },
     limits: limitOverrides(settings),
+    telemetry: {
+      ...(accessLogs !== undefined && { accessLog: accessLogConfig(accessLogs) }),
+      ...(settings.metricNames !== undefined && { metrics: { names: settings.metricNames } }),
+    },
     ...(settings.drainTimeoutMs !== undefined && { drainTimeoutMs: settings.drainTimeoutMs }),
     ...(settings.workers !== undefined && { workers: settings.workers }),
   });
@@ -100,6 +101,7 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
     app: formatHostPort({ host: proxy.LocalServiceAddress || "127.0.0.1", port: proxy.LocalServicePort }),
     protocol: settings.protocol ?? input.serviceConfig.protocol,
     intentions: intentionRules(proxy.DestinationServiceName, input.intentions),
+    jwtProviders: (input.intentions.jwtProviders ?? []).map(jwtProviderConfig),
     ...meshRequestRules(input.serviceConfig.mesh),
     ...meshClientCert(input.serviceConfig.mesh),
     connectTimeoutMs: settings.localConnectTimeoutMs ?? (central.localConnectTimeoutMs || defaultConnectTimeoutMs),
@@ -127,53 +129,9 @@ function upstreamProblem(upstream: Upstream, datacenter: string): string | undef
   return undefined;
 }
 
-function outboundConfig(input: ProxyConfigInput, upstream: Upstream, problems: string[]) {
-  const service = upstream.DestinationName;
-  const reading = readUpstreamSettings(upstream.Config);
-  const { settings } = reading;
-  problems.push(...settingsProblems(`upstream "${service}": Config`, reading));
-  const state = input.upstreams.get(service);
-  return {
-    service,
-    listen: formatHostPort({ host: upstream.LocalBindAddress || "127.0.0.1", port: upstream.LocalBindPort }),
-    protocol: settings.protocol ?? state?.config.protocol ?? "tcp",
-    endpoints: (state?.endpoints ?? []).flatMap(usableEndpoint).sort(byAddress),
-    peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${service}`,
-    serverName: meshServerName({ service, datacenter: input.datacenter, trustDomain: input.trustDomain }),
-    ...meshRequestRules(input.serviceConfig.mesh),
-    connectTimeoutMs: settings.connectTimeoutMs ?? defaultConnectTimeoutMs,
-    maxConnections: settings.maxConnections ?? defaultMaxConnections,
-  };
-}
-
-interface Endpoint {
-  readonly address: string;
-  readonly weight: number;
-}
-
-/** Critical instances get no traffic, and neither do those whose weight in their present state is 0, as in Consul. */
-function usableEndpoint(instance: ServiceInstance): Endpoint[] {
-  const status = aggregateStatus(instance.Checks);
-  if (status === "critical") return [];
-  const { Weights: weights, Address: serviceAddress, Port: port } = instance.Service;
-  const weight = status === "passing" ? weights.Passing : weights.Warning;
-  const address = formatHostPort({ host: serviceAddress || instance.Node.Address, port });
-  const isDialable = port > 0 && parseHostPort(address) !== undefined;
-  return weight >= 1 && isDialable ? [{ address, weight: Math.min(weight, maxWeight) }] : [];
-}
-
 function byServiceThenListen(
   a: { readonly service: string; readonly listen: string },
   b: { readonly service: string; readonly listen: string },
 ): number {
   return compareText(a.service, b.service) || compareText(a.listen, b.listen);
-}
-
-function byAddress(a: Endpoint, b: Endpoint): number {
-  return compareText(a.address, b.address) || a.weight - b.weight;
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

@@ -34,6 +34,8 @@ export interface ProxySessionsOptions {
   readonly temporaryDir: string;
   readonly userId: number;
   readonly datacenter: string;
+  /** Of this node, as `zoneName` has it; empty when it is not known. */
+  readonly zone: string;
   readonly admin: AdminAddressOptions;
   readonly launch: ProxyLaunch;
   /** The managed sidecars as they are at the start. */
@@ -153,7 +155,7 @@ class Manager implements ProxySessions {
   }
 
   #begin(sidecar: Sidecar): void {
-    const { runtime, launch, leaves, datacenter, admin } = this.#options;
+    const { runtime, launch, leaves, datacenter, zone, admin } = this.#options;
     const socket = this.#socket;
     if (socket === undefined) return;
     const directory = join(this.#directory, proxyDirName(sidecar.ID));
@@ -169,6 +171,7 @@ class Manager implements ProxySessions {
       sidecar,
       directory,
       datacenter,
+      zone,
       admin,
       pools: this.#pools,
       leaves,

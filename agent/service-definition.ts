@@ -1,5 +1,6 @@
 import type { CheckStatus, ServiceKind, StringMap, TaggedAddress, Weights } from "../lib/contract/catalog.ts";
 import type { ConnectProxyFields } from "../lib/contract/catalog.ts";
+import type { Locality } from "../lib/contract/locality.ts";
 
 /**
  * A service as a person defines it, in a config file or by `/v1/agent/service/register`: decoded and checked, names
@@ -19,6 +20,8 @@ export interface ServiceDefinition {
   readonly enableTagOverride: boolean;
   readonly proxy?: ConnectProxyFields;
   readonly connectNative: boolean;
+  /** Absent: where its node is. */
+  readonly locality?: Locality;
   /** `Connect.SidecarService`: what it leaves out is derived from the parent service. */
   readonly sidecar?: SidecarDefinition;
   readonly checks: readonly CheckDefinition[];
@@ -32,6 +35,7 @@ export interface SidecarDefinition {
   readonly taggedAddresses?: Readonly<Record<string, TaggedAddress>>;
   readonly weights?: Weights;
   readonly enableTagOverride?: boolean;
+  readonly locality?: Locality;
   /** 0 or absent: the lowest free port of the sidecar range. */
   readonly port?: number;
   readonly proxy?: Partial<ConnectProxyFields>;

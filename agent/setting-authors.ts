@@ -1,6 +1,11 @@
-import type { ProxyConfig } from "../lib/contract/proxy-config.ts";
+import { accessLogConfig } from "../lib/contract/access-logs.ts";
+import type { OutboundConfig, ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatHostPort } from "../lib/contract/address.ts";
 import type { Upstream } from "../lib/contract/catalog.ts";
+import { chainAuthors } from "./chain-authors.ts";
+import { usedChain } from "./chain-clusters.ts";
+import { ownZone } from "./outbound-config.ts";
+import { saidOfUpstream } from "./upstream-settings.ts";
 import type { ProxyConfigInput } from "./proxy-config.ts";
 
 /**
@@ -21,14 +26,15 @@ const proxySettings: Readonly<Record<string, readonly string[]>> = {
   ],
   drain_timeout_ms: ["drainTimeoutMs"],
   workers: ["workers"],
+  metric_names: ["telemetry.metrics.names"],
 };
-const upstreamSettings = { connect_timeout_ms: "connectTimeoutMs", protocol: "protocol" } as const;
 
 export function settingAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingAuthors {
   return {
     identity: "agent",
     admin: "agent",
     ...(config.inbound.length > 0 && inboundAuthors(input)),
+    ...accessLogAuthors(input),
     ...proxyAuthors(input),
     ...upstreamAuthors(input, config),
   };
@@ -42,8 +48,8 @@ function upstreamAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingA
     }),
   );
   const authors: Record<string, string> = {};
-  for (const [i, { service, listen }] of config.outbound.entries()) {
-    Object.assign(authors, outboundAuthors(input, { service, upstream: upstreams.get(listen) }, `outbound[${i}]`));
+  for (const [i, outbound] of config.outbound.entries()) {
+    Object.assign(authors, outboundAuthors(input, outbound, upstreams.get(outbound.listen), `outbound[${i}]`));
   }
   return authors;
 }
@@ -63,11 +69,23 @@ function inboundAuthors(input: ProxyConfigInput): SettingAuthors {
     "inbound[0].app": registration(input),
     "inbound[0].protocol": hasProtocol ? `${registration(input)}: protocol` : `${central} or proxy-defaults`,
     "inbound[0].intentions": `intentions of ${service}`,
+    ...Object.fromEntries(
+      (input.intentions.jwtProviders ?? []).map(({ Name }, i) => [
+        `inbound[0].jwtProviders[${i}]`,
+        `jwt-provider ${Name}`,
+      ]),
+    ),
     ...(serviceConfig.localConnectTimeoutMs > 0 && { "inbound[0].connectTimeoutMs": central }),
     ...(serviceConfig.maxInboundConnections > 0 && { "inbound[0].maxConnections": central }),
     ...(serviceConfig.mesh !== undefined && meshAuthors("inbound[0]")),
     ...(serviceConfig.mesh?.SanitizeXForwardedClientCert === true && { "inbound[0].clientCert": "mesh" }),
   };
+}
+
+function accessLogAuthors({ serviceConfig: { accessLogs } }: ProxyConfigInput): SettingAuthors {
+  if (accessLogs === undefined) return {};
+  const said = Object.keys(accessLogConfig(accessLogs));
+  return Object.fromEntries(said.map((key) => [`telemetry.accessLog.${key}`, "proxy-defaults: AccessLogs"]));
 }
 
 /** The registration says more than `proxy-defaults`, and both more than the entries above. */
@@ -83,27 +101,35 @@ function proxyAuthors(input: ProxyConfigInput): SettingAuthors {
 
 function outboundAuthors(
   input: ProxyConfigInput,
-  { service, upstream }: { readonly service: string; readonly upstream: Upstream | undefined },
+  { service, protocol, clusters }: OutboundConfig,
+  upstream: Upstream | undefined,
   path: string,
 ): SettingAuthors {
   const own = `${registration(input)}: upstream ${service}`;
+  const said = upstream && saidOfUpstream(upstream, input.serviceConfig, registration(input));
+  const chain = usedChain(input.upstreams.get(service)?.config.chain, protocol);
   const authors: Record<string, string> = {
     [`${path}.service`]: own,
     [`${path}.listen`]: own,
-    [`${path}.protocol`]: `service-defaults of ${service} or proxy-defaults`,
+    [`${path}.protocol`]: said?.protocol?.author ?? `service-defaults of ${service} or proxy-defaults`,
     [`${path}.endpoints`]: "catalog",
     [`${path}.peerIdentity`]: "agent",
     [`${path}.serverName`]: "agent",
     ...(input.serviceConfig.mesh !== undefined && meshAuthors(path)),
+    ...(ownZone(input) !== "" && { [`${path}.balancer.localZone`]: zoneAuthor(input) }),
+    ...(chain !== undefined && chainAuthors(chain, path)),
   };
-  for (const [key, field] of Object.entries(upstreamSettings)) {
-    if (isGiven(upstream?.Config, key)) authors[`${path}.${field}`] = `${own}: ${key}`;
-  }
-  const limits = upstream?.Config["limits"];
-  if (typeof limits === "object" && limits !== null && isGiven({ ...limits }, "max_connections")) {
-    authors[`${path}.maxConnections`] = `${own}: limits.max_connections`;
+  const zone = authors[`${path}.balancer.localZone`];
+  for (const at of [path, ...clusters.map((_, i) => `${path}.clusters[${i}]`)]) {
+    if (zone !== undefined) authors[`${at}.balancer.localZone`] = zone;
+    if (said?.connectTimeoutMs !== undefined) authors[`${at}.connectTimeoutMs`] = said.connectTimeoutMs.author;
+    if (said?.maxConnections !== undefined) authors[`${at}.maxConnections`] = said.maxConnections.author;
   }
   return authors;
+}
+
+function zoneAuthor(input: ProxyConfigInput): string {
+  return input.sidecar.Locality === undefined ? "locality of the node" : `${registration(input)}: Locality`;
 }
 
 /** Of the rules, those that the `mesh` entry has a word for. */

@@ -1,7 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Subscription } from "../lib/client/server-link.ts";
-import type { Intention } from "../lib/contract/intentions.ts";
-import type { Topic, TopicOf, TopicValues } from "../lib/contract/topics.ts";
-import type { Read, StateReader } from "./state/reader.ts";
+import type { IntentionsValue, Topic, TopicOf, TopicValues } from "../lib/contract/topics.ts";
+import type { Read, RequiredTokens, StateReader } from "./state/reader.ts";
 import type { WatchHub } from "./state/watch-hub.ts";
 
 /**
@@ -43,12 +43,20 @@ export function createTopicSource(options: { readonly reader: StateReader; reado
     let deliveredIndex = 0;
     let isClosed = false;
     const deliver = (): void => {
+      if (isClosed) return;
       const current = read(topic);
-      if (isClosed || current.index <= deliveredIndex) return;
+      // What a value depends on changes with it: the providers that an intention names, the services of a chain.
+      if (!isDeepStrictEqual(current.watch, watchedKeys)) {
+        watch.cancel();
+        watchedKeys = current.watch;
+        watch = watches.watch(watchedKeys, deliver);
+      }
+      if (current.index <= deliveredIndex) return;
       deliveredIndex = current.index;
       onValue(current.value, current.index);
     };
-    const watch = watches.watch(read(topic).watch, deliver);
+    let watchedKeys = read(topic).watch;
+    let watch = watches.watch(watchedKeys, deliver);
     queueMicrotask(deliver);
     return {
       close() {
@@ -66,15 +74,19 @@ export function createTopicSource(options: { readonly reader: StateReader; reado
 }
 
 function createTopicQueries(reader: StateReader): TopicQueries {
-  const intentionValues = new WeakMap<readonly Intention[], TopicValues["intentions"]>();
+  const intentionValues = new WeakMap<object, { readonly tokens: RequiredTokens; readonly value: IntentionsValue }>();
   return {
     "connect-endpoints": (topic) => reader.connectInstances(topic.service),
     intentions(topic) {
-      const { value: rules, ...read } = reader.intentions({ by: "destination", name: topic.destination });
-      const known = intentionValues.get(rules);
-      const value = known ?? { rules, defaultAction: reader.defaultIntentionAction() };
-      if (known === undefined) intentionValues.set(rules, value);
-      return { ...read, value };
+      const rules = reader.intentions({ by: "destination", name: topic.destination });
+      const tokens = reader.requiredTokens(topic.destination);
+      const known = intentionValues.get(rules.value);
+      const value =
+        known?.tokens === tokens.value
+          ? known.value
+          : { rules: rules.value, defaultAction: reader.defaultIntentionAction(), ...tokens.value };
+      if (known?.value !== value) intentionValues.set(rules.value, { tokens: tokens.value, value });
+      return { index: Math.max(rules.index, tokens.index), value, watch: [...rules.watch, ...tokens.watch] };
     },
     "service-config": (topic) => reader.serviceConfig(topic.service),
     "ca-roots": () => reader.caRoots(),

@@ -1,7 +1,11 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
+import type { StringMap } from "../../lib/contract/catalog.ts";
+import { metaIssues } from "../../lib/contract/catalog-rules.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
+import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
@@ -15,6 +19,9 @@ export interface AgentOptions {
   readonly nodeName: string;
   /** Absent: the one kept in the data directory. */
   readonly nodeId?: string;
+  readonly nodeMeta: StringMap;
+  /** Where the node is; absent when nobody said. */
+  readonly locality?: Locality;
   /** Absolute; absent with `isDev` for a temporary one. */
   readonly dataDir?: string;
   readonly bindAddress: string;
@@ -69,6 +76,8 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     datacenter: mustBeDatacenter(settings.datacenter ?? "dc1"),
     nodeName: mustBeNodeName(settings.nodeName ?? host.hostName),
     ...(settings.nodeId === undefined ? {} : { nodeId: mustBeUuid(settings.nodeId) }),
+    nodeMeta: mustBeMeta(settings.nodeMeta ?? {}),
+    ...(settings.locality === undefined ? {} : { locality: mustBeLocality(settings.locality) }),
     ...(settings.dataDir === undefined ? {} : { dataDir: resolve(host.workingDir, settings.dataDir) }),
     bindAddress,
     advertiseAddress: advertise(settings, bindAddress, host),
@@ -191,6 +200,18 @@ function mustBeNodeName(node: string): string {
   const id = formatSpiffeId({ kind: "agent", trustDomain: "t", datacenter: "d", node });
   if (parseSpiffeId(id) !== undefined) return node;
   throw invalid(`node_name must be 1 to 255 letters, digits, ".", "-" or "_", found "${node}": set -node`);
+}
+
+function mustBeMeta(meta: StringMap): StringMap {
+  const issues = metaIssues("node_meta", meta);
+  if (issues.length === 0) return meta;
+  throw invalid(formatIssues(issues));
+}
+
+function mustBeLocality(locality: Locality): Locality {
+  const problem = localityProblem(locality);
+  if (problem === undefined) return locality;
+  throw invalid(`locality ${problem}`);
 }
 
 function mustBeUuid(text: string): string {

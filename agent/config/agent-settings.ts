@@ -1,3 +1,5 @@
+import type { StringMap } from "../../lib/contract/catalog.ts";
+import type { Locality } from "../../lib/contract/locality.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -11,6 +13,8 @@ export interface AgentSettings {
   readonly datacenter?: string;
   readonly nodeName?: string;
   readonly nodeId?: string;
+  readonly nodeMeta?: StringMap;
+  readonly locality?: Locality;
   readonly dataDir?: string;
   readonly bindAddress?: string;
   readonly advertiseAddress?: string;

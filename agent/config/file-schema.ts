@@ -16,6 +16,8 @@ export const AgentFileSchema = Type.Object({
   datacenter: Type.Optional(Type.String()),
   node_name: Type.Optional(Type.String()),
   node_id: Type.Optional(Type.String()),
+  node_meta: Type.Optional(Type.Record(Type.String(), Type.String())),
+  locality: Type.Optional(Type.Object({ region: Type.Optional(Type.String()), zone: Type.Optional(Type.String()) })),
   data_dir: Type.Optional(Type.String()),
   bind_addr: Type.Optional(Type.String()),
   advertise_addr: Type.Optional(Type.String()),
@@ -52,11 +54,12 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses } = AgentFileSchema.properties;
+  const { ports, addresses, locality } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
+    ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
   ];
 }
 

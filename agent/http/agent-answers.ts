@@ -21,6 +21,7 @@ export function agentServiceAnswer(service: ServiceFields, datacenter: string): 
     EnableTagOverride: service.EnableTagOverride,
     ...(service.Proxy === undefined ? {} : { Proxy: proxyAnswer(service.Proxy) }),
     ...(service.Connect.Native ? { Connect: { Native: true } } : {}),
+    ...(service.Locality === undefined ? {} : { Locality: service.Locality }),
     Datacenter: datacenter,
   };
 }

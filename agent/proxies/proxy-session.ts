@@ -50,6 +50,8 @@ export interface ProxySessionOptions {
   readonly sidecar: Sidecar;
   readonly directory: string;
   readonly datacenter: string;
+  /** Of this node; empty when it is not known. */
+  readonly zone: string;
   readonly admin: AdminAddressOptions;
   readonly pools: ProxyTopicPools;
   readonly leaves: LeafSource;
@@ -252,6 +254,7 @@ class Session implements ProxySession {
           sidecar: this.#sidecar,
           trustDomain: topics.roots.trustDomain,
           datacenter: this.#options.datacenter,
+          nodeZone: this.#options.zone,
           bindAddress: this.#options.admin.bindAddress,
           adminAddress: adminAddress(this.#sidecar, this.#options.admin),
           identity,

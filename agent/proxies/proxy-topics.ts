@@ -1,6 +1,9 @@
 import type { ServerLink } from "../../lib/client/server-link.ts";
-import type { ConnectProxyFields } from "../../lib/contract/catalog.ts";
+import type { ConnectProxyFields, Upstream } from "../../lib/contract/catalog.ts";
+import { chainServices } from "../../lib/contract/discovery-chain.ts";
 import type { TopicValues } from "../../lib/contract/topics.ts";
+import { usedChain } from "../chain-clusters.ts";
+import { saidOfUpstream } from "../upstream-settings.ts";
 import type { UpstreamState } from "../proxy-config.ts";
 import { createTopicPool, type TopicPool, type TopicUse } from "./topic-pool.ts";
 
@@ -12,7 +15,7 @@ export interface ProxyTopicPools {
   readonly roots: TopicPool<TopicValues["ca-roots"]>;
 }
 
-export function createProxyTopicPools(link: ServerLink): ProxyTopicPools {
+export function createProxyTopicPools(link: Pick<ServerLink, "subscribe">): ProxyTopicPools {
   return {
     endpoints: createTopicPool((service, onValue) =>
       link.subscribe<"connect-endpoints">({ kind: "connect-endpoints", service }, onValue),
@@ -27,7 +30,7 @@ export function createProxyTopicPools(link: ServerLink): ProxyTopicPools {
   };
 }
 
-/** What one sidecar needs of the topics, as its registration is at the moment. */
+/** What one sidecar needs of the topics, as its registration and the chains of its upstreams are at the moment. */
 export interface ProxyTopics {
   /** Opens and closes topics so that they are those of `proxy`; what stays needed is not interrupted. */
   update(proxy: ConnectProxyFields): void;
@@ -49,17 +52,31 @@ export type ProxyTopicValues =
 export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void): ProxyTopics {
   const roots = keepUses(pools.roots, onChange);
   const intentions = keepUses(pools.intentions, onChange);
-  const configs = keepUses(pools.serviceConfig, onChange);
+  const configs = keepUses(pools.serviceConfig, () => {
+    keepEndpoints();
+    onChange();
+  });
   const endpoints = keepUses(pools.endpoints, onChange);
   let destination = "";
+  let upstreams: readonly Upstream[] = [];
+  /** Whose instances an upstream's calls come to: the services of its chain, once that is known, else its own. */
+  const servicesOf = (upstream: Upstream): readonly string[] => {
+    const name = upstream.DestinationName;
+    const config = configs.values().get(name);
+    if (config === undefined) return [name];
+    const said = saidOfUpstream(upstream, configs.values().get(destination), "");
+    const chain = usedChain(config.chain, said.protocol?.value ?? config.protocol);
+    return chain === undefined ? [name] : chainServices(chain);
+  };
+  const keepEndpoints = (): void => endpoints.keep(upstreams.flatMap(servicesOf));
   return {
     update(proxy) {
-      const upstreams = proxy.Upstreams.map((upstream) => upstream.DestinationName);
+      upstreams = proxy.Upstreams;
       destination = proxy.DestinationServiceName;
       roots.keep([""]);
       intentions.keep([destination]);
-      configs.keep([destination, ...upstreams]);
-      endpoints.keep(upstreams);
+      configs.keep([destination, ...upstreams.map(({ DestinationName }) => DestinationName)]);
+      keepEndpoints();
     },
     values() {
       const [rootsValue] = roots.values().values();
@@ -76,12 +93,16 @@ export function createProxyTopics(pools: ProxyTopicPools, onChange: () => void):
       if (missing.length > 0 || rootsValue === undefined || rules === undefined || config === undefined) {
         return { isComplete: false, missing };
       }
-      const upstreams = new Map<string, UpstreamState>();
-      for (const [name, instances] of endpoints.values()) {
+      const instances = endpoints.values();
+      const states = new Map<string, UpstreamState>();
+      for (const upstream of upstreams) {
+        const { DestinationName: name } = upstream;
         const upstreamConfig = configs.values().get(name);
-        if (upstreamConfig !== undefined) upstreams.set(name, { endpoints: instances, config: upstreamConfig });
+        if (upstreamConfig === undefined) continue;
+        const others = new Map(servicesOf(upstream).map((service) => [service, instances.get(service) ?? []]));
+        states.set(name, { endpoints: instances.get(name) ?? [], config: upstreamConfig, others });
       }
-      return { isComplete: true, roots: rootsValue, intentions: rules, serviceConfig: config, upstreams };
+      return { isComplete: true, roots: rootsValue, intentions: rules, serviceConfig: config, upstreams: states };
     },
     close() {
       for (const uses of [roots, intentions, configs, endpoints]) uses.keep([]);

@@ -18,6 +18,7 @@ export function serviceFields(definition: ServiceDefinition): ServiceFields {
     EnableTagOverride: definition.enableTagOverride,
     ...(definition.proxy !== undefined && { Proxy: definition.proxy }),
     Connect: { Native: definition.connectNative },
+    ...(definition.locality !== undefined && { Locality: definition.locality }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type ServiceKind, type Weights, serviceKinds } from "../../lib/contract/catalog.ts";
+import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import { type SchemaIssue, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import type { CheckDefinition, ServiceDefinition, SidecarDefinition } from "../service-definition.ts";
 import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
@@ -26,6 +27,7 @@ function readService(raw: RawService, issues: SchemaIssue[]): ServiceDefinition 
   const name = raw.Name ?? "";
   if (name === "") issues.push({ path: "", message: "Missing service name" });
   refuseUnsupported(raw, issues);
+  const locality = readLocality(raw, issues);
   const sidecar = raw.Connect?.SidecarService;
   const proxy =
     raw.Proxy === undefined ? undefined : readUnder("Proxy", issues, (own) => readProxy(raw.Proxy ?? {}, own));
@@ -51,6 +53,7 @@ function readService(raw: RawService, issues: SchemaIssue[]): ServiceDefinition 
       },
     }),
     connectNative: raw.Connect?.Native ?? false,
+    ...(locality !== undefined && { locality }),
     ...(sidecar !== undefined && {
       sidecar: readUnder("Connect.SidecarService", issues, (own) => readSidecar(sidecar, own)),
     }),
@@ -69,6 +72,7 @@ function readSidecar(raw: RawSidecar, issues: SchemaIssue[]): SidecarDefinition 
   refuseUnsupported(raw, issues);
   const checks = readChecks(raw, issues);
   const weights = readWeights(raw.Weights);
+  const locality = readLocality(raw, issues);
   return {
     ...(raw.Name && { name: raw.Name }),
     ...(raw.Tags && { tags: raw.Tags }),
@@ -77,6 +81,7 @@ function readSidecar(raw: RawSidecar, issues: SchemaIssue[]): SidecarDefinition 
     ...(raw.TaggedAddresses && { taggedAddresses: readTaggedAddresses(raw) }),
     ...(weights && { weights }),
     ...(raw.EnableTagOverride !== undefined && { enableTagOverride: raw.EnableTagOverride }),
+    ...(locality !== undefined && { locality }),
     ...(raw.Port && { port: raw.Port }),
     ...(raw.Proxy && { proxy: readUnder("Proxy", issues, (own) => readProxy(raw.Proxy ?? {}, own)) }),
     ...(checks.length > 0 && { checks }),
@@ -109,6 +114,14 @@ function readTaggedAddresses(raw: RawInstance): ServiceDefinition["taggedAddress
   return Object.fromEntries(
     entries.map(([tag, value]) => [tag, { Address: value.Address ?? "", Port: value.Port ?? 0 }]),
   );
+}
+
+/** One that says nothing is none. */
+function readLocality(raw: RawInstance, issues: SchemaIssue[]): Locality | undefined {
+  const locality = { Region: raw.Locality?.Region ?? "", Zone: raw.Locality?.Zone ?? "" };
+  const problem = localityProblem(locality);
+  if (problem !== undefined) issues.push({ path: "Locality", message: problem });
+  return locality.Region + locality.Zone === "" ? undefined : locality;
 }
 
 function readWeights(raw: RawInstance["Weights"]): Weights | undefined {

@@ -109,6 +109,7 @@ const instanceFields = {
   Proxy: optional(ProxySchema),
   Check: optional(CheckSchema),
   Checks: optional(Type.Array(CheckSchema, { maxItems: 256 })),
+  Locality: optional(Type.Object({ Region: Text, Zone: Text })),
   Ports: Unsupported,
   SocketPath: Unsupported,
 };

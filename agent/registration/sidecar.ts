@@ -30,6 +30,7 @@ export function expandSidecar(
 ): ServiceDefinition {
   const id = sidecarId(parent.id);
   const address = sidecar.address ?? parent.address;
+  const locality = sidecar.locality ?? parent.locality;
   const localServicePort = sidecar.proxy?.LocalServicePort ?? parent.port;
   // Without a port of the application there are no calls to accept: such a sidecar only makes them.
   const listener = localServicePort === 0 ? undefined : { host: address || context.nodeAddress, port: context.port };
@@ -45,6 +46,7 @@ export function expandSidecar(
     weights: sidecar.weights ?? parent.weights,
     enableTagOverride: sidecar.enableTagOverride ?? false,
     connectNative: false,
+    ...(locality !== undefined && { locality }),
     proxy: {
       DestinationServiceName: parent.name,
       DestinationServiceID: parent.id,

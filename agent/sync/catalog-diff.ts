@@ -6,6 +6,7 @@ import {
   type ServiceRecord,
   nodeLivenessCheckId,
 } from "../../lib/contract/catalog.ts";
+import type { Locality } from "../../lib/contract/locality.ts";
 import type { NodeRegistrations } from "../../lib/contract/topics.ts";
 
 /** What the catalog should hold for this node. */
@@ -53,11 +54,18 @@ export function diffCatalog(local: LocalCatalog, catalog: NodeRegistrations): Ca
 
 function isNodeOutdated(node: NodeFields, catalog: NodeRegistrations): boolean {
   const liveness = catalog.checks.find((check) => check.CheckID === nodeLivenessCheckId);
-  return catalog.node === undefined || !holdsAll(node, catalog.node) || liveness?.Status !== "passing";
+  if (catalog.node === undefined || liveness?.Status !== "passing") return true;
+  return !holdsAll(node, catalog.node) || !isSameLocality(node, catalog.node);
 }
 
 function isSameService(local: ServiceFields, remote: ServiceRecord): boolean {
-  return holdsAll(local.EnableTagOverride ? { ...local, Tags: remote.Tags } : local, remote);
+  const expected = local.EnableTagOverride ? { ...local, Tags: remote.Tags } : local;
+  return holdsAll(expected, remote) && isSameLocality(local, remote);
+}
+
+/** It may be gone here and still be there. */
+function isSameLocality(local: { readonly Locality?: Locality }, remote: { readonly Locality?: Locality }): boolean {
+  return isDeepStrictEqual(local.Locality, remote.Locality);
 }
 
 /** Whether `remote` has every field of `local`; indexes and what servers add beside them do not count. */

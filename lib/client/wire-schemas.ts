@@ -4,11 +4,13 @@
  */
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
+import { accessLogTypes } from "../contract/access-logs.ts";
 import { checkStatuses, serviceKinds } from "../contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
 import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
 import { AtollError } from "../contract/error-codes.ts";
 import { formatIssues, schemaIssues } from "../contract/schema-issues.ts";
+import { chainSchema } from "./wire-chain.ts";
 import type { NodeRegistrations, Topic, TopicValues } from "../contract/topics.ts";
 
 const text = Type.String();
@@ -20,6 +22,8 @@ const openMap = Type.Record(text, Type.Unknown());
 const indexed = { CreateIndex: index, ModifyIndex: index };
 const action = Type.Enum(["allow", "deny"]);
 
+const locality = Type.Optional(Type.Object({ Region: text, Zone: text }));
+
 const nodeFields = {
   ID: text,
   Node: name,
@@ -27,6 +31,7 @@ const nodeFields = {
   Datacenter: text,
   TaggedAddresses: textMap,
   Meta: textMap,
+  Locality: locality,
 };
 
 const upstream = Type.Object({
@@ -60,6 +65,7 @@ const serviceFields = {
     }),
   ),
   Connect: Type.Object({ Native: Type.Boolean() }),
+  Locality: locality,
 };
 
 const checkFields = {
@@ -124,7 +130,44 @@ export const decodeNodeRegistrations: Decoder<NodeRegistrations> = createDecoder
   }),
 );
 
+const tokens = Type.Object({
+  Providers: Type.Array(
+    Type.Object({
+      Name: name,
+      VerifyClaims: Type.Array(Type.Object({ Path: Type.Array(text), Value: text })),
+    }),
+  ),
+});
+
+const jwtProvider = Type.Object({
+  Name: name,
+  Issuer: text,
+  Audiences: Type.Array(text),
+  JSONWebKeySet: Type.Union([
+    Type.Object({ JWKS: text }),
+    Type.Object({ Filename: text }),
+    Type.Object({
+      URI: text,
+      RequestTimeoutMs: Type.Number(),
+      CacheDurationMs: Type.Number(),
+      FetchAsynchronously: Type.Boolean(),
+      NumRetries: Type.Number(),
+    }),
+  ]),
+  Locations: Type.Array(
+    Type.Object({
+      In: Type.Enum(["Header", "QueryParam", "Cookie"]),
+      Name: text,
+      ValuePrefix: text,
+      Forward: Type.Boolean(),
+    }),
+  ),
+  ForwardHeader: text,
+  ClockSkewSeconds: Type.Number(),
+});
+
 const permission = Type.Object({
+  JWT: Type.Optional(tokens),
   Action: action,
   HTTP: Type.Object({
     PathExact: text,
@@ -147,6 +190,12 @@ const permission = Type.Object({
   }),
 });
 
+const upstreamDefaults = {
+  Protocol: Type.Enum(["", ...protocols]),
+  ConnectTimeoutMs: Type.Number(),
+  MaxConnections: Type.Number(),
+};
+
 const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
   "connect-endpoints": createDecoder("value of topic connect-endpoints", () =>
     Type.Array(Type.Object({ Node: node, Service: service, Checks: Type.Array(check) })),
@@ -164,6 +213,8 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
         }),
       ),
       defaultAction: action,
+      jwt: Type.Optional(tokens),
+      jwtProviders: Type.Optional(Type.Array(jwtProvider)),
     }),
   ),
   "service-config": createDecoder("value of topic service-config", () =>
@@ -174,6 +225,23 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
       localRequestTimeoutMs: Type.Number(),
       maxInboundConnections: Type.Number(),
       proxyDefaults: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+      chain: Type.Optional(chainSchema()),
+      upstreamConfig: Type.Optional(
+        Type.Object({
+          Defaults: Type.Optional(Type.Object(upstreamDefaults)),
+          Overrides: Type.Array(Type.Object({ ...upstreamDefaults, Name: name })),
+        }),
+      ),
+      accessLogs: Type.Optional(
+        Type.Object({
+          Enabled: Type.Boolean(),
+          DisableListenerLogs: Type.Boolean(),
+          Type: Type.Enum([...accessLogTypes]),
+          Path: text,
+          JSONFormat: text,
+          TextFormat: text,
+        }),
+      ),
       mesh: Type.Optional(
         Type.Object({
           SanitizeXForwardedClientCert: Type.Boolean(),

@@ -1,3 +1,5 @@
+import type { Locality } from "./locality.ts";
+
 /**
  * The records of the catalog, in the exact shape and spelling of Consul's `/v1` JSON, so that what is stored is what is
  * answered. `CreateIndex` and `ModifyIndex` are set by the state tables and are absent in requests.
@@ -24,6 +26,8 @@ export interface NodeFields {
   readonly Datacenter: string;
   readonly TaggedAddresses: StringMap;
   readonly Meta: StringMap;
+  /** Where it runs; absent when nobody said. */
+  readonly Locality?: Locality;
 }
 export type NodeRecord = NodeFields & Indexed;
 
@@ -71,6 +75,8 @@ export interface ServiceFields {
   readonly Proxy?: ConnectProxyFields;
   /** `Native`: the application does its own mTLS and is returned by connect queries itself. */
   readonly Connect: { readonly Native: boolean };
+  /** Where it runs, in the place of its node's. */
+  readonly Locality?: Locality;
 }
 /** A service instance on a node; its key is the node's name and the service ID. */
 export type ServiceRecord = ServiceFields & Indexed & { readonly Node: string };

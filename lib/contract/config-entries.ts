@@ -1,14 +1,31 @@
+import type { AccessLogs } from "./access-logs.ts";
 import type { Indexed, StringMap } from "./catalog.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
+import type { DiscoveryChain } from "./discovery-chain.ts";
+import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
+import type { ServiceResolverEntry } from "./service-resolver.ts";
+import type { ServiceRouterEntry } from "./service-router.ts";
+import type { ServiceSplitterEntry } from "./service-splitter.ts";
+import type { UpstreamConfig } from "./upstream-config.ts";
 
 /** Protocols that a service can speak; the first is the default. */
 export const protocols = ["tcp", "http", "http2", "grpc"] as const;
 export type Protocol = (typeof protocols)[number];
 
-export const configEntryKinds = ["mesh", "proxy-defaults", "service-defaults", "service-intentions"] as const;
+export const configEntryKinds = [
+  "jwt-provider",
+  "mesh",
+  "proxy-defaults",
+  "service-defaults",
+  "service-intentions",
+  "service-resolver",
+  "service-router",
+  "service-splitter",
+] as const;
 export type ConfigEntryKind = (typeof configEntryKinds)[number];
 
-interface EntryBase {
+/** What every entry has. */
+export interface EntryBase {
   readonly Name: string;
   readonly Meta: StringMap;
 }
@@ -41,6 +58,7 @@ export interface MeshEntry extends EntryBase, ResolvedMeshConfig {
 export interface ProxyDefaultsEntry extends EntryBase {
   readonly Kind: "proxy-defaults";
   readonly Config: Readonly<Record<string, unknown>>;
+  readonly AccessLogs?: AccessLogs;
 }
 
 /** Defaults of one service, over `proxy-defaults`. An empty `Protocol` means "not set here". */
@@ -53,6 +71,8 @@ export interface ServiceDefaultsEntry extends EntryBase {
   readonly LocalConnectTimeoutMs: number;
   /** 0 means no limit. */
   readonly LocalRequestTimeoutMs: number;
+  /** Of the calls that the service makes. */
+  readonly UpstreamConfig?: UpstreamConfig;
 }
 
 export type IntentionAction = "allow" | "deny";
@@ -73,9 +93,19 @@ export interface SourceIntention {
 export interface ServiceIntentionsEntry extends EntryBase {
   readonly Kind: "service-intentions";
   readonly Sources: readonly SourceIntention[];
+  /** What every request to the service must show, whoever sends it. */
+  readonly JWT?: IntentionJwt;
 }
 
-export type ConfigEntry = MeshEntry | ProxyDefaultsEntry | ServiceDefaultsEntry | ServiceIntentionsEntry;
+export type ConfigEntry =
+  | JwtProviderEntry
+  | MeshEntry
+  | ProxyDefaultsEntry
+  | ServiceDefaultsEntry
+  | ServiceIntentionsEntry
+  | ServiceResolverEntry
+  | ServiceRouterEntry
+  | ServiceSplitterEntry;
 export type ConfigEntryRecord = ConfigEntry & Indexed;
 
 /** What a proxy wants to know of the `mesh` entry. */
@@ -93,6 +123,12 @@ export interface ResolvedServiceConfig {
   readonly maxInboundConnections: number;
   /** Settings of `proxy-defaults` for the proxies themselves, as they are written; absent when there are none. */
   readonly proxyDefaults?: Readonly<Record<string, unknown>>;
+  /** Of the service's own calls, as its `service-defaults` has it. */
+  readonly upstreamConfig?: UpstreamConfig;
+  /** As `proxy-defaults` has them. */
+  readonly accessLogs?: AccessLogs;
   /** Absent while there is no `mesh` entry. */
   readonly mesh?: ResolvedMeshConfig;
+  /** Absent where no router, splitter or resolver says anything of the service's calls. */
+  readonly chain?: DiscoveryChain;
 }

@@ -1,10 +1,13 @@
 import type { IntentionAction } from "./config-entries.ts";
+import { type IntentionJwt, jwtRequirement } from "./jwt-provider.ts";
 import type { PermissionConfig } from "./proxy-intentions.ts";
 
 /** One of the permissions of a `service-intentions` source, as Consul names its parts; an empty text says nothing. */
 export interface IntentionPermission {
   readonly Action: IntentionAction;
   readonly HTTP: IntentionHttp;
+  /** What a request must show besides. */
+  readonly JWT?: IntentionJwt;
 }
 
 export interface IntentionHttp {
@@ -34,13 +37,14 @@ export const maxPermissions = 1_000;
 export const maxHeaders = 64;
 
 /** The same permission in the words of a proxy's document. */
-export function permissionConfig({ Action, HTTP }: IntentionPermission): PermissionConfig {
+export function permissionConfig({ Action, HTTP, JWT }: IntentionPermission): PermissionConfig {
   const path = pathMatch(HTTP);
   return {
     action: Action,
     ...(path !== undefined && { path }),
     headers: HTTP.Header.map(headerMatch),
     methods: [...HTTP.Methods],
+    ...(JWT !== undefined && { jwt: jwtRequirement(JWT) }),
   };
 }
 

@@ -6,6 +6,7 @@ import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
 import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrencySchema } from "./proxy-concurrency.ts";
+import { extAuthzIssues, ExtAuthzSchema } from "./proxy-ext-authz.ts";
 import { FaultSchema } from "./proxy-fault.ts";
 import { HedgeSchema } from "./proxy-hedge.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
@@ -99,6 +100,7 @@ const Inbound = Type.Object(
     app: Address("where its application listens: host:port"),
     intentions: IntentionsSchema,
     jwtProviders: JwtProvidersSchema,
+    extAuthz: Type.Optional(ExtAuthzSchema),
     rateLimit: InboundRateLimitSchema,
     adaptiveConcurrency: AdaptiveConcurrencySchema,
     clientCert: Type.Enum(["sanitize", "sanitize-set", "append-forward"], {
@@ -234,9 +236,10 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
   if (!validator.Check(candidate)) return { ok: false, issues: schemaIssues(validator, candidate) };
   const issues = [
     ...addressIssues(candidate),
-    ...candidate.inbound.flatMap(({ intentions, jwtProviders }, i) => [
+    ...candidate.inbound.flatMap(({ intentions, jwtProviders, extAuthz, protocol }, i) => [
       ...intentionIssues(`inbound[${i}].intentions`, intentions, jwtProviders),
       ...jwtProviderIssues(`inbound[${i}].jwtProviders`, jwtProviders),
+      ...extAuthzIssues(`inbound[${i}].extAuthz`, extAuthz, protocol),
     ]),
     ...patternIssues(candidate),
     ...clashIssues(candidate),

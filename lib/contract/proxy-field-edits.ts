@@ -93,7 +93,7 @@ export function fieldEditIssues(path: string, { set, add, remove }: FieldEdits, 
     ...fieldIssues(`${path}.set`, set, message),
     ...fieldIssues(`${path}.add`, add, message),
     ...add.flatMap(({ name }, i) =>
-      single.has(name.toLowerCase())
+      hasOneValue(name.toLowerCase())
         ? [{ path: `${path}.add[${i}].name`, message: `"${name}" has one value: use "set"` }]
         : [],
     ),
@@ -106,16 +106,24 @@ export function fieldIssues(path: string, fields: readonly Field[], message: Edi
 }
 
 function nameIssues(path: string, name: string, message: EditedMessage): SchemaIssue[] {
-  const lower = name.toLowerCase();
+  const problem = fieldEditProblem(name.toLowerCase(), message);
+  return problem === undefined ? [] : [{ path, message: `"${name}" cannot be edited: ${problem}` }];
+}
+
+/** Why nobody may edit the field of this name, in lower case; undefined for nearly all. */
+export function fieldEditProblem(lower: string, message: EditedMessage): string | undefined {
   const plain = lower.replaceAll("_", "-");
-  if (message === "request" && lower === "host") {
-    return [{ path, message: `"${name}" cannot be edited: use rewrite.host` }];
-  }
+  if (message === "request" && lower === "host") return "use rewrite.host";
   if (framing.has(plain) || (message === "request" && lower === "expect")) {
-    return [{ path, message: `"${name}" cannot be edited: it frames the message or belongs to one connection` }];
+    return "it frames the message or belongs to one connection";
   }
   if (proxyOwned.has(lower) || plain.startsWith("x-atoll-") || (lower !== plain && forgeable.has(plain))) {
-    return [{ path, message: `"${name}" cannot be edited: it is what proxies say of their own` }];
+    return "it is what proxies say of their own";
   }
-  return [];
+  return undefined;
+}
+
+/** Whether a second line of the field of this name, in lower case, would be refused by whoever reads the message next. */
+export function hasOneValue(lower: string): boolean {
+  return single.has(lower);
 }

@@ -1,11 +1,12 @@
 import { type Protocol, protocols } from "./config-entries.ts";
 import { largestConnections, largestMilliseconds, largestWorkers } from "./proxy-config.ts";
 import { largestHeadBytes } from "./proxy-limits.ts";
+import { type MetricName, metricNames } from "./proxy-telemetry.ts";
 import { formatIssues, type SchemaIssue } from "./schema-issues.ts";
 
 /**
  * The settings of `Proxy.Config`, of an upstream's `Config` and of the `proxy-defaults` entry's that mean something to our
- * proxy: Consul's names and, for drain, workers and the admin address, our own. All other keys are other proxies' and nobody reads them. As Consul
+ * proxy: Consul's names and, for drain, workers, golden metrics and the admin address, our own. All other keys are other proxies' and nobody reads them. As Consul
  * does, numbers may be written as text, and 0 is the same as nothing. What has an issue is refused where it is written;
  * where it is read, the default stands in its place.
  */
@@ -24,6 +25,7 @@ export interface ProxySettings {
   readonly maxHeadBytes: number | undefined;
   readonly drainTimeoutMs: number | undefined;
   readonly workers: number | "auto" | undefined;
+  readonly metricNames: readonly MetricName[] | undefined;
 }
 
 /** Of `proxy-defaults`, those that no other entry says anything about: agents get them as they are. */
@@ -32,6 +34,7 @@ export const meshWideSettings = [
   "max_request_headers_kb",
   "drain_timeout_ms",
   "workers",
+  "metric_names",
 ] as const;
 
 export interface UpstreamSettings {
@@ -63,6 +66,7 @@ export function readProxySettings(config: Settings): SettingsReading<ProxySettin
     maxHeadBytes: kibibytes === undefined ? undefined : kibibytes * 1024,
     drainTimeoutMs: reader.number("drain_timeout_ms", largestMilliseconds),
     workers: config["workers"] === "auto" ? "auto" : reader.number("workers", largestWorkers, '"auto" or '),
+    metricNames: reader.choices("metric_names", metricNames),
   };
   return { settings, issues: reader.issues, notes: reader.notes };
 }
@@ -111,6 +115,17 @@ class SettingsReader {
     if (given === undefined || given === null || given === "") return undefined;
     if (typeof given === "string") return given;
     this.#refuse(key, "text");
+    return undefined;
+  }
+
+  /** Some of `known`, each once. */
+  choices<T extends string>(key: string, known: readonly T[]): readonly T[] | undefined {
+    const given = this.#config[key];
+    if (given === undefined || given === null) return undefined;
+    const list: readonly unknown[] = Array.isArray(given) ? given : [undefined];
+    const chosen = known.filter((one) => list.includes(one));
+    if (list.length === chosen.length) return chosen;
+    this.#refuse(key, `a list of ${known.join(", ")}, each once`);
     return undefined;
   }
 

@@ -78,6 +78,7 @@ const AccessLogSchema = Type.Object(
 );
 
 export const metricNames = ["own", "linkerd", "istio"] as const;
+export type MetricName = (typeof metricNames)[number];
 
 const MetricsSchema = Type.Object(
   {

@@ -1,6 +1,7 @@
 import type { CheckRecord, NodeRecord, ServiceInstance, ServiceRecord } from "./catalog.ts";
 import type { IntentionAction, ResolvedServiceConfig } from "./config-entries.ts";
 import type { Intention } from "./intentions.ts";
+import type { IntentionJwt, JwtProviderFields } from "./jwt-provider.ts";
 
 /** What an agent can subscribe to. A server sends the whole value of a topic at once and again after every change of it. */
 export type Topic =
@@ -16,9 +17,18 @@ export type TopicOf<K extends Topic["kind"]> = Extract<Topic, { readonly kind: K
 export interface TopicValues {
   /** The mesh-capable instances of the service, sorted by node, then service ID; whatever their health. */
   readonly "connect-endpoints": readonly ServiceInstance[];
-  readonly intentions: { readonly rules: readonly Intention[]; readonly defaultAction: IntentionAction };
+  readonly intentions: IntentionsValue;
   readonly "service-config": ResolvedServiceConfig;
   readonly "ca-roots": CaRootsValue;
+}
+
+export interface IntentionsValue {
+  readonly rules: readonly Intention[];
+  readonly defaultAction: IntentionAction;
+  /** What every request to the destination must show; absent for nothing. */
+  readonly jwt?: IntentionJwt;
+  /** The providers that `jwt` and the rules' permissions name, as far as they exist; absent when none is named. */
+  readonly jwtProviders?: readonly JwtProviderFields[];
 }
 
 export interface CaRoot {

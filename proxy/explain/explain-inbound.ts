@@ -55,15 +55,19 @@ export async function explainInbound(
   const verdict = "settled" in judged ? undefined : judged;
   const choices: ShownChoice[] = [{ share: 1, ...choiceOf(asked, canonical, decided) }];
   const reply = decided.action === "reply" ? shownReply(decided) : undefined;
+  const isAsked = decided.action === "forward" && listener.extAuthz.wouldAsk(decided.head);
   return {
-    outcome: isKnown(wanted, decided) ? outcomeOf(choices) : "undecided",
+    outcome: isKnown(wanted, decided) && !isAsked ? outcomeOf(choices) : "undecided",
     listener: shown,
     request: shownRequest(canonical, received),
     ...(reply !== undefined && { reply }),
     ...(verdict !== undefined && { intention: intentionOf(asked, verdict) }),
     choices,
     settings: settingsOf(asked, verdict),
-    notes: wanted.map((uri) => `the keys at ${uri} were not fetched: whether they verify the token is not known`),
+    notes: [
+      ...wanted.map((uri) => `the keys at ${uri} were not fetched: whether they verify the token is not known`),
+      ...(isAsked ? ["the external authorizer was not asked: whether it allows the request is not known"] : []),
+    ],
   };
 }
 

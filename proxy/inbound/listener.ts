@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { InboundConfig } from "../../lib/contract/proxy-config.ts";
-import { DryRunLog } from "../authz/dry-run-log.ts";
+import { ExtAuthz } from "../authz/ext-authz/ext-authz.ts";
 import { type Authorizer, type CallerRules, compileIntentions } from "../authz/intentions.ts";
+import { SparseLog } from "../authz/sparse-log.ts";
 import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import type { Member } from "../connection-set.ts";
 import { JwtVerifier } from "../authz/jwt/verifier.ts";
@@ -38,6 +39,8 @@ export class InboundListener {
   readonly callers = new Map<string, number>();
   readonly limits: ListenerLimits;
   readonly concurrency: AdaptiveLimit;
+  /** Asks somebody else about what the intentions allow, where that is configured. */
+  readonly extAuthz: ExtAuthz;
   readonly #context: ProxyContext;
   readonly #http: HttpService;
   readonly #connectionObserver: () => ConnectionObserver | undefined;
@@ -46,7 +49,7 @@ export class InboundListener {
   #jwt: JwtVerifier | undefined;
   #forward: ForwardPolicy | undefined;
   #stages: ListenerStages | undefined;
-  readonly #dryRuns: DryRunLog;
+  readonly #dryRuns: SparseLog;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
   /** Pools of a former address, until their last exchange is over. */
@@ -60,7 +63,13 @@ export class InboundListener {
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.concurrency = new AdaptiveLimit(context, config.adaptiveConcurrency);
-    this.#dryRuns = new DryRunLog({ logger: context.logger, monotonicMs: context.clock.monotonicMs });
+    this.extAuthz = new ExtAuthz(context, config);
+    this.#dryRuns = new SparseLog({
+      logger: context.logger,
+      level: "info",
+      message: "dry run: an intention would have denied this",
+      monotonicMs,
+    });
     this.#pool = this.#createPool();
     this.#upstream = new PooledUpstream({
       picker: { pick: (tried) => (tried.includes(this.#pool) ? undefined : this.#pool) },
@@ -77,11 +86,16 @@ export class InboundListener {
       takeConnection: () => this.limits.takeConnection(),
       serve: (connection, seat) => this.#serve(connection, seat),
       onRefused: (reason) => this.#logRefusal(reason),
-      onIdle: () => this.#pool.close(),
+      onIdle: () => {
+        this.#pool.close();
+        this.extAuthz.close();
+      },
     });
     this.#http = {
       context: this.serving.http,
-      policyFor: (one) => new GatedPolicy(new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri)),
+      // What is limited anyway is nothing to ask about, and what is denied nothing to hold up.
+      policyFor: (one) =>
+        new GatedPolicy(this.extAuthz.guard(new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri), one)),
     };
     this.#forward = this.#compileForward();
   }
@@ -106,6 +120,7 @@ export class InboundListener {
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.#forward = this.#compileForward();
+    this.extAuthz.update(config);
     this.serving.refreshHandshakes();
     if (hasMoved) {
       this.#pool.close();
@@ -126,6 +141,7 @@ export class InboundListener {
     this.serving.sweep(nowMs);
     this.#pool.sweep(nowMs);
     this.#upstream.sweep(nowMs);
+    this.extAuthz.sweep(nowMs);
     for (const pool of this.#leaving) {
       pool.sweep(nowMs);
       if (pool.isEmpty) this.#leaving.delete(pool);

@@ -22,6 +22,10 @@ export class FieldEdit {
     this.#fields[at + 1] = value;
   }
 
+  has(name: string): boolean {
+    return this.#fields.some((text, i) => i % 2 === 0 && text === name);
+  }
+
   /** Of the first field of this name, or empty. */
   first(name: string): string {
     for (let i = 0; i < this.#fields.length; i += 2) if (this.#fields[i] === name) return this.value(i);

@@ -26,6 +26,8 @@ export const requestRefusals = [
   "jwt_missing",
   "jwt_invalid",
   "jwks_unavailable",
+  "ext_authz_denied",
+  "ext_authz_error",
   "rate_limited",
   "no_healthy_upstream",
   "connect_failure",

@@ -1,5 +1,6 @@
 import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
+import { extAuthzFamilies, type ExtAuthzReading } from "./ext-authz-families.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { type ConcurrencyReading, concurrencyFamilies, limitFamilies } from "./limit-families.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
@@ -119,6 +120,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
         return l.kind === "inbound" ? [sample(l, counters.dryRunDenials + connections.dryRunDenials)] : [];
       }),
     ),
+    ...extAuthzFamilies(listeners.flatMap(extAuthzReadings)),
     ...limitFamilies(listeners, labelsOf),
     ...concurrencyFamilies(listeners.flatMap(concurrencyReadings)),
     counter(
@@ -194,6 +196,11 @@ function responseSamples(listener: AnyListener): Sample[] {
 
 function reasonSamples(listener: AnyListener, counts: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(counts).map(([reason, value]) => ({ labels: { ...labelsOf(listener), reason }, value }));
+}
+
+function extAuthzReadings(listener: AnyListener): ExtAuthzReading[] {
+  const counters = listener.kind === "inbound" ? listener.extAuthz.counters : undefined;
+  return counters === undefined ? [] : [{ labels: labelsOf(listener), counters }];
 }
 
 function connectFailureSamples(listener: AnyListener): Sample[] {

@@ -50,6 +50,10 @@ export class BunConnection implements Connection {
     return this.#remoteAddress;
   }
 
+  get peerCertificatePem(): string | undefined {
+    return this.peerCertificate === undefined ? undefined : this.#socket.getPeerX509Certificate()?.toString();
+  }
+
   get isBlocked(): boolean {
     return this.#waiting.length > 0;
   }

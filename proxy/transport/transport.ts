@@ -12,6 +12,8 @@ export interface Connection {
   readonly peerUri: string;
   /** The certificate that it showed. */
   readonly peerCertificate: PeerCertificate | undefined;
+  /** The same as PEM, worked out whenever it is read; absent where there is no TLS. */
+  readonly peerCertificatePem?: string | undefined;
   /** The protocol that a TLS handshake agreed on (RFC 7301), or empty. */
   readonly alpn: string;
   /** `host:port` of the other side, for logs. */

@@ -20,6 +20,7 @@ export function nodeAnswer(node: NodeRecord): object {
     Datacenter: node.Datacenter,
     TaggedAddresses: node.TaggedAddresses,
     Meta: node.Meta,
+    ...(node.Locality !== undefined && { Locality: node.Locality }),
     CreateIndex: node.CreateIndex,
     ModifyIndex: node.ModifyIndex,
   };
@@ -47,6 +48,7 @@ export function serviceNodeAnswer({ Node: node, Service: service }: ServiceInsta
     ServiceEnableTagOverride: service.EnableTagOverride,
     ServiceProxy: proxyAnswer(service.Proxy),
     ServiceConnect: connectAnswer(service.Connect),
+    ...(service.Locality !== undefined && { ServiceLocality: service.Locality }),
     CreateIndex: service.CreateIndex,
     ModifyIndex: service.ModifyIndex,
   };
@@ -67,6 +69,7 @@ export function nodeServiceAnswer(service: ServiceRecord): object {
     EnableTagOverride: service.EnableTagOverride,
     Proxy: proxyAnswer(service.Proxy),
     Connect: connectAnswer(service.Connect),
+    ...(service.Locality !== undefined && { Locality: service.Locality }),
     CreateIndex: service.CreateIndex,
     ModifyIndex: service.ModifyIndex,
   };

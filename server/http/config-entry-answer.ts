@@ -1,6 +1,13 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
+import { accessLogsAnswer } from "./access-logs-body.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
+import { intentionJwtAnswer } from "./intention-jwt-body.ts";
+import { jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
+import { serviceResolverAnswer } from "./service-resolver-entry.ts";
+import { serviceRouterAnswer } from "./service-router-answer.ts";
+import { serviceSplitterAnswer } from "./service-splitter-entry.ts";
+import { upstreamConfigAnswer } from "./upstream-config-body.ts";
 
 /** Consul's JSON of a config entry. */
 export function configEntryAnswer(entry: ConfigEntryRecord): object {
@@ -17,6 +24,8 @@ export function configEntryAnswer(entry: ConfigEntryRecord): object {
 
 function kindFields(entry: ConfigEntryRecord): object {
   switch (entry.Kind) {
+    case "jwt-provider":
+      return jwtProviderAnswer(entry);
     case "mesh":
       return { TransparentProxy: { MeshDestinationsOnly: false }, ...meshHttp(entry) };
     case "proxy-defaults":
@@ -25,7 +34,7 @@ function kindFields(entry: ConfigEntryRecord): object {
         TransparentProxy: {},
         MeshGateway: {},
         Expose: {},
-        AccessLogs: {},
+        AccessLogs: accessLogsAnswer(entry.AccessLogs),
       };
     case "service-defaults":
       return {
@@ -33,6 +42,7 @@ function kindFields(entry: ConfigEntryRecord): object {
         TransparentProxy: {},
         MeshGateway: {},
         Expose: {},
+        ...(entry.UpstreamConfig !== undefined && { UpstreamConfig: upstreamConfigAnswer(entry.UpstreamConfig) }),
         ...unlessEmpty("MaxInboundConnections", entry.MaxInboundConnections),
         ...unlessEmpty("LocalConnectTimeoutMs", entry.LocalConnectTimeoutMs),
         ...unlessEmpty("LocalRequestTimeoutMs", entry.LocalRequestTimeoutMs),
@@ -47,7 +57,14 @@ function kindFields(entry: ConfigEntryRecord): object {
           Type: source.Type,
           ...unlessEmpty("Description", source.Description),
         })),
+        ...(entry.JWT !== undefined && { JWT: intentionJwtAnswer(entry.JWT) }),
       };
+    case "service-resolver":
+      return serviceResolverAnswer(entry);
+    case "service-router":
+      return serviceRouterAnswer(entry);
+    case "service-splitter":
+      return serviceSplitterAnswer(entry);
   }
 }
 

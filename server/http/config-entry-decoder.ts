@@ -1,13 +1,13 @@
 import type { Static, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
-import { metaIssues } from "../../lib/contract/catalog-rules.ts";
-import { configEntryKinds, protocols } from "../../lib/contract/config-entries.ts";
-import type { ConfigEntry, ConfigEntryKind, Protocol } from "../../lib/contract/config-entries.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
+import { configEntryKinds } from "../../lib/contract/config-entries.ts";
+import type { ConfigEntry, ConfigEntryKind } from "../../lib/contract/config-entries.ts";
+import { wildcard } from "../../lib/contract/intentions.ts";
 import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
 import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import { decodeAccessLogs } from "./access-logs-body.ts";
 import {
   foreignKinds,
   MeshBody,
@@ -16,12 +16,21 @@ import {
   ServiceIntentionsBody,
   unsupportedFields,
 } from "./config-entry-schema.ts";
+import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
+import { decodeIntentionJwt } from "./intention-jwt-body.ts";
+import { decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
+import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
+import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
+import { decodeServiceSplitter, ServiceSplitterBody } from "./service-splitter-entry.ts";
 import { sourceIntention } from "./source-intention.ts";
+import { decodeUpstreamConfig } from "./upstream-config-body.ts";
 
 /** Makes a config entry of what a client wrote, or throws `INVALID_ARGUMENT` in Consul's words. */
 export function decodeConfigEntry(document: unknown): ConfigEntry {
   const kind = mustKind(kindOf(document));
   switch (kind) {
+    case "jwt-provider":
+      return decodeJwtProvider(decode({ kind, schema: JwtProviderBody, document }));
     case "mesh":
       return mesh(decode({ kind, schema: MeshBody, document }));
     case "proxy-defaults":
@@ -30,6 +39,12 @@ export function decodeConfigEntry(document: unknown): ConfigEntry {
       return serviceDefaults(decode({ kind, schema: ServiceDefaultsBody, document }));
     case "service-intentions":
       return serviceIntentions(decode({ kind, schema: ServiceIntentionsBody, document }));
+    case "service-resolver":
+      return decodeServiceResolver(decode({ kind, schema: ServiceResolverBody, document }));
+    case "service-router":
+      return decodeServiceRouter(decode({ kind, schema: ServiceRouterBody, document }));
+    case "service-splitter":
+      return decodeServiceSplitter(decode({ kind, schema: ServiceSplitterBody, document }));
   }
 }
 
@@ -80,31 +95,13 @@ function refuseUnsupported(kind: ConfigEntryKind, value: unknown): void {
   }
 }
 
-interface CommonBody {
-  readonly Name?: string;
-  readonly Meta?: Readonly<Record<string, string>>;
-  readonly Namespace?: string;
-  readonly Partition?: string;
-}
-
-function common(body: CommonBody, name: string): { Name: string; Meta: Readonly<Record<string, string>> } {
-  const meta = body.Meta ?? {};
-  const issues = metaIssues("Meta", meta);
-  if (issues.length > 0) throw refusal(formatIssues(issues));
-  if (name === "") throw refusal("Name is required");
-  for (const [field, value] of [["Namespace", body.Namespace] as const, ["Partition", body.Partition] as const]) {
-    if (value && value !== "default") throw refusal(`${field}: "${value}" - ${field}s are a Consul Enterprise feature`);
-  }
-  return { Name: name, Meta: meta };
-}
-
 function mesh(body: Static<typeof MeshBody>): ConfigEntry {
   const name = body.Name || "mesh";
   if (name !== "mesh") throw refusal(`invalid name ("${name}"), only "mesh" is supported`);
   const given = body.HTTP?.Incoming?.RequestNormalization ?? {};
   return {
     Kind: "mesh",
-    ...common(body, name),
+    ...entryBase(body, name),
     SanitizeXForwardedClientCert: body.HTTP?.SanitizeXForwardedClientCert ?? false,
     RequestNormalization: {
       InsecureDisablePathNormalization: given.InsecureDisablePathNormalization ?? false,
@@ -123,34 +120,36 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
   if (protocol !== undefined) mustProtocol("Config.protocol", protocol);
   const [issue] = readProxySettings(config).issues;
   if (issue !== undefined) throw refusal(`Config.${formatIssues([issue])}`);
-  return { Kind: "proxy-defaults", ...common(body, name), Config: config };
+  const AccessLogs = decodeAccessLogs(body.AccessLogs);
+  return {
+    Kind: "proxy-defaults",
+    ...entryBase(body, name),
+    Config: config,
+    ...(AccessLogs !== undefined && { AccessLogs }),
+  };
 }
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
+  const UpstreamConfig = decodeUpstreamConfig(body.UpstreamConfig);
   return {
     Kind: "service-defaults",
-    ...common(body, body.Name ?? ""),
+    ...entryBase(body, body.Name ?? ""),
     Protocol: body.Protocol ? mustProtocol("Protocol", body.Protocol) : "",
     MaxInboundConnections: body.MaxInboundConnections ?? 0,
     LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,
     LocalRequestTimeoutMs: body.LocalRequestTimeoutMs ?? 0,
+    ...(UpstreamConfig !== undefined && { UpstreamConfig }),
   };
 }
 
 function serviceIntentions(body: Static<typeof ServiceIntentionsBody>): ConfigEntry {
-  const names = common(body, body.Name ?? "");
+  const names = entryBase(body, body.Name ?? "");
   const sources = (body.Sources ?? []).map((source, i) =>
     sourceIntention(source, { destination: names.Name, path: `Sources[${i}].` }),
   );
-  return { Kind: "service-intentions", ...names, Sources: sources };
-}
-
-function mustProtocol(field: string, given: unknown): Protocol {
-  const protocol = protocols.find((known) => typeof given === "string" && known === given.toLowerCase());
-  if (protocol !== undefined) return protocol;
-  throw refusal(`${field} must be one of ${protocols.join(", ")}, found ${JSON.stringify(given)}`);
-}
-
-function refusal(message: string): AtollError {
-  return new AtollError("INVALID_ARGUMENT", message);
+  const JWT = decodeIntentionJwt(body.JWT, "JWT");
+  if (JWT !== undefined && names.Name === wildcard) {
+    throw refusal("JWT is not supported on intentions with wildcarded destinations: write it for each service");
+  }
+  return { Kind: "service-intentions", ...names, Sources: sources, ...(JWT !== undefined && { JWT }) };
 }

@@ -2,20 +2,12 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from "../../lib/contract/config-entries.ts";
 import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permissions.ts";
+import { AccessLogsBody } from "./access-logs-body.ts";
+import { Anything, common, Count, Flag, OpenMap, Text } from "./entry-fields.ts";
+import { IntentionJwtBody } from "./intention-jwt-body.ts";
+import { UpstreamConfigBody } from "./upstream-config-body.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
-const Text = Type.Optional(Type.String());
-const Count = Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 }));
-const TextMap = Type.Optional(Type.Record(Type.String(), Type.String()));
-const OpenMap = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
-const Flag = Type.Optional(Type.Boolean());
-const Anything = Type.Optional(Type.Unknown());
-
-/** Set by the server; sent back by clients that read, change and write an entry. */
-const readOnly = { CreateIndex: Anything, ModifyIndex: Anything, Hash: Anything, Status: Anything };
-
-const common = { Kind: Text, Name: Text, Meta: TextMap, Namespace: Text, Partition: Text, ...readOnly };
-
 const RequestNormalizationBody = Type.Object({
   InsecureDisablePathNormalization: Flag,
   MergeSlashes: Flag,
@@ -46,7 +38,7 @@ export const ProxyDefaultsBody = Type.Object({
   MutualTLSMode: Anything,
   MeshGateway: Anything,
   Expose: Anything,
-  AccessLogs: Anything,
+  AccessLogs: AccessLogsBody,
   EnvoyExtensions: Anything,
   FailoverPolicy: Anything,
   PrioritizeByLocality: Anything,
@@ -64,7 +56,7 @@ export const ServiceDefaultsBody = Type.Object({
   MeshGateway: Anything,
   Expose: Anything,
   ExternalSNI: Anything,
-  UpstreamConfig: Anything,
+  UpstreamConfig: UpstreamConfigBody,
   Destination: Anything,
   BalanceInboundConnections: Anything,
   RateLimits: Anything,
@@ -96,7 +88,7 @@ export type HttpPermissionBody = Static<typeof HttpPermissionBody>;
 const PermissionBody = Type.Object({
   Action: Text,
   HTTP: Type.Optional(HttpPermissionBody),
-  JWT: Anything,
+  JWT: IntentionJwtBody,
 });
 export type PermissionBody = Static<typeof PermissionBody>;
 export const PermissionsBody = Type.Optional(Type.Array(PermissionBody, { maxItems: maxPermissions }));
@@ -122,7 +114,7 @@ export type SourceBody = Static<typeof SourceBody>;
 export const ServiceIntentionsBody = Type.Object({
   ...common,
   Sources: Type.Optional(Type.Array(SourceBody, { maxItems: 4_096 })),
-  JWT: Anything,
+  JWT: IntentionJwtBody,
 });
 
 /**
@@ -130,6 +122,7 @@ export const ServiceIntentionsBody = Type.Object({
  * by name otherwise.
  */
 export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string[]>> = {
+  "jwt-provider": [],
   mesh: ["TransparentProxy", "AllowEnablingPermissiveMutualTLS", "ValidateClusters", "TLS", "Peering"],
   "proxy-defaults": [
     "Mode",
@@ -137,7 +130,6 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "MutualTLSMode",
     "MeshGateway",
     "Expose",
-    "AccessLogs",
     "EnvoyExtensions",
     "FailoverPolicy",
     "PrioritizeByLocality",
@@ -149,13 +141,15 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "MeshGateway",
     "Expose",
     "ExternalSNI",
-    "UpstreamConfig",
     "Destination",
     "BalanceInboundConnections",
     "RateLimits",
     "EnvoyExtensions",
   ],
-  "service-intentions": ["JWT"],
+  "service-intentions": [],
+  "service-resolver": ["PrioritizeByLocality"],
+  "service-router": [],
+  "service-splitter": [],
 };
 
 /** Kinds that Consul knows. Those that are not {@link ConfigEntryKind}s have no entries here, now or later. */
@@ -167,11 +161,7 @@ export const foreignKinds: readonly string[] = [
   "http-route",
   "ingress-gateway",
   "inline-certificate",
-  "jwt-provider",
   "sameness-group",
-  "service-resolver",
-  "service-router",
-  "service-splitter",
   "tcp-route",
   "terminating-gateway",
 ];

@@ -1,17 +1,16 @@
-import { compileRegex } from "../../lib/base/linear-regex.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { IntentionHeader, IntentionHttp, IntentionPermission } from "../../lib/contract/intention-permissions.ts";
-import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import type { HeaderBody, HttpPermissionBody, PermissionBody } from "./config-entry-schema.ts";
+import { checkRegex, httpMethods, refusal } from "./entry-fields.ts";
+import { decodeIntentionJwt } from "./intention-jwt-body.ts";
 
 /** Makes one permission of an intention of what a client wrote. `path` is its place, as in `Sources[0].Permissions[1]`. */
 export function intentionPermission(body: PermissionBody, path: string): IntentionPermission {
-  if (!isZeroValue(body.JWT)) throw refusal(`${path}.JWT is not supported by this version: leave it out`);
   if (body.Action !== "allow" && body.Action !== "deny") {
     throw refusal(`${path}.Action must be set to 'allow' or 'deny'`);
   }
   if (body.HTTP === undefined) throw refusal(`${path}.HTTP is required`);
-  return { Action: body.Action, HTTP: httpPermission(body.HTTP, `${path}.HTTP`) };
+  const JWT = decodeIntentionJwt(body.JWT, `${path}.JWT`);
+  return { Action: body.Action, HTTP: httpPermission(body.HTTP, `${path}.HTTP`), ...(JWT !== undefined && { JWT }) };
 }
 
 function httpPermission(body: HttpPermissionBody, path: string): IntentionHttp {
@@ -25,7 +24,7 @@ function httpPermission(body: HttpPermissionBody, path: string): IntentionHttp {
   checkRegex(PathRegex, `${path}.PathRegex`);
   const Header = (body.Header ?? []).map((header, i) => headerPermission(header, `${path}.Header[${i}]`));
   for (const [i, method] of Methods.entries()) {
-    if (!methods.has(method)) throw refusal(`${path}.Methods contains an invalid method "${method}"`);
+    if (!httpMethods.has(method)) throw refusal(`${path}.Methods contains an invalid method "${method}"`);
     if (Methods.indexOf(method) < i) throw refusal(`${path}.Methods contains "${method}" more than once`);
   }
   if (PathExact + PathPrefix + PathRegex === "" && Header.length === 0 && Methods.length === 0) {
@@ -34,7 +33,6 @@ function httpPermission(body: HttpPermissionBody, path: string): IntentionHttp {
   return { PathExact, PathPrefix, PathRegex, Header, Methods };
 }
 
-const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "OPTIONS", "TRACE"]);
 const isFieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/;
 
 function headerPermission(body: HeaderBody, path: string): IntentionHeader {
@@ -51,15 +49,4 @@ function headerPermission(body: HeaderBody, path: string): IntentionHeader {
   }
   checkRegex(Regex, `${path}.Regex`);
   return { Name, Present, Exact, Prefix, Suffix, Contains, Regex, Invert, IgnoreCase };
-}
-
-/** What a proxy could not compile must not get as far as its document. */
-function checkRegex(pattern: string, path: string): void {
-  if (pattern === "") return;
-  const compiled = compileRegex(pattern);
-  if (!compiled.ok) throw refusal(`${path} is not a valid regex: "${pattern}": ${compiled.message}`);
-}
-
-function refusal(message: string): AtollError {
-  return new AtollError("INVALID_ARGUMENT", message);
 }

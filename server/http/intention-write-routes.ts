@@ -88,7 +88,7 @@ async function changeSources(
         ? { type: "config-entry-delete", kind: "service-intentions", name: destination, expectedIndex }
         : {
             type: "config-entry-upsert",
-            entry: entryWith({ destination, sources, meta: existing?.Meta ?? {} }),
+            entry: entryWith(destination, sources, existing),
             expectedIndex,
           };
     if (await proposeOrThrow({ server, request, command, step: attempt })) return;
@@ -96,10 +96,16 @@ async function changeSources(
   throw new AtollError("CONFLICT", `the intentions of "${destination}" are being changed by others: try again`);
 }
 
-function entryWith(parts: {
-  readonly destination: string;
-  readonly sources: readonly SourceIntention[];
-  readonly meta: ServiceIntentionsEntry["Meta"];
-}): ServiceIntentionsEntry {
-  return { Kind: "service-intentions", Name: parts.destination, Meta: parts.meta, Sources: parts.sources };
+function entryWith(
+  destination: string,
+  sources: readonly SourceIntention[],
+  existing: ServiceIntentionsEntry | undefined,
+): ServiceIntentionsEntry {
+  return {
+    Kind: "service-intentions",
+    Name: destination,
+    Meta: existing?.Meta ?? {},
+    Sources: sources,
+    ...(existing?.JWT !== undefined && { JWT: existing.JWT }),
+  };
 }

@@ -1,7 +1,8 @@
 import type { IntentionPermission } from "../../lib/contract/intention-permissions.ts";
+import { intentionJwtAnswer } from "./intention-jwt-body.ts";
 
 /** Consul's JSON of one permission of an intention: what says nothing is left out. */
-export function permissionAnswer({ Action, HTTP }: IntentionPermission): object {
+export function permissionAnswer({ Action, HTTP, JWT }: IntentionPermission): object {
   const { Header, Methods, ...paths } = HTTP;
   return {
     Action,
@@ -10,6 +11,7 @@ export function permissionAnswer({ Action, HTTP }: IntentionPermission): object 
       ...(Header.length > 0 && { Header: Header.map(withoutEmpty) }),
       ...(Methods.length > 0 && { Methods }),
     },
+    ...(JWT !== undefined && { JWT: intentionJwtAnswer(JWT) }),
   };
 }
 

@@ -8,7 +8,8 @@ import type {
 } from "../../lib/contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import type { CheckBody, DeregisterBody, RegisterBody, ServiceBody } from "./register-schema.ts";
+import type { Locality } from "../../lib/contract/locality.ts";
+import type { CheckBody, DeregisterBody, LocalityBody, RegisterBody, ServiceBody } from "./register-schema.ts";
 import { checkRegistration, checksOf } from "./register-rules.ts";
 
 /**
@@ -52,6 +53,7 @@ function nodeFields(body: RegisterBody, datacenter: string): NodeFields {
     Datacenter: datacenter,
     TaggedAddresses: body.TaggedAddresses ?? {},
     Meta: body.NodeMeta ?? {},
+    ...locality(body.Locality),
   };
 }
 
@@ -70,7 +72,14 @@ function serviceFields(body: ServiceBody): ServiceFields {
     EnableTagOverride: body.EnableTagOverride ?? false,
     ...(body.Kind === "connect-proxy" ? { Proxy: proxyFields(body.Proxy ?? {}) } : {}),
     Connect: { Native: body.Connect?.Native ?? false },
+    ...locality(body.Locality),
   };
+}
+
+/** One that says nothing is none. */
+function locality(body: LocalityBody | undefined): { readonly Locality?: Locality } {
+  const { Region = "", Zone = "" } = body ?? {};
+  return Region + Zone === "" ? {} : { Locality: { Region, Zone } };
 }
 
 function taggedAddresses(body: NonNullable<ServiceBody["TaggedAddresses"]>): Record<string, TaggedAddress> {

@@ -1,9 +1,10 @@
 import { addressIssues, isUuid, metaIssues, nameIssues } from "../../lib/contract/catalog-rules.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
-import type { CheckBody, RegisterBody, ServiceBody } from "./register-schema.ts";
+import type { CheckBody, LocalityBody, RegisterBody, ServiceBody } from "./register-schema.ts";
 
 /** What must be there, and what fits together, in a body of `/v1/catalog/register`. Throws `INVALID_ARGUMENT`. */
 export function checkRegistration(body: RegisterBody): void {
@@ -15,6 +16,7 @@ export function checkRegistration(body: RegisterBody): void {
   for (const check of checks) mustBeCheck(check, body.Node ?? "");
   const issues: SchemaIssue[] = [];
   issues.push(...nameIssues("Node", body.Node ?? ""), ...addressIssues("Address", body.Address ?? ""));
+  addLocalityIssue(issues, "Locality", body.Locality);
   if (body.NodeMeta !== undefined) issues.push(...metaIssues("NodeMeta", body.NodeMeta));
   if (body.Service !== undefined) addServiceIssues(issues, body.Service);
   for (const check of checks) {
@@ -53,10 +55,16 @@ function mustBeCheck(check: CheckBody, node: string): void {
   if (check.Node && check.Node !== node) refuse(`check node "${check.Node}" does not match node "${node}"`);
 }
 
+function addLocalityIssue(issues: SchemaIssue[], path: string, body: LocalityBody | undefined): void {
+  const problem = localityProblem({ Region: body?.Region ?? "", Zone: body?.Zone ?? "" });
+  if (problem !== undefined) issues.push({ path, message: problem });
+}
+
 function addServiceIssues(issues: SchemaIssue[], service: ServiceBody): void {
   const { Proxy: proxy } = service;
   issues.push(...nameIssues("Service.Service", service.Service ?? ""), ...nameIssues("Service.ID", service.ID ?? ""));
   issues.push(...addressIssues("Service.Address", service.Address ?? ""));
+  addLocalityIssue(issues, "Service.Locality", service.Locality);
   if (service.Meta !== undefined) issues.push(...metaIssues("Service.Meta", service.Meta));
   addUnsupported(issues, "Service.SocketPath", service.SocketPath);
   addUnsupported(issues, "Service.Proxy.Mode", proxy?.Mode);

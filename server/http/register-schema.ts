@@ -14,6 +14,9 @@ const OpenMap = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
 /** Fields of Consul that a record has no place for: refused when they say something, see `isZeroValue`. */
 const Unsupported = Type.Optional(Type.Unknown());
 
+const LocalityBody = Type.Optional(Type.Object({ Region: Text, Zone: Text }));
+export type LocalityBody = Static<typeof LocalityBody>;
+
 const UpstreamBody = Type.Object({
   DestinationType: Type.Optional(Type.Enum(["", "service", "prepared_query"])),
   DestinationName: Text,
@@ -54,6 +57,7 @@ const ServiceBody = Type.Object({
   Proxy: Type.Optional(ProxyBody),
   Connect: Type.Optional(Type.Object({ Native: Flag })),
   SocketPath: Unsupported,
+  Locality: LocalityBody,
 });
 export type ServiceBody = Static<typeof ServiceBody>;
 
@@ -84,6 +88,7 @@ export const RegisterBody = Type.Object({
   Check: Type.Optional(CheckBody),
   Checks: Type.Optional(Type.Array(CheckBody, { maxItems: 1_024 })),
   SkipNodeUpdate: Flag,
+  Locality: LocalityBody,
 });
 export type RegisterBody = Static<typeof RegisterBody>;
 

@@ -7,6 +7,7 @@ import { registerCaRoutes } from "./ca-routes.ts";
 import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
 import { registerConfigRoutes } from "./config-routes.ts";
+import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
@@ -42,6 +43,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerCatalogWriteRoutes(app, context);
   registerHealthRoutes(app, context);
   registerConfigRoutes(app, context);
+  registerDiscoveryChainRoutes(app, context);
   registerIntentionRoutes(app, context);
   registerIntentionWriteRoutes(app, context);
   registerCaRoutes(app, context);

@@ -1,18 +1,18 @@
 import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   ConfigEntryRecord,
-  Protocol,
   ProxyDefaultsEntry,
   ResolvedMeshConfig,
   ResolvedServiceConfig,
   ServiceDefaultsEntry,
 } from "../../lib/contract/config-entries.ts";
-import { protocols } from "../../lib/contract/config-entries.ts";
+import type { DiscoveryChain } from "../../lib/contract/discovery-chain.ts";
 import { compareIntentions, type Intention, intentionOf, wildcard } from "../../lib/contract/intentions.ts";
 import { meshWideSettings } from "../../lib/contract/proxy-settings.ts";
 import type { CaRoot, CaRootsValue } from "../../lib/contract/topics.ts";
 import type { CaRootRecord } from "./ca-table.ts";
-import { meshName, proxyDefaultsName } from "./config-rules.ts";
+import { meshName, protocolOf, proxyDefaultsName, tableLookup } from "./chain-entries.ts";
+import { createChainReads } from "./chain-reads.ts";
 import { compareText } from "./order.ts";
 import { createReadSlot, type ReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
@@ -24,7 +24,6 @@ type ConfigReads = Pick<
   "configEntry" | "configEntries" | "intentions" | "serviceConfig" | "caRoots" | "autopilot"
 >;
 
-export const defaultProtocol: Protocol = "tcp";
 export const defaultLocalConnectTimeoutMs = 5_000;
 
 /** The reads of config entries, the intentions made from them, and the public half of the certificate authority. */
@@ -33,6 +32,7 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
   const entries = createReadSlot<readonly ConfigEntryRecord[]>();
   const intentions = createReadSlot<readonly Intention[]>();
   const serviceConfig = createReadSlot<ResolvedServiceConfig>();
+  const chains = createChainReads(tables, cache);
   const roots = createReadSlot<CaRootsValue>();
   const autopilot = createReadSlot<AutopilotRecord | undefined>();
 
@@ -65,12 +65,14 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
       });
     },
     serviceConfig(service) {
-      const watch = [
+      const chain = chains(service);
+      const watch = new Set([
+        ...chain.watch,
         watchKeys.configEntry("service-defaults", service),
         watchKeys.configEntry("proxy-defaults", proxyDefaultsName),
         watchKeys.configEntry("mesh", meshName),
-      ];
-      return cache.read(serviceConfig, service, watch, () => resolveServiceConfig(tables, service));
+      ]);
+      return cache.read(serviceConfig, service, [...watch], () => resolveServiceConfig(tables, service, chain.value));
     },
     autopilot: () => cache.read(autopilot, "", [watchKeys.autopilot], () => tables.settings.autopilot()),
     caRoots: () => cache.read(roots, "", [watchKeys.caRoots], () => publicRoots(tables.ca.active())),
@@ -91,20 +93,27 @@ function intentionsOf(entries: readonly ConfigEntryRecord[]): readonly Intention
 }
 
 /** `proxy-defaults` under `service-defaults`; zero and the empty string mean "not set here". */
-function resolveServiceConfig(tables: Tables, service: string): ResolvedServiceConfig {
+function resolveServiceConfig(
+  tables: Tables,
+  service: string,
+  chain: DiscoveryChain | undefined,
+): ResolvedServiceConfig {
   const defaults = serviceDefaults(tables, service);
-  const config = proxyDefaults(tables)?.Config ?? {};
+  const { Config: config = {}, AccessLogs: accessLogs } = proxyDefaults(tables) ?? {};
   const mesh = meshConfig(tables);
   const passedOn = meshWideSettings.filter((name) => config[name] !== undefined);
   return {
     service,
-    protocol: defaults?.Protocol || protocolOf(config["protocol"]) || defaultProtocol,
+    protocol: protocolOf(tableLookup(tables), service),
     localConnectTimeoutMs:
       defaults?.LocalConnectTimeoutMs || countOf(config["local_connect_timeout_ms"]) || defaultLocalConnectTimeoutMs,
     localRequestTimeoutMs: defaults?.LocalRequestTimeoutMs || countOf(config["local_request_timeout_ms"]),
     maxInboundConnections: defaults?.MaxInboundConnections || countOf(config["max_inbound_connections"]),
     ...(passedOn.length > 0 && { proxyDefaults: Object.fromEntries(passedOn.map((name) => [name, config[name]])) }),
+    ...(defaults?.UpstreamConfig !== undefined && { upstreamConfig: defaults.UpstreamConfig }),
+    ...(accessLogs !== undefined && { accessLogs }),
     ...(mesh !== undefined && { mesh }),
+    ...(chain !== undefined && { chain }),
   };
 }
 
@@ -123,10 +132,6 @@ function serviceDefaults(tables: Tables, service: string): ServiceDefaultsEntry 
 function proxyDefaults(tables: Tables): ProxyDefaultsEntry | undefined {
   const entry = tables.configEntries.get("proxy-defaults", proxyDefaultsName);
   return entry?.Kind === "proxy-defaults" ? entry : undefined;
-}
-
-function protocolOf(value: unknown): Protocol | undefined {
-  return protocols.find((protocol) => protocol === value);
 }
 
 function countOf(value: unknown): number {

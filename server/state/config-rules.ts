@@ -1,15 +1,14 @@
 import type { CommandResult, ConfigEntryDelete, ConfigEntryUpsert } from "../../lib/contract/commands.ts";
 import type { ConfigEntry, ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
 import { intentionPrecedence, wildcard } from "../../lib/contract/intentions.ts";
+import { meshName, proxyDefaultsName } from "./chain-entries.ts";
+import { chainProblem } from "./chain-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
+import { providersOf } from "./jwt-reads.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
 import { compareText } from "./order.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
-
-/** The only names of entries of which there is one. */
-export const proxyDefaultsName = "global";
-export const meshName = "mesh";
 
 /** Writes one config entry, normalised; a compare-and-set that finds another index changes nothing and says so. */
 export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryUpsert): CommandResult {
@@ -17,6 +16,9 @@ export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: C
   if (problem !== undefined) return problem;
   const existing = tables.configEntries.get(command.entry.Kind, command.entry.Name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
+  const { entry } = command;
+  const broken = unknownProvider(tables, entry) ?? chainProblem(tables, { kind: entry.Kind, name: entry.Name, entry });
+  if (broken !== undefined) return broken;
   const record = upserted<ConfigEntry>(existing, normalised(command.entry), changes.index);
   if (record !== undefined) tables.configEntries.put(changes, record);
   return { ok: true, applied: true };
@@ -26,7 +28,10 @@ export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: C
 export function deleteConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryDelete): CommandResult {
   const existing = tables.configEntries.get(command.kind, command.name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
-  if (existing !== undefined) tables.configEntries.remove(changes, existing);
+  if (existing === undefined) return { ok: true, applied: true };
+  const broken = providerInUse(tables, existing) ?? chainProblem(tables, { kind: existing.Kind, name: existing.Name });
+  if (broken !== undefined) return broken;
+  tables.configEntries.remove(changes, existing);
   return { ok: true, applied: true };
 }
 
@@ -42,11 +47,35 @@ function entryProblem(entry: ConfigEntry): Refusal | undefined {
       return onlyName(entry.Name, meshName);
     case "proxy-defaults":
       return onlyName(entry.Name, proxyDefaultsName);
+    case "jwt-provider":
     case "service-defaults":
+    case "service-resolver":
+    case "service-router":
+    case "service-splitter":
       return undefined;
     case "service-intentions":
       return wildcardProblem("Name", entry.Name) ?? sourcesProblem(entry.Sources);
   }
+}
+
+/** A token of nobody could never be shown. */
+function unknownProvider(tables: Tables, entry: ConfigEntry): Refusal | undefined {
+  if (entry.Kind !== "service-intentions") return undefined;
+  const missing = providersOf(entry).find((name) => tables.configEntries.get("jwt-provider", name) === undefined);
+  if (missing === undefined) return undefined;
+  return refuse("INVALID_ARGUMENT", `JWT provider "${missing}" does not exist: write its jwt-provider entry first`);
+}
+
+function providerInUse(tables: Tables, { Kind, Name }: ConfigEntry): Refusal | undefined {
+  if (Kind !== "jwt-provider") return undefined;
+  const users = [...tables.configEntries.ofKind("service-intentions")].flatMap((entry) =>
+    entry.Kind === "service-intentions" && providersOf(entry).includes(Name) ? [entry.Name] : [],
+  );
+  // Sorted, so that every server refuses with the same words.
+  const [first] = users.sort(compareText);
+  if (first === undefined) return undefined;
+  const message = `cannot delete jwt-provider "${Name}": the service-intentions of "${first}" require its tokens`;
+  return refuse("INVALID_ARGUMENT", message);
 }
 
 function onlyName(name: string, only: string): Refusal | undefined {

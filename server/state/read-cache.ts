@@ -8,6 +8,8 @@ import type { Tables } from "./tables.ts";
  */
 export interface ReadCache {
   read<T>(slot: ReadSlot<T>, name: string, watch: readonly string[], compute: () => T): Read<T>;
+  /** For a value that tells what it depends on only when it is computed: each key that decides which others it reads is among them. */
+  follow<T>(slot: ReadSlot<T>, name: string, compute: () => Pick<Read<T>, "value" | "watch">): Read<T>;
 }
 
 /** The remembered reads of one query, by the name asked for. */
@@ -23,15 +25,22 @@ export function createReadSlot<T>(): ReadSlot<T> {
 }
 
 export function createReadCache(tables: Pick<Tables, "indexes">): ReadCache {
+  const keep = <T>(slot: ReadSlot<T>, name: string, fresh: Read<T>): Read<T> => {
+    if (slot.reads.size >= maxNamesPerSlot) slot.reads.clear();
+    slot.reads.set(name, fresh);
+    return fresh;
+  };
   return {
     read(slot, name, watch, compute) {
       const index = tables.indexes.latest(watch);
       const known = slot.reads.get(name);
-      if (known !== undefined && known.index === index) return known;
-      const fresh = { index, value: compute(), watch };
-      if (slot.reads.size >= maxNamesPerSlot) slot.reads.clear();
-      slot.reads.set(name, fresh);
-      return fresh;
+      return known?.index === index ? known : keep(slot, name, { index, value: compute(), watch });
+    },
+    follow(slot, name, compute) {
+      const known = slot.reads.get(name);
+      if (known !== undefined && tables.indexes.latest(known.watch) === known.index) return known;
+      const { value, watch } = compute();
+      return keep(slot, name, { index: tables.indexes.latest(watch), value, watch });
     },
   };
 }

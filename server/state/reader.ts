@@ -14,7 +14,7 @@ import type {
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
-import type { CaRootsValue } from "../../lib/contract/topics.ts";
+import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
 
 /**
  * A value and the index of its last change: what `X-Consul-Index` carries. It grows if the value may have changed and
@@ -50,6 +50,8 @@ export interface StateReader {
   intentions(
     filter: { readonly by: "all" } | { readonly by: "destination" | "source"; readonly name: string },
   ): Read<readonly Intention[]>;
+  /** What requests to a destination must show; nothing where no intention of it speaks of tokens. */
+  requiredTokens(destination: string): Read<RequiredTokens>;
   serviceConfig(service: string): Read<ResolvedServiceConfig>;
   caRoots(): Read<CaRootsValue>;
   /** How autopilot is set; undefined when nobody has ever set it. */
@@ -57,6 +59,8 @@ export interface StateReader {
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
 }
+
+export type RequiredTokens = Pick<IntentionsValue, "jwt" | "jwtProviders">;
 
 export interface BlockingOptions {
   /** Blocks while the result's index is at most this; 0 answers at once. */

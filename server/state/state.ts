@@ -4,6 +4,7 @@ import { applyCommand } from "./apply.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
+import { createJwtReads } from "./jwt-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { RowChange } from "./row-change.ts";
@@ -48,6 +49,7 @@ export function createState(options: StateOptions = {}): State {
     appliedIndex: () => appliedIndex,
     ...createCatalogReads(tables, cache),
     ...createConfigReads(tables, cache),
+    ...createJwtReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };
 

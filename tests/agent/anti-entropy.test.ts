@@ -107,6 +107,24 @@ test("what was changed, removed or added behind the agent's back is repaired by 
   await agent.stop();
 });
 
+test("a place that somebody else gave the node and its service is taken back by the next full sync", async () => {
+  using dir = createTempDir();
+  const agent = await startTestAgent({ dataDir: dir.path });
+  await agent.registrar.registerService(service({ Name: "web" }), byApi);
+  await agent.sync.settled();
+  const { state } = agent.catalog;
+  const [web] = state.reader.nodeServices("vm1").value;
+  if (web === undefined) throw new Error("web is not in the catalog");
+  const Locality = { Region: "r1", Zone: "a" };
+  const node = { ...testNode, Locality };
+  const command = { type: "register", node, skipNodeUpdate: false, service: { ...web, Locality }, checks: [] } as const;
+  state.apply(state.reader.appliedIndex() + 1, command);
+  await agent.clock.advance(fullSyncMs);
+  expect(state.reader.node("vm1").value?.Locality).toBeUndefined();
+  expect(state.reader.nodeServices("vm1").value[0]?.Locality).toBeUndefined();
+  await agent.stop();
+});
+
 test("what an earlier life of the agent left in the catalog is removed, the servers' own entry is not", async () => {
   using dir = createTempDir();
   const catalog = createFakeCatalog();

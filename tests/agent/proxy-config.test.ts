@@ -20,6 +20,7 @@ function input(overrides: Partial<ProxyConfigInput> = {}): ProxyConfigInput {
     sidecar: sidecar(),
     trustDomain,
     datacenter: "dc1",
+    nodeZone: "",
     bindAddress: "127.0.0.5",
     adminAddress: "127.0.0.5:19000",
     identity: { certFile: "/d/leaf.crt", keyFile: "/d/leaf.key", caFile: "/d/roots.crt" },

@@ -86,6 +86,7 @@ async function start(sidecars: readonly Sidecar[], launch: ProxyLaunch = fakePro
     temporaryDir: dir.path,
     userId: process.getuid?.() ?? 0,
     datacenter: "dc1",
+    zone: "",
     admin: { bindAddress: "127.0.0.1", sidecarMinPort: 21_000, adminMinPort: 19_000 },
     launch: { ...launch, env: launched },
     sidecars,

@@ -10,6 +10,7 @@ function sources(overrides: Partial<ProxyConfigInput>): (path: string) => unknow
     sidecar: sidecar(),
     trustDomain: "11111111-2222-3333-4444-555555555555.consul",
     datacenter: "dc1",
+    nodeZone: "",
     bindAddress: "127.0.0.5",
     adminAddress: "127.0.0.5:19000",
     identity: { certFile: "/d/leaf.crt", keyFile: "/d/leaf.key", caFile: "/d/roots.crt" },

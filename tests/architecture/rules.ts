@@ -32,8 +32,13 @@ const folderRules: readonly FolderRule[] = [
     reason: "certificates are read and made alike on both ends of a link",
   },
   {
-    folder: "server/state",
+    folder: "server/chain",
     mayImport: ["lib/base", "lib/contract"],
+    reason: "a chain is compiled from entries alone, inside a replicated write and outside of it",
+  },
+  {
+    folder: "server/state",
+    mayImport: ["lib/base", "lib/contract", "server/chain"],
     mayImportTypesOf: ["server/log"],
     reason: "the state tables are simulated and replayed: they see commands and rows only",
   },

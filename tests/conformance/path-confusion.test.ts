@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TestAuthority, writeLeaf } from "../fakes/certificates.ts";
 import { testSeed } from "../proxy/http2/test-seed.ts";
-import { startProxy } from "../proxy/transport/bun-mesh.ts";
+import { listenTcp, startProxy } from "../proxy/transport/bun-mesh.ts";
 import { EchoApp } from "./echo-app.ts";
 import { http1Caller, http2Caller } from "./mesh-callers.ts";
 import { attackWith, corpus, forbiddenReadings } from "./path-attack.ts";
-import { type RuleKind, ruleKinds } from "./rule-kinds.ts";
+import { type RuleKind, ruleKinds, source } from "./rule-kinds.ts";
 
 /**
  * Whatever spelling of a forbidden request gets through an inbound listener, over mutual TLS and by both protocols, must not be a
@@ -21,13 +21,16 @@ const web = authority.leaf("web");
 const files = writeLeaf(authority.leaf("api"), directory);
 const table: string[][] = [];
 let app: EchoApp;
+let denier: Awaited<ReturnType<typeof startDenier>>;
 
 beforeAll(async () => {
   app = await EchoApp.start();
+  denier = await startDenier();
 });
 
 afterAll(() => {
   app.stop();
+  denier.stop();
   rmSync(directory, { recursive: true });
   const header = ["rule", "protocol", "sent", "reached the app", "bypasses", "of text compared as it comes"];
   const lines = [header, ...table].map((row) => row.join(" | "));
@@ -37,7 +40,44 @@ afterAll(() => {
 const callers = { "HTTP/1.1": http1Caller, "HTTP/2": http2Caller } as const;
 type ProtocolName = keyof typeof callers;
 
-function startListener(kind: Pick<RuleKind, "intentions">, requestRules: object) {
+/** What the intentions decide, or what an external authorizer that denies whatever it is asked about is not asked about. */
+interface GuardedKind extends RuleKind {
+  readonly bypass?: readonly object[];
+}
+
+const guardedKinds: readonly GuardedKind[] = [
+  ...ruleKinds,
+  ...ruleKinds
+    .filter(({ action }) => action === "allow")
+    .map((kind) => ({
+      ...kind,
+      name: kind.name.replace("allow", "ext_authz bypass"),
+      intentions: { default: "deny", rules: [{ source, action: "allow" }] },
+      bypass: [kind.conditions],
+    })),
+];
+
+/** An authorizer that allows nothing, and counts what it was asked. */
+async function startDenier() {
+  const counted = { asked: 0 };
+  const { server, port } = await listenTcp((socket) => {
+    let text = "";
+    socket.on("error", () => undefined);
+    socket.on("end", () => socket.end());
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+      for (let end = text.indexOf("\r\n\r\n"); end >= 0; end = text.indexOf("\r\n\r\n")) {
+        counted.asked++;
+        text = text.slice(end + 4);
+        socket.write("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+      }
+    });
+  });
+  return { counted, address: `127.0.0.1:${port}`, stop: () => server.close() };
+}
+
+function startListener(kind: Pick<GuardedKind, "intentions" | "bypass">, requestRules: object) {
+  const extAuthz = { http: { address: denier.address }, timeoutMs: 10_000, bypass: kind.bypass };
   const inbound = {
     service: "api",
     listen: "127.0.0.1:0",
@@ -47,7 +87,7 @@ function startListener(kind: Pick<RuleKind, "intentions">, requestRules: object)
   };
   const { proxy, stop } = startProxy({
     identity: files,
-    inbound: [{ ...inbound, intentions: kind.intentions }],
+    inbound: [{ ...inbound, intentions: kind.intentions, ...(kind.bypass !== undefined && { extAuthz }) }],
     admin: { listen: "127.0.0.1:0" },
     // The corpus is an attack, and shall not be stopped by being taken for one.
     limits: { connections: { maxPerSource: 100_000 } },
@@ -68,17 +108,19 @@ function bypassesOfText(kind: RuleKind): number {
 }
 
 describe.each(Object.keys(callers) as ProtocolName[])("over %s no spelling gets past", (protocol) => {
-  for (const kind of ruleKinds) {
+  for (const kind of guardedKinds) {
     test(`${kind.name}, and what is harmless does`, async () => {
       const { port, stop } = startListener(kind, {});
       const caller = callers[protocol]({ port, leaf: web });
+      const askedBefore = denier.counted.asked;
       try {
         const { sent, reached, bypasses } = await attackWith({ app, seed, kind, caller });
+        if (kind.bypass !== undefined) expect(denier.counted.asked - askedBefore).toBeGreaterThan(100);
         const ofText = bypassesOfText(kind);
         table.push([kind.name, protocol, `${sent}`, `${reached}`, `${bypasses.length}`, `${ofText}`]);
         expect(bypasses.slice(0, 10)).toEqual([]);
         // The corpus is worth something: it holds enough that would mislead a proxy which does not look closely.
-        if (kind.name !== "allow exact" && kind.name !== "allow header") expect(ofText).toBeGreaterThan(20);
+        if (!/^(?:allow|ext_authz bypass) (?:exact|header)$/.test(kind.name)) expect(ofText).toBeGreaterThan(20);
         for (const target of kind.harmless) {
           const answer = await caller.ask({ method: "GET", target, fields: [] });
           expect(`${answer.status} for ${target}`).toBe(`200 for ${target}`);

@@ -21,7 +21,11 @@ export interface ProxyPair {
   stop(): Promise<void>;
 }
 
-export async function startProxyPair(protocol: "tcp" | "http" | "http2" | "grpc", appPort: number): Promise<ProxyPair> {
+export async function startProxyPair(
+  protocol: "tcp" | "http" | "http2" | "grpc",
+  appPort: number,
+  more: { readonly inbound?: object } = {},
+): Promise<ProxyPair> {
   const directory = mkdtempSync(join(tmpdir(), "atoll-pair-"));
   const authority = new TestAuthority();
   const [listen = 0, mesh = 0, outAdmin = 0, inAdmin = 0] = await findFreePorts("127.0.0.1", 4);
@@ -31,7 +35,7 @@ export async function startProxyPair(protocol: "tcp" | "http" | "http2" | "grpc"
   };
   const files = identityOf("web");
   const intentions = { default: "deny", rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }] };
-  const inbound = { service: "api", listen: local(mesh), app: local(appPort), protocol, intentions };
+  const inbound = { service: "api", listen: local(mesh), app: local(appPort), protocol, intentions, ...more.inbound };
   const outbound = { service: "api", listen: local(listen), protocol, endpoints: [{ address: local(mesh) }] };
   const children = [
     start(directory, "inbound", {

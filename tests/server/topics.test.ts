@@ -102,3 +102,52 @@ test("a service that is not in the mesh has no connect endpoints", async () => {
   accept(registerCommand("n1", { service: serviceFields("web") }));
   expect(topics.read({ kind: "connect-endpoints", service: "web" }).value).toEqual([]);
 });
+
+test("a new intention's provider is followed from then on, by the subscription that stands", async () => {
+  const { topics, accept } = createTopics();
+  const issuers: (string | undefined)[] = [];
+  topics.subscribe({ kind: "intentions", destination: "web" }, (value) =>
+    issuers.push(value.jwtProviders?.[0]?.Issuer),
+  );
+  await settle();
+  const provider = (Issuer: string) => {
+    const fields = { Name: "okta", Meta: {}, Issuer, Audiences: [], Locations: [], ForwardHeader: "" };
+    const entry = { Kind: "jwt-provider", ...fields, JSONWebKeySet: { Filename: "/k" }, ClockSkewSeconds: 0 } as const;
+    accept({ type: "config-entry-upsert", entry });
+  };
+  provider("a");
+  const JWT = { Providers: [{ Name: "okta", VerifyClaims: [] }] };
+  accept({ type: "config-entry-upsert", entry: { ...intentionsEntry("web", { api: "allow" }), JWT } });
+  provider("b");
+  expect(issuers).toEqual([undefined, "a", "b"]);
+});
+
+test("the settings of a service follow the entries of everything that its chain comes to, and nothing else", async () => {
+  const { topics, accept } = createTopics();
+  const seen: unknown[] = [];
+  topics.subscribe({ kind: "service-config", service: "api" }, ({ chain }) =>
+    seen.push(chain?.resolvers.map(({ id, connectTimeoutMs }) => `${id} ${connectTimeoutMs}`)),
+  );
+  await settle();
+  const resolver = (Name: string, ConnectTimeoutMs: number, Redirect?: { Service: string; ServiceSubset: string }) => {
+    const fields = {
+      Name,
+      Meta: {},
+      DefaultSubset: "",
+      Subsets: {},
+      Failover: {},
+      ConnectTimeoutMs,
+      RequestTimeoutMs: 0,
+    };
+    const entry = { Kind: "service-resolver", ...fields, ...(Redirect && { Redirect }) } as const;
+    accept({ type: "config-entry-upsert", entry });
+  };
+  resolver("new", 1);
+  expect(seen).toEqual([undefined]);
+  resolver("api", 0, { Service: "new", ServiceSubset: "" });
+  resolver("new", 2);
+  resolver("other", 3);
+  accept({ type: "config-entry-delete", kind: "service-resolver", name: "api" });
+  resolver("new", 4);
+  expect(seen).toEqual([undefined, ["new 1"], ["new 2"], undefined]);
+});

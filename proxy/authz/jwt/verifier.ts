@@ -8,6 +8,7 @@ import type { PendingVerdict } from "../../message/verdict.ts";
 import { hasClaims } from "./claims.ts";
 import { type FetchText, KeySource } from "./key-source.ts";
 import { dropTokens, findToken } from "./token-location.ts";
+import { TokenMemory } from "./token-memory.ts";
 
 /** Tokens whose signature is verified are known by a hash until they expire; refused ones for a while, apart from the others. */
 export const maxVerified = 10_000;
@@ -50,8 +51,8 @@ const missing: TokenState = { kind: "refused", problem: "jwt_missing" };
 export class JwtVerifier {
   readonly #providers: ReadonlyMap<string, Provider>;
   readonly #clock: Clock;
-  readonly #verified = new Map<string, Verified>();
-  readonly #refused = new Map<string, Refused>();
+  readonly #verified = new TokenMemory<Verified>(maxVerified);
+  readonly #refused = new TokenMemory<Refused>(maxRefused);
   readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(options: {
@@ -111,9 +112,9 @@ export class JwtVerifier {
     if (provider === undefined || token === undefined) return missing;
     if (token.length > maxTokenCharacters) return { kind: "refused", problem: "jwt_invalid" };
     const key = createHash("sha256").update(`${name}\n${token}`).digest("base64");
-    const known = current(this.#verified, key, this.#clock.nowMs());
+    const known = this.#verified.get(key, this.#clock.nowMs());
     if (known !== undefined) return known;
-    const refused = current(this.#refused, key, this.#clock.monotonicMs());
+    const refused = this.#refused.get(key, this.#clock.monotonicMs());
     if (refused !== undefined) return { kind: "refused", problem: refused.problem };
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) return { kind: "pending", settled: underWay };
@@ -136,11 +137,11 @@ export class JwtVerifier {
     }
     if (typeof outcome === "string") return this.#refuse(key, "jwt_invalid");
     const expiresMs = (Number(outcome["exp"]) + clockSkewSeconds) * 1_000;
-    remember(this.#verified, key, { payload: outcome, untilMs: expiresMs }, maxVerified);
+    this.#verified.set(key, { payload: outcome, untilMs: expiresMs });
   }
 
   #refuse(key: string, problem: TokenProblem): void {
-    remember(this.#refused, key, { problem, untilMs: this.#clock.monotonicMs() + refusedMs }, maxRefused);
+    this.#refused.set(key, { problem, untilMs: this.#clock.monotonicMs() + refusedMs });
   }
 }
 
@@ -168,24 +169,4 @@ async function verifyWith(keys: KeySet, token: string, config: JwtProviderConfig
   } catch (thrown) {
     return thrown instanceof errors.JWKSNoMatchingKey ? "unknown_key" : "invalid";
   }
-}
-
-function current<T extends { readonly untilMs: number }>(
-  map: Map<string, T>,
-  key: string,
-  nowMs: number,
-): T | undefined {
-  const entry = map.get(key);
-  if (entry === undefined || entry.untilMs > nowMs) return entry;
-  map.delete(key);
-  return undefined;
-}
-
-/** The oldest make room. */
-function remember<T>(map: Map<string, T>, key: string, entry: T, max: number): void {
-  for (const oldest of map.keys()) {
-    if (map.size < max) break;
-    map.delete(oldest);
-  }
-  map.set(key, entry);
 }

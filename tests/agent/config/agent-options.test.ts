@@ -17,6 +17,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     isServer: true,
     datacenter: "dc1",
     nodeName: "vm-1",
+    nodeMeta: {},
     bindAddress: "127.0.0.1",
     advertiseAddress: "127.0.0.1",
     clientAddress: "127.0.0.1",
@@ -33,6 +34,18 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     services: [],
     checks: [],
   });
+});
+
+test("where the node is may be said, with its metadata, and is refused where nobody could use it", () => {
+  const locality = { Region: "r1", Zone: "a" };
+  expect(resolve({ isDev: true, nodeMeta: { rack: "7" }, locality })).toMatchObject({
+    nodeMeta: { rack: "7" },
+    locality,
+  });
+  expect(() => resolve({ isDev: true, locality: { Region: "", Zone: "a" } })).toThrow(
+    'locality has the zone "a" without a region: name both',
+  );
+  expect(() => resolve({ isDev: true, nodeMeta: { "a b": "c" } })).toThrow("node_meta: Couldn't load metadata pair");
 });
 
 test("a client leaves at the end and a server does not, unless the setting says otherwise", () => {

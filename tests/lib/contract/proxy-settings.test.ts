@@ -14,6 +14,7 @@ const unset = {
   maxHeadBytes: undefined,
   drainTimeoutMs: undefined,
   workers: undefined,
+  metricNames: undefined,
 };
 
 describe("the settings of a proxy", () => {
@@ -31,6 +32,7 @@ describe("the settings of a proxy", () => {
       max_request_headers_kb: 4,
       drain_timeout_ms: 5,
       workers: 6,
+      metric_names: ["istio", "own"],
     });
     expect([issues, notes]).toEqual([[], []]);
     expect(settings).toEqual({
@@ -46,6 +48,7 @@ describe("the settings of a proxy", () => {
       maxHeadBytes: 4_096,
       drainTimeoutMs: 5,
       workers: 6,
+      metricNames: ["own", "istio"],
     });
   });
 
@@ -75,6 +78,9 @@ describe("the settings of a proxy", () => {
   test.each([
     ["protocol", "udp", 'must be one of tcp, http, http2, grpc, found "udp"'],
     ["protocol", 1, "must be text, found 1"],
+    ["metric_names", "own", 'must be a list of own, linkerd, istio, each once, found "own"'],
+    ["metric_names", ["own", "own"], 'must be a list of own, linkerd, istio, each once, found ["own","own"]'],
+    ["metric_names", ["statsd"], 'must be a list of own, linkerd, istio, each once, found ["statsd"]'],
     ["bind_address", 7, "must be text, found 7"],
     ["bind_port", 65_536, "must be a port from 1 to 65535, found 65536"],
     ["admin_bind_port", 65_536, "must be a port from 1 to 65535, found 65536"],

@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { mustGet } from "../../../lib/base/assert.ts";
 import { parseProxyConfig } from "../../../lib/contract/proxy-config.ts";
 import { cooldownMs } from "../../../proxy/authz/jwt/key-source.ts";
-import { JwtVerifier, refusedMs } from "../../../proxy/authz/jwt/verifier.ts";
+import { JwtVerifier, maxUnderWay, refusedMs } from "../../../proxy/authz/jwt/verifier.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
 import { createVirtualClock } from "../../fakes/virtual-clock.ts";
@@ -116,5 +116,19 @@ describe("a verifier", () => {
       texts.map(() => ({ kind: "refused", problem: "jwks_unavailable" })),
     );
     expect(counted.fetches).toBe(1);
+  });
+
+  test("verifies so many tokens at one time, refuses one more, and has room again when they are done", async () => {
+    const fetched = Promise.withResolvers<string>();
+    const { ask, counted, verifier } = world(() => fetched.promise);
+    const states = Array.from({ length: maxUnderWay }, (_, i) => verifier.check(head(`made-up-${i}`), required));
+    expect(new Set(states.map(({ kind }) => kind))).toEqual(new Set(["pending"]));
+    const good = await token(old.privateKey, "old");
+    expect(verifier.check(head(good), required)).toEqual({ kind: "refused", problem: "jwt_invalid" });
+    // The same token again is not one more.
+    expect(verifier.check(head("made-up-0"), required).kind).toBe("pending");
+    fetched.resolve(await keySet(old, "old"));
+    for (const state of states) if (state.kind === "pending") await state.settled;
+    expect([await ask(good), counted.fetches]).toEqual(["waited, valid", 1]);
   });
 });

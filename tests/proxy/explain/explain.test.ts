@@ -202,3 +202,25 @@ describe("a request that needs a token", async () => {
     expect((await judged(remote, [])).outcome).toBe("refused");
   });
 });
+
+test("what an external authorizer would be asked about is undecided, and nobody is asked", async () => {
+  const listener = { service: "web", listen: "127.0.0.1:20000", app: "127.0.0.1:8080", protocol: "http" };
+  const asked = (action: "allow" | "deny", url: string, more: object = {}): Promise<Explanation> => {
+    const bypass = [{ path: { type: "path-prefix", value: "/public" } }];
+    const extAuthz = { grpc: { address: "127.0.0.1:9191" }, bypass, ...more };
+    const inbound = [{ ...listener, intentions: { default: action }, extAuthz }];
+    return ask({ inbound }, { url, inbound: "web", as: identityOf("api").spiffeUri });
+  };
+  const { outcome, notes } = await asked("allow", "http://web/");
+  expect([outcome, notes]).toEqual([
+    "undecided",
+    ["the external authorizer was not asked: whether it allows the request is not known"],
+  ]);
+  for (const [explanation, expected] of [
+    [await asked("deny", "http://web/"), "refused"],
+    [await asked("allow", "http://web/public"), "forwarded"],
+    [await asked("allow", "http://web/", { dryRun: true }), "forwarded"],
+  ] as const) {
+    expect([explanation.outcome, explanation.notes]).toEqual([expected, []]);
+  }
+});

@@ -24,6 +24,28 @@ test("registering answers true and fills in the defaults of service and check", 
   ]);
 });
 
+test("where a node and a service are is kept and answered, and left out where nobody said", async () => {
+  const catalog = createTestCatalog();
+  const Locality = { Region: "r1", Zone: "a" };
+  await catalog.send("PUT", registerUrl, {
+    Node: "vm1",
+    Address: "10.0.0.1",
+    Locality,
+    Service: { Service: "web", Locality: { Region: "r1", Zone: "b" } },
+  });
+  expect((await catalog.get("/v1/health/service/web")).json).toMatchObject([
+    { Node: { Locality }, Service: { Locality: { Region: "r1", Zone: "b" } } },
+  ]);
+  expect((await catalog.get("/v1/catalog/service/web")).json).toMatchObject([{ ServiceLocality: { Zone: "b" } }]);
+  await catalog.send("PUT", registerUrl, {
+    Node: "vm1",
+    Address: "10.0.0.1",
+    Locality: {},
+    Service: { Service: "web" },
+  });
+  expect((await catalog.get("/v1/health/service/web")).body).not.toContain("Locality");
+});
+
 test("registering the same again moves no index", async () => {
   const catalog = createTestCatalog();
   const body = instanceBody({ node: "vm1", service: "web", tags: ["a"] });
@@ -54,6 +76,11 @@ const refusals: readonly (readonly [string, object, string])[] = [
     "a service without a name",
     { Node: "n", Address: "a", Service: { ID: "x" } },
     "Must provide service name (Service.Service) when service ID is provided",
+  ],
+  [
+    "a zone without a region",
+    { Node: "n", Address: "a", Service: { Service: "s", Locality: { Zone: "z" } } },
+    'Service.Locality: has the zone "z" without a region',
   ],
   [
     "an address that nobody can dial",

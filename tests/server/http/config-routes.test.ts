@@ -119,8 +119,8 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
   ["an invalid kind", { Kind: "nonsense", Name: "x" }, "invalid config entry kind: nonsense"],
   [
     "a kind of a later version",
-    { Kind: "service-router", Name: "x" },
-    '"service-router" is not supported by this version',
+    { Kind: "ingress-gateway", Name: "x" },
+    '"ingress-gateway" is not supported by this version',
   ],
   ["an unknown key", { Kind: "service-defaults", Name: "x", Protocl: "http" }, 'invalid config key "Protocl"'],
   [
@@ -258,13 +258,13 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
     'Sources[0].Permissions[0].HTTP.Methods contains "GET" more than once',
   ],
   [
-    "JWT in a permission",
+    "a token of a provider without a name",
     {
       Kind: "service-intentions",
       Name: "x",
-      Sources: [{ Name: "a", Permissions: [{ Action: "allow", JWT: { Providers: [{ Name: "okta" }] } }] }],
+      Sources: [{ Name: "a", Permissions: [{ Action: "allow", HTTP: { PathPrefix: "/" }, JWT: { Providers: [{}] } }] }],
     },
-    "Sources[0].Permissions[0].JWT is not supported by this version",
+    "Sources[0].Permissions[0].JWT.Providers[0].Name is required",
   ],
   [
     "permissions for all services",
@@ -360,8 +360,8 @@ test("empty settings that Go clients always send, and read-only fields, are acce
 
 test("kinds that only Consul has are listed as empty, kinds that nobody has are an error", async () => {
   const catalog = createTestCatalog();
-  expect((await catalog.get("/v1/config/service-router")).json).toEqual([]);
-  expect(await catalog.get("/v1/config/service-router/x")).toMatchObject({ status: 404 });
+  expect((await catalog.get("/v1/config/ingress-gateway")).json).toEqual([]);
+  expect(await catalog.get("/v1/config/ingress-gateway/x")).toMatchObject({ status: 404 });
   expect(await catalog.get("/v1/config/nonsense")).toMatchObject({
     status: 400,
     body: "invalid config entry kind: nonsense",
