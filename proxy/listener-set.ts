@@ -98,8 +98,9 @@ export class ListenerSet {
 }
 
 function listenNew<T extends AnyListener>(listener: T, added: AnyListener[]): T {
-  listener.serving.listen();
+  // First, so that also one that cannot be bound is ended with all that it has begun.
   added.push(listener);
+  listener.serving.listen();
   return listener;
 }
 

@@ -6,6 +6,7 @@ import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
 import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
 import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrencySchema } from "./proxy-concurrency.ts";
+import { HealthCheckSchema, healthCheckIssues } from "./proxy-health-check.ts";
 import { extAuthzIssues, ExtAuthzSchema } from "./proxy-ext-authz.ts";
 import { FaultSchema } from "./proxy-fault.ts";
 import { HedgeSchema } from "./proxy-hedge.ts";
@@ -13,6 +14,7 @@ import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
 import { MirrorsSchema } from "./proxy-mirror.ts";
+import { OutlierDetectionSchema } from "./proxy-outlier.ts";
 import {
   completeInboundRateLimit,
   completeOutboundRateLimit,
@@ -130,6 +132,20 @@ const Endpoint = Type.Object(
 const destination = {
   endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
   balancer: BalancerSchema,
+  outlierDetection: Type.Optional(OutlierDetectionSchema),
+  healthCheck: Type.Optional(HealthCheckSchema),
+  maxRequests: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 0,
+    description: "requests to it under way, more are answered 503; 0 is no limit; Consul's MaxConcurrentRequests",
+  }),
+  maxPendingRequests: Type.Integer({
+    minimum: 0,
+    maximum: 1_000_000_000,
+    default: 1_024,
+    description: "requests that wait for room where connections may not become more; Consul's MaxPendingRequests",
+  }),
   adaptiveConcurrency: AdaptiveConcurrencySchema,
   peerIdentity: Type.Optional(
     Type.String({
@@ -246,9 +262,10 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
     ...clusterIssues(candidate),
     ...telemetryIssues(candidate.telemetry, "telemetry"),
     ...candidate.outbound.flatMap((outbound, i) =>
-      destinationsOf(outbound, i).flatMap(({ path, destination: { balancer } }) =>
-        balancerIssues(balancer, `${path}.balancer`),
-      ),
+      destinationsOf(outbound, i).flatMap(({ path, destination: { balancer, healthCheck } }) => [
+        ...balancerIssues(balancer, `${path}.balancer`),
+        ...healthCheckIssues(healthCheck, `${path}.healthCheck`, outbound.protocol),
+      ]),
     ),
     ...routingIssues(candidate),
     ...treatmentIssues(candidate),

@@ -95,6 +95,11 @@ export class Balancer<T extends Candidate> {
     }
   }
 
+  /** So few are healthy, in one of the failover groups, that health is ignored there. */
+  get isPanicking(): boolean {
+    return this.#all.isPanicking;
+  }
+
   /** `hash` is unsigned, 32 bits, or {@link noHash}. Undefined when nobody may be chosen. */
   pick(excluded: Excluded<T>, hash: number = noHash, subset?: SubsetSelector): T | undefined {
     this.#gate.begin(excluded);

@@ -32,7 +32,7 @@ export class Selection<T extends Candidate> {
   #isUnsettled = true;
   /** The only structure there is to choose from, where neither failover nor zones have a say: the usual case. */
   #only: Policy<T> | undefined;
-  #isPanicking = false;
+  #isOnlyPanicking = false;
 
   constructor(config: BalancerConfig, options: { readonly random: () => number; readonly isHashing: boolean }) {
     this.#config = config;
@@ -65,6 +65,12 @@ export class Selection<T extends Candidate> {
     if (group?.everybody.total === 0) this.#groups.splice(at, 1);
   }
 
+  /** In one of the groups so few are healthy that health is ignored. */
+  get isPanicking(): boolean {
+    if (this.#isUnsettled) this.#settle();
+    return this.#groups.some((group) => group.isPanicking);
+  }
+
   /** Weight or health of a member are others. */
   refresh(candidate: T, placement: Placement): void {
     this.#isUnsettled = true;
@@ -83,7 +89,7 @@ export class Selection<T extends Candidate> {
   pick(gate: ChoiceGate<T>, hash: number): T | undefined {
     if (this.#isUnsettled) this.#settle();
     if (this.#only !== undefined) {
-      gate.ignoresHealth = this.#isPanicking;
+      gate.ignoresHealth = this.#isOnlyPanicking;
       gate.laxity = this.#size === 1 ? laxest : strictest;
       const found = this.#only.pick(gate, hash);
       if (found !== undefined) return found;
@@ -128,6 +134,6 @@ export class Selection<T extends Candidate> {
     const [first, second] = this.#groups;
     const isOnly = first !== undefined && second === undefined && !first.prefersZone;
     this.#only = isOnly ? first.everybody.policy : undefined;
-    this.#isPanicking = panics[0] === true;
+    this.#isOnlyPanicking = panics[0] === true;
   }
 }

@@ -8,6 +8,7 @@
  */
 import type { SubsetSelector } from "../balance/subset.ts";
 import type { FieldBlock } from "../message/field-block.ts";
+import type { GrpcKind } from "../message/grpc.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { DownstreamPeer, HttpVersion } from "./observation.ts";
@@ -47,10 +48,18 @@ export interface UpstreamStream extends BodySink {
   leave?(): void;
 }
 
-/** Wants to know how a server answers. */
+/** Wants to know how a server answers, or does not. */
 export interface AnswerObserver {
-  /** A final response has begun, to a request that was sent at `sentMs` on the monotonic clock. */
-  onAnswer(head: ResponseHead, sentMs: number): void;
+  /** A final response has begun, to a request that was sent at `sentMs` on the monotonic clock and is a call of gRPC as `grpc` says. */
+  onAnswer(head: ResponseHead, sentMs: number, grpc: GrpcKind): void;
+  /** The trailers of a call of gRPC, with its status. */
+  onGrpcTrailers(block: FieldBlock): void;
+  /** The request, or its response, was lost in a way that the server may have to answer for. */
+  onLost(): void;
+  /** No response has begun within the time that there was for it. */
+  onLate(): void;
+  /** A request was to be sent, and there was no connection to be had. */
+  onUnreachable(): void;
   /** Nobody waits any more for an answer to what was sent at `sentMs`: that of another server came first. */
   onOutrun?(sentMs: number): void;
 }

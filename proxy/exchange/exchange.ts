@@ -115,15 +115,14 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     }
     const { policy, route } = decided;
     const head = this.#observed?.forward(decided.head) ?? decided.head;
-    const isWeb = head.grpc === "grpc-web" || head.grpc === "grpc-web-text";
-    const { deadlines, monotonicMs: nowMs } = this.#context;
     this.#head = head;
     this.#route = route;
     this.#policy = policy;
     const upstream = throughStages(decided.upstream, policy, head, this.#observed);
-    this.#upstream = isWeb ? this.#context.forGrpcWeb(upstream) : upstream;
-    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, nowMs, deadlines, owner: this });
-    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, !isWeb);
+    this.#upstream = head.grpc.startsWith("grpc-web") ? this.#context.forGrpcWeb(upstream) : upstream;
+    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, owner: this }, this.#context);
+    const canDrain = this.#upstream === upstream;
+    if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, canDrain);
     this.#upstream.acquire(this, false);
   }
 
@@ -176,6 +175,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   /** The client of a gRPC call, or the policy, has given it so much time and no more. */
   onDeadline(): void {
     this.#limit?.expire();
+    this.#tellLate();
     if (!this.#isOver) this.#cut(this.#lateReply());
   }
 
@@ -186,12 +186,16 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
 
   /** A try has had its time without a response. */
   onTryTimeout(): void {
+    this.#tellLate();
     this.#resends?.cancel(this.#context.deadlines);
     this.#upstream?.cancel(this);
     this.#stream?.abort();
     this.#stream = undefined;
-    if (this.#retriesFailure("reset")) return;
-    this.#reply(own.timedOut);
+    if (!this.#retriesFailure("reset")) this.#reply(own.timedOut);
+  }
+
+  #tellLate(): void {
+    if (!this.#isOver && this.#stream !== undefined && !this.#hasResponse) this.#observer?.onLate();
   }
 
   #lateReply(): Refusal {
@@ -241,7 +245,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
-    this.#observer?.onAnswer(head, this.#sentMs);
+    this.#observer?.onAnswer(head, this.#sentMs, this.#head?.grpc ?? "");
     if (this.#attempts !== undefined && this.#retriesResponse(this.#attempts, head, isEnd)) return;
     this.#isTunnel = this.#head?.isConnect === true && head.status < 300 && !isEnd;
     this.#begin(this.#route === undefined ? head : this.#route.editResponse(head), isEnd);
@@ -257,6 +261,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   }
 
   onResponseTrailers(block: FieldBlock): void {
+    if (this.#head?.grpc === "grpc") this.#observer?.onGrpcTrailers(block);
     if (this.#observed !== undefined) this.#observed.trailers = block;
     this.#response.trailers(this.#downstream, block);
     if (this.#response.isDone) this.#finish();
@@ -267,6 +272,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     this.#stream = undefined;
     // A server that has answered and wants no more of the request has not failed (RFC 9113 section 8.1).
     if (this.#response.hasEnded && !this.#isTunnel) return;
+    if (!loss.isUnprocessed) this.#observer?.onLost();
     if (this.#hasResponse) {
       if (this.#observed !== undefined) this.#observed.refusal = "upstream_lost";
       this.#end();
@@ -279,12 +285,8 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
       this.#attempts?.onResend();
       this.#request.rewind();
       this.#resends?.begin(this.#context, () => this.#upstream?.acquire(this, loss.wasReused));
-    } else if (!loss.isMalformed && this.#retriesFailure(loss.isUnprocessed ? "refused-stream" : "reset")) {
-      return;
-    } else if (loss.isMalformed) {
-      this.#giveUp(own.badGateway);
-    } else {
-      this.#giveUp(own.upstreamLost);
+    } else if (loss.isMalformed || !this.#retriesFailure(loss.isUnprocessed ? "refused-stream" : "reset")) {
+      this.#giveUp(loss.isMalformed ? own.badGateway : own.upstreamLost);
     }
   }
 
@@ -308,6 +310,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
       this.#idleSinceMs = nowMs;
     } else if (!this.#isTunnel && nowMs - this.#idleSinceMs >= (this.#policy?.idleTimeoutMs ?? idleTimeoutMs)) {
       const isClientSlow = !this.#request.hasEnded && !this.#request.isHeldUp;
+      if (!isClientSlow) this.#tellLate();
       this.#giveUp(isClientSlow ? own.requestTimeout : own.gatewayTimeout);
     }
   }

@@ -27,7 +27,7 @@ export function failureReply(failure: UpstreamFailure): Refusal {
 const failureReplies: Record<UpstreamFailure, Refusal> = {
   no_healthy_upstream: refusal(503, "no healthy upstream", "no_healthy_upstream"),
   connect_failure: refusal(503, "upstream connect failure", "connect_failure"),
-  overflow: refusal(503, "upstream connection limit reached", "overflow"),
+  overflow: refusal(503, "upstream limit reached", "overflow"),
   concurrency_limit: refusal(503, "reached concurrency limit", "concurrency_limit"),
 };
 

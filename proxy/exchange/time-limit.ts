@@ -17,9 +17,12 @@ export function timeLimitOf(
 
 interface LimitedRequest {
   readonly startedMs: number;
-  readonly nowMs: () => number;
-  readonly deadlines: Deadlines;
   readonly owner: Expiring;
+}
+
+interface TimeLimitContext {
+  readonly monotonicMs: () => number;
+  readonly deadlines: Deadlines;
 }
 
 /** The time of one exchange from its beginning on: what the client of a gRPC call gives it, or the policy. */
@@ -32,22 +35,28 @@ export class TimeLimit {
 
   private constructor(
     { ms, isClients }: { readonly ms: number; readonly isClients: boolean },
-    { startedMs, nowMs, deadlines, owner }: LimitedRequest,
+    { startedMs, owner }: LimitedRequest,
+    { monotonicMs, deadlines }: TimeLimitContext,
   ) {
     this.#ms = ms;
     this.#isClients = isClients;
     this.#startedMs = startedMs;
     this.#deadlines = deadlines;
     // What came before, such as a policy that took its time, counts as well.
-    this.#slot = deadlines.add(Math.max(shortestMs, this.leftMs(nowMs())), owner);
+    this.#slot = deadlines.add(Math.max(shortestMs, this.leftMs(monotonicMs())), owner);
   }
 
   /** Undefined where nobody has set one. */
-  static of(head: RequestHead, policy: ForwardPolicy | undefined, request: LimitedRequest): TimeLimit | undefined {
+  static of(
+    head: RequestHead,
+    policy: ForwardPolicy | undefined,
+    request: LimitedRequest,
+    context: TimeLimitContext,
+  ): TimeLimit | undefined {
     // The usual case: no object for it.
     if ((policy === undefined || policy.timeoutMs <= 0) && (head.grpc === "" || head.grpcTimeoutMs <= 0))
       return undefined;
-    return new TimeLimit(timeLimitOf(head, policy), request);
+    return new TimeLimit(timeLimitOf(head, policy), request, context);
   }
 
   /** As what a request is counted that has had its time. */

@@ -11,6 +11,7 @@ interface Schema {
   readonly default?: unknown;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
+  readonly required?: readonly string[] | undefined;
 }
 
 const masked = "[masked]";
@@ -27,7 +28,7 @@ export function nonDefaults(path: string, value: unknown, except: readonly strin
     ? Object.entries(value).flatMap(([name, part]) =>
         except.includes(name)
           ? []
-          : rowsOf(schemaAt(path)?.properties?.[name], part, path === "" ? name : `${path}.${name}`),
+          : partRows(schemaAt(path), { name, part, path: path === "" ? name : `${path}.${name}` }),
       )
     : rowsOf(schemaAt(path), value, path);
   if (rows.length <= maxRows) return rows;
@@ -53,13 +54,25 @@ function rowsOf(schema: Schema | undefined, value: unknown, path: string): Shown
   if (properties !== undefined && isRecord(value)) {
     const isSecret = typeof value["name"] === "string" && isSecretField(value["name"].toLowerCase());
     return Object.entries(value).flatMap(([name, part]) =>
-      rowsOf(properties[name], isSecret && name === "value" ? masked : part, `${path}.${name}`),
+      partRows(schema, { name, part: isSecret && name === "value" ? masked : part, path: `${path}.${name}` }),
     );
   }
   if (items?.properties !== undefined && Array.isArray(value)) {
     return value.flatMap((item, i) => rowsOf(items, item, `${path}[${i}]`));
   }
   return [{ path, value }];
+}
+
+/** Of one field of an object. */
+function partRows(
+  parent: Schema | undefined,
+  { name, part, path }: { readonly name: string; readonly part: unknown; readonly path: string },
+): ShownSetting[] {
+  const schema = parent?.properties?.[name];
+  const rows = rowsOf(schema, part, path);
+  const isOptional = schema?.default === undefined && parent?.required?.includes(name) !== true;
+  // What may be absent switches something on by being there, also with nothing but defaults in it.
+  return rows.length === 0 && isOptional && schema?.properties !== undefined ? [{ path, value: {} }] : rows;
 }
 
 function schemaAt(path: string): Schema | undefined {

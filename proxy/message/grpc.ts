@@ -69,12 +69,12 @@ export function grpcStatusOf(httpStatus: number): number {
   }
 }
 
-/** By status of gRPC, Envoy's and Google's mapping. */
+/** By status of gRPC; 499 is a client that has gone away. */
 const httpStatuses = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401] as const;
 
-/** What a status of gRPC means to a client of HTTP. */
-export function httpStatusOf(grpcStatus: number): number {
-  return httpStatuses[grpcStatus] ?? 500;
+/** What a `grpc-status` means in terms of HTTP, as Envoy sees it; one that is none is a failure of the server. */
+export function httpStatusOfGrpc(grpcStatus: string): number {
+  return (/^\d{1,2}$/.test(grpcStatus) ? httpStatuses[Number(grpcStatus)] : undefined) ?? 500;
 }
 
 /** The value of `grpc-message`: UTF-8, with everything percent-encoded but visible ASCII and spaces. */

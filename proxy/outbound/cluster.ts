@@ -9,7 +9,9 @@ import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { RetryBudget } from "../resilience/retry-budget.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
+import { RequestLimit } from "../upstream/limited-request.ts";
 import { PooledUpstream } from "../upstream/pooled-upstream.ts";
+import { ClusterHealth } from "./cluster-health.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
 
@@ -39,6 +41,8 @@ export class Cluster {
   /** Failed attempts to reach an endpoint, by reason. */
   readonly connectFailures = new Map<string, number>();
   readonly retryBudget: RetryBudget;
+  readonly health: ClusterHealth;
+  readonly #limit: RequestLimit;
   readonly concurrency: AdaptiveLimit;
   readonly #context: ProxyContext;
   readonly #endpoints: Endpoints;
@@ -49,6 +53,14 @@ export class Cluster {
     this.#context = context;
     this.#settings = settings;
     this.retryBudget = new RetryBudget(context.clock.monotonicMs);
+    this.#limit = new RequestLimit(() => this.#settings.maxRequests);
+    this.health = new ClusterHealth({
+      clock: context.clock,
+      random: () => context.random.float(),
+      logger: context.logger,
+      cluster: () => this.name,
+      host: () => this.#settings.service,
+    });
     this.concurrency = new AdaptiveLimit(context, settings.adaptiveConcurrency);
     this.#endpoints = new Endpoints(
       {
@@ -58,14 +70,17 @@ export class Cluster {
         onUngreeted: (address) =>
           this.#countFailure(address, { ok: false, reason: "closed_early", message: "ended before its first words" }),
         onRoom: (pool) => this.upstream.serve(pool),
-        connect: (address, onResult) => this.#connect(address, onResult),
+        connect: (address, onResult, isCheck) => this.#connect(address, onResult, isCheck),
       },
+      this.health,
       () => context.random.float(),
     );
     this.upstream = new PooledUpstream({
       picker: this.#endpoints,
       monotonicMs: context.clock.monotonicMs,
       waitTimeoutMs: () => this.#settings.connectTimeoutMs,
+      maxWaiting: () => this.#settings.maxPendingRequests,
+      limit: this.#limit,
       hashOf: (head, address) => this.#hashOf(head, address),
     });
     this.update(settings);
@@ -77,6 +92,16 @@ export class Cluster {
 
   get endpoints(): readonly Endpoint[] {
     return this.#endpoints.list;
+  }
+
+  /** Requests that were refused, by the limit that they met. */
+  get overflows(): { readonly requests: number; readonly pending: number } {
+    return { requests: this.#limit.overflows, pending: this.upstream.overflows };
+  }
+
+  /** Whether there are any to tell of: the limit of those that wait is there in any case. */
+  get hasLimit(): boolean {
+    return this.#limit.isOn || this.#limit.overflows + this.upstream.overflows > 0;
   }
 
   /** Who may be chosen, for who asks beforehand. */
@@ -105,6 +130,11 @@ export class Cluster {
     this.upstream.sweep(nowMs);
   }
 
+  /** No new request comes any more: there is nothing left to choose for which its endpoints would be checked. */
+  retire(): void {
+    this.health.stop();
+  }
+
   /** Closes idle connections now and busy ones when they are done. */
   close(): void {
     this.#endpoints.close();
@@ -128,13 +158,13 @@ export class Cluster {
       queueMicrotask(() => onResult({ failure }));
       return;
     }
-    endpoint.connect((result) => {
+    endpoint.dial((result) => {
       if (result.ok) onResult({ endpoint, connection: result.connection });
       else this.#dial(hash, new Set([...tried, endpoint]), onResult);
     });
   }
 
-  #connect(address: string, onResult: (result: ConnectResult) => void): void {
+  #connect(address: string, onResult: (result: ConnectResult) => void, isCheck: boolean): void {
     const { host, port } = mustGet(parseHostPort(address), "addresses are checked when parsed");
     const { connectTimeoutMs, protocol, serverName, service } = this.#settings;
     this.#context.transport.connect({
@@ -148,7 +178,7 @@ export class Cluster {
         isExpectedPeer: this.#isExpectedPeer,
       },
       onResult: (result) => {
-        if (!result.ok) this.#countFailure(address, result);
+        if (!result.ok && !isCheck) this.#countFailure(address, result);
         onResult(result);
       },
     });

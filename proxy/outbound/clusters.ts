@@ -38,7 +38,10 @@ export class Clusters {
       kept?.update(settings);
       named.set(settings.name, kept ?? new Cluster(this.#context, settings));
     }
-    for (const cluster of leaving.values()) this.#retiring.add(cluster);
+    for (const cluster of leaving.values()) {
+      cluster.retire();
+      this.#retiring.add(cluster);
+    }
     this.#named = named;
   }
 

@@ -4,10 +4,14 @@ import type { Candidate } from "../balance/candidate.ts";
 import { LatencyEstimate } from "../balance/latency-estimate.ts";
 import { backoffMs } from "../balance/retry-after.ts";
 import type { AnswerObserver } from "../exchange/ends.ts";
+import type { FieldBlock } from "../message/field-block.ts";
+import { type GrpcKind, httpStatusOfGrpc } from "../message/grpc.ts";
 import { plainHpack } from "../http-door.ts";
 import type { ResponseHead } from "../message/response-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
-import type { ConnectResult } from "../transport/transport.ts";
+import type { EndpointCheck } from "../resilience/health-check/health-checker.ts";
+import type { OutlierHost } from "../resilience/outlier/outlier-host.ts";
+import type { Connection, ConnectResult } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
 
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
@@ -21,8 +25,12 @@ export interface SharedEndpointOptions {
   /** A connection to `address` stood and was ended before a word of the other side. */
   readonly onUngreeted: (address: string) => void;
   readonly onRoom: (pool: EndpointPool) => void;
+  /** Whether it may be chosen is another matter than before. */
+  readonly onHealth: (endpoint: Endpoint) => void;
+  /** Health is ignored now. */
+  readonly isPanicking: () => boolean;
   /** Opens a verified mTLS connection to `address`. */
-  readonly connect: (address: string, onResult: (result: ConnectResult) => void) => void;
+  readonly connect: (address: string, onResult: (result: ConnectResult) => void, isCheck: boolean) => void;
 }
 
 export interface EndpointOptions extends SharedEndpointOptions {
@@ -42,46 +50,49 @@ export class Endpoint implements Candidate, AnswerObserver {
   zone = "";
   priority = 0;
   tags: Tags = {};
-  readonly isHealthy = true;
+  isHealthy = true;
   backoffUntilMs = 0;
-  readonly joinedAtMs: number;
+  /** Since when it has been there, or back. */
+  joinedAtMs: number;
   readonly latency: LatencyEstimate;
   /** Connections relayed at the moment. */
   tcpConnections = 0;
+  /** Where its cluster has outlier detection, and where it has health checks. */
+  outlier: OutlierHost | undefined;
+  check: EndpointCheck | undefined;
+  /** TCP connections that are being opened. */
+  #dials = 0;
+  /** What was under way before its probation, as much of it as is left. */
+  #leftover = 0;
   #failedAtMs = Number.NEGATIVE_INFINITY;
   #balancer: BalancerConfig;
   readonly #options: EndpointOptions;
 
   constructor(address: string, options: EndpointOptions) {
-    const { turn, buffers, clock, limits } = options.context;
+    const { clock } = options.context;
     this.#options = options;
     this.#balancer = options.balancer;
     this.address = address;
     this.joinedAtMs = options.joinedAtMs;
     this.latency = new LatencyEstimate(options.balancer.defaultRttMs, clock.monotonicMs());
     this.pool = new EndpointPool({
-      connect: (onResult) => this.connect(onResult),
-      protocolOf: ({ alpn }) => (alpn === "h2" ? "http2" : "http1"),
-      hpack: plainHpack,
-      greetingTimeoutMs: options.connectTimeoutMs,
+      ...sharedPoolOptions(options),
+      connect: (onResult) => this.#connect(onResult),
       onUngreeted: () => options.onUngreeted(this.address),
-      isKeptAlive: true,
       observer: this,
-      turn,
-      buffers,
-      monotonicMs: clock.monotonicMs,
       maxConnections: options.maxConnections,
-      idleTimeoutMs: options.idleTimeoutMs,
-      onRoom: options.onRoom,
-      limits,
+      onRoom: (pool) => {
+        if (this.#takesWaiting) options.onRoom(pool);
+      },
     });
   }
 
   get activeCount(): number {
-    return this.tcpConnections + this.pool.activeCount;
+    return this.tcpConnections + this.#dials + this.pool.activeCount;
   }
 
   get isSuspect(): boolean {
+    if (this.outlier?.state === "probation" && this.#isProbed()) return true;
     return this.pool.isFailing || this.#options.context.clock.monotonicMs() - this.#failedAtMs < suspectMs;
   }
 
@@ -94,14 +105,78 @@ export class Endpoint implements Candidate, AnswerObserver {
     if (!isSame(this.tags, settings.tags)) this.tags = settings.tags;
   }
 
-  connect(onResult: (result: ConnectResult) => void): void {
-    this.#options.connect(this.address, (result) => {
-      this.#failedAtMs = result.ok ? Number.NEGATIVE_INFINITY : this.#options.context.clock.monotonicMs();
+  /** Opens a connection of TCP. */
+  dial(onResult: (result: ConnectResult) => void): void {
+    this.#dials++;
+    this.#connect((result) => {
+      this.#dials--;
+      if (result.ok) this.outlier?.onConnected();
+      else this.outlier?.onConnectionFailed();
       onResult(result);
     });
   }
 
-  onAnswer(head: ResponseHead, sentMs: number): void {
+  /** Opens a connection for checks alone. */
+  connectForCheck(onResult: (result: ConnectResult) => void): void {
+    this.#options.connect(this.address, onResult, true);
+  }
+
+  /** A pool with one connection at most, for health checks. */
+  createCheckPool(): EndpointPool {
+    return new EndpointPool({
+      ...sharedPoolOptions(this.#options),
+      connect: (onResult) => this.connectForCheck(onResult),
+      onUngreeted: () => undefined,
+      maxConnections: 1,
+      onRoom: () => undefined,
+    });
+  }
+
+  /** To be called when outlier detection or health checks may have another opinion of it. */
+  judge(): void {
+    const isHealthy = this.outlier?.state !== "ejected" && this.check?.health.isHealthy !== false;
+    if (isHealthy === this.isHealthy) return;
+    this.isHealthy = isHealthy;
+    if (isHealthy && this.outlier?.state !== "probation") this.rejoin();
+    this.#options.onHealth(this);
+  }
+
+  /** What is under way now says nothing about how it will be. */
+  beginProbation(): void {
+    this.#leftover = this.activeCount;
+    this.judge();
+  }
+
+  /** It is as if it had just joined: its share grows slowly, where that is configured. */
+  rejoin(): void {
+    this.joinedAtMs = this.#options.context.clock.monotonicMs();
+  }
+
+  /** Whether requests that wait for any room may come to it: they are not chosen for it, and may be many. */
+  get #takesWaiting(): boolean {
+    return this.isHealthy ? this.outlier?.state !== "probation" : this.#options.isPanicking();
+  }
+
+  /** Whether the request that decides about it is under way. */
+  #isProbed(): boolean {
+    const { activeCount } = this;
+    this.#leftover = Math.min(this.#leftover, activeCount);
+    return activeCount > this.#leftover;
+  }
+
+  #connect(onResult: (result: ConnectResult) => void): void {
+    this.#options.connect(
+      this.address,
+      (result) => {
+        this.#failedAtMs = result.ok ? Number.NEGATIVE_INFINITY : this.#options.context.clock.monotonicMs();
+        onResult(result);
+      },
+      false,
+    );
+  }
+
+  onAnswer(head: ResponseHead, sentMs: number, grpc: GrpcKind): void {
+    if (this.outlier !== undefined) this.#tellAnswer(this.outlier, head, grpc);
     const { status } = head;
     const { policy, decayMs, maxRetryAfterMs } = this.#balancer;
     const { clock } = this.#options.context;
@@ -121,6 +196,46 @@ export class Endpoint implements Candidate, AnswerObserver {
     const nowMs = this.#options.context.clock.monotonicMs();
     this.latency.observe(nowMs - sentMs, nowMs, { decayMs, isFailure: true });
   }
+
+  onGrpcTrailers(block: FieldBlock): void {
+    const grpcStatus = block.get("grpc-status");
+    if (grpcStatus !== undefined) this.outlier?.onAnswer(httpStatusOfGrpc(grpcStatus));
+  }
+
+  onLost(): void {
+    this.outlier?.onConnectionFailed();
+  }
+
+  onLate(): void {
+    this.outlier?.onTimeout();
+  }
+
+  onUnreachable(): void {
+    this.outlier?.onConnectionFailed();
+  }
+
+  #tellAnswer(outlier: OutlierHost, { status, block }: ResponseHead, grpc: GrpcKind): void {
+    const grpcStatus = grpc === "" ? undefined : block.get("grpc-status");
+    if (grpcStatus !== undefined) outlier.onAnswer(httpStatusOfGrpc(grpcStatus));
+    // What has become of a call is in its trailers; that it has begun well is enough for a probation, which may not last as long.
+    else if (grpc !== "grpc" || status !== 200 || outlier.state === "probation") outlier.onAnswer(status);
+  }
+}
+
+/** What all connections to an endpoint have in common. */
+function sharedPoolOptions({ context, connectTimeoutMs, idleTimeoutMs }: EndpointOptions) {
+  const { turn, buffers, clock, limits } = context;
+  return {
+    protocolOf: ({ alpn }: Connection) => (alpn === "h2" ? "http2" : "http1"),
+    hpack: plainHpack,
+    greetingTimeoutMs: connectTimeoutMs,
+    isKeptAlive: true,
+    turn,
+    buffers,
+    monotonicMs: clock.monotonicMs,
+    idleTimeoutMs,
+    limits,
+  } as const;
 }
 
 function isSame(a: Tags, b: Tags): boolean {

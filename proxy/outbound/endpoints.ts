@@ -5,11 +5,15 @@ import type { Place } from "../balance/selection.ts";
 import type { SubsetSelector } from "../balance/subset.ts";
 import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
+import type { ClusterHealth } from "./cluster-health.ts";
 import { Endpoint, type SharedEndpointOptions } from "./endpoint.ts";
 
 const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 
-type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections">;
+type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections" | "outlierDetection" | "healthCheck">;
+
+/** What the cluster says; the rest is known here. */
+type EndpointContext = Omit<SharedEndpointOptions, "onHealth" | "isPanicking">;
 
 /** The endpoints of one cluster. An update keeps the connections of every endpoint that stays. */
 export class Endpoints implements PoolPicker {
@@ -18,11 +22,13 @@ export class Endpoints implements PoolPicker {
   readonly #leaving = new Set<EndpointPool>();
   readonly #owners = new WeakMap<EndpointPool, Endpoint>();
   readonly #random: () => number;
-  readonly #options: SharedEndpointOptions;
+  readonly #options: EndpointContext;
+  readonly #health: ClusterHealth;
   #balancer: Balancer<Endpoint> | undefined;
 
-  constructor(options: SharedEndpointOptions, random: () => number) {
+  constructor(options: EndpointContext, health: ClusterHealth, random: () => number) {
     this.#options = options;
+    this.#health = health;
     this.#random = random;
   }
 
@@ -43,20 +49,24 @@ export class Endpoints implements PoolPicker {
     this.#balancer.configure(config.balancer);
     const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
     const { maxConnections, balancer } = config;
+    const onHealth = (endpoint: Endpoint): void => this.#balancer?.changed(endpoint);
+    const isPanicking = (): boolean => this.#balancer?.isPanicking === true;
+    const options = { ...this.#options, maxConnections, balancer, joinedAtMs, onHealth, isPanicking };
     this.#list = config.endpoints.map((settings) => {
       const { address } = settings;
-      const endpoint =
-        current.get(address) ?? new Endpoint(address, { ...this.#options, maxConnections, balancer, joinedAtMs });
+      const endpoint = current.get(address) ?? new Endpoint(address, options);
       current.delete(settings.address);
       endpoint.update(settings, balancer);
       this.#owners.set(endpoint.pool, endpoint);
       return endpoint;
     });
-    for (const { pool } of current.values()) {
-      pool.close();
-      this.#leaving.add(pool);
+    for (const endpoint of current.values()) {
+      this.#health.leave(endpoint);
+      endpoint.pool.close();
+      this.#leaving.add(endpoint.pool);
     }
     this.#balancer.update(this.#list);
+    this.#health.update(config, this.#list);
   }
 
   pick(tried: readonly object[], hash?: number, subset?: SubsetSelector): EndpointPool | undefined {
@@ -80,6 +90,8 @@ export class Endpoints implements PoolPicker {
   }
 
   sweep(nowMs: number): void {
+    this.#health.sweep(nowMs);
+    this.#health.notePanic(this.#balancer?.isPanicking === true);
     for (const endpoint of this.#list) endpoint.pool.sweep(nowMs);
     for (const pool of this.#leaving) {
       pool.sweep(nowMs);
@@ -88,6 +100,7 @@ export class Endpoints implements PoolPicker {
   }
 
   close(): void {
+    this.#health.stop();
     for (const endpoint of this.#list) endpoint.pool.close();
   }
 }

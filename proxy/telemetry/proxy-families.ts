@@ -1,5 +1,6 @@
 import type { InboundListener } from "../inbound/listener.ts";
 import type { OutboundListener } from "../outbound/listener.ts";
+import { clusterFamilies } from "./cluster-families.ts";
 import { extAuthzFamilies, type ExtAuthzReading } from "./ext-authz-families.ts";
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { type ConcurrencyReading, concurrencyFamilies, limitFamilies } from "./limit-families.ts";
@@ -135,6 +136,7 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       merge: "max",
       samples: listeners.flatMap(endpointSamples),
     },
+    ...clusterFamilies(listeners.filter((l) => l.kind === "outbound")),
     {
       ...gauge("atoll_proxy_config_version", "Version of the configuration in force.", readings.configVersion),
       merge: "min",

@@ -71,6 +71,10 @@ export class EndpointPool implements ClientOwner {
     this.#options = options;
   }
 
+  get observer(): AnswerObserver | undefined {
+    return this.#options.observer;
+  }
+
   get connectionCount(): number {
     return this.#connectionCount;
   }

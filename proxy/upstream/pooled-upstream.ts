@@ -2,6 +2,7 @@ import type { SubsetSelector } from "../balance/subset.ts";
 import type { Upstream, UpstreamFailure, UpstreamWaiter } from "../exchange/ends.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { EndpointPool, Opened } from "./endpoint-pool.ts";
+import { LimitedRequest, type RequestLimit } from "./limited-request.ts";
 import { PlacedRequest } from "./placed-request.ts";
 
 /** Chooses the pool for a request; `tried` are those that have just failed to serve it, `hash` and `subset` are its waiter's. */
@@ -20,14 +21,17 @@ export interface PooledUpstreamOptions {
   readonly monotonicMs: () => number;
   /** How long a request waits for room among connections that may not become more. */
   readonly waitTimeoutMs: () => number;
+  /** How many requests may wait for that; Envoy's 1,024 when absent. */
+  readonly maxWaiting?: () => number;
+  /** Of requests under way. */
+  readonly limit?: RequestLimit;
   /** The hash by which an endpoint is chosen for a request of a client at `address`, if it has one. */
   readonly hashOf?: (head: RequestHead, address: string) => number | undefined;
 }
 
 /** Endpoints tried for one request before it is given up. */
 const maxConnectAttempts = 3;
-/** Requests that wait for room; Envoy's max_pending_requests. */
-export const maxWaiting = 1_024;
+const defaultMaxWaiting = 1_024;
 const nothingTried: readonly object[] = [];
 
 /**
@@ -41,6 +45,8 @@ export class PooledUpstream implements Upstream {
   readonly #opening = new Map<UpstreamWaiter, number>();
   /** Those who wait for room, in order, and since when. */
   readonly #waiting = new Map<UpstreamWaiter, number>();
+  /** Requests that were refused since as many waited as may. */
+  overflows = 0;
   #isServing = false;
   /** Pools that got room while others were served. */
   #unserved: EndpointPool[] = [];
@@ -60,8 +66,11 @@ export class PooledUpstream implements Upstream {
   }
 
   forRequest(head: RequestHead, address: string, subset?: SubsetSelector): Upstream {
-    const hash = this.#options.hashOf?.(head, address);
-    return hash === undefined && subset === undefined ? this : new PlacedRequest(this, { hash, subset });
+    const { limit, hashOf } = this.#options;
+    const hash = hashOf?.(head, address);
+    const isPlaced = hash !== undefined || subset !== undefined;
+    const chosen = isPlaced ? new PlacedRequest(this, { hash, subset }) : this;
+    return limit?.isOn === true ? new LimitedRequest(chosen, limit) : chosen;
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried = nothingTried): void {
@@ -150,8 +159,10 @@ export class PooledUpstream implements Upstream {
     failure: UpstreamFailure,
   ): void {
     // Where others hold connections one of those will do, in a while.
-    if (opened === "failed") this.#tryNext(waiter, tried, pool.connectionCount > 0 ? "overflow" : failure);
-    else if (opened === "full") this.#tryNext(waiter, tried, "overflow");
+    if (opened === "failed") {
+      pool.observer?.onUnreachable();
+      this.#tryNext(waiter, tried, pool.connectionCount > 0 ? "overflow" : failure);
+    } else if (opened === "full") this.#tryNext(waiter, tried, "overflow");
     else if (this.#opening.delete(waiter)) waiter.onUpstream(opened);
     else pool.giveBack(opened);
   }
@@ -184,8 +195,13 @@ export class PooledUpstream implements Upstream {
       waiter.onUpstream(connection);
       return;
     }
-    const isLate = this.#options.monotonicMs() - sinceMs >= this.#options.waitTimeoutMs();
-    if (this.#waiting.size < maxWaiting && !isLate) this.#waiting.set(waiter, sinceMs);
-    else waiter.onNoUpstream("overflow");
+    const { monotonicMs, waitTimeoutMs, maxWaiting } = this.#options;
+    const isFull = this.#waiting.size >= (maxWaiting?.() ?? defaultMaxWaiting);
+    if (!isFull && monotonicMs() - sinceMs < waitTimeoutMs()) {
+      this.#waiting.set(waiter, sinceMs);
+      return;
+    }
+    if (isFull) this.overflows++;
+    waiter.onNoUpstream("overflow");
   }
 }

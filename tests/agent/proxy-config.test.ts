@@ -291,6 +291,8 @@ describe("outbound", () => {
         retry: defaultRetry,
         streamIdleTimeoutMs: 300_000,
         upstreamIdleTimeoutMs: 55_000,
+        maxRequests: 0,
+        maxPendingRequests: 1_024,
         maxConnections: 65_536,
       },
     ]);

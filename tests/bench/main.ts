@@ -1,3 +1,4 @@
+import { benchBalanceTimeline } from "./balance-timeline/timeline.ts";
 import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
@@ -27,6 +28,7 @@ import { benchStartup } from "./startup.ts";
  * differ and are noisy: the ratios are what counts.
  */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  "balance-timeline": benchBalanceTimeline,
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
   faults: benchProxyFaults,

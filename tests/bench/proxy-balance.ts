@@ -6,6 +6,7 @@ import { mustBuildGoJudge } from "./go-judge.ts";
 import { openLoop } from "./open-loop.ts";
 import { atoll, local, type Pair, type PairPorts, type Workspace } from "./pairs.ts";
 import { loadCore, mustFind, proxyCore, startPinned, versionOf } from "./process.ts";
+import { runWrk } from "./wrk.ts";
 
 const replicas = 6;
 const slowReplica = 3;
@@ -13,6 +14,7 @@ const usualMs = 5;
 const slowMs = 50;
 const requestsPerSecond = 1_000;
 const connections = 64;
+const fullSpeedSeconds = 8;
 const warmUpSeconds = 2;
 const phaseSeconds = 6;
 const basePort = 28_600;
@@ -38,6 +40,11 @@ export async function benchProxyBalance(): Promise<void> {
     basePort,
     rounds: 5,
     pairs: pairs.map((start, i) => start(firstMeshPort + i * replicas)),
+    // At full speed: at the fixed rate the compiler would be at work for a minute.
+    async warmUp(target) {
+      await setAllDelays(target, 0);
+      await runWrk({ port: target.ports.listen, connections, seconds: fullSpeedSeconds });
+    },
     scenarios: [turn],
     startBackend: (workspace, port) =>
       startPinned({

@@ -5,8 +5,8 @@ import { type Sample, type Target, withCpu } from "./contest.ts";
 import { mustBuildGoJudge, runGoJudge } from "./go-judge.ts";
 import { grpcFrame, grpcHeaders, runH2load } from "./h2load.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
-import { atollPair, local, smallAnswer, startNginxBackend, type Workspace } from "./pairs.ts";
-import { type PolicyRow, policyRows, type Traffic } from "./policy/rows.ts";
+import { atollPair, local, type Pair, smallAnswer, startNginxBackend, type Workspace } from "./pairs.ts";
+import { bare, type PolicyRow, policyRows, type Traffic } from "./policy/rows.ts";
 import { loadCore, type Pinned, startPinned } from "./process.ts";
 import { type Contender, runSlices } from "./slices.ts";
 import type { Load } from "./wrk.ts";
@@ -14,6 +14,7 @@ import { runWrk } from "./wrk.ts";
 
 const connections = 64;
 const messageBytes = 100;
+const awakeBody = "x".repeat(12_000);
 const variedPaths = 10_000;
 const rounds = Number(process.env["ATOLL_BENCH_ROUNDS"] ?? 15);
 
@@ -42,8 +43,8 @@ const courses: Readonly<Record<string, (directory: string) => Course>> = {
 /**
  * What policies cost: the pairs of proxy-http1 and proxy-grpc with nothing, with each row of `policy/rows.ts` by itself and with all of
  * them, at 64 connections, beside HAProxy with as much of it as it can. HAProxy's hop is HTTP/2, its best at so many connections. Ratios
- * are to HAProxy with nothing, to HAProxy with the same row, and to the same proxy with nothing. With `http`, `http-varied` (every
- * request has another path than the one before) or `grpc` only that.
+ * are to HAProxy with nothing, and to HAProxy with the same row. With `http`, `http-varied` (every request has another path than the
+ * one before) or `grpc` only that.
  */
 export async function benchProxyPolicy(args: readonly string[]): Promise<void> {
   const wanted = args.length === 0 ? Object.keys(courses) : args;
@@ -62,45 +63,61 @@ export async function benchProxyPolicy(args: readonly string[]): Promise<void> {
 
 async function run(course: Course, directory: string): Promise<void> {
   const rows = policyRows({ ...course.traffic, logFile: join(directory, `${course.protocol}.log`) });
-  await runSlices({
-    bench: "proxy-policy",
-    basePort: course.basePort,
-    rounds,
-    contenders: rows.flatMap((row) => contendersOf(row, course)),
-    startBackend: course.startBackend,
-    load: (target, seconds) => measured(course, target, seconds),
-    compared: "cpu_us_per_request",
-    facts: { protocol: course.protocol, connections, ...course.facts },
-    bases: {
-      haproxy_bare: (_, base) => base["proxy"] === "haproxy" && base["policy"] === "none",
-      haproxy_same: (own, base) => base["proxy"] === "haproxy" && base["policy"] === own["policy"],
-      own_bare: (own, base) => base["proxy"] === own["proxy"] && base["policy"] === "none",
-    },
-  });
+  for (const row of rows) {
+    await runSlices({
+      bench: "proxy-policy",
+      basePort: course.basePort,
+      rounds,
+      contenders: contendersOf(row, course),
+      startBackend: course.startBackend,
+      load: (target, seconds) => measured(course, target, seconds),
+      compared: "cpu_us_per_request",
+      facts: { protocol: course.protocol, connections, ...course.facts },
+      bases: {
+        haproxy_bare: (_, base) => base["proxy"] === "haproxy" && base["policy"] === bare.name,
+        haproxy_same: (own, base) => base["proxy"] === "haproxy" && base["policy"] === own["policy"],
+      },
+    });
+  }
 }
 
+/** Ours and HAProxy with the row, beside HAProxy with nothing. */
 function contendersOf(row: PolicyRow, course: Course): readonly Contender[] {
   const { protocol } = course;
-  const kind = protocol === "grpc" ? "http2" : "http-over-h2";
-  const pairs = {
-    atoll: atollPair(protocol, { ...row.atoll, name: `atoll ${row.name}` }),
-    haproxy: haproxyPair(kind, {
-      hasTrailers: protocol === "grpc",
-      more: row.haproxy,
-      name: `haproxy ${row.name}`,
-    }),
-  };
-  return Object.entries(pairs).map(([proxy, pair]) => ({
-    pair,
-    labels: { proxy, policy: row.name },
-    verify: (target) => course.verify(target, row),
-  }));
+  const contender = (proxy: "atoll" | "haproxy", of: PolicyRow): Contender => ({
+    pair: proxy === "atoll" ? atollPair(protocol, { ...of.atoll, name: `atoll ${of.name}` }) : haproxyOf(of, protocol),
+    labels: { proxy, policy: of.name },
+    warmUpRequests: proxy === "atoll" ? 150_000 : 1,
+    ...(proxy === "atoll" ? { keepAwake: (target: Target) => keepAwake(target, course) } : {}),
+    isOnlyBase: of !== row,
+    verify: (target) => course.verify(target, of),
+  });
+  return [contender("atoll", row), contender("haproxy", bare), ...(row === bare ? [] : [contender("haproxy", row)])];
 }
 
-async function measured(course: Course, target: Target, seconds: number): Promise<Sample> {
+function haproxyOf(row: PolicyRow, protocol: Course["protocol"]): Pair {
+  const kind = protocol === "grpc" ? "http2" : "http-over-h2";
+  return haproxyPair(kind, { hasTrailers: protocol === "grpc", more: row.haproxy, name: `haproxy ${row.name}` });
+}
+
+/**
+ * Ours gives memory back in a second with less traffic than this, and then has to compile anew: half a second of processor time that
+ * is no cost of the requests that come next. What becomes of the request does not matter.
+ */
+async function keepAwake({ ports }: Target, { traffic }: Course): Promise<void> {
+  const request = fetch(`http://${local(ports.listen)}${traffic.prefix}awake`, { method: "POST", body: awakeBody });
+  await request.then((answer) => answer.arrayBuffer()).catch(() => undefined);
+}
+
+async function measured(
+  course: Course,
+  target: Target,
+  seconds: number,
+): Promise<Sample & { readonly requests: number }> {
   const { result, cpuSeconds } = await withCpu(target, () => course.load(target, seconds));
   return {
     cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
+    requests: result.requests,
     requests_per_second: result.requestsPerSecond,
     p50_ms: result.p50Ms,
     p99_ms: result.p99Ms,

@@ -5,24 +5,33 @@ import { median, type Pinned, report, rounded } from "./process.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** One of many pairs that are compared with each other. */
+/** One of a few pairs that are compared with each other. */
 export interface Contender {
   readonly pair: Pair;
   /** What tells its lines from others', such as `{ proxy: "atoll", policy: "retries" }`. */
   readonly labels: Labels;
+  /**
+   * Requests before the first slice: a fresh process of ours compiles for about 1 s of processor time over the first 100,000, however
+   * long those take.
+   */
+  readonly warmUpRequests: number;
+  /** What keeps it from taking the turns of others for idleness: called twice a second and more. */
+  readonly keepAwake?: (target: Target) => Promise<void>;
+  /** Others are compared with it, and it has no line of its own. */
+  readonly isOnlyBase?: boolean;
   /** Throws when the pair does not do what will be measured. */
   readonly verify?: (target: Target) => Promise<void>;
 }
 
 export interface SlicedContest {
   readonly bench: string;
-  /** Ports up to 100 above it are used, for up to 30 contenders. */
+  /** Ports up to 40 above it are used. */
   readonly basePort: number;
   readonly rounds: number;
   readonly contenders: readonly Contender[];
   readonly startBackend: (workspace: Workspace, port: number) => Promise<Pinned>;
   /** Some load of about that length, and what it costs. */
-  readonly load: (target: Target, seconds: number) => Promise<Sample>;
+  readonly load: (target: Target, seconds: number) => Promise<Sample & { readonly requests: number }>;
   /** The figure that is set in relation to others'; less is better. */
   readonly compared: string;
   /** With whom each is compared, by the name of the ratio: whether `base` is the one for `own`. */
@@ -37,21 +46,24 @@ interface Entrant {
   readonly samples: Sample[];
 }
 
-const warmUpSeconds = 3;
 const sliceSeconds = 1;
-const maxContenders = 30;
+const warmUpTurnSeconds = 2;
+const maxWarmUpTurns = 30;
+const keepAwakeMs = 400;
 
 /**
- * Runs all pairs at once, of which one at a time has load, for a second, in an order that differs from round to round: what else the
- * machine does hits all of them alike, whether it lasts for seconds or for minutes. Reports a line for each: medians of its figures, and
- * the median of its ratios to each base within the same round.
+ * Runs all pairs at once, of which one at a time has load, for a second, in turns: what else the machine does hits all of them alike,
+ * whether it lasts for seconds or for minutes. Reports a line for each: medians of its figures, and the median of its ratios to each base
+ * within the same round.
  */
 export async function runSlices(contest: SlicedContest): Promise<void> {
   const { contenders, basePort, rounds } = contest;
-  if (contenders.length > maxContenders) throw new Error(`${contenders.length} contenders: there are ports for 30`);
   const workspace = createWorkspace();
   const running: Entrant[] = [];
   const backend = await contest.startBackend(workspace, basePort);
+  const awake = setInterval(() => {
+    for (const { contender, target } of running) void contender.keepAwake?.(target);
+  }, keepAwakeMs);
   try {
     for (const [i, contender] of contenders.entries()) {
       const at = basePort + 10 + 3 * i;
@@ -59,36 +71,31 @@ export async function runSlices(contest: SlicedContest): Promise<void> {
       const target = { ports, workspace, pinned: await contender.pair.start(workspace, ports) };
       running.push({ contender, target, samples: [] });
       await contender.verify?.(target);
-      await contest.load(target, warmUpSeconds);
+      await warmUp(contest, contender, target);
     }
     for (let round = 0; round < rounds; round++) {
-      for (let turn = 0; turn < running.length; turn++) {
-        // Steps of another length in every round, so that neighbours differ too.
-        const next = running[(round + turn * stepOf(round, running.length)) % running.length];
-        next?.samples.push(await contest.load(next.target, sliceSeconds));
-      }
+      for (const { target, samples } of running) samples.push(await contest.load(target, sliceSeconds));
     }
     await reportAll(contest, running);
   } finally {
+    clearInterval(awake);
     for (const { target } of running) await target.pinned.stop();
     await backend.stop();
     rmSync(workspace.directory, { recursive: true });
   }
 }
 
-/** A number without a common divisor with `count`, so that steps of that length come to each. */
-function stepOf(round: number, count: number): number {
-  const steps = Array.from({ length: count }, (_, i) => i + 1).filter((step) => divisor(step, count) === 1);
-  return steps[round % steps.length] ?? 1;
-}
-
-function divisor(a: number, b: number): number {
-  return b === 0 ? a : divisor(b, a % b);
+async function warmUp({ load }: SlicedContest, { warmUpRequests }: Contender, target: Target): Promise<void> {
+  let requests = 0;
+  for (let turn = 0; turn < maxWarmUpTurns && requests < warmUpRequests; turn++) {
+    requests += (await load(target, warmUpTurnSeconds)).requests;
+  }
 }
 
 async function reportAll(contest: SlicedContest, running: readonly Entrant[]): Promise<void> {
   for (const entrant of running) {
     const { contender, samples } = entrant;
+    if (contender.isOnlyBase === true) continue;
     const middle = (figure: string): number =>
       rounded(median(samples.map((sample) => sample[figure] ?? Number.NaN)), 3);
     const figures = Object.keys(samples[0] ?? {});

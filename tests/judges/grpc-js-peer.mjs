@@ -1,100 +1,14 @@
 // The echo service of go/raw.go and its checks in @grpc/grpc-js on Node.js, as a program of its own.
-//   node grpc-js-peer.mjs serve             prints its port as JSON and serves until it is killed
-//   node grpc-js-peer.mjs check HOST:PORT   runs every check and prints a JSON line for each
-import { setTimeout as sleep } from "node:timers/promises";
+//   node grpc-js-peer.mjs serve                prints its port as JSON and serves until it is killed
+//   node grpc-js-peer.mjs check HOST:PORT      runs every check and prints a JSON line for each
+//   node grpc-js-peer.mjs policies HOST:PORT   the same for the checks of policies
 import { crc32 } from "node:zlib";
 import grpc from "@grpc/grpc-js";
+import { Caller, runChecks } from "./grpc-js-caller.mjs";
+import { pattern, serve } from "./grpc-js-echo.mjs";
+import { PolicyChecker, policyChecks } from "./grpc-js-policies.mjs";
 
-const checkTimeoutMs = 10_000;
-const bytes = (value) => value;
-const method = (name, requestStream, responseStream) => ({
-  path: `/atoll.judge.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: bytes,
-  requestDeserialize: bytes,
-  responseSerialize: bytes,
-  responseDeserialize: bytes,
-});
-const service = {
-  Unary: method("Unary", false, false),
-  Ended: method("Ended", false, false),
-  ClientStream: method("ClientStream", true, false),
-  ServerStream: method("ServerStream", false, true),
-  Bidi: method("Bidi", true, true),
-};
-const options = { "grpc.max_receive_message_length": 16 << 20, "grpc.max_send_message_length": 16 << 20 };
-
-/** The same bytes as the Go program's. */
-function pattern(size, seed) {
-  return Buffer.from(Array.from({ length: size }, (_, i) => (i * 31 + (i >> 8) + seed * 7) & 0xff));
-}
-
-function serve() {
-  let ended = 0;
-  const server = new grpc.Server(options);
-  server.addService(service, {
-    Unary(call, answer) {
-      const asked = call.metadata;
-      if (asked.get("x-hang").length > 0) return void call.on("cancelled", () => ended++);
-      const header = new grpc.Metadata();
-      for (const value of asked.get("x-header")) header.add("x-header", value);
-      call.sendMetadata(header);
-      const trailer = new grpc.Metadata();
-      for (const value of asked.get("x-trailer-bin")) trailer.add("x-trailer-bin", value);
-      const code = Number(asked.get("x-status")[0] ?? 0);
-      if (code === 0) return answer(null, call.request, trailer);
-      answer({ code, details: asked.get("x-message-bin")[0]?.toString() ?? "", metadata: trailer });
-    },
-    Ended: (_call, answer) => answer(null, Buffer.from(String(ended))),
-    ClientStream(call, answer) {
-      let [count, size, sum] = [0, 0, 0];
-      call.on("data", (message) => {
-        count++;
-        size += message.length;
-        sum = crc32(message, sum);
-      });
-      call.on("cancelled", () => ended++);
-      call.on("end", () => answer(null, Buffer.from(`${count} ${size} ${sum}`)));
-    },
-    async ServerStream(call) {
-      const [count, size] = call.request.toString().split(" ").map(Number);
-      const message = pattern(size, 0);
-      for (let i = 0; i < count; i++) {
-        if (!call.write(message)) await new Promise((resolve) => call.once("drain", resolve));
-      }
-      call.end();
-    },
-    Bidi(call) {
-      call.on("data", (message) => call.write(message));
-      call.on("end", () => call.end());
-    },
-  });
-  server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (problem, port) => {
-    if (problem) throw problem;
-    console.log(JSON.stringify({ port }));
-  });
-}
-
-class Checker {
-  constructor(client) {
-    this.client = client;
-    this.options = { deadline: Date.now() + checkTimeoutMs };
-  }
-
-  /** The answer with header and trailer, or the error of the call. */
-  call(name, request, metadata = new grpc.Metadata(), callOptions = this.options, onCall = () => undefined) {
-    return new Promise((resolve, reject) => {
-      const seen = {};
-      const call = this.client[name](request, metadata, callOptions, (problem, answer) =>
-        problem ? reject(problem) : setImmediate(() => resolve({ ...seen, answer })),
-      );
-      call.on("metadata", (header) => (seen.header = header));
-      call.on("status", (status) => (seen.trailer = status.metadata));
-      onCall(call);
-    });
-  }
-
+class Checker extends Caller {
   async echoes(request) {
     const { answer } = await this.call("Unary", request);
     if (!answer.equals(request)) throw new Error(`${request.length} bytes came back as ${answer.length} others`);
@@ -186,19 +100,6 @@ class Checker {
     return this.endsEarly(grpc.status.CANCELLED, this.options, (call) => setTimeout(() => call.cancel(), 100));
   }
 
-  async endsEarly(code, callOptions, onCall) {
-    const ended = async () => String((await this.call("Ended", Buffer.alloc(0))).answer);
-    const before = await ended();
-    const metadata = new grpc.Metadata();
-    metadata.add("x-hang", "yes");
-    const problem = await this.call("Unary", Buffer.alloc(0), metadata, callOptions, onCall).then(
-      () => ({ code: 0 }),
-      (thrown) => thrown,
-    );
-    if (problem.code !== code) throw new Error(`the call ended with ${problem.code} ${problem.details}`);
-    while ((await ended()) === before) await sleep(10);
-  }
-
   concurrent() {
     return Promise.all(Array.from({ length: 200 }, (_, i) => this.echoes(pattern(i * 97, i))));
   }
@@ -218,19 +119,7 @@ const checks = {
   "answers 200 calls at once, each with its own": "concurrent",
 };
 
-async function check(target) {
-  const Client = grpc.makeGenericClientConstructor(service, "Echo");
-  const client = new Client(target, grpc.credentials.createInsecure(), options);
-  for (const [name, run] of Object.entries(checks)) {
-    const problem = await new Checker(client)[run]().then(
-      () => "",
-      (thrown) => String(thrown.message ?? thrown),
-    );
-    console.log(JSON.stringify({ check: name, problem }));
-  }
-  client.close();
-}
-
 const [role, target] = process.argv.slice(2);
 if (role === "serve") serve();
-else await check(target);
+else if (role === "policies") await runChecks(target, PolicyChecker, policyChecks);
+else await runChecks(target, Checker, checks);

@@ -1,36 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { grpcChecks, readProblems } from "./grpc-contract.ts";
-import { findProgram, goJudge, type Program, runProgram, type Server, startServer } from "./programs.ts";
+import { grpcPeers as peers } from "./grpc-peers.ts";
+import { runProgram, type Server, startServer } from "./programs.ts";
 import { type ProxyPair, startProxyPair } from "./proxy-pair.ts";
 
 /** grpc-go and grpc-js as client and as server, in processes of their own, through two real proxies. */
-const node = findProgram("node");
-const go = await goJudge();
-const script = join(import.meta.dir, "grpc-js-peer.mjs");
-
-interface Peer {
-  readonly name: string;
-  readonly program: Program;
-  readonly serve: readonly string[];
-  readonly check: (target: string) => readonly string[];
-}
-
-const peers: readonly Peer[] = [
-  {
-    name: "Go",
-    program: go,
-    serve: [go.path, "grpc-serve"],
-    check: (target) => [go.path, "grpc-check", "-target", target],
-  },
-  {
-    name: "Node.js",
-    program: node,
-    serve: [node.path, script, "serve"],
-    check: (target) => [node.path, script, "check", target],
-  },
-];
-
 for (const server of peers) {
   describe.skipIf(server.program.isMissing)(`a gRPC server in ${server.name}${server.program.note}`, () => {
     let app: Server;

@@ -21,10 +21,16 @@ export interface ProxyPair {
   stop(): Promise<void>;
 }
 
+/** More of the two listeners, beside and in the place of what the pair has; the outbound one knows where the inbound one is. */
+export interface PairSettings {
+  readonly inbound?: object;
+  readonly outbound?: (mesh: string) => object;
+}
+
 export async function startProxyPair(
   protocol: "tcp" | "http" | "http2" | "grpc",
   appPort: number,
-  more: { readonly inbound?: object } = {},
+  more: PairSettings = {},
 ): Promise<ProxyPair> {
   const directory = mkdtempSync(join(tmpdir(), "atoll-pair-"));
   const authority = new TestAuthority();
@@ -36,7 +42,8 @@ export async function startProxyPair(
   const files = identityOf("web");
   const intentions = { default: "deny", rules: [{ source: "spiffe://*/ns/default/dc/*/svc/web", action: "allow" }] };
   const inbound = { service: "api", listen: local(mesh), app: local(appPort), protocol, intentions, ...more.inbound };
-  const outbound = { service: "api", listen: local(listen), protocol, endpoints: [{ address: local(mesh) }] };
+  const endpoints = [{ address: local(mesh) }];
+  const outbound = { service: "api", listen: local(listen), protocol, endpoints, ...more.outbound?.(local(mesh)) };
   const children = [
     start(directory, "inbound", {
       identity: identityOf("api"),

@@ -1,5 +1,5 @@
 import type { Clock } from "../../lib/base/clock.ts";
-import { silentLogger } from "../../lib/base/logger.ts";
+import { type Logger, silentLogger } from "../../lib/base/logger.ts";
 import { createSeededRandom } from "../../lib/base/random.ts";
 import { parseProxyConfig, type ProxyConfig } from "../../lib/contract/proxy-config.ts";
 import { MeshProxy } from "../../proxy/proxy.ts";
@@ -22,14 +22,15 @@ export interface MemoryProxyOptions {
   readonly clock: Clock;
   readonly identity: TlsIdentity;
   readonly outputs?: MemoryOutputs;
+  readonly logger?: Logger;
 }
 
 /** A proxy whose network, time and outputs are those of a test. */
 export function startMemoryProxy(config: ProxyConfig, options: MemoryProxyOptions): MeshProxy {
-  const { network, clock, outputs = new MemoryOutputs() } = options;
+  const { network, clock, outputs = new MemoryOutputs(), logger = silentLogger } = options;
   return new MeshProxy(
     {
-      runtime: { clock, random: createSeededRandom(1), logger: silentLogger },
+      runtime: { clock, random: createSeededRandom(1), logger },
       transport: network,
       loadIdentity: () => options.identity,
       memoryUsage: () => ({ rss: 0, heapUsed: 0 }),

@@ -1,6 +1,6 @@
 import type { FaultConfig } from "../../../lib/contract/proxy-fault.ts";
 import { refusal, type Refusal } from "../../exchange/local-reply.ts";
-import { httpStatusOf } from "../../message/grpc.ts";
+import { httpStatusOfGrpc } from "../../message/grpc.ts";
 import type { RequestHead } from "../../message/request-head.ts";
 import { isDrawn } from "../stage-context.ts";
 
@@ -80,7 +80,7 @@ function askedReply(httpStatus: number, grpcStatus: number): Refusal | undefined
 }
 
 function abortReply(httpStatus: number | undefined, grpcStatus: number | undefined): Refusal {
-  const status = httpStatus ?? httpStatusOf(grpcStatus ?? 0);
+  const status = httpStatus ?? httpStatusOfGrpc(`${grpcStatus}`);
   const reply = refusal(status, "fault filter abort", "fault_injected");
   // Neither has a body (RFC 9110 sections 15.3.5 and 15.4.5).
   const bodied = status === 204 || status === 205 || status === 304 ? { ...reply, body: "" } : reply;

@@ -1,5 +1,6 @@
 import type { Expiring } from "../../exchange/deadlines.ts";
 import type {
+  AnswerObserver,
   ResponseReceiver,
   UpstreamConnection,
   UpstreamFailure,
@@ -19,7 +20,7 @@ import { KeptBody } from "./kept-body.ts";
  * One try of a request with its hedges. The exchange sees one connection and one stream: those of the first that connects, then those
  * of the response that wins. Failures count only when nobody else is left: the last one is the exchange's, to retry or to answer.
  */
-export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring {
+export class HedgeGroup implements UpstreamConnection, UpstreamStream, AnswerObserver, Expiring {
   readonly request: HedgedRequest;
   readonly #waiter: UpstreamWaiter;
   /** Under way: connecting, or sent and without a response; the winner alone once there is one. */
@@ -46,9 +47,23 @@ export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring 
     return (this.#winner ?? this.#primary)?.connection?.remoteAddress ?? "";
   }
 
-  /** Each try tells its own. */
-  get observer(): undefined {
-    return undefined;
+  /** Each try tells its own of its answer or its loss; what only the exchange knows is passed on to them. */
+  get observer(): AnswerObserver {
+    return this;
+  }
+
+  onAnswer(): void {}
+
+  onLost(): void {}
+
+  onUnreachable(): void {}
+
+  onLate(): void {
+    for (const one of this.#tries) one.tellLate();
+  }
+
+  onGrpcTrailers(block: FieldBlock): void {
+    this.#winner?.connection?.observer?.onGrpcTrailers(block);
   }
 
   get endpoint(): object | undefined {
@@ -182,7 +197,7 @@ export class HedgeGroup implements UpstreamConnection, UpstreamStream, Expiring 
     this.#receiver?.onResponseTrailers(block);
   }
 
-  onLost(lost: HedgeTry, loss: UpstreamLoss): void {
+  onTryLost(lost: HedgeTry, loss: UpstreamLoss): void {
     this.#loss = this.#loss === undefined ? loss : worse(this.#loss, loss);
     this.#drop(lost);
     this.#loseIfLast();

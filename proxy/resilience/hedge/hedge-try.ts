@@ -9,6 +9,7 @@ import type {
   UpstreamWaiter,
 } from "../../exchange/ends.ts";
 import type { FieldBlock } from "../../message/field-block.ts";
+import type { GrpcKind } from "../../message/grpc.ts";
 import type { RequestHead } from "../../message/request-head.ts";
 import type { ResponseHead } from "../../message/response-head.ts";
 import type { HedgeGroup } from "./hedge-group.ts";
@@ -27,7 +28,9 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
   readonly #group: HedgeGroup;
   readonly #upstream: Upstream;
   #sentMs = 0;
+  #grpc: GrpcKind = "";
   #hasResponse = false;
+  #hasEnded = false;
   #body: KeptBody | undefined;
   /** Of the body's pieces, and within one. */
   #piece = 0;
@@ -70,6 +73,7 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
   /** False when the connection takes no more requests. */
   send(head: RequestHead, isEnd: boolean): boolean {
     this.stream = this.connection?.send(head, isEnd, this);
+    this.#grpc = head.grpc;
     this.#sentMs = this.#group.request.context.clock.monotonicMs();
     return this.stream !== undefined;
   }
@@ -103,6 +107,11 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
     else if (!isEnd) this.#slot = this.#group.request.context.deadlines.add(maxDrainMs, this);
   }
 
+  /** There is no time left for its answer. */
+  tellLate(): void {
+    if (this.stream !== undefined && !this.#hasResponse) this.connection?.observer?.onLate();
+  }
+
   /** It does not count any more. */
   end(): void {
     if (this.#holdsBudget) this.#group.request.rules.budget.endRetry();
@@ -120,11 +129,13 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
     this.#hasResponse = true;
-    this.connection?.observer?.onAnswer(head, this.#sentMs);
+    this.connection?.observer?.onAnswer(head, this.#sentMs, this.#grpc);
+    this.#hasEnded = isEnd;
     this.#group.onResponse(this, head, isEnd);
   }
 
   onResponseData(bytes: Buffer, start: number, end: number, isEnd: boolean): void {
+    this.#hasEnded = isEnd;
     if (!this.#isDraining) {
       this.#group.onResponseData(bytes, start, end, isEnd);
       return;
@@ -136,6 +147,7 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
   }
 
   onResponseTrailers(block: FieldBlock): void {
+    this.#hasEnded = true;
     if (this.#isDraining) this.#stop();
     else this.#group.onResponseTrailers(block);
   }
@@ -146,7 +158,8 @@ export class HedgeTry implements UpstreamWaiter, ResponseReceiver, Expiring {
       return;
     }
     this.stream = undefined;
-    this.#group.onLost(this, loss);
+    if (!loss.isUnprocessed && !this.#hasEnded) this.connection?.observer?.onLost();
+    this.#group.onTryLost(this, loss);
   }
 
   onUpstreamWritable(): void {

@@ -4,6 +4,7 @@ import type {
   ResponseReceiver,
   Upstream,
   UpstreamConnection,
+  UpstreamLoss,
   UpstreamStream,
   UpstreamWaiter,
 } from "../../exchange/ends.ts";
@@ -93,7 +94,7 @@ export class Shadow implements UpstreamWaiter, ResponseReceiver, Expiring {
   }
 
   onResponse(head: ResponseHead, isEnd: boolean): void {
-    this.#connection?.observer?.onAnswer(head, this.#sentMs);
+    this.#connection?.observer?.onAnswer(head, this.#sentMs, this.#head.grpc);
     if (isEnd) this.#end("answered");
   }
 
@@ -107,11 +108,13 @@ export class Shadow implements UpstreamWaiter, ResponseReceiver, Expiring {
     if (isEnd) this.#end("answered");
   }
 
-  onResponseTrailers(): void {
+  onResponseTrailers(block: FieldBlock): void {
+    if (this.#head.grpc === "grpc") this.#connection?.observer?.onGrpcTrailers(block);
     this.#end("answered");
   }
 
-  onUpstreamLost(): void {
+  onUpstreamLost(loss: UpstreamLoss): void {
+    if (!loss.isUnprocessed) this.#connection?.observer?.onLost();
     this.#stream = undefined;
     this.#end("lost");
   }

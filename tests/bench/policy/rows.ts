@@ -28,10 +28,12 @@ const routeCount = 100;
 /** A limit that nothing here reaches: what it costs to count. */
 const unreachedPerSecond = 1_000_000;
 
+export const bare: PolicyRow = { name: "none", atoll: {}, haproxy: {} };
+
 export function policyRows(traffic: Traffic): readonly PolicyRow[] {
   // A limit goes before intentions: HAProxy's `allow` ends the list.
-  const rows = [intentions(traffic), routes(traffic), retries(), accessLog(traffic)];
-  return [{ name: "none", atoll: {}, haproxy: {} }, ...rows, together(rows)];
+  const rows = [rateLimit(), intentions(traffic), routes(traffic), retries(), accessLog(traffic)];
+  return [bare, ...rows, together(rows)];
 }
 
 /** Ten permissions, of which the last is met. */
@@ -105,16 +107,8 @@ function accessLog({ logFile }: Traffic): PolicyRow {
   };
 }
 
-export function outlierDetection(): PolicyRow {
-  return {
-    name: "outlier detection",
-    atoll: { outbound: { outlierDetection: {} } },
-    haproxy: { peerServer: "check inter 10s observe layer7 error-limit 5 on-error mark-down" },
-  };
-}
-
 /** Of the listener, and of each caller. */
-export function rateLimit(): PolicyRow {
+function rateLimit(): PolicyRow {
   const limit = { requestsPerSecond: unreachedPerSecond };
   return {
     name: "rate limit",

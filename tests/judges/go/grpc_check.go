@@ -45,7 +45,11 @@ func grpcCheck(args []string) error {
 	flags := flag.NewFlagSet("grpc-check", flag.ExitOnError)
 	target := flags.String("target", "", "host:port")
 	_ = flags.Parse(args)
-	conn, err := dial(*target)
+	return runChecks(*target, checks)
+}
+
+func runChecks(target string, checks map[string]func(checker, context.Context) error) error {
+	conn, err := dial(target)
 	if err != nil {
 		return err
 	}

@@ -19,9 +19,10 @@ import (
 
 const maxMessageBytes = 16 << 20
 
-// echoServer counts the calls that ended before it answered.
+// echoServer counts the calls that ended before it answered, and the tries of those that have a name (grpc_trouble.go).
 type echoServer struct {
 	ended atomic.Int64
+	tries tryCounts
 }
 
 // grpcServe serves until it is killed, and prints the port first.
@@ -64,6 +65,9 @@ func serviceDesc() *grpc.ServiceDesc {
 			unary("Ended", func(s *echoServer, _ context.Context, _ []byte) ([]byte, error) {
 				return []byte(strconv.FormatInt(s.ended.Load(), 10)), nil
 			}),
+			unary("Tries", func(s *echoServer, _ context.Context, call []byte) ([]byte, error) {
+				return []byte(strconv.Itoa(s.tries.of(string(call)))), nil
+			}),
 		},
 		Streams: []grpc.StreamDesc{
 			stream(clientStreamDesc, (*echoServer).clientStream),
@@ -76,31 +80,28 @@ func serviceDesc() *grpc.ServiceDesc {
 // unary reads from the request's metadata: `x-hang` waits for the end of the call, `x-status` and `x-message-bin` are the status to
 // answer, `x-header` and `x-trailer-bin` come back as header and as trailer.
 func (s *echoServer) unary(ctx context.Context, request []byte) ([]byte, error) {
-	asked, _ := metadata.FromIncomingContext(ctx)
-	first := func(key string) string {
-		if values := asked.Get(key); len(values) > 0 {
-			return values[0]
-		}
-		return ""
+	if err := s.trouble(ctx); err != nil {
+		return nil, err
 	}
-	if first("x-hang") != "" {
+	asked := askedBy(ctx)
+	if asked.text("x-hang") != "" {
 		<-ctx.Done()
 		s.ended.Add(1)
 		return nil, ctx.Err()
 	}
-	if values := asked.Get("x-header"); len(values) > 0 {
+	if values := metadata.MD(asked).Get("x-header"); len(values) > 0 {
 		header := metadata.MD{"x-header": values}
 		if err := grpc.SetHeader(ctx, header); err != nil {
 			return nil, err
 		}
 	}
-	if value := first("x-trailer-bin"); value != "" {
+	if value := asked.text("x-trailer-bin"); value != "" {
 		if err := grpc.SetTrailer(ctx, metadata.Pairs("x-trailer-bin", value)); err != nil {
 			return nil, err
 		}
 	}
-	if code, err := strconv.Atoi(first("x-status")); err == nil && code != 0 {
-		return nil, status.Error(codes.Code(code), first("x-message-bin"))
+	if asked.text("x-call") == "" {
+		return request, asked.status()
 	}
 	return request, nil
 }
@@ -131,8 +132,15 @@ func (s *echoServer) serverStream(stream grpc.ServerStream) error {
 	if _, err := fmt.Sscanf(string(request), "%d %d", &count, &size); err != nil || count < 0 || size < 0 || size > maxMessageBytes {
 		return status.Error(codes.InvalidArgument, "the request must be COUNT BYTES")
 	}
+	if err := s.trouble(stream.Context()); err != nil {
+		return err
+	}
+	asked := askedBy(stream.Context())
 	message := pattern(size, 0)
-	for range count {
+	for sent := range count {
+		if asked.text("x-break-after") != "" && sent == asked.number("x-break-after") {
+			return asked.status()
+		}
 		if err := stream.SendMsg(&message); err != nil {
 			s.ended.Add(1)
 			return err

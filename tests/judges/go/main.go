@@ -9,19 +9,20 @@ import (
 )
 
 var commands = map[string]func(args []string) error{
-	"grpc-serve": grpcServe,
-	"grpc-check": grpcCheck,
-	"grpc-load":  grpcLoad,
-	"ext-authz":  extAuthz,
-	"open-loop":  openLoop,
-	"handshakes": handshakes,
-	"hold":       hold,
-	"storm":      storm,
+	"grpc-serve":    grpcServe,
+	"grpc-check":    grpcCheck,
+	"grpc-load":     grpcLoad,
+	"grpc-policies": grpcPolicies,
+	"ext-authz":     extAuthz,
+	"open-loop":     openLoop,
+	"handshakes":    handshakes,
+	"hold":          hold,
+	"storm":         storm,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load ext-authz open-loop handshakes hold storm")
+		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load grpc-policies ext-authz open-loop handshakes hold storm")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -12,6 +12,7 @@ import (
 //	ClientStream  answers "COUNT BYTES CRC32" of all that came
 //	ServerStream  the request is "COUNT BYTES": that many messages of that size
 //	Bidi          answers every message with itself, at once
+//	Tries         answers how often the server was asked for the call of that name (see grpc_trouble.go)
 //	Ended         answers how many calls the server saw end early (cancelled or past their deadline)
 const serviceName = "atoll.judge.Echo"
 

@@ -21,6 +21,8 @@ test("a cluster has every default that its listener's own has", () => {
       adaptiveConcurrency: defaultAdaptiveConcurrency,
       connectTimeoutMs: 5_000,
       upstreamIdleTimeoutMs: 55_000,
+      maxRequests: 0,
+      maxPendingRequests: 1_024,
       maxConnections: 65_536,
     },
   ]);

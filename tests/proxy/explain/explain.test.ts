@@ -138,6 +138,14 @@ describe("what is not the default", () => {
     ]);
   });
 
+  test("is also what is only switched on", async () => {
+    const { settings } = await ask({ outbound: [outbound("web", 15001, { outlierDetection: {} })] }, {});
+    expect(settings).toEqual([{ path: "outbound[0].outlierDetection", value: {} }]);
+    const tuned = { outlierDetection: { consecutive5xx: 3 } };
+    const { settings: more } = await ask({ outbound: [outbound("web", 15001, tuned)] }, {});
+    expect(more).toEqual([{ path: "outbound[0].outlierDetection.consecutive5xx", value: 3 }]);
+  });
+
   test("shows no secret, be it set by a route, sent by a client or in a URL", async () => {
     const set = [{ name: "Authorization", value: "Basic c2VjcmV0" }];
     const routes = [{ requestHeaders: { set }, redirect: undefined }];

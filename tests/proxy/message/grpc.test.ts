@@ -3,6 +3,7 @@ import {
   encodeGrpcMessage,
   grpcKindOf,
   grpcStatusOf,
+  httpStatusOfGrpc,
   messageFormatOf,
   parseGrpcTimeout,
 } from "../../../proxy/message/grpc.ts";
@@ -68,4 +69,29 @@ test("an HTTP status is told as gRPC and Envoy tell it", () => {
 test("a message keeps visible ASCII and has the rest percent-encoded as UTF-8", () => {
   expect(encodeGrpcMessage("a b~")).toBe("a b~");
   expect(encodeGrpcMessage("100%\n\x7f ü€")).toBe("100%25%0A%7F %C3%BC%E2%82%AC");
+});
+
+test("a status of gRPC means in terms of HTTP what it does to Envoy, and what is none is a failure", () => {
+  const expected = {
+    "0": 200,
+    "1": 499,
+    "2": 500,
+    "3": 400,
+    "4": 504,
+    "5": 404,
+    "6": 409,
+    "7": 403,
+    "8": 429,
+    "9": 400,
+    "10": 409,
+    "11": 400,
+    "12": 501,
+    "13": 500,
+    "14": 503,
+    "15": 500,
+    "16": 401,
+  };
+  for (const [status, http] of Object.entries(expected))
+    expect([status, httpStatusOfGrpc(status)]).toEqual([status, http]);
+  for (const status of ["", "17", "99", "-1", "1e1", "200", "ok"]) expect(httpStatusOfGrpc(status)).toBe(500);
 });

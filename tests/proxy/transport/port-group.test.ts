@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { systemClock } from "../../../lib/base/clock.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
@@ -88,7 +89,26 @@ describe.skipIf(process.platform !== "linux")("the kernel's list of listeners", 
     expect(countListeners().has(kernelAddress(host, port))).toBe(false);
   });
 
+  test("is told without the table of all connections, however long it is", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = address === null || typeof address === "string" ? 0 : address.port;
+    const clients = Array.from({ length: 200 }, () => connect(port, "127.0.0.1"));
+    await Promise.all(clients.map((client) => new Promise((resolve) => client.once("connect", resolve))));
+    const before = bytesRead();
+    expect(countListeners().get(kernelAddress("127.0.0.1", port))).toBe(1);
+    expect(bytesRead() - before).toBeLessThan(readFileSync("/proc/self/net/tcp").length);
+    for (const client of clients) client.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
   test("has no key for a name", () => {
     expect(kernelAddress("localhost", 80)).toBe("");
   });
 });
+
+/** By this process so far, from files; asking for it is among them. */
+function bytesRead(): number {
+  return Number(/rchar: (\d+)/.exec(readFileSync("/proc/self/io", "latin1"))?.[1]);
+}

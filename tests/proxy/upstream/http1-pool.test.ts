@@ -206,6 +206,15 @@ describe("a limit of connections", () => {
     expect(world.ask().seen).toBe("503");
   });
 
+  test("turns away more than are allowed to wait, and counts them", () => {
+    for (const maxWaiting of [0, 2]) {
+      const world = new UpstreamWorld({ protocol: "http1", maxConnections: 1, maxWaiting });
+      const seen = Array.from({ length: 5 }, () => world.ask()).map((asked) => asked.seen);
+      expect(seen).toEqual(seen.map((_, i) => (i <= maxWaiting ? "" : "503")));
+      expect(world.upstream.overflows).toBe(4 - maxWaiting);
+    }
+  });
+
   test("at one endpoint has the next one serve", () => {
     const world = new UpstreamWorld({ protocol: "http1", maxConnections: 1, endpoints: 2 });
     world.ask();

@@ -29,6 +29,7 @@ export interface UpstreamWorldOptions {
   readonly protocol: "http1" | "http2";
   readonly endpoints?: number;
   readonly maxConnections?: number;
+  readonly maxWaiting?: number;
   /** What HTTP/2 servers say first; nothing at all when empty. */
   readonly serverSettings?: readonly number[] | "silent";
   /** Requests wait for them. */
@@ -86,6 +87,8 @@ export class UpstreamWorld {
   /** What endpoints were told of answers: `1 200 at 0`, `0 outrun at 0`, with the time of sending. */
   readonly feedback: string[] = [];
   ungreeted = 0;
+  /** What an endpoint's observer was told, in order, as `0 answer 200`. */
+  readonly told: string[] = [];
   readonly #options: UpstreamWorldOptions;
 
   constructor(options: UpstreamWorldOptions) {
@@ -102,6 +105,7 @@ export class UpstreamWorld {
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,
       waitTimeoutMs: () => 5_000,
+      ...(options.maxWaiting === undefined ? {} : { maxWaiting: () => options.maxWaiting ?? 0 }),
     });
     this.pools = Array.from({ length: options.endpoints ?? 1 }, (_, i) => this.#createPool(i));
     this.choice = [...this.pools];
@@ -196,8 +200,15 @@ export class UpstreamWorld {
       },
       isKeptAlive: true,
       observer: {
-        onAnswer: ({ status }, sentMs) => this.feedback.push(`${endpoint} ${status} at ${sentMs}`),
+        onAnswer: ({ status }, sentMs, grpc) => {
+          this.feedback.push(`${endpoint} ${status} at ${sentMs}`);
+          this.told.push(`${endpoint} answer ${status}${grpc}`);
+        },
         onOutrun: (sentMs) => this.feedback.push(`${endpoint} outrun at ${sentMs}`),
+        onGrpcTrailers: (block) => this.told.push(`${endpoint} trailers ${block.get("grpc-status")}`),
+        onLost: () => this.told.push(`${endpoint} lost`),
+        onLate: () => this.told.push(`${endpoint} late`),
+        onUnreachable: () => this.told.push(`${endpoint} unreachable`),
       },
       turn: this.turn,
       buffers: this.buffers,
