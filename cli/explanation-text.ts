@@ -9,6 +9,7 @@ import type {
   ShownRoute,
 } from "../proxy/explain/explanation.ts";
 import { formatTable } from "./table.ts";
+import { treatmentLines } from "./treatment-text.ts";
 
 /** Endpoints that are listed of one cluster; all of them are in the JSON. */
 const maxEndpoints = 20;
@@ -91,6 +92,7 @@ function destinationLines(to: ShownDestination): string[] {
           `  per try ${ms(retry.perTryTimeoutMs)}, pauses up to ${ms(retry.backoff.baseMs)} to ${ms(retry.backoff.maxMs)}`,
           `  budget ${retry.budget.percent} %, at least ${retry.budget.minConcurrent} under way and ${retry.budget.minPerSecond} per second`,
         ]),
+    ...treatmentLines(to),
     `limits: ${clientConnections} connections of clients, ${connectionsPerEndpoint} to each endpoint`,
     ...(balancing === undefined ? [] : [balancingText(balancing)]),
     ...endpointLines(endpoints),

@@ -9,9 +9,12 @@ import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrenc
 import { endpointIssues, EndpointSchema, ServerName, ServiceName } from "./proxy-endpoint.ts";
 import { HealthCheckSchema, healthCheckIssues } from "./proxy-health-check.ts";
 import { extAuthzIssues, ExtAuthzSchema } from "./proxy-ext-authz.ts";
+import { FaultSchema } from "./proxy-fault.ts";
+import { HedgeSchema } from "./proxy-hedge.ts";
 import { intentionIssues, IntentionsSchema } from "./proxy-intentions.ts";
 import { jwtProviderIssues, JwtProvidersSchema } from "./proxy-jwt.ts";
 import { ProxyLimitsSchema } from "./proxy-limits.ts";
+import { MirrorsSchema } from "./proxy-mirror.ts";
 import { OutlierDetectionSchema } from "./proxy-outlier.ts";
 import {
   completeInboundRateLimit,
@@ -25,6 +28,7 @@ import {
 import { RequestTimeout, RetrySchema } from "./proxy-resilience.ts";
 import { completeRoutes, RoutesSchema, UnmatchedSchema } from "./proxy-routes.ts";
 import { routeIssues } from "./route-issues.ts";
+import { treatmentIssues } from "./treatment-issues.ts";
 import { ProxyTelemetrySchema, telemetryIssues } from "./proxy-telemetry.ts";
 import { type SchemaIssue, schemaIssues } from "./schema-issues.ts";
 import { compileSpiffePattern } from "./spiffe.ts";
@@ -59,6 +63,7 @@ const listener = {
     "an HTTP exchange in which nothing moves for so long is ended, as by Envoy's stream_idle_timeout; tunnels are not",
   ),
   timeoutMs: RequestTimeout,
+  fault: Type.Optional(FaultSchema),
   requestRules: Type.Object(
     {
       normalise: Type.Boolean({
@@ -174,6 +179,8 @@ const Outbound = Type.Object(
     routes: RoutesSchema,
     rateLimit: OutboundRateLimitSchema,
     retry: RetrySchema,
+    hedge: Type.Optional(HedgeSchema),
+    mirrors: MirrorsSchema,
     unmatched: UnmatchedSchema,
     maxConnections: MaxConnections("of clients, and to one endpoint of the listener's own cluster"),
   },
@@ -247,6 +254,7 @@ export function parseProxyConfig(value: unknown): ProxyConfigParse {
       ]),
     ),
     ...routingIssues(candidate),
+    ...treatmentIssues(candidate),
     ...loadIssues(candidate),
   ];
   if (issues.length > 0) return { ok: false, issues };

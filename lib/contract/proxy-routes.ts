@@ -1,6 +1,9 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { FieldEdits, Fields } from "./proxy-field-edits.ts";
+import { RouteFaultSchema } from "./proxy-fault.ts";
+import { RouteHedgeSchema } from "./proxy-hedge.ts";
+import { RouteMirrorsSchema } from "./proxy-mirror.ts";
 import { completeRate, RouteRateLimitSchema } from "./proxy-rate-limit.ts";
 import { RouteIdleTimeout, RouteRetrySchema, RouteTimeout } from "./proxy-resilience.ts";
 import { FieldMatchSchema, MethodsSchema, PathMatchSchema, QueryMatchSchema } from "./proxy-match.ts";
@@ -160,6 +163,9 @@ export const RouteSchema = Type.Object(
           timeoutMs: Type.Optional(RouteTimeout),
           idleTimeoutMs: Type.Optional(RouteIdleTimeout),
           retry: Type.Optional(RouteRetrySchema),
+          hedge: Type.Optional(RouteHedgeSchema),
+          fault: Type.Optional(RouteFaultSchema),
+          mirrors: Type.Optional(RouteMirrorsSchema),
         },
         { ...closed, description: "sends requests on; to the outbound's own cluster when there is no other action" },
       ),

@@ -1,7 +1,9 @@
 import { compileRegex } from "../base/linear-regex.ts";
 import { parseAuthorityPattern, parseHostPattern } from "./host-pattern.ts";
+import { faultIssues } from "./proxy-fault.ts";
 import { fieldEditIssues, fieldIssues } from "./proxy-field-edits.ts";
 import { matchIssues } from "./proxy-match.ts";
+import { mirrorIssues } from "./proxy-mirror.ts";
 import { type RewriteConfig, type Route, type RouteMatch, weightSteps } from "./proxy-routes.ts";
 import type { SchemaIssue } from "./schema-issues.ts";
 
@@ -11,6 +13,8 @@ export function routeIssues(path: string, route: Route, clusters: ReadonlySet<st
     ...conditionIssues(`${path}.match`, route.match),
     ...actionIssues(path, route),
     ...targetIssues(path, route, clusters),
+    ...faultIssues(`${path}.forward.fault`, route.forward?.fault),
+    ...mirrorIssues(`${path}.forward.mirrors`, route.forward?.mirrors, clusters),
     ...redirectIssues(`${path}.redirect`, route),
     ...replyIssues(`${path}.reply`, route),
     ...rewriteIssues(`${path}.rewrite`, route),

@@ -96,6 +96,12 @@ class CountedRequest extends PassThrough {
     this.#end();
   }
 
+  /** What is read for nobody takes no place. */
+  override leave(): void {
+    super.leave();
+    this.#end();
+  }
+
   override onResponse(head: ResponseHead, isEnd: boolean): void {
     if (this.#state === "waiting") {
       const nowMs = this.#monotonicMs();

@@ -167,10 +167,11 @@ class Attempt implements ResponseReceiver, Expiring {
 
   detach(): void {
     this.#to = undefined;
+    this.stream?.leave?.();
   }
 
   drain(): void {
-    this.#to = undefined;
+    this.detach();
     this.#slot = this.#deadlines.add(maxDrainMs, this);
   }
 

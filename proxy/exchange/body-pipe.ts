@@ -41,6 +41,10 @@ export class BodyPipe {
     return this.#held !== undefined && !this.#held.isEmpty;
   }
 
+  get heldBytes(): number {
+    return this.#held?.sizeBytes ?? 0;
+  }
+
   /** Everything from the first byte on can still be passed on. */
   get canRewind(): boolean {
     return this.#canRewind;

@@ -37,6 +37,11 @@ export class ByteQueue {
     return this.#pieces[0];
   }
 
+  /** For who reads and takes nothing away. */
+  get pieces(): readonly Piece[] {
+    return this.#pieces;
+  }
+
   /** Whether the first piece is the last one too. */
   get hasOnePiece(): boolean {
     return this.#pieces.length === 1;

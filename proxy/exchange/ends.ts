@@ -44,6 +44,8 @@ export interface UpstreamStream extends BodySink {
   consumeResponse(count: number): void;
   /** Nobody wants the response any more. Nothing is called after this. */
   abort(): void;
+  /** Nobody wants the response any more, but it is read to its end, so that its connection can be used again. */
+  leave?(): void;
 }
 
 /** Wants to know how a server answers, or does not. */
@@ -58,6 +60,8 @@ export interface AnswerObserver {
   onLate(): void;
   /** A request was to be sent, and there was no connection to be had. */
   onUnreachable(): void;
+  /** Nobody waits any more for an answer to what was sent at `sentMs`: that of another server came first. */
+  onOutrun?(sentMs: number): void;
 }
 
 /** A connection that takes requests. */
@@ -126,6 +130,8 @@ export interface UpstreamWaiter {
   readonly hash?: number;
   /** The endpoints that it may go to; absent for all. */
   readonly subset?: SubsetSelector;
+  /** A connection to this endpoint is being opened for it. */
+  onOpening?(endpoint: object): void;
   onUpstream(connection: UpstreamConnection): void;
   onNoUpstream(failure: UpstreamFailure): void;
 }
@@ -133,7 +139,7 @@ export interface UpstreamWaiter {
 /** Where requests can be sent: one endpoint, or a choice among several. */
 export interface Upstream {
   /**
-   * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. `wantsFresh` asks for a connection
+   * Calls one of the waiter's methods exactly once, at once or later, unless cancelled. Several may wait for one request. `wantsFresh` asks for a connection
    * that has carried nothing yet, if there may be one, after one that had turned out to be closed. Endpoints in `tried` are
    * passed over while there are others.
    */

@@ -115,14 +115,13 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
     }
     const { policy, route } = decided;
     const head = this.#observed?.forward(decided.head) ?? decided.head;
-    const { deadlines } = this.#context;
     this.#head = head;
     this.#route = route;
     this.#policy = policy;
-    const upstream = throughStages(decided.upstream, policy, head);
+    const upstream = throughStages(decided.upstream, policy, head, this.#observed);
     this.#upstream = head.grpc.startsWith("grpc-web") ? this.#context.forGrpcWeb(upstream) : upstream;
-    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, deadlines, owner: this });
-    const canDrain = this.#upstream === decided.upstream;
+    this.#limit = TimeLimit.of(head, policy, { startedMs: this.#startedMs, owner: this }, this.#context);
+    const canDrain = this.#upstream === upstream;
     if (policy?.retry !== undefined) this.#attempts = new Attempts(policy.retry, this.#context, this, canDrain);
     this.#upstream.acquire(this, false);
   }
@@ -188,6 +187,7 @@ export class Exchange implements Asker, ResponseReceiver, UpstreamWaiter, Expiri
   /** A try has had its time without a response. */
   onTryTimeout(): void {
     this.#tellLate();
+    this.#resends?.cancel(this.#context.deadlines);
     this.#upstream?.cancel(this);
     this.#stream?.abort();
     this.#stream = undefined;

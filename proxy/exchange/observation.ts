@@ -67,6 +67,8 @@ export class Observation {
   responseBytes = 0;
   /** Why this proxy answered itself or cut the response off; empty when it did not. */
   refusal: RequestRefusal | "" = "";
+  /** A fault has held the request up. */
+  isDelayed = false;
   /** The client went away before its response was complete. */
   isClientGone = false;
   /** What a tracer keeps here from `forward` to `ended`. */
@@ -91,12 +93,14 @@ export class Observation {
     this.responseBytes = 0;
     this.refusal = "";
     this.isClientGone = false;
+    this.isDelayed = false;
     return this;
   }
 
   decide(canonical: RequestHead, decision: Exclude<Decision, Waiting>): void {
     this.head = canonical;
     this.route = decision.route?.name ?? "";
+    this.isDelayed = decision.isDelayed === true;
     this.cluster = (decision.action === "forward" ? decision.cluster : undefined) ?? "";
   }
 

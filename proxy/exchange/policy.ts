@@ -5,6 +5,7 @@ import type { RetryBudget } from "../resilience/retry-budget.ts";
 import type { RetryPolicy } from "../resilience/retry-policy.ts";
 import type { RequestRefusal } from "../telemetry/http-counters.ts";
 import type { Upstream } from "./ends.ts";
+import type { Observation } from "./observation.ts";
 
 /** What happens to a request. */
 export type Decision = ForwardDecision | LocalReply | Waiting;
@@ -20,6 +21,8 @@ export interface ForwardDecision {
   readonly policy?: ForwardPolicy | undefined;
   /** Which of the cluster's endpoints a route's target is for; absent for all. */
   readonly subset?: SubsetSelector | undefined;
+  /** A fault has held the request up. */
+  readonly isDelayed?: boolean;
 }
 
 /** Nobody knows yet. */
@@ -42,12 +45,23 @@ export interface ForwardPolicy {
   readonly idleTimeoutMs?: number | undefined;
   /** What stands between each request and its upstream, the outermost last. */
   readonly stages?: readonly Stage[];
+  /** Who has the last word, before there is an upstream. */
+  readonly gate?: Gate;
+}
+
+/** Decides about a request once more, when all else is decided: holds it up, answers it, or lets it pass. */
+export interface Gate {
+  /** `canonical` is the head that was matched, before it was edited for the upstream. */
+  decide(forwarded: ForwardDecision, canonical: RequestHead): Decision;
 }
 
 /** Stands before an upstream to do something to the requests that go there: delays, copies, limits them. */
 export interface Stage {
-  /** What this one request is given in the place of `upstream`; `upstream` itself when there is nothing to do. */
-  before(upstream: Upstream, head: RequestHead): Upstream;
+  /**
+   * What this one request is given in the place of `upstream`; `upstream` itself when there is nothing to do. `observed`, where somebody
+   * watches, is the request's until it has been answered, lost or called off.
+   */
+  before(upstream: Upstream, head: RequestHead, observed?: Observation): Upstream;
 }
 
 /** When a request is tried again; the budget is that of the cluster that it goes to. */
@@ -77,6 +91,8 @@ export interface LocalReply {
   readonly reason?: RequestRefusal;
   /** The route whose answer it is. */
   readonly route?: RouteEffects;
+  /** A fault has held the request up. */
+  readonly isDelayed?: boolean;
 }
 
 /** Decides for the requests of one downstream connection. */

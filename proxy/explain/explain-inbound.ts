@@ -20,6 +20,7 @@ import type { Offline } from "./offline.ts";
 import { outcomeOf, shownTimeouts } from "./outcome.ts";
 import { findInbound, parseCaller, parseUrl, type Question } from "./question.ts";
 import { changesBetween, shownReply, shownRequest } from "./shown-heads.ts";
+import { shownTreatment } from "./shown-treatment.ts";
 
 interface Asked {
   readonly config: ProxyConfig;
@@ -90,6 +91,7 @@ function choiceOf(asked: Asked, canonical: RequestHead, decided: Decided): Omit<
       cluster,
       changes: changesBetween(canonical, head),
       timeouts: shownTimeouts(canonical, policy, asked.inbound),
+      ...shownTreatment(policy),
       ...appOf(asked),
     },
   };

@@ -24,6 +24,7 @@ import { outcomeOf, shownTimeouts } from "./outcome.ts";
 import { findOutbound, parseFrom, parseUrl, type Question } from "./question.ts";
 import { shownEndpoints } from "./shown-endpoints.ts";
 import { changesBetween, shownReply, shownRequest } from "./shown-heads.ts";
+import { shownTreatment } from "./shown-treatment.ts";
 import { shownMatch } from "./shown-match.ts";
 
 /** The listener that is asked, as it stands in the document and as it would run. */
@@ -90,6 +91,7 @@ function forwardChoice(asked: Asked, canonical: RequestHead, decision: ForwardDe
     changes: changesBetween(canonical, head),
     timeouts: shownTimeouts(canonical, policy, { ...asked.outbound, connectTimeoutMs: settings.connectTimeoutMs }),
     ...(policy?.retry !== undefined && { retry: policy.retry.policy.config }),
+    ...shownTreatment(policy),
     limits: {
       clientConnections: asked.outbound.maxConnections,
       connectionsPerEndpoint: settings.maxConnections,

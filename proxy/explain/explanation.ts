@@ -1,3 +1,6 @@
+import type { FaultConfig } from "../../lib/contract/proxy-fault.ts";
+import type { HedgeConfig } from "../../lib/contract/proxy-hedge.ts";
+import type { MirrorConfig } from "../../lib/contract/proxy-mirror.ts";
 import type { RetryConfig } from "../../lib/contract/proxy-resilience.ts";
 
 /** What a proxy would do with one request, and why. Plain data: printed as text or as JSON. */
@@ -84,7 +87,14 @@ export interface ShownChoice {
   readonly to?: ShownDestination;
 }
 
-export interface ShownDestination {
+/** What is done to requests beside sending them on; absent is not at all. */
+export interface ShownTreatment {
+  readonly fault?: FaultConfig;
+  readonly hedge?: HedgeConfig;
+  readonly mirrors?: readonly MirrorConfig[];
+}
+
+export interface ShownDestination extends ShownTreatment {
   /** Of an outbound; `local_app` stands for the application. */
   readonly cluster: string;
   readonly subset?: Readonly<Record<string, string>>;

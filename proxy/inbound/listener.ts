@@ -11,13 +11,16 @@ import { JwtVerifier } from "../authz/jwt/verifier.ts";
 import { pathOf } from "../match/request-match.ts";
 import type { Verdict } from "../message/verdict.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
-import type { ForwardPolicy, RequestPolicy, Stage } from "../exchange/policy.ts";
+import type { ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import { GatedPolicy } from "../exchange/gated-policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { plainHpack, serveHttp } from "../http-door.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
 import { ListenerLimits } from "../rate-limit/listener-limits.ts";
 import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
+import { ListenerStages } from "../resilience/listener-stages.ts";
+import { createStageContext } from "../resilience/stage-context.ts";
 import { Serving } from "../serving.ts";
 import type { Connection, HandshakeRefusal } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
@@ -45,6 +48,7 @@ export class InboundListener {
   #authorizer: Authorizer;
   #jwt: JwtVerifier | undefined;
   #forward: ForwardPolicy | undefined;
+  #stages: ListenerStages | undefined;
   readonly #dryRuns: SparseLog;
   #pool: EndpointPool;
   readonly #upstream: PooledUpstream;
@@ -59,7 +63,6 @@ export class InboundListener {
     this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
     this.concurrency = new AdaptiveLimit(context, config.adaptiveConcurrency);
-    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
     this.extAuthz = new ExtAuthz(context, config);
     this.#dryRuns = new SparseLog({
       logger: context.logger,
@@ -90,14 +93,20 @@ export class InboundListener {
     });
     this.#http = {
       context: this.serving.http,
-      // What is limited anyway is nothing to ask about.
+      // What is limited anyway is nothing to ask about, and what is denied nothing to hold up.
       policyFor: (one) =>
-        this.extAuthz.guard(new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri), one),
+        new GatedPolicy(this.extAuthz.guard(new RateLimitedPolicy(this.policyFor(one), this.limits, one.peerUri), one)),
     };
+    this.#forward = this.#compileForward();
   }
 
   get config(): InboundConfig {
     return this.#config;
+  }
+
+  /** Absent until there is a fault. */
+  get stages(): ListenerStages | undefined {
+    return this.#stages;
   }
 
   /** Takes new settings; the address stays. A caller that lost its permission loses its connections and requests too. */
@@ -110,7 +119,7 @@ export class InboundListener {
     // Tokens that were verified stay so while their providers do.
     if (hasNewProviders) this.#jwt = this.#createVerifier();
     this.#authorizer = compileIntentions(config.intentions, this.#jwt);
-    this.#forward = forwardPolicyOf(config, this.concurrency.stages);
+    this.#forward = this.#compileForward();
     this.extAuthz.update(config);
     this.serving.refreshHandshakes();
     if (hasMoved) {
@@ -252,13 +261,19 @@ export class InboundListener {
     });
   }
 
+  /** A caller's proxy retries; ours keeps the time for the application, and injects its faults. */
+  #compileForward(): ForwardPolicy | undefined {
+    const { timeoutMs, fault } = this.#config;
+    this.#stages?.begin();
+    if (fault !== undefined) this.#stages ??= new ListenerStages(createStageContext(this.serving, this.#context));
+    const gate = this.#stages?.gateOf("", fault);
+    const { stages } = this.concurrency;
+    if (timeoutMs === 0 && stages.length === 0 && gate === undefined) return undefined;
+    return { timeoutMs, retry: undefined, stages, ...(gate !== undefined && { gate }) };
+  }
+
   #dialApp(onResult: Parameters<ProxyContext["transport"]["connect"]>[0]["onResult"]): void {
     const { host, port } = mustGet(parseHostPort(this.#config.app), "addresses are checked when parsed");
     this.#context.transport.connect({ host, port, timeoutMs: this.#config.connectTimeoutMs, onResult });
   }
-}
-
-/** A caller's proxy retries; ours keeps the time for the application. */
-function forwardPolicyOf({ timeoutMs }: InboundConfig, stages: readonly Stage[]): ForwardPolicy | undefined {
-  return timeoutMs === 0 && stages.length === 0 ? undefined : { timeoutMs, retry: undefined, stages };
 }

@@ -192,6 +192,14 @@ export class Endpoint implements Candidate, AnswerObserver {
     if (ms > 0) this.backoffUntilMs = Math.max(this.backoffUntilMs, clock.monotonicMs() + ms);
   }
 
+  /** Its answer would have taken longer still: that never brings the estimate down. */
+  onOutrun(sentMs: number): void {
+    const { policy, decayMs } = this.#balancer;
+    if (policy !== "peak-ewma") return;
+    const nowMs = this.#options.context.clock.monotonicMs();
+    this.latency.observe(nowMs - sentMs, nowMs, { decayMs, isFailure: true });
+  }
+
   onGrpcTrailers(block: FieldBlock): void {
     const grpcStatus = block.get("grpc-status");
     if (grpcStatus !== undefined) this.outlier?.onAnswer(httpStatusOfGrpc(grpcStatus));

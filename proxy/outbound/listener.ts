@@ -3,16 +3,20 @@ import { mustGet } from "../../lib/base/assert.ts";
 import type { OutboundConfig } from "../../lib/contract/proxy-config.ts";
 import type { Member } from "../connection-set.ts";
 import { editedForHop, type HopEdit } from "../exchange/edit-head.ts";
+import type { Upstream } from "../exchange/ends.ts";
 import type { ConnectionObserver } from "../exchange/observation.ts";
 import type { Decision, ForwardDecision, ForwardPolicy, RequestPolicy } from "../exchange/policy.ts";
+import { GatedPolicy } from "../exchange/gated-policy.ts";
 import type { HttpService, Seat } from "../exchange/server-context.ts";
 import { serveHttp } from "../http-door.ts";
+import type { RequestHead } from "../message/request-head.ts";
 import type { ProxyContext } from "../proxy-context.ts";
 import { TcpSession } from "../relay/tcp-session.ts";
-import type { RequestHead } from "../message/request-head.ts";
 import { ListenerLimits } from "../rate-limit/listener-limits.ts";
 import { RateLimitedPolicy } from "../rate-limit/rate-limited-policy.ts";
-import { compileForwardPolicy } from "../resilience/forward-policy.ts";
+import { compileForwardPolicy, type RoutePolicy } from "../resilience/forward-policy.ts";
+import { ListenerStages } from "../resilience/listener-stages.ts";
+import { createStageContext } from "../resilience/stage-context.ts";
 import { type Possibilities, Router } from "../routing/router.ts";
 import { Serving } from "../serving.ts";
 import type { Connection } from "../transport/transport.ts";
@@ -32,6 +36,7 @@ export class OutboundListener {
   readonly #connectionObserver: () => ConnectionObserver | undefined;
   readonly #clusters: Clusters;
   #config: OutboundConfig;
+  #stages: ListenerStages | undefined;
   /** Absent while every request goes to the listener's own cluster. */
   #router: Router | undefined;
   /** For requests that take no route. */
@@ -66,6 +71,11 @@ export class OutboundListener {
     return this.#config;
   }
 
+  /** Absent until there is a fault, a mirror or a hedge. */
+  get stages(): ListenerStages | undefined {
+    return this.#stages;
+  }
+
   get clusters(): readonly Cluster[] {
     return this.#clusters.all;
   }
@@ -85,17 +95,9 @@ export class OutboundListener {
     this.#clusters.sweep(nowMs);
   }
 
-  /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
   #policyFor({ remoteAddress }: Connection): RequestPolicy {
-    const policy: RequestPolicy = {
-      decide: (head) => {
-        const decision: Decision = this.#router === undefined ? this.#forwardPlain(head) : this.#router.decide(head);
-        if (decision.action !== "forward") return decision;
-        const chosen = decision.upstream.forRequest?.(head, remoteAddress, decision.subset) ?? decision.upstream;
-        return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
-      },
-    };
-    return new RateLimitedPolicy(policy, this.limits);
+    const policy: RequestPolicy = { decide: (head) => this.#route(head, remoteAddress) };
+    return new GatedPolicy(new RateLimitedPolicy(policy, this.limits));
   }
 
   /** All that may become of a canonical request, for who asks beforehand. */
@@ -114,29 +116,52 @@ export class OutboundListener {
     };
   }
 
+  /** An application on this host is not asked who it is, so whom it claims to speak for is not passed on. */
+  #route(head: RequestHead, remoteAddress: string): Decision {
+    const decision: Decision = this.#router === undefined ? this.#forwardPlain(head) : this.#router.decide(head);
+    if (decision.action !== "forward") return decision;
+    const chosen = decision.upstream.forRequest?.(head, remoteAddress, decision.subset) ?? decision.upstream;
+    return chosen === decision.upstream ? decision : { ...decision, upstream: chosen };
+  }
+
   #compile(): void {
-    const { retryBudget, concurrency } = this.#clusters.own;
-    this.#forward = compileForwardPolicy(this.#config, retryBudget, concurrency.stages);
+    this.#stages?.begin();
+    this.#forward = this.#policyOf(this.#clusters.own, "", {});
     this.#router = this.#compileRoutes();
   }
 
   #compileRoutes(): Router | undefined {
-    const { routes, unmatched, requestRules, timeoutMs, retry } = this.#config;
-    const clusterOf = (name = this.#clusters.own.name): Cluster =>
-      mustGet(this.#clusters.find(name), "targets are checked when parsed");
+    const { routes, unmatched, requestRules } = this.#config;
+    const clusterOf = (name = this.#clusters.own.name): Cluster => this.#mustFind(name);
     if (routes.length === 0 && unmatched === "forward") return undefined;
     return new Router({
       routes,
       unmatched,
       rules: requestRules,
       clusterOf,
-      policyOf: (name, own) => {
-        const { retryBudget, concurrency } = clusterOf(name);
-        return compileForwardPolicy({ timeoutMs, retry, ...own }, retryBudget, concurrency.stages);
-      },
+      policyOf: (cluster, route, own) => this.#policyOf(clusterOf(cluster), route, own),
       prepare: (head) => editedForHop(head, noClientCert),
       random: () => this.#context.random.float(),
     });
+  }
+
+  /** What a route, empty for none, says of its requests to one cluster, else its listener. */
+  #policyOf(cluster: Cluster, route: string, own: Partial<RoutePolicy>): ForwardPolicy | undefined {
+    const { timeoutMs, retry, fault, mirrors, hedge } = this.#config;
+    const { retryBudget, concurrency } = cluster;
+    const policy = { timeoutMs, retry, fault, mirrors, hedge, ...own };
+    if (policy.fault === undefined && policy.hedge === undefined && policy.mirrors.length === 0) {
+      return compileForwardPolicy(policy, retryBudget, concurrency.stages);
+    }
+    this.#stages ??= new ListenerStages(createStageContext(this.serving, this.#context));
+    const gate = this.#stages.gateOf(own.fault === undefined ? "" : route, policy.fault);
+    const upstreamOf = (name: string): Upstream => this.#mustFind(name).upstream;
+    const stages = this.#stages.stagesOf(policy, { retryBudget, inner: concurrency.stages, upstreamOf });
+    return compileForwardPolicy({ ...policy, gate }, retryBudget, stages);
+  }
+
+  #mustFind(cluster: string): Cluster {
+    return mustGet(this.#clusters.find(cluster), "clusters are checked when parsed");
   }
 
   #serveTcp(client: Connection, seat: Seat): Member {
@@ -175,9 +200,12 @@ function routingOf({
   requestRules,
   timeoutMs,
   retry,
+  fault,
+  mirrors,
+  hedge,
   adaptiveConcurrency,
   clusters,
 }: OutboundConfig): readonly unknown[] {
   const named = clusters.map((cluster) => [cluster.name, cluster.adaptiveConcurrency]);
-  return [routes, unmatched, requestRules, timeoutMs, retry, adaptiveConcurrency, named];
+  return [routes, unmatched, requestRules, timeoutMs, retry, fault, mirrors, hedge, adaptiveConcurrency, named];
 }

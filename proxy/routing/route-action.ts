@@ -7,7 +7,7 @@ import type { Decision, ForwardPolicy, LocalReply } from "../exchange/policy.ts"
 import { FieldEdit } from "../message/field-edit.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import type { RequestRules } from "../message/request-rules.ts";
-import type { PolicyConfig } from "../resilience/forward-policy.ts";
+import type { RoutePolicy } from "../resilience/forward-policy.ts";
 import { MessageEdits, ResponseEdits } from "./message-edits.ts";
 import { compilePathRewrite, type PathRewrite, rewriteTarget } from "./path-rewrite.ts";
 import { compileRedirect } from "./redirect.ts";
@@ -29,7 +29,11 @@ export interface RouteActionOptions {
   /** The listener's own without a name. */
   readonly clusterOf: (name: string | undefined) => RouteCluster;
   /** How long requests to a cluster may take and what is done when they fail: what the route says, or its listener. */
-  readonly policyOf: (cluster: string | undefined, own: Partial<PolicyConfig>) => ForwardPolicy | undefined;
+  readonly policyOf: (
+    cluster: string | undefined,
+    route: string,
+    own: Partial<RoutePolicy>,
+  ) => ForwardPolicy | undefined;
   /** What the listener does to every head that it sends on. */
   readonly prepare: (head: RequestHead) => RequestHead;
 }
@@ -97,17 +101,12 @@ export class ForwardAction implements RouteAction {
   }
 
   static of({ name, match, forward, rewrite, ...edits }: Route, options: RouteActionOptions): ForwardAction {
-    const { targets, timeoutMs, idleTimeoutMs, retry } = mustGet(forward, "a route has its action written out");
-    const own = {
-      ...(timeoutMs !== undefined && { timeoutMs }),
-      ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
-      ...(retry !== undefined && { retry }),
-    };
+    const { targets, ...own } = mustGet(forward, "a route has its action written out");
     return new ForwardAction(
       targets.map(({ cluster, subset, subsetFallback, requestHeaders, responseHeaders }) => ({
         cluster: options.clusterOf(cluster),
         subset: hasTags(subset) ? new SubsetSelector(subset, subsetFallback) : undefined,
-        policy: options.policyOf(cluster, own),
+        policy: options.policyOf(cluster, name, own),
         requestEdits: new MessageEdits([edits.requestHeaders, requestHeaders]),
         route: new ResponseEdits(name, new MessageEdits([edits.responseHeaders, responseHeaders])),
       })),
@@ -119,7 +118,7 @@ export class ForwardAction implements RouteAction {
 
   /** To the listener's own cluster, as it is. */
   static plain(options: RouteActionOptions): ForwardAction {
-    const [cluster, policy] = [options.clusterOf(undefined), options.policyOf(undefined, {})];
+    const [cluster, policy] = [options.clusterOf(undefined), options.policyOf(undefined, "", {})];
     const target = { cluster, policy, requestEdits: new MessageEdits([]) };
     return new ForwardAction([target], [1], { path: undefined, host: undefined }, options);
   }

@@ -39,6 +39,7 @@ export const requestRefusals = [
   "stream_idle_timeout",
   "grpc_deadline",
   "request_timeout",
+  "fault_injected",
 ] as const;
 export type RequestRefusal = (typeof requestRefusals)[number];
 

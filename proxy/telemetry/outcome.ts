@@ -1,5 +1,6 @@
 import type { Observation } from "../exchange/observation.ts";
-import { responseFlags } from "./response-flags.ts";
+import type { ResponseHead } from "../message/response-head.ts";
+import { responseFlags, undelayedFlags } from "./response-flags.ts";
 
 /** What a finished request came to, as logs, metrics, spans and taps say it alike. */
 
@@ -16,7 +17,14 @@ export function grpcStatus({ head, response, trailers }: Observation): number {
 export function isFailure(observation: Observation): boolean {
   const { status, isClientGone } = observation;
   if (status >= 500 || (status === 0 && !isClientGone)) return true;
-  return serverFaults.has(grpcStatus(observation)) || cutFlags.has(responseFlags(observation));
+  return serverFaults.has(grpcStatus(observation)) || cutFlags.has(undelayedFlags(observation));
+}
+
+/** The same of a response whose head is all that is known of it. */
+export function isFailedResponse({ status, block }: ResponseHead): boolean {
+  if (status >= 500) return true;
+  const grpc = block.get("grpc-status");
+  return grpc !== undefined && serverFaults.has(Number(grpc));
 }
 
 /** Of gRPC: unknown, deadline exceeded, internal, unavailable and data loss, as in Linkerd. */

@@ -5,6 +5,7 @@ import { extAuthzFamilies, type ExtAuthzReading } from "./ext-authz-families.ts"
 import { type Family, histogramSamples, type Sample } from "./exposition.ts";
 import { type ConcurrencyReading, concurrencyFamilies, limitFamilies } from "./limit-families.ts";
 import { latencyBoundsMs } from "./http-counters.ts";
+import { stageFamilies } from "./stage-families.ts";
 
 /** Of one process, under the names of Node.js. */
 export interface MemoryUsage {
@@ -67,6 +68,9 @@ export function proxyFamilies(readings: ProxyReadings): Family[] {
       "atoll_proxy_retries_over_budget_total",
       "Requests not sent again because the retry budget was used up.",
       listeners.map((l) => sample(l, l.serving.counters.retriesOverBudget)),
+    ),
+    ...stageFamilies(
+      listeners.flatMap((l) => (l.stages === undefined ? [] : [{ labels: labelsOf(l), stages: l.stages }])),
     ),
     counter(
       "tcp_open_total",

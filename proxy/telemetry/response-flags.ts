@@ -38,6 +38,7 @@ const otherFlags: Readonly<Record<Exclude<RequestRefusal, ProtocolRefusal>, stri
   stream_idle_timeout: "SI",
   grpc_deadline: "UT",
   request_timeout: "UT",
+  fault_injected: "FI",
 };
 const flags: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
@@ -47,15 +48,26 @@ const flags: Readonly<Record<string, string>> = {
 };
 /** The same when it had been sent more than once: then retries were exhausted as well. */
 const retried: Readonly<Record<string, string>> = { UF: "UF,URX", UC: "UC,URX" };
+const undelayed: readonly string[] = [...new Set(["", "DC", ...Object.values(flags), ...Object.values(retried)])];
+/** Those that stand before DI, in Envoy's order. */
+const beforeDelay: ReadonlySet<string> = new Set(["UH", "UT", "UF", "UC", "UO", "NR"]);
+/** The same when a fault has held the request up. */
+const delayed: Readonly<Record<string, string>> = Object.fromEntries(
+  undelayed.map((text) => {
+    const parts = text === "" ? [] : text.split(",");
+    const before = parts.filter((flag) => beforeDelay.has(flag));
+    return [text, [...before, "DI", ...parts.slice(before.length)].join(",")];
+  }),
+);
 /** All texts that `responseFlags` returns, the empty one first. */
-export const flagTexts: readonly string[] = [
-  ...new Set(["", "DC", ...Object.values(flags), ...Object.values(retried)]),
-];
+export const flagTexts: readonly string[] = [...undelayed, ...Object.values(delayed)];
 
 const longNames: Readonly<Record<string, string>> = {
   DC: "DownstreamConnectionTermination",
+  DI: "DelayInjected",
   DPE: "DownstreamProtocolError",
   DT: "DurationTimeout",
+  FI: "FaultInjected",
   NR: "NoRouteFound",
   OM: "OverloadManagerTerminated",
   RL: "RateLimited",
@@ -71,7 +83,13 @@ const longNames: Readonly<Record<string, string>> = {
 };
 
 /** The flags of a request that is over, with commas between them; empty when all went well. The same few texts every time. */
-export function responseFlags({ refusal, attempts, isClientGone }: Observation): string {
+export function responseFlags(observation: Observation): string {
+  const flags = undelayedFlags(observation);
+  return observation.isDelayed ? (delayed[flags] ?? flags) : flags;
+}
+
+/** The same without that a fault has held it up, which is no fault of whoever answered. */
+export function undelayedFlags({ refusal, attempts, isClientGone }: Observation): string {
   if (isClientGone) return "DC";
   const flag = refusal === "" ? "" : (flags[refusal] ?? "");
   return attempts > 1 ? (retried[flag] ?? flag) : flag;

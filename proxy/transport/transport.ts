@@ -162,7 +162,7 @@ export interface Transport {
   readonly waitingBytes: number;
   /** Calls back when all events at hand have been handled. */
   atEndOfTurn(callback: () => void): void;
-  /** Collects garbage and gives what is free back to the system: nothing else happens for 10 to 20 ms. */
+  /** Collects garbage, so that the system gets back what is free: nothing else happens for 10 to 20 ms. */
   giveBackMemory(): void;
 }
 

@@ -97,6 +97,12 @@ class LimitedTry extends PassThrough {
     super.abort();
   }
 
+  /** What is read for nobody takes no place. */
+  override leave(): void {
+    super.leave();
+    this.#leave();
+  }
+
   override onResponse(head: ResponseHead, isEnd: boolean): void {
     if (isEnd) this.#leave();
     super.onResponse(head, isEnd);

@@ -8,32 +8,62 @@ export interface Placement {
 }
 
 /** One request that does not go to just any endpoint: stands between it and the choice, for as long as it lives. */
-export class PlacedRequest implements Upstream, UpstreamWaiter {
-  readonly hash?: number;
-  readonly subset?: SubsetSelector;
+export class PlacedRequest implements Upstream {
+  readonly hash: number | undefined;
+  readonly #placement: Placement;
   readonly #upstream: Upstream;
-  #waiter: UpstreamWaiter | undefined;
+  /** Almost always one; a request that is sent to two endpoints may wait twice. */
+  readonly #waiting: PlacedWaiter[] = [];
 
-  constructor(upstream: Upstream, { hash, subset }: Placement) {
+  constructor(upstream: Upstream, placement: Placement) {
     this.#upstream = upstream;
-    if (hash !== undefined) this.hash = hash;
-    if (subset !== undefined) this.subset = subset;
+    this.#placement = placement;
+    this.hash = placement.hash;
   }
 
   acquire(waiter: UpstreamWaiter, wantsFresh: boolean, tried?: readonly object[]): void {
-    this.#waiter = waiter;
-    this.#upstream.acquire(this, wantsFresh, tried);
+    const placed = new PlacedWaiter(this.#placement, waiter, this);
+    this.#waiting.push(placed);
+    this.#upstream.acquire(placed, wantsFresh, tried);
   }
 
-  cancel(): void {
-    this.#upstream.cancel(this);
+  cancel(waiter: UpstreamWaiter): void {
+    const placed = this.#waiting.find((one) => one.waiter === waiter);
+    if (placed === undefined) return;
+    this.forget(placed);
+    this.#upstream.cancel(placed);
+  }
+
+  /** It waits no more. */
+  forget(placed: PlacedWaiter): void {
+    this.#waiting.splice(this.#waiting.indexOf(placed), 1);
+  }
+}
+
+class PlacedWaiter implements UpstreamWaiter {
+  readonly hash?: number;
+  readonly subset?: SubsetSelector;
+  readonly waiter: UpstreamWaiter;
+  readonly #request: PlacedRequest;
+
+  constructor({ hash, subset }: Placement, waiter: UpstreamWaiter, request: PlacedRequest) {
+    if (hash !== undefined) this.hash = hash;
+    if (subset !== undefined) this.subset = subset;
+    this.waiter = waiter;
+    this.#request = request;
+  }
+
+  onOpening(endpoint: object): void {
+    this.waiter.onOpening?.(endpoint);
   }
 
   onUpstream(connection: UpstreamConnection): void {
-    this.#waiter?.onUpstream(connection);
+    this.#request.forget(this);
+    this.waiter.onUpstream(connection);
   }
 
   onNoUpstream(failure: UpstreamFailure): void {
-    this.#waiter?.onNoUpstream(failure);
+    this.#request.forget(this);
+    this.waiter.onNoUpstream(failure);
   }
 }

@@ -147,6 +147,7 @@ export class PooledUpstream implements Upstream {
       this.#tryNext(waiter, [...tried, pool], "overflow");
       return;
     }
+    waiter.onOpening?.(pool);
     pool.open((opened) => this.#onOpened(opened, waiter, pool, [...tried, pool], failure));
   }
 

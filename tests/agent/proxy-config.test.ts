@@ -280,6 +280,7 @@ describe("outbound", () => {
         peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
         serverName: `api.default.dc1.internal.${trustDomain}`,
         clusters: [],
+        mirrors: [],
         routes: [],
         unmatched: "forward",
         requestRules: defaultRequestRules,

@@ -26,6 +26,8 @@ export interface CallOptions {
 }
 
 export const backends = ["echo-v1", "echo-v2"] as const;
+/** With one that is nobody's unless a route names it. */
+const instances = [...backends, "echo-v3"] as const;
 type Protocol = "http" | "grpc";
 
 /**
@@ -39,10 +41,11 @@ export class EchoMesh {
   readonly #caller: MeshProxy;
   readonly #protocol: Protocol;
   readonly #clients = new Map<number, Http2Client>();
+  readonly #heard = new Map<string, Message[]>(instances.map((name) => [name, []]));
 
   constructor(outbound: readonly object[], protocol: Protocol = "http") {
     this.#protocol = protocol;
-    backends.forEach((service, i) => {
+    instances.forEach((service, i) => {
       this.#serveApp(service, 8080 + i);
       const inbound = [
         {
@@ -90,6 +93,16 @@ export class EchoMesh {
     this.settle();
   }
 
+  /** The requests that an application has read since the last time. */
+  heard(backend: (typeof instances)[number]): readonly Message[] {
+    const lines = this.#apps.get(backend)?.take() ?? [];
+    const calls = lines.flatMap((line) => {
+      const [, list] = /^\d+ request (.*)$/.exec(line) ?? [];
+      return list === undefined ? [] : [{ start: "", fields: fieldsOf(list.split("|")) }];
+    });
+    return [...(this.#heard.get(backend)?.splice(0) ?? []), ...calls];
+  }
+
   /** One request over HTTP/1.1. */
   get(path: string, { port = 15000, host = "echo", method = "GET", fields = {} }: CallOptions = {}): Answer {
     const client = this.client(port);
@@ -132,7 +145,7 @@ export class EchoMesh {
 
   #callerDocument(outbound: readonly object[]): object {
     const protocol = this.#protocol;
-    const clusters = backends.map((name, i) => ({ name, endpoints: [{ address: `127.0.0.1:${20000 + i}` }] }));
+    const clusters = instances.map((name, i) => ({ name, endpoints: [{ address: `127.0.0.1:${20000 + i}` }] }));
     return {
       outbound: outbound.map((listener) => withClusters({ protocol, clusters }, listener)),
       admin: { listen: "127.0.0.1:19010" },
@@ -149,7 +162,7 @@ export class EchoMesh {
       onConnection: (connection) => {
         if (!(connection instanceof MemoryConnection)) return;
         if (this.#protocol === "grpc") app.accept(connection);
-        else echo(connection, service);
+        else echo(connection, service, (text) => this.#heard.get(service)?.push(readMessage(text)));
       },
     });
   }
@@ -171,7 +184,8 @@ function withClusters(
   listener: { readonly service?: string },
 ): object {
   const { service = "echo" } = listener;
-  const own = clusters.filter(({ name }) => service === "echo" || name === service);
+  const isBackend = (name: string): boolean => backends.some((backend) => backend === name);
+  const own = clusters.filter(({ name }) => (service === "echo" ? isBackend(name) : name === service));
   return {
     service,
     listen: "127.0.0.1:15000",
@@ -184,7 +198,7 @@ function withClusters(
 }
 
 /** Answers every request with the head that it read, and an upgrade in the new protocol. */
-function echo(connection: MemoryConnection, service: string): void {
+function echo(connection: MemoryConnection, service: string, onRequest: (text: string) => void): void {
   const wire = new Wire(connection);
   const { handler } = connection;
   connection.handler = {
@@ -193,6 +207,7 @@ function echo(connection: MemoryConnection, service: string): void {
       handler.onData(chunk);
       if (!wire.received.includes("\r\n\r\n")) return;
       const body = wire.take();
+      onRequest(body);
       if (body.includes("\r\nupgrade: ")) {
         wire.send(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n${body}`);
         return;

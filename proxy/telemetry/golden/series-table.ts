@@ -171,7 +171,7 @@ class ListenerSeries {
 function codeOf(observation: Observation): number {
   const flags = flagNumbers.get(responseFlags(observation)) ?? 0;
   const isGrpc = observation.head?.grpc ? 1 : 0;
-  return observation.status | ((grpcStatus(observation) + 1) << 10) | (flags << 15) | (isGrpc << 20);
+  return observation.status | ((grpcStatus(observation) + 1) << 10) | (isGrpc << 15) | (flags << 16);
 }
 
 function labelsOf(observation: Observation, { direction, facts }: ListenerObserver): SeriesLabels {

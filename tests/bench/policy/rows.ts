@@ -32,7 +32,7 @@ export const bare: PolicyRow = { name: "none", atoll: {}, haproxy: {} };
 
 export function policyRows(traffic: Traffic): readonly PolicyRow[] {
   // A limit goes before intentions: HAProxy's `allow` ends the list.
-  const rows = [rateLimit(), intentions(traffic), routes(traffic), retries(), accessLog(traffic)];
+  const rows = [rateLimit(), intentions(traffic), routes(traffic), retries(), outlierDetection(), accessLog(traffic)];
   return [bare, ...rows, together(rows)];
 }
 
@@ -104,6 +104,14 @@ function accessLog({ logFile }: Traffic): PolicyRow {
     name: "access log, 1 %",
     atoll: { telemetry: { accessLog: { enabled: true, path: logFile, sample: 0.01 } } },
     haproxy: { defaults: [" log stdout format raw sample 1:100 local0", " option httplog"] },
+  };
+}
+
+function outlierDetection(): PolicyRow {
+  return {
+    name: "outlier detection",
+    atoll: { outbound: { outlierDetection: {} } },
+    haproxy: { peerServer: "check inter 10s observe layer7 error-limit 5 on-error mark-down" },
   };
 }
 

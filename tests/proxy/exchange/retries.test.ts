@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Upstream } from "../../../proxy/exchange/ends.ts";
 import { PassThrough } from "../../../proxy/exchange/stage.ts";
-import { data, headers } from "../http2/frames.ts";
+import { data, headers, rstStream } from "../http2/frames.ts";
 import { retryConfig, UpstreamWorld } from "../upstream/upstream-world.ts";
 
 const failed = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nbusy";
@@ -133,6 +133,22 @@ describe("a request that may be tried again", () => {
 });
 
 describe("a request with a time", () => {
+  test("for each try that is over in the pause before a resend is sent once from then on", async () => {
+    const world = new UpstreamWorld({
+      protocol: "http2",
+      policy: { retry: retryConfig({ attempts: 1, perTryTimeoutMs: 30 }) },
+    });
+    const asked = world.ask();
+    world.server().say(rstStream(1, 7));
+    await world.wait(25);
+    world.server().say(rstStream(3, 7));
+    await world.wait(30);
+    // The request, the resend at once, and the retry: the resend after the pause is not there any more.
+    expect(world.server().requests()).toEqual(["1 GET /", "3 GET /", "5 GET /"]);
+    world.server().answer(5, "fine");
+    expect(asked.seen).toBe("200 fine");
+  });
+
   test("for each try is tried again when a try has had it", async () => {
     const world = http1World({ attempts: 1, perTryTimeoutMs: 200 });
     const asked = world.ask();

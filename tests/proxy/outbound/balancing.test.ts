@@ -111,6 +111,48 @@ test("peak-ewma goes by real response times: the slow endpoint gets little, and 
   expect(again).toBeLessThan(10);
 });
 
+describe("a hedge", () => {
+  const hedge = { delayMs: 100 };
+
+  test("tells peak-ewma of the endpoint that was outrun, which would look fast if nobody waited for it", async () => {
+    const mesh = new BalanceMesh({ balancer: { policy: "peak-ewma" }, endpoints: three, outbound: { hedge } });
+    mesh.answer = (i) => (i === 2 ? undefined : ok);
+    let hedged = 0;
+    for (let k = 0; k < 60; k++) {
+      const client = mesh.client();
+      client.send("GET / HTTP/1.1\r\nHost: api\r\n\r\n");
+      mesh.network.settle();
+      if (client.received === "") {
+        hedged++;
+        await mesh.pass(110);
+      }
+      expect(client.take()).toStartWith("HTTP/1.1 200");
+      await mesh.pass(1);
+    }
+    expect(hedged).toBeGreaterThan(0);
+    expect(hedged).toBeLessThanOrEqual(3);
+  });
+
+  test("leaves the endpoint of its hash when that does not answer", async () => {
+    const hashPolicies = [{ on: "source-ip" }];
+    const mesh = new BalanceMesh({
+      balancer: { policy: "ring-hash", hashPolicies },
+      endpoints: three,
+      outbound: { hedge },
+    });
+    const { instance: home } = mesh.ask();
+    expect(mesh.ask().instance).toBe(home);
+    mesh.answer = (i) => (i === home ? undefined : ok);
+    const client = mesh.client();
+    client.send("GET / HTTP/1.1\r\nHost: api\r\n\r\n");
+    mesh.network.settle();
+    await mesh.pass(110);
+    const answered = client.take();
+    expect(answered).toStartWith("HTTP/1.1 200");
+    expect(answered).not.toContain(`instance: ${home}\r\n`);
+  });
+});
+
 describe("a key", () => {
   const get = (path: string, fields = "") => `GET ${path} HTTP/1.1\r\nHost: api\r\n${fields}\r\n`;
   const keys = Array.from({ length: 40 }, (_, i) => `user-${i}`);

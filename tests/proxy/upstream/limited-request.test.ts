@@ -1,5 +1,11 @@
 import { expect, test } from "bun:test";
-import { plainLoss, type Upstream, type UpstreamStream, type UpstreamWaiter } from "../../../proxy/exchange/ends.ts";
+import {
+  plainLoss,
+  type ResponseReceiver,
+  type Upstream,
+  type UpstreamStream,
+  type UpstreamWaiter,
+} from "../../../proxy/exchange/ends.ts";
 import { PassThrough } from "../../../proxy/exchange/stage.ts";
 import { FieldBlock } from "../../../proxy/message/field-block.ts";
 import { checkRequest, RequestHead } from "../../../proxy/message/request-head.ts";
@@ -16,6 +22,8 @@ class LimitedWorld {
   /** Stands for the connection, the stream and whoever gets the response. */
   readonly end = new PassThrough({ acquire: () => undefined, cancel: () => undefined });
   stream: UpstreamStream | undefined;
+  /** Who is told what comes back. */
+  receiver: ResponseReceiver | undefined;
   takesRequests = true;
 
   constructor() {
@@ -40,7 +48,11 @@ class LimitedWorld {
 
   connect(): void {
     const stream = this.takesRequests ? this.end : undefined;
-    this.acquire().onUpstream({ remoteAddress: "", send: () => stream });
+    const send = (_head: RequestHead, _isEnd: boolean, receiver: ResponseReceiver): UpstreamStream | undefined => {
+      this.receiver = receiver;
+      return stream;
+    };
+    this.acquire().onUpstream({ remoteAddress: "", send });
   }
 }
 
@@ -68,10 +80,9 @@ test("a try counts until it is lost, once, whatever is called afterwards", () =>
   world.connect();
   const { stream } = world;
   expect(world.limit.underWay).toBe(1);
-  if (!(stream instanceof PassThrough)) throw new Error("the try stands for the stream");
-  stream.onUpstreamLost(plainLoss);
+  world.receiver?.onUpstreamLost(plainLoss);
   expect(world.limit.underWay).toBe(0);
-  stream.abort();
+  stream?.abort();
   world.request.cancel(world.waiter);
   expect(world.limit.underWay).toBe(0);
 });
@@ -86,5 +97,14 @@ test("a next try counts beside one whose response is still read to its end", () 
   world.request.cancel(world.waiter);
   expect(world.limit.underWay).toBe(1);
   world.stream?.abort();
+  expect(world.limit.underWay).toBe(0);
+});
+
+test("a try whose response is read for nobody counts no more", () => {
+  const world = new LimitedWorld();
+  world.connect();
+  world.stream?.leave?.();
+  expect(world.limit.underWay).toBe(0);
+  world.receiver?.onUpstreamLost(plainLoss);
   expect(world.limit.underWay).toBe(0);
 });

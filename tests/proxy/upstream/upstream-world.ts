@@ -4,6 +4,7 @@ import { type RetryConfig, RetrySchema } from "../../../lib/contract/proxy-resil
 import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import type { Downstream } from "../../../proxy/exchange/ends.ts";
 import { Deadlines } from "../../../proxy/exchange/deadlines.ts";
+import type { ExchangeObserver } from "../../../proxy/exchange/observation.ts";
 import { Exchange } from "../../../proxy/exchange/exchange.ts";
 import type { ExchangeContext } from "../../../proxy/exchange/exchange-context.ts";
 import { HpackDecoder } from "../../../proxy/http2/hpack/decoder.ts";
@@ -34,6 +35,7 @@ export interface UpstreamWorldOptions {
   /** Requests wait for them. */
   readonly awaitsGreeting?: boolean;
   readonly limits?: Partial<ProxyLimits["connections"]>;
+  readonly observer?: ExchangeObserver;
   /** Of every request. */
   readonly policy?: Partial<PolicyConfig>;
   readonly stages?: readonly Stage[];
@@ -54,7 +56,7 @@ export class UpstreamWorld {
   readonly clock = createVirtualClock(0);
   readonly turn = new WriteTurn(this.network);
   readonly buffers = new BufferPool();
-  readonly exchangeContext: ExchangeContext = {
+  exchangeContext: ExchangeContext = {
     counters: this.counters,
     monotonicMs: () => this.network.nowMs,
     memory: new BufferedMemory({
@@ -71,6 +73,10 @@ export class UpstreamWorld {
   readonly servers: ServerEnd[] = [];
   /** Endpoints that refuse connections, and those that do not answer the attempt. */
   readonly refusing = new Set<number>();
+  readonly silent = new Set<number>();
+  /** Attempts to reach one of these go on with `connect`. */
+  readonly slow = new Set<number>();
+  readonly #slowly: (() => void)[] = [];
   readonly pools: EndpointPool[];
   /** The endpoints that requests may go to, in the order in which they are preferred. */
   choice: EndpointPool[];
@@ -78,6 +84,8 @@ export class UpstreamWorld {
   readonly budget = new RetryBudget(() => this.clock.monotonicMs());
   readonly policy: ForwardPolicy | undefined;
   readonly attempts: number[] = [];
+  /** What endpoints were told of answers: `1 200 at 0`, `0 outrun at 0`, with the time of sending. */
+  readonly feedback: string[] = [];
   ungreeted = 0;
   /** What an endpoint's observer was told, in order, as `0 answer 200`. */
   readonly told: string[] = [];
@@ -85,8 +93,14 @@ export class UpstreamWorld {
 
   constructor(options: UpstreamWorldOptions) {
     this.#options = options;
-    const { timeoutMs = 0, retry = noRetries } = options.policy ?? {};
-    this.policy = compileForwardPolicy({ timeoutMs, retry }, this.budget, options.stages);
+    if (options.observer !== undefined) {
+      this.exchangeContext = { ...this.exchangeContext, observer: options.observer };
+    }
+    this.policy = compileForwardPolicy(
+      { timeoutMs: 0, retry: noRetries, ...options.policy },
+      this.budget,
+      options.stages,
+    );
     this.upstream = new PooledUpstream({
       picker: { pick: (tried) => this.choice.find((pool) => !tried.includes(pool)) },
       monotonicMs: () => this.network.nowMs,
@@ -116,8 +130,22 @@ export class UpstreamWorld {
     return asked;
   }
 
+  /** Starts a request whose body is to come. */
+  askOpen(method = "POST", fields: readonly string[] = [], path = "/"): Asked {
+    const head = [":method", method, ":scheme", "http", ":authority", "api", ":path", path, ...fields];
+    const asked = new Asked(this, head, "open");
+    this.network.settle();
+    return asked;
+  }
+
   settle(): void {
     this.network.settle();
+  }
+
+  /** The attempts to reach slow endpoints go on, in their order. */
+  connect(): void {
+    for (const connect of this.#slowly.splice(0)) this.network.schedule(connect);
+    this.settle();
   }
 
   /** Lets time go by, a second and its sweep at a time. */
@@ -146,19 +174,23 @@ export class UpstreamWorld {
     return new EndpointPool({
       connect: (onResult) => {
         this.attempts.push(endpoint);
-        this.network.schedule(() => {
+        if (this.silent.has(endpoint)) return;
+        const connect = (): void => {
           if (this.refusing.has(endpoint)) {
             onResult({ ok: false, reason: "refused", message: "refused" });
             return;
           }
           const [client, server] = this.network.pair();
+          Object.defineProperty(client, "remoteAddress", { value: `endpoint:${endpoint}` });
           const end = new ServerEnd(this, server, endpoint);
           this.servers.push(end);
           if (protocol === "http2" && serverSettings !== "silent") {
             end.send(settings(...(serverSettings ?? [])), settingsAck());
           }
           onResult({ ok: true, connection: client });
-        });
+        };
+        if (this.slow.has(endpoint)) this.#slowly.push(connect);
+        else this.network.schedule(connect);
       },
       protocolOf: () => protocol,
       hpack: { tableBytes: 0, usesHuffman: false },
@@ -168,7 +200,11 @@ export class UpstreamWorld {
       },
       isKeptAlive: true,
       observer: {
-        onAnswer: ({ status }, _sentMs, grpc) => this.told.push(`${endpoint} answer ${status}${grpc}`),
+        onAnswer: ({ status }, sentMs, grpc) => {
+          this.feedback.push(`${endpoint} ${status} at ${sentMs}`);
+          this.told.push(`${endpoint} answer ${status}${grpc}`);
+        },
+        onOutrun: (sentMs) => this.feedback.push(`${endpoint} outrun at ${sentMs}`),
         onGrpcTrailers: (block) => this.told.push(`${endpoint} trailers ${block.get("grpc-status")}`),
         onLost: () => this.told.push(`${endpoint} lost`),
         onLate: () => this.told.push(`${endpoint} late`),
@@ -195,22 +231,33 @@ export class Asked implements Downstream {
   seen = "";
   consumed = 0;
   interims = 0;
+  /** Ends that it was told of; one at most, if all is well. */
+  ends = 0;
   trailersSeen: readonly string[] = [];
   readonly exchange: Exchange;
   #status = 0;
   #text = "";
 
+  /** `open`: the body is to come. */
   constructor(world: UpstreamWorld, fields: readonly string[], body: string | Buffer | undefined) {
     this.exchange = new Exchange(this, world.exchangeContext);
-    const length = body === undefined ? [] : ["content-length", `${body.length}`];
+    const isOpen = body === "open";
+    const length = body === undefined || isOpen ? [] : ["content-length", `${body.length}`];
     const head = checkRequest(new FieldBlock([...fields, ...length]));
     if (!(head instanceof RequestHead)) throw new Error(head);
     this.exchange.start(head, body === undefined, {
       decide: () => ({ action: "forward", upstream: world.upstream, head, policy: world.policy }),
     });
-    if (body === undefined) return;
+    if (body !== undefined && !isOpen) this.sendBody(body, true);
+  }
+
+  sendBody(body: string | Buffer, isEnd: boolean): void {
     const bytes = Buffer.from(body);
-    this.exchange.onRequestData(bytes, 0, bytes.length, true);
+    this.exchange.onRequestData(bytes, 0, bytes.length, isEnd);
+  }
+
+  sendTrailers(fields: readonly string[]): void {
+    this.exchange.onRequestTrailers(new FieldBlock(fields));
   }
 
   giveUp(): void {
@@ -242,10 +289,12 @@ export class Asked implements Downstream {
   }
 
   abort(): void {
+    this.ends++;
     this.seen = "cut";
   }
 
   #end(): void {
+    this.ends++;
     this.seen = this.#status === 200 ? `200 ${this.#text}` : `${this.#status}`;
   }
 }

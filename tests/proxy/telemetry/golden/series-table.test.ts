@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { createSeededRandom } from "../../../../lib/base/random.ts";
+import { requestRefusals } from "../../../../proxy/telemetry/http-counters.ts";
 import { ListenerObserver } from "../../../../proxy/telemetry/listener-observer.ts";
 import { SeriesTable } from "../../../../proxy/telemetry/golden/series-table.ts";
+import { flagTexts } from "../../../../proxy/telemetry/response-flags.ts";
 import { testSeed, withSeed } from "../../http2/test-seed.ts";
 import { finished, requestHead } from "../finished-request.ts";
 
@@ -42,6 +44,23 @@ describe("series", () => {
     expect(table.all().map(({ requests }) => requests)).toEqual(expect.arrayContaining([3, 1]));
     expect(table.all().filter(({ requests }) => requests === 3).length).toBe(10);
     expect(new Set(table.all().map(({ labels }) => JSON.stringify(labels))).size).toBe(11);
+  });
+
+  test("are told apart by every text of flags, in calls of gRPC and others", () => {
+    const table = tableOf(10_000);
+    const api = listenerOf("api");
+    const grpc = requestHead(["content-type", "application/grpc", "te", "trailers"]);
+    for (const request of [requestHead(), grpc]) {
+      for (const refusal of [...requestRefusals, ""] as const) {
+        for (const isDelayed of [false, true]) {
+          for (const attempts of [1, 2]) table.count(finished({ request }, { refusal, isDelayed, attempts }), api);
+        }
+      }
+    }
+    const labels = new Set(table.all().map((series) => JSON.stringify(series.labels)));
+    expect(labels.size).toBe(table.size);
+    // Two protocols, each with every text but that of a client that went away.
+    expect(table.size).toBe(2 * flagTexts.filter((text) => !text.includes("DC")).length);
   });
 
   test("have the time to the first byte, the time to the end and the bytes", () => {
