@@ -10,6 +10,7 @@ import { formatIssues } from "../lib/contract/schema-issues.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
 import { compareText } from "./compare-text.ts";
+import { extAuthzSetting } from "./ext-authz-setting.ts";
 import { intentionRules } from "./intention-rules.ts";
 import { outboundConfig } from "./outbound-config.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
@@ -111,6 +112,7 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
     ...(settings.localIdleTimeoutMs !== undefined && { streamIdleTimeoutMs: settings.localIdleTimeoutMs }),
     maxConnections: settings.maxInboundConnections ?? (central.maxInboundConnections || defaultMaxConnections),
     ...rateLimitConfig(input.serviceConfig.rateLimits, protocol, problems),
+    ...extAuthzSetting(input.serviceConfig.extAuthz, protocol, problems),
   };
 }
 

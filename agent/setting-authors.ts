@@ -79,6 +79,9 @@ function inboundAuthors(input: ProxyConfigInput, inbound: InboundConfig): Settin
     ),
     ...(serviceConfig.localConnectTimeoutMs > 0 && { "inbound[0].connectTimeoutMs": central }),
     ...(serviceConfig.maxInboundConnections > 0 && { "inbound[0].maxConnections": central }),
+    ...(inbound.extAuthz !== undefined && { "inbound[0].extAuthz": `${central}: EnvoyExtensions` }),
+    ...(serviceConfig.extAuthz?.Required === true &&
+      inbound.protocol === "tcp" && { "inbound[0].intentions": `${central}: EnvoyExtensions` }),
     ...(serviceConfig.rateLimits !== undefined &&
       inbound.protocol !== "tcp" &&
       rateLimitAuthors(serviceConfig.rateLimits, { path: "inbound[0].rateLimit", entry: central })),

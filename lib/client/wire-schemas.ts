@@ -5,6 +5,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { accessLogTypes } from "../contract/access-logs.ts";
+import { ExtAuthzArgumentsSchema } from "../contract/ext-authz-extension.ts";
 import { checkStatuses, serviceKinds } from "../contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
 import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
@@ -245,6 +246,7 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
           Overrides: Type.Array(Type.Object({ ...upstreamDefaults, Name: name })),
         }),
       ),
+      extAuthz: Type.Optional(Type.Object({ Required: Type.Boolean(), Arguments: ExtAuthzArgumentsSchema })),
       rateLimits: Type.Optional(
         Type.Object({
           InstanceLevel: Type.Object({

@@ -1,5 +1,6 @@
 import type { AccessLogs } from "./access-logs.ts";
 import type { Indexed, StringMap } from "./catalog.ts";
+import type { ExtAuthzExtension } from "./ext-authz-extension.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
 import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
@@ -76,6 +77,8 @@ export interface ServiceDefaultsEntry extends EntryBase {
   readonly UpstreamConfig?: UpstreamConfig;
   /** Of the requests that each of its instances takes. */
   readonly RateLimits?: ServiceRateLimits;
+  /** The only one of `EnvoyExtensions` that there is. */
+  readonly ExtAuthz?: ExtAuthzExtension;
 }
 
 export type IntentionAction = "allow" | "deny";
@@ -130,6 +133,8 @@ export interface ResolvedServiceConfig {
   readonly upstreamConfig?: UpstreamConfig;
   /** As its `service-defaults` has them. */
   readonly rateLimits?: ServiceRateLimits;
+  /** As above. */
+  readonly extAuthz?: ExtAuthzExtension;
   /** As `proxy-defaults` has them. */
   readonly accessLogs?: AccessLogs;
   /** Absent while there is no `mesh` entry. */

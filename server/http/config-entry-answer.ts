@@ -1,6 +1,7 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
 import { accessLogsAnswer } from "./access-logs-body.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
+import { envoyExtensionsAnswer } from "./envoy-extensions-body.ts";
 import { intentionJwtAnswer } from "./intention-jwt-body.ts";
 import { jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
@@ -48,6 +49,7 @@ function kindFields(entry: ConfigEntryRecord): object {
         ...unlessEmpty("LocalConnectTimeoutMs", entry.LocalConnectTimeoutMs),
         ...unlessEmpty("LocalRequestTimeoutMs", entry.LocalRequestTimeoutMs),
         ...(entry.RateLimits !== undefined && { RateLimits: rateLimitsAnswer(entry.RateLimits) }),
+        ...(entry.ExtAuthz !== undefined && { EnvoyExtensions: envoyExtensionsAnswer(entry.ExtAuthz) }),
       };
     case "service-intentions":
       return {

@@ -17,6 +17,7 @@ import {
   unsupportedFields,
 } from "./config-entry-schema.ts";
 import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
+import { decodeEnvoyExtensions } from "./envoy-extensions-body.ts";
 import { decodeIntentionJwt } from "./intention-jwt-body.ts";
 import { decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
 import { decodeRateLimits } from "./rate-limits-body.ts";
@@ -133,6 +134,7 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
   const UpstreamConfig = decodeUpstreamConfig(body.UpstreamConfig);
   const RateLimits = decodeRateLimits(body.RateLimits);
+  const ExtAuthz = decodeEnvoyExtensions(body.EnvoyExtensions);
   return {
     Kind: "service-defaults",
     ...entryBase(body, body.Name ?? ""),
@@ -142,6 +144,7 @@ function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry 
     LocalRequestTimeoutMs: body.LocalRequestTimeoutMs ?? 0,
     ...(UpstreamConfig !== undefined && { UpstreamConfig }),
     ...(RateLimits !== undefined && { RateLimits }),
+    ...(ExtAuthz !== undefined && { ExtAuthz }),
   };
 }
 

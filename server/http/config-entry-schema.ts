@@ -4,6 +4,7 @@ import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from 
 import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permissions.ts";
 import { AccessLogsBody } from "./access-logs-body.ts";
 import { Anything, common, Count, Flag, OpenMap, Text } from "./entry-fields.ts";
+import { EnvoyExtensionsBody } from "./envoy-extensions-body.ts";
 import { IntentionJwtBody } from "./intention-jwt-body.ts";
 import { RateLimitsBody } from "./rate-limits-body.ts";
 import { UpstreamConfigBody } from "./upstream-config-body.ts";
@@ -61,7 +62,7 @@ export const ServiceDefaultsBody = Type.Object({
   Destination: Anything,
   BalanceInboundConnections: Anything,
   RateLimits: RateLimitsBody,
-  EnvoyExtensions: Anything,
+  EnvoyExtensions: EnvoyExtensionsBody,
 });
 
 const HeaderBody = Type.Object({
@@ -144,7 +145,6 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "ExternalSNI",
     "Destination",
     "BalanceInboundConnections",
-    "EnvoyExtensions",
   ],
   "service-intentions": [],
   "service-resolver": ["PrioritizeByLocality"],
