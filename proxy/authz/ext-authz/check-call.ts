@@ -109,6 +109,11 @@ export class CheckCall implements UpstreamWaiter, ResponseReceiver, Expiring {
     if (this.#isDone) return;
     this.#stream = undefined;
     const canResend = (loss.isUnprocessed || loss.wasReused) && this.#head === undefined;
+    // A server of gRPC may also give a call up without a word when its time is over.
+    if (loss.reason === "cancelled" && !loss.isUnprocessed) {
+      this.#finish({ kind: "timeout" });
+      return;
+    }
     if (!canResend || ++this.#resends > maxResends) {
       this.#finish(failed(loss.isMalformed ? "its answer could not be read" : "it ended the connection"));
       return;

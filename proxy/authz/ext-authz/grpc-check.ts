@@ -1,7 +1,7 @@
 import { mustGet } from "../../../lib/base/assert.ts";
 import type { ExtAuthzConfig } from "../../../lib/contract/proxy-ext-authz.ts";
 import { FieldBlock } from "../../message/field-block.ts";
-import { grpcKindOf } from "../../message/grpc.ts";
+import { GrpcStatus, grpcKindOf } from "../../message/grpc.ts";
 import { checkRequest, RequestHead } from "../../message/request-head.ts";
 import { type CheckOutcome, failed } from "./answer.ts";
 import type { CheckProtocol, CheckReply } from "./check-protocol.ts";
@@ -12,6 +12,8 @@ import { compileSent } from "./name-patterns.ts";
 
 /** A flag for compression, which nobody has asked for, and four bytes of length (gRPC's "PROTOCOL-HTTP2"). */
 const prefixBytes = 5;
+
+const deadlineExceeded = `${GrpcStatus.deadlineExceeded}`;
 
 /** Envoy's `envoy.service.auth.v3.Authorization/Check`. */
 export class GrpcCheck implements CheckProtocol {
@@ -55,6 +57,8 @@ export class GrpcCheck implements CheckProtocol {
     if (grpcKindOf(head.block.get("content-type") ?? "") !== "grpc") return failed("its answer is no gRPC");
     // In an answer without a message the trailers are the head.
     const status = (trailers ?? head.block).get("grpc-status") ?? "";
+    // It keeps the time that it was given as well, and may be the first to say that it is over.
+    if (status === deadlineExceeded) return { kind: "timeout" };
     if (status !== "0") {
       return failed(
         /^\d{1,2}$/.test(status) ? `it answered with gRPC status ${status}` : "its answer has no gRPC status",

@@ -198,6 +198,13 @@ describe("a check", () => {
     expect([guilty.result(), answered.result()]).toEqual(["failed", "failed"]);
   });
 
+  test("is late when its server gives it up without a word", () => {
+    const world = new World();
+    world.waiter?.onUpstream(world);
+    world.receiver?.onUpstreamLost({ ...plainLoss, reason: "cancelled" });
+    expect(world.result()).toBe("timeout");
+  });
+
   test("that is cancelled tells nobody anything, whatever comes then", async () => {
     const world = new World();
     world.waiter?.onUpstream(world);

@@ -60,6 +60,10 @@ test.each([
   expect(found).toEqual({ kind: "failed", reason: expect.stringContaining(reason) });
 });
 
+test("an authorizer that says that its time is over is late", () => {
+  expect(outcome(grpc, Buffer.alloc(0), ["grpc-status", "4"])).toEqual({ kind: "timeout" });
+});
+
 test("noise is no answer, or one that can be followed, and never throws", () => {
   const seed = testSeed();
   withSeed(seed, () => {
