@@ -190,6 +190,31 @@ test("a redirect takes calls to another service, with its identity checked", asy
   await eventually("an answer of api itself", async () => (await call("/d")).server?.startsWith("api-"));
 }, 60_000);
 
+test("a service takes as many requests as its entry says, and those that its authorizer lets through", async () => {
+  const defaults = { Kind: "service-defaults", Name: "api", Protocol: "http" };
+  const Routes = [{ PathPrefix: "/rare", RequestsPerSecond: 1 }];
+  await write({ ...defaults, RateLimits: { InstanceLevel: { Routes } } });
+  await eventually("a refusal for the rate", async () => (await call("/rare/a")).status === 429);
+  for (let i = 0; i < 10; i++) expect((await call("/often")).status).toBe(200);
+
+  const authorizer = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => new Response("", { status: request.headers.get("x-key") === "open" ? 200 : 401 }),
+  });
+  applications.push(authorizer);
+  const HttpService = {
+    Target: { URI: `127.0.0.1:${authorizer.port}`, Timeout: "5s" },
+    AuthorizationRequest: { AllowedHeaders: [{ Exact: "x-key" }] },
+  };
+  const extension = { Name: "builtin/ext-authz", Required: true, Arguments: { Config: { HttpService } } };
+  await write({ ...defaults, EnvoyExtensions: [extension] });
+  await eventually("a denial", async () => (await call("/h")).status === 401);
+  expect(await call("/h", { "x-key": "open" })).toMatchObject({ status: 200 });
+  await agent.api("DELETE", "config/service-defaults/api");
+  await eventually("an answer to everybody", async () => (await call("/h")).status === 200);
+}, 60_000);
+
 test("a token that an entry requires is asked for and verified", async () => {
   const { publicKey, privateKey } = await generateKeyPair("ES256");
   const keys = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: "k", alg: "ES256" }] });
