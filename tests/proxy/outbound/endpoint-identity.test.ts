@@ -30,11 +30,11 @@ function write(service: string, overrides: LeafOverrides = {}) {
 }
 
 /** A proxy that shows the certificate of `service`, for whatever DNS names; its address. */
-function callee(service: string, dnsNames?: readonly string[]): string {
+function callee(service: string, dnsNames?: readonly string[], appPort = app.port): string {
   const { proxy, stop } = startProxy({
     identity: write(service, dnsNames === undefined ? {} : { dnsNames }),
     inbound: [
-      { service, listen, app: `127.0.0.1:${app.port}`, protocol: "http", intentions: { default: "allow", rules: [] } },
+      { service, listen, app: `127.0.0.1:${appPort}`, protocol: "http", intentions: { default: "allow", rules: [] } },
     ],
     admin: { listen },
   });
@@ -55,14 +55,17 @@ function caller(endpoints: readonly object[], more: object = {}) {
   return {
     /** The status of a request. */
     async ask(): Promise<number> {
-      const answer = await fetch(`http://127.0.0.1:${proxy.portOf(listen)}/`);
-      await answer.arrayBuffer();
-      return answer.status;
+      return (await get()).status;
     },
+    text: async (): Promise<string> => (await get()).text,
     update: (given: readonly object[]) => proxy.apply(document(given), ++version),
     failures: (reason: string) => count(`atoll_proxy_connect_failures_total.*reason="${reason}"`),
     checks: (result: string) => count(`atoll_proxy_health_checks_total.*result="${result}"`),
   };
+  async function get(): Promise<{ status: number; text: string }> {
+    const answer = await fetch(`http://127.0.0.1:${proxy.portOf(listen)}/`);
+    return { status: answer.status, text: await answer.text() };
+  }
   async function count(sample: string): Promise<number> {
     return (await metric(proxy.adminPort, new RegExp(`^${sample}`))) || 0;
   }
@@ -125,6 +128,29 @@ describe("an endpoint of another service than its cluster's", () => {
     expect(await web.failures("wrong_service")).toBeGreaterThan(0);
     web.update([{ address }]);
     expect(await web.ask()).toBe(200);
+  });
+
+  test("takes over while the cluster's own fail their checks, and gives back when they pass them", async () => {
+    let isWell = true;
+    const own = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) =>
+        new Response("own", { status: new URL(request.url).pathname === "/health" && !isWell ? 503 : 200 }),
+    });
+    ends.push(() => void own.stop(true));
+    const healthCheck = { type: "http", path: "/health", intervalMs: 50, unhealthyThreshold: 1, healthyThreshold: 1 };
+    const endpoints = [
+      { address: callee("api", ["api"], own.port) },
+      { address: callee("other"), service: "other", priority: 1 },
+    ];
+    const web = caller(endpoints, { healthCheck });
+    expect(await web.text()).toBe("own");
+    isWell = false;
+    await eventually("the other service's answer", async () => (await web.text()) === "ok");
+    isWell = true;
+    await eventually("the own answer", async () => (await web.text()) === "own");
+    expect(await web.failures("wrong_service")).toBe(0);
   });
 
   test("is checked as what it is", async () => {
