@@ -36,7 +36,7 @@ export function planChain(
 ): ChainPlan {
   const destinationOf = (resolver: ChainResolver): Destination => ({
     service: resolver.service,
-    endpoints: resolverEndpoints(resolver, instancesOf(resolver.service), problems),
+    endpoints: resolverEndpoints(resolver, instancesOf, problems),
     balancer: balancerConfig(resolver.loadBalancer),
     connectTimeoutMs: resolver.connectTimeoutMs,
   });

@@ -8,6 +8,8 @@ import { compareText } from "./compare-text.ts";
 /** The instances of a service as the endpoints of a proxy's document, in a fixed order. */
 export interface EndpointConfig {
   readonly address: string;
+  /** Whose instance it is, where that is not the cluster's service. */
+  readonly service?: string;
   readonly weight: number;
   /** Where it runs, where that is known. */
   readonly zone?: string;
@@ -26,22 +28,24 @@ export function endpointConfigs(instances: readonly ServiceInstance[]): Endpoint
 
 /**
  * The endpoints of a resolver: its own, then those of each failover target under the next priority. An instance that is in several is
- * where it comes first. `problems` hears of a filter that this version cannot read.
+ * where it comes first, and so is an address. `problems` hears of a filter that this version cannot read.
  */
 export function resolverEndpoints(
   resolver: ChainResolver,
-  instances: readonly ServiceInstance[],
+  instancesOf: (service: string) => readonly ServiceInstance[],
   problems: string[],
 ): EndpointConfig[] {
   const taken = new Set<string>();
   return [resolver, ...resolver.failover].slice(0, maxPriority + 1).flatMap((target, priority) => {
     const matches = filterOf(target, problems);
-    const endpoints = instances
+    const { service } = target;
+    const more = { ...(service !== resolver.service && { service }), ...(priority > 0 && { priority }) };
+    const endpoints = instancesOf(service)
       .filter(matches)
       .flatMap((instance) => usableEndpoint(instance, target.onlyPassing))
       .filter(({ address }) => !taken.has(address));
     for (const { address } of endpoints) taken.add(address);
-    return endpoints.sort(byAddress).map((endpoint) => (priority === 0 ? endpoint : { ...endpoint, priority }));
+    return endpoints.sort(byAddress).map((endpoint) => (priority === 0 ? endpoint : { ...endpoint, ...more }));
   });
 }
 

@@ -7,7 +7,7 @@ import { type ChainPlan, type Destination, planChain, usedChain } from "./chain-
 import { endpointConfigs } from "./endpoints.ts";
 import { meshRequestRules } from "./mesh-settings.ts";
 import type { ProxyConfigInput, UpstreamState } from "./proxy-config.ts";
-import { saidOfUpstream } from "./upstream-settings.ts";
+import { saidOfUpstream, saidValues } from "./upstream-settings.ts";
 
 /** The document's. */
 const defaultConnectTimeoutMs = 5_000;
@@ -22,17 +22,19 @@ export function outboundConfig(input: ProxyConfigInput, upstream: Upstream, prob
   const protocol = said.protocol?.value ?? state?.config.protocol ?? "tcp";
   const plan = planUpstream(service, protocol, state, problems);
   const localZone = ownZone(input);
+  const serverNameOf = (name: string): string =>
+    meshServerName({ service: name, datacenter: input.datacenter, trustDomain: input.trustDomain });
   const reached = (destination: Destination) => ({
-    endpoints: destination.endpoints,
+    endpoints: destination.endpoints.map((endpoint) =>
+      endpoint.service === undefined ? endpoint : { ...endpoint, serverName: serverNameOf(endpoint.service) },
+    ),
     balancer: { ...destination.balancer, ...(localZone !== "" && { localZone }) },
     peerIdentity: `spiffe://${input.trustDomain}/ns/default/dc/*/svc/${destination.service}`,
-    serverName: meshServerName({
-      service: destination.service,
-      datacenter: input.datacenter,
-      trustDomain: input.trustDomain,
-    }),
-    connectTimeoutMs: said.connectTimeoutMs?.value ?? (destination.connectTimeoutMs || defaultConnectTimeoutMs),
-    maxConnections: said.maxConnections?.value ?? defaultMaxConnections,
+    serverName: serverNameOf(destination.service),
+    connectTimeoutMs: destination.connectTimeoutMs || defaultConnectTimeoutMs,
+    maxConnections: defaultMaxConnections,
+    ...saidValues(said.numbers),
+    ...(said.outlierDetection !== undefined && { outlierDetection: saidValues(said.outlierDetection) }),
   });
   return {
     service,

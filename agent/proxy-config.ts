@@ -10,9 +10,11 @@ import { formatIssues } from "../lib/contract/schema-issues.ts";
 import type { TopicValues } from "../lib/contract/topics.ts";
 import { centralSettings } from "./central-settings.ts";
 import { compareText } from "./compare-text.ts";
+import { extAuthzSetting } from "./ext-authz-setting.ts";
 import { intentionRules } from "./intention-rules.ts";
 import { outboundConfig } from "./outbound-config.ts";
 import { meshClientCert, meshRequestRules } from "./mesh-settings.ts";
+import { rateLimitConfig } from "./rate-limit-config.ts";
 import { type SettingAuthors, settingAuthors } from "./setting-authors.ts";
 
 /**
@@ -95,11 +97,12 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
   const central = centralSettings(input.serviceConfig, problems);
   const listenHost = settings.bindAddress ?? (input.sidecar.Address || input.bindAddress);
   const listenPort = settings.bindPort ?? input.sidecar.Port;
+  const protocol = settings.protocol ?? input.serviceConfig.protocol;
   return {
     service: proxy.DestinationServiceName,
     listen: formatHostPort({ host: listenHost, port: listenPort }),
     app: formatHostPort({ host: proxy.LocalServiceAddress || "127.0.0.1", port: proxy.LocalServicePort }),
-    protocol: settings.protocol ?? input.serviceConfig.protocol,
+    protocol,
     intentions: intentionRules(proxy.DestinationServiceName, input.intentions),
     jwtProviders: (input.intentions.jwtProviders ?? []).map(jwtProviderConfig),
     ...meshRequestRules(input.serviceConfig.mesh),
@@ -108,6 +111,8 @@ function inboundConfig(input: ProxyConfigInput, settings: ProxySettings, problem
     timeoutMs: settings.localRequestTimeoutMs ?? central.localRequestTimeoutMs,
     ...(settings.localIdleTimeoutMs !== undefined && { streamIdleTimeoutMs: settings.localIdleTimeoutMs }),
     maxConnections: settings.maxInboundConnections ?? (central.maxInboundConnections || defaultMaxConnections),
+    ...rateLimitConfig(input.serviceConfig.rateLimits, protocol, problems),
+    ...extAuthzSetting(input.serviceConfig.extAuthz, protocol, problems),
   };
 }
 

@@ -1,10 +1,11 @@
 import { accessLogConfig } from "../lib/contract/access-logs.ts";
-import type { OutboundConfig, ProxyConfig } from "../lib/contract/proxy-config.ts";
+import type { InboundConfig, OutboundConfig, ProxyConfig } from "../lib/contract/proxy-config.ts";
 import { formatHostPort } from "../lib/contract/address.ts";
 import type { Upstream } from "../lib/contract/catalog.ts";
 import { chainAuthors } from "./chain-authors.ts";
 import { usedChain } from "./chain-clusters.ts";
 import { ownZone } from "./outbound-config.ts";
+import { rateLimitAuthors } from "./rate-limit-config.ts";
 import { saidOfUpstream } from "./upstream-settings.ts";
 import type { ProxyConfigInput } from "./proxy-config.ts";
 
@@ -30,10 +31,11 @@ const proxySettings: Readonly<Record<string, readonly string[]>> = {
 };
 
 export function settingAuthors(input: ProxyConfigInput, config: ProxyConfig): SettingAuthors {
+  const [inbound] = config.inbound;
   return {
     identity: "agent",
     admin: "agent",
-    ...(config.inbound.length > 0 && inboundAuthors(input)),
+    ...(inbound !== undefined && inboundAuthors(input, inbound)),
     ...accessLogAuthors(input),
     ...proxyAuthors(input),
     ...upstreamAuthors(input, config),
@@ -58,7 +60,7 @@ function registration({ sidecar }: ProxyConfigInput): string {
   return `registration of ${sidecar.ID}`;
 }
 
-function inboundAuthors(input: ProxyConfigInput): SettingAuthors {
+function inboundAuthors(input: ProxyConfigInput, inbound: InboundConfig): SettingAuthors {
   const { serviceConfig, sidecar } = input;
   const service = sidecar.Proxy.DestinationServiceName;
   const central = `service-defaults of ${service}`;
@@ -77,6 +79,12 @@ function inboundAuthors(input: ProxyConfigInput): SettingAuthors {
     ),
     ...(serviceConfig.localConnectTimeoutMs > 0 && { "inbound[0].connectTimeoutMs": central }),
     ...(serviceConfig.maxInboundConnections > 0 && { "inbound[0].maxConnections": central }),
+    ...(inbound.extAuthz !== undefined && { "inbound[0].extAuthz": `${central}: EnvoyExtensions` }),
+    ...(serviceConfig.extAuthz?.Required === true &&
+      inbound.protocol === "tcp" && { "inbound[0].intentions": `${central}: EnvoyExtensions` }),
+    ...(serviceConfig.rateLimits !== undefined &&
+      inbound.protocol !== "tcp" &&
+      rateLimitAuthors(serviceConfig.rateLimits, { path: "inbound[0].rateLimit", entry: central })),
     ...(serviceConfig.mesh !== undefined && meshAuthors("inbound[0]")),
     ...(serviceConfig.mesh?.SanitizeXForwardedClientCert === true && { "inbound[0].clientCert": "mesh" }),
   };
@@ -122,8 +130,8 @@ function outboundAuthors(
   const zone = authors[`${path}.balancer.localZone`];
   for (const at of [path, ...clusters.map((_, i) => `${path}.clusters[${i}]`)]) {
     if (zone !== undefined) authors[`${at}.balancer.localZone`] = zone;
-    if (said?.connectTimeoutMs !== undefined) authors[`${at}.connectTimeoutMs`] = said.connectTimeoutMs.author;
-    if (said?.maxConnections !== undefined) authors[`${at}.maxConnections`] = said.maxConnections.author;
+    for (const [name, { author }] of said?.numbers ?? []) authors[`${at}.${name}`] = author;
+    for (const [name, { author }] of said?.outlierDetection ?? []) authors[`${at}.outlierDetection.${name}`] = author;
   }
   return authors;
 }

@@ -108,8 +108,8 @@ function endpointLines(endpoints: readonly ShownEndpoint[]): string[] {
   const eligible = endpoints.filter(({ isEligible }) => isEligible).length;
   // Those that count come first where not all can be listed.
   const listed = endpoints.toSorted((a, b) => Number(b.isEligible) - Number(a.isEligible)).slice(0, maxEndpoints);
-  const rows = listed.map(({ address, weight, priority, zone, tags, isEligible, because }) => [
-    `  ${isEligible ? "+" : "-"} ${address}`,
+  const rows = listed.map(({ address, service, weight, priority, zone, tags, isEligible, because }) => [
+    `  ${isEligible ? "+" : "-"} ${address}${service === undefined ? "" : ` of ${service}`}`,
     `weight ${weight}`,
     `priority ${priority}`,
     `zone ${zone === "" ? "-" : zone}`,

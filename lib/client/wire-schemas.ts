@@ -5,6 +5,7 @@
 import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { accessLogTypes } from "../contract/access-logs.ts";
+import { ExtAuthzArgumentsSchema } from "../contract/ext-authz-extension.ts";
 import { checkStatuses, serviceKinds } from "../contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
 import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
@@ -194,7 +195,20 @@ const upstreamDefaults = {
   Protocol: Type.Enum(["", ...protocols]),
   ConnectTimeoutMs: Type.Number(),
   MaxConnections: Type.Number(),
+  MaxPendingRequests: Type.Optional(Type.Number()),
+  MaxConcurrentRequests: Type.Optional(Type.Number()),
+  PassiveHealthCheck: Type.Optional(
+    Type.Object({
+      IntervalMs: Type.Number(),
+      MaxFailures: Type.Number(),
+      EnforcingConsecutive5xx: Type.Optional(Type.Number()),
+      MaxEjectionPercent: Type.Optional(Type.Number()),
+      BaseEjectionTimeMs: Type.Number(),
+    }),
+  ),
 };
+
+const rateLimit = { RequestsPerSecond: Type.Number(), RequestsMaxBurst: Type.Number() };
 
 const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } = {
   "connect-endpoints": createDecoder("value of topic connect-endpoints", () =>
@@ -230,6 +244,15 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
         Type.Object({
           Defaults: Type.Optional(Type.Object(upstreamDefaults)),
           Overrides: Type.Array(Type.Object({ ...upstreamDefaults, Name: name })),
+        }),
+      ),
+      extAuthz: Type.Optional(Type.Object({ Required: Type.Boolean(), Arguments: ExtAuthzArgumentsSchema })),
+      rateLimits: Type.Optional(
+        Type.Object({
+          InstanceLevel: Type.Object({
+            ...rateLimit,
+            Routes: Type.Array(Type.Object({ PathExact: text, PathPrefix: text, PathRegex: text, ...rateLimit })),
+          }),
         }),
       ),
       accessLogs: Type.Optional(

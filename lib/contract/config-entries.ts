@@ -1,8 +1,10 @@
 import type { AccessLogs } from "./access-logs.ts";
 import type { Indexed, StringMap } from "./catalog.ts";
+import type { ExtAuthzExtension } from "./ext-authz-extension.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
 import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
+import type { ServiceRateLimits } from "./service-rate-limits.ts";
 import type { ServiceResolverEntry } from "./service-resolver.ts";
 import type { ServiceRouterEntry } from "./service-router.ts";
 import type { ServiceSplitterEntry } from "./service-splitter.ts";
@@ -73,6 +75,10 @@ export interface ServiceDefaultsEntry extends EntryBase {
   readonly LocalRequestTimeoutMs: number;
   /** Of the calls that the service makes. */
   readonly UpstreamConfig?: UpstreamConfig;
+  /** Of the requests that each of its instances takes. */
+  readonly RateLimits?: ServiceRateLimits;
+  /** The only one of `EnvoyExtensions` that there is. */
+  readonly ExtAuthz?: ExtAuthzExtension;
 }
 
 export type IntentionAction = "allow" | "deny";
@@ -125,6 +131,10 @@ export interface ResolvedServiceConfig {
   readonly proxyDefaults?: Readonly<Record<string, unknown>>;
   /** Of the service's own calls, as its `service-defaults` has it. */
   readonly upstreamConfig?: UpstreamConfig;
+  /** As its `service-defaults` has them. */
+  readonly rateLimits?: ServiceRateLimits;
+  /** As above. */
+  readonly extAuthz?: ExtAuthzExtension;
   /** As `proxy-defaults` has them. */
   readonly accessLogs?: AccessLogs;
   /** Absent while there is no `mesh` entry. */

@@ -44,7 +44,7 @@ export interface ChainResolver extends ChainTarget {
   /** 0 for none. */
   readonly requestTimeoutMs: number;
   readonly loadBalancer?: LoadBalancer;
-  /** Instances of the same service that are used, in this order, while those before them cannot serve. */
+  /** Instances, of other services as well, that are used in this order while those before them cannot serve. */
   readonly failover: readonly ChainTarget[];
 }
 
@@ -59,7 +59,8 @@ export interface ChainTarget {
 
 /** The services whose instances a chain comes to, each once. */
 export function chainServices(chain: DiscoveryChain): string[] {
-  return [...new Set(chain.resolvers.map(({ service }) => service))];
+  const targets = chain.resolvers.flatMap((resolver) => [resolver, ...resolver.failover]);
+  return [...new Set(targets.map(({ service }) => service))];
 }
 
 export function isHttpLike(protocol: Protocol): boolean {

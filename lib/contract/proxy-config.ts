@@ -4,8 +4,9 @@ import { Compile } from "typebox/compile";
 import Value from "typebox/value";
 import { parseHostPort } from "./address.ts";
 import { protocols } from "./config-entries.ts";
-import { BalancerSchema, balancerIssues, endpointPlacement } from "./proxy-cluster.ts";
+import { BalancerSchema, balancerIssues } from "./proxy-cluster.ts";
 import { type AdaptiveConcurrency, adaptiveConcurrencyIssues, AdaptiveConcurrencySchema } from "./proxy-concurrency.ts";
+import { endpointIssues, EndpointSchema, ServerName, ServiceName } from "./proxy-endpoint.ts";
 import { HealthCheckSchema, healthCheckIssues } from "./proxy-health-check.ts";
 import { extAuthzIssues, ExtAuthzSchema } from "./proxy-ext-authz.ts";
 import { FaultSchema } from "./proxy-fault.ts";
@@ -38,8 +39,6 @@ import { compileSpiffePattern } from "./spiffe.ts";
  */
 const closed = { additionalProperties: false } as const;
 const Address = (description: string) => Type.String({ minLength: 1, maxLength: 300, description });
-const ServiceName = (description: string) =>
-  Type.String({ pattern: "^[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?$", description });
 /** Upper bounds of the document: a day, connections of a listener, processes of a proxy. */
 export const largestMilliseconds = 86_400_000;
 export const largestConnections = 1_000_000;
@@ -119,18 +118,9 @@ const Inbound = Type.Object(
   closed,
 );
 
-const Endpoint = Type.Object(
-  {
-    address: Address("host:port of the instance's proxy"),
-    weight: Type.Integer({ minimum: 1, maximum: 65_535, default: 1, description: "its share, beside the others'" }),
-    ...endpointPlacement,
-  },
-  closed,
-);
-
 /** How a destination is reached: its instances, who they have to be, and what is spent on them. */
 const destination = {
-  endpoints: Type.Array(Endpoint, { maxItems: 10_000, default: [], description: "its instances" }),
+  endpoints: Type.Array(EndpointSchema, { maxItems: 10_000, default: [], description: "its instances" }),
   balancer: BalancerSchema,
   outlierDetection: Type.Optional(OutlierDetectionSchema),
   healthCheck: Type.Optional(HealthCheckSchema),
@@ -155,11 +145,7 @@ const destination = {
     }),
   ),
   serverName: Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 253,
-      description: "TLS server name sent and checked against the endpoints' DNS names; the service's name when absent",
-    }),
+    ServerName("TLS server name sent and checked against the endpoints' DNS names; the service's name when absent"),
   ),
   connectTimeoutMs: Milliseconds(5_000, "for a connection to an endpoint, its TLS handshake included"),
   upstreamIdleTimeoutMs: Milliseconds(
@@ -378,8 +364,10 @@ function addressIssues(config: ProxyConfig): SchemaIssue[] {
 
 function patternIssues(config: ProxyConfig): SchemaIssue[] {
   return config.outbound.flatMap((outbound, i) =>
-    destinationsOf(outbound, i).flatMap(({ path, destination: { peerIdentity: pattern } }) => {
-      if (pattern === undefined || compileSpiffePattern(pattern) !== undefined) return [];
+    destinationsOf(outbound, i).flatMap(({ path, destination }) => {
+      const { peerIdentity: pattern } = destination;
+      if (pattern === undefined || compileSpiffePattern(pattern) !== undefined)
+        return endpointIssues(path, destination);
       const message = `must be a SPIFFE id in which * stands for one whole segment, found "${pattern}"`;
       return [{ path: `${path}.peerIdentity`, message }];
     }),

@@ -1,3 +1,4 @@
+import { parseDurationMs } from "../base/duration.ts";
 import { type Protocol, protocols } from "./config-entries.ts";
 import { largestConnections, largestMilliseconds, largestWorkers } from "./proxy-config.ts";
 import { largestHeadBytes } from "./proxy-limits.ts";
@@ -41,7 +42,24 @@ export interface UpstreamSettings {
   readonly protocol: Protocol | undefined;
   readonly connectTimeoutMs: number | undefined;
   readonly maxConnections: number | undefined;
+  readonly maxPendingRequests: number | undefined;
+  readonly maxRequests: number | undefined;
+  /** Present where there is a `passive_health_check`, whatever is in it: it turns outlier detection on. */
+  readonly outlierDetection: OutlierSettings | undefined;
 }
+
+/** Of the document's `outlierDetection`, those that Consul has a name for. */
+export interface OutlierSettings {
+  readonly intervalMs: number | undefined;
+  readonly consecutive5xx: number | undefined;
+  readonly enforcingConsecutive5xx: number | undefined;
+  readonly maxEjectionPercent: number | undefined;
+  readonly baseEjectionTimeMs: number | undefined;
+}
+
+/** Upper bound of the document's limits of requests and of failures. */
+const largestCount = 1_000_000_000;
+const shortestIntervalMs = 100;
 
 /** `issues` are values that cannot be used, `notes` say what is used instead of one that is understood. */
 export interface SettingsReading<T> {
@@ -74,15 +92,30 @@ export function readProxySettings(config: Settings): SettingsReading<ProxySettin
 export function readUpstreamSettings(config: Settings): SettingsReading<UpstreamSettings> {
   const reader = new SettingsReader(config, "");
   const limits = new SettingsReader(reader.map("limits"), "limits.");
+  const check = new SettingsReader(reader.map("passive_health_check"), "passive_health_check.");
   const settings: UpstreamSettings = {
     protocol: reader.protocol(),
     connectTimeoutMs: reader.number("connect_timeout_ms", largestMilliseconds),
     maxConnections: limits.number("max_connections", largestConnections),
+    maxPendingRequests: limits.number("max_pending_requests", largestCount),
+    maxRequests: limits.number("max_concurrent_requests", largestCount),
+    outlierDetection: reader.has("passive_health_check") ? outlierSettings(check) : undefined,
   };
+  const readers = [reader, limits, check];
   return {
     settings,
-    issues: [...reader.issues, ...limits.issues],
-    notes: [...reader.notes, ...limits.notes],
+    issues: readers.flatMap(({ issues }) => issues),
+    notes: readers.flatMap(({ notes }) => notes),
+  };
+}
+
+function outlierSettings(check: SettingsReader): OutlierSettings {
+  return {
+    intervalMs: check.duration("interval", shortestIntervalMs, largestMilliseconds),
+    consecutive5xx: check.number("max_failures", largestCount),
+    enforcingConsecutive5xx: check.percent("enforcing_consecutive_5xx"),
+    maxEjectionPercent: check.percent("max_ejection_percent"),
+    baseEjectionTimeMs: check.duration("base_ejection_time", 1, largestMilliseconds),
   };
 }
 
@@ -91,6 +124,8 @@ export function settingsProblems(where: string, { issues, notes }: SettingsReadi
   const sentences = [...issues.map((issue) => formatIssues([issue])), ...notes];
   return sentences.map((sentence) => `${where}.${sentence}`);
 }
+
+const nanosecondsPerMs = 1e6;
 
 class SettingsReader {
   readonly issues: SchemaIssue[] = [];
@@ -148,6 +183,32 @@ class SettingsReader {
     if (given !== 0) return given === undefined ? undefined : this.#bounded(key, given, largest);
     this.notes.push(`${this.#prefix}${key}: it cannot be turned off; ${largest} is used instead of 0`);
     return largest;
+  }
+
+  /** From 0 to 100, of which 0 is not the same as nothing. */
+  percent(key: string): number | undefined {
+    const given = this.#count(key, "a percentage from 0 to 100");
+    if (given === undefined || given <= 100) return given;
+    this.#refuse(key, "a percentage from 0 to 100");
+    return undefined;
+  }
+
+  /** Whole milliseconds of a text such as `10s` or of nanoseconds; 0 is the same as nothing. */
+  duration(key: string, smallestMs: number, largestMs: number): number | undefined {
+    const given = this.#config[key];
+    if (given === undefined || given === null || given === "" || given === 0) return undefined;
+    const ms = typeof given === "number" ? given / nanosecondsPerMs : parseDurationMs(String(given));
+    if (ms === 0) return undefined;
+    if (ms === undefined || !(Math.ceil(ms) >= smallestMs)) {
+      this.#refuse(key, `a duration such as "10s", of ${smallestMs}ms at least`);
+      return undefined;
+    }
+    return this.#bounded(key, Math.ceil(ms), largestMs);
+  }
+
+  has(key: string): boolean {
+    const given = this.#config[key];
+    return typeof given === "object" && given !== null && !Array.isArray(given);
   }
 
   map(key: string): Settings {

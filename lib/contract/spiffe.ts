@@ -10,6 +10,8 @@ export type SpiffeId =
 /** The SPIFFE specification's upper bound for a whole identity, in bytes. */
 export const maxSpiffeIdBytes = 2048;
 
+/** `spiffe:`, nothing, the trust domain, and `ns/default/dc/<dc>/svc/<service>`. */
+const spiffeServiceSegments = 9;
 const trustDomainPattern = /^[a-z0-9._-]{1,255}$/;
 const segmentPattern = /^[A-Za-z0-9._-]{1,255}$/;
 
@@ -56,6 +58,13 @@ export function compileSpiffePattern(pattern: string): ((uri: string) => boolean
       segments.every((segment, i) => isSegment(segment) && (wanted[i] === "*" || wanted[i] === segment))
     );
   };
+}
+
+/** The pattern with another service in its last segment; undefined when it is not of a service's form. */
+export function patternOfService(pattern: string, service: string): string | undefined {
+  const segments = pattern.split("/");
+  const isOfServices = segments.length === spiffeServiceSegments && segments[spiffeServiceSegments - 2] === "svc";
+  return isOfServices ? [...segments.slice(0, -1), service].join("/") : undefined;
 }
 
 /** The server name (TLS SNI and DNS subject name) under which a service is reached inside the mesh. */

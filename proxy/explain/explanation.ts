@@ -131,6 +131,8 @@ export interface ShownBalancing {
 
 export interface ShownEndpoint {
   readonly address: string;
+  /** Where it is an instance of another service than its cluster's. */
+  readonly service?: string;
   readonly weight: number;
   readonly priority: number;
   readonly zone: string;

@@ -6,9 +6,10 @@ import type { ShownEndpoint } from "./explanation.ts";
 /** The endpoints of a cluster, as the balancer would choose among them now. */
 export function shownEndpoints(cluster: Cluster, subset: SubsetSelector | undefined): ShownEndpoint[] {
   return cluster.endpoints.map((endpoint) => {
-    const { address, weight, priority, zone, tags } = endpoint;
+    const { address, peer, weight, priority, zone, tags } = endpoint;
     const { isEligible, because } = standing(cluster, endpoint, subset);
-    return { address, weight, priority, zone, tags, isEligible, because };
+    const own = peer.service === "" ? {} : { service: peer.service };
+    return { address, ...own, weight, priority, zone, tags, isEligible, because };
   });
 }
 

@@ -148,7 +148,7 @@ export class ClusterHealth {
     this.#pools.set(endpoint, pool);
     const connect: Endpoint["connectForCheck"] = (onResult) => endpoint.connectForCheck(onResult);
     const target: CheckedTarget = {
-      start: createProbe(checker.config, this.#host, { pool, connect }),
+      start: createProbe(checker.config, endpoint.peer.service || this.#host, { pool, connect }),
       onChecked: ({ failure, isChanged }) => {
         if (isChanged) this.#onHealth(endpoint, failure);
         if (failure === undefined && endpoint.outlier !== undefined)

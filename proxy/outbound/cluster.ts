@@ -2,7 +2,7 @@ import { mustGet } from "../../lib/base/assert.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { Protocol } from "../../lib/contract/config-entries.ts";
 import type { ClusterConfig, OutboundConfig } from "../../lib/contract/proxy-config.ts";
-import { compileSpiffePattern, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import { parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import { AdaptiveLimit } from "../concurrency/adaptive-limit.ts";
 import { connectionHash, hostOf, requestHash } from "../balance/request-hash.ts";
 import type { RequestHead } from "../message/request-head.ts";
@@ -14,6 +14,7 @@ import { PooledUpstream } from "../upstream/pooled-upstream.ts";
 import { ClusterHealth } from "./cluster-health.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Endpoints } from "./endpoints.ts";
+import { createPeers } from "./peer.ts";
 
 /** What we would like to speak with another proxy. */
 const meshProtocols = ["h2", "http/1.1"] as const;
@@ -47,7 +48,6 @@ export class Cluster {
   readonly #context: ProxyContext;
   readonly #endpoints: Endpoints;
   #settings: ClusterSettings;
-  #isExpectedPeer: (uri: string) => boolean = () => false;
 
   constructor(context: ProxyContext, settings: ClusterSettings) {
     this.#context = context;
@@ -70,7 +70,7 @@ export class Cluster {
         onUngreeted: (address) =>
           this.#countFailure(address, { ok: false, reason: "closed_early", message: "ended before its first words" }),
         onRoom: (pool) => this.upstream.serve(pool),
-        connect: (address, onResult, isCheck) => this.#connect(address, onResult, isCheck),
+        connect: (endpoint, onResult, isCheck) => this.#connect(endpoint, onResult, isCheck),
       },
       this.health,
       () => context.random.float(),
@@ -114,14 +114,12 @@ export class Cluster {
     return this.upstream.isIdle && this.#endpoints.isIdle;
   }
 
-  /** Connections that stand are kept. */
+  /** Connections that stand are kept, but for those to endpoints that have to be somebody else now. */
   update(settings: ClusterSettings): void {
     this.#settings = settings;
     const trustDomain = parseSpiffeId(this.#context.identity().spiffeUri)?.trustDomain ?? "";
-    const pattern = settings.peerIdentity ?? `spiffe://${trustDomain}/ns/default/dc/*/svc/${settings.service}`;
-    this.#isExpectedPeer = mustGet(compileSpiffePattern(pattern), "peer patterns are checked when parsed");
     this.concurrency.update(settings.adaptiveConcurrency);
-    this.#endpoints.update(settings);
+    this.#endpoints.update(settings, createPeers(settings, trustDomain));
     this.upstream.refresh();
   }
 
@@ -164,18 +162,18 @@ export class Cluster {
     });
   }
 
-  #connect(address: string, onResult: (result: ConnectResult) => void, isCheck: boolean): void {
+  #connect({ address, peer }: Endpoint, onResult: (result: ConnectResult) => void, isCheck: boolean): void {
     const { host, port } = mustGet(parseHostPort(address), "addresses are checked when parsed");
-    const { connectTimeoutMs, protocol, serverName, service } = this.#settings;
+    const { connectTimeoutMs, protocol } = this.#settings;
     this.#context.transport.connect({
       host,
       port,
       timeoutMs: connectTimeoutMs,
       tls: {
         identity: this.#context.identity(),
-        serverName: serverName ?? service,
+        serverName: peer.serverName,
         ...(protocol === "tcp" ? {} : { alpn: meshProtocols }),
-        isExpectedPeer: this.#isExpectedPeer,
+        isExpectedPeer: peer.isExpected,
       },
       onResult: (result) => {
         if (!result.ok && !isCheck) this.#countFailure(address, result);

@@ -13,6 +13,7 @@ import type { EndpointCheck } from "../resilience/health-check/health-checker.ts
 import type { OutlierHost } from "../resilience/outlier/outlier-host.ts";
 import type { Connection, ConnectResult } from "../transport/transport.ts";
 import { EndpointPool } from "../upstream/endpoint-pool.ts";
+import type { Peer } from "./peer.ts";
 
 /** How long an endpoint whose connection attempt failed is passed over while others remain. */
 const suspectMs = 1_000;
@@ -29,8 +30,8 @@ export interface SharedEndpointOptions {
   readonly onHealth: (endpoint: Endpoint) => void;
   /** Health is ignored now. */
   readonly isPanicking: () => boolean;
-  /** Opens a verified mTLS connection to `address`. */
-  readonly connect: (address: string, onResult: (result: ConnectResult) => void, isCheck: boolean) => void;
+  /** Opens an mTLS connection to the endpoint, verified to be its peer's. */
+  readonly connect: (endpoint: Endpoint, onResult: (result: ConnectResult) => void, isCheck: boolean) => void;
 }
 
 export interface EndpointOptions extends SharedEndpointOptions {
@@ -45,6 +46,7 @@ type Tags = Readonly<Record<string, string>>;
 /** One instance of a destination: its HTTP pool, its TCP connections and what the balancer wants to know of it. */
 export class Endpoint implements Candidate, AnswerObserver {
   readonly address: string;
+  readonly peer: Peer;
   readonly pool: EndpointPool;
   weight = 1;
   zone = "";
@@ -68,11 +70,12 @@ export class Endpoint implements Candidate, AnswerObserver {
   #balancer: BalancerConfig;
   readonly #options: EndpointOptions;
 
-  constructor(address: string, options: EndpointOptions) {
+  constructor(address: string, peer: Peer, options: EndpointOptions) {
     const { clock } = options.context;
     this.#options = options;
     this.#balancer = options.balancer;
     this.address = address;
+    this.peer = peer;
     this.joinedAtMs = options.joinedAtMs;
     this.latency = new LatencyEstimate(options.balancer.defaultRttMs, clock.monotonicMs());
     this.pool = new EndpointPool({
@@ -118,7 +121,7 @@ export class Endpoint implements Candidate, AnswerObserver {
 
   /** Opens a connection for checks alone. */
   connectForCheck(onResult: (result: ConnectResult) => void): void {
-    this.#options.connect(this.address, onResult, true);
+    this.#options.connect(this, onResult, true);
   }
 
   /** A pool with one connection at most, for health checks. */
@@ -166,7 +169,7 @@ export class Endpoint implements Candidate, AnswerObserver {
 
   #connect(onResult: (result: ConnectResult) => void): void {
     this.#options.connect(
-      this.address,
+      this,
       (result) => {
         this.#failedAtMs = result.ok ? Number.NEGATIVE_INFINITY : this.#options.context.clock.monotonicMs();
         onResult(result);

@@ -7,6 +7,7 @@ import type { EndpointPool } from "../upstream/endpoint-pool.ts";
 import type { PoolPicker } from "../upstream/pooled-upstream.ts";
 import type { ClusterHealth } from "./cluster-health.ts";
 import { Endpoint, type SharedEndpointOptions } from "./endpoint.ts";
+import { isSamePeer, type Peer } from "./peer.ts";
 
 const nothingExcluded: ReadonlySet<Endpoint> = new Set();
 
@@ -15,7 +16,7 @@ type Settings = Pick<ClusterConfig, "balancer" | "endpoints" | "maxConnections" 
 /** What the cluster says; the rest is known here. */
 type EndpointContext = Omit<SharedEndpointOptions, "onHealth" | "isPanicking">;
 
-/** The endpoints of one cluster. An update keeps the connections of every endpoint that stays. */
+/** The endpoints of one cluster. An update keeps the connections of every endpoint that stays, and stays the same peer. */
 export class Endpoints implements PoolPicker {
   #list: readonly Endpoint[] = [];
   /** Pools of endpoints that were removed, until their last exchange is over. */
@@ -41,26 +42,26 @@ export class Endpoints implements PoolPicker {
     return this.#leaving.size === 0 && this.#list.every(({ activeCount }) => activeCount === 0);
   }
 
-  update(config: Settings): void {
+  update(config: Settings, peerOf: (settings: Settings["endpoints"][number]) => Peer): void {
     const { clock } = this.#options.context;
     // Those of the first configuration were there before us: only who joins later starts slowly.
     const joinedAtMs = this.#balancer === undefined ? Number.NEGATIVE_INFINITY : clock.monotonicMs();
     this.#balancer ??= new Balancer(config.balancer, { nowMs: clock.monotonicMs, random: this.#random });
     this.#balancer.configure(config.balancer);
-    const current = new Map(this.#list.map((endpoint) => [endpoint.address, endpoint]));
+    const current = Map.groupBy(this.#list, ({ address }) => address);
     const { maxConnections, balancer } = config;
     const onHealth = (endpoint: Endpoint): void => this.#balancer?.changed(endpoint);
     const isPanicking = (): boolean => this.#balancer?.isPanicking === true;
     const options = { ...this.#options, maxConnections, balancer, joinedAtMs, onHealth, isPanicking };
     this.#list = config.endpoints.map((settings) => {
       const { address } = settings;
-      const endpoint = current.get(address) ?? new Endpoint(address, options);
-      current.delete(settings.address);
+      const peer = peerOf(settings);
+      const endpoint = takeSamePeer(current.get(address), peer) ?? new Endpoint(address, peer, options);
       endpoint.update(settings, balancer);
       this.#owners.set(endpoint.pool, endpoint);
       return endpoint;
     });
-    for (const endpoint of current.values()) {
+    for (const endpoint of [...current.values()].flat()) {
       this.#health.leave(endpoint);
       endpoint.pool.close();
       this.#leaving.add(endpoint.pool);
@@ -103,4 +104,10 @@ export class Endpoints implements PoolPicker {
     this.#health.stop();
     for (const endpoint of this.#list) endpoint.pool.close();
   }
+}
+
+/** Out of the endpoints at one address: connections are kept only where the peer has to be who it was. */
+function takeSamePeer(known: Endpoint[] | undefined, peer: Peer): Endpoint | undefined {
+  const i = known?.findIndex((endpoint) => isSamePeer(endpoint.peer, peer)) ?? -1;
+  return i < 0 ? undefined : known?.splice(i, 1)[0];
 }

@@ -164,14 +164,9 @@ class Compiler {
     const { Targets, ...itself } = failover;
     return (Targets.length > 0 ? Targets : [itself])
       .map((to) => rewritten(at, to))
-      .filter((to) => targetId(to) !== targetId(at))
-      .map((to) => {
-        const { at: end } = this.#follow(to);
-        if (end.Service === at.Service) return targetOf(end, this.#entries.resolver(end.Service));
-        throw new GraphProblem(
-          `failover of "${at.Service}" to another service, "${end.Service}", is not supported by this version: name a subset`,
-        );
-      });
+      .map((to) => this.#follow(to).at)
+      .filter((end) => targetId(end) !== targetId(at))
+      .map((end) => targetOf(end, this.#entries.resolver(end.Service)));
   }
 
   #recordProtocol(service: string): void {

@@ -1,9 +1,11 @@
 import type { ConfigEntryRecord, MeshEntry } from "../../lib/contract/config-entries.ts";
 import { accessLogsAnswer } from "./access-logs-body.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
+import { envoyExtensionsAnswer } from "./envoy-extensions-body.ts";
 import { intentionJwtAnswer } from "./intention-jwt-body.ts";
 import { jwtProviderAnswer } from "./jwt-provider-entry.ts";
 import { permissionAnswer } from "./permission-answer.ts";
+import { rateLimitsAnswer } from "./rate-limits-body.ts";
 import { serviceResolverAnswer } from "./service-resolver-entry.ts";
 import { serviceRouterAnswer } from "./service-router-answer.ts";
 import { serviceSplitterAnswer } from "./service-splitter-entry.ts";
@@ -46,6 +48,8 @@ function kindFields(entry: ConfigEntryRecord): object {
         ...unlessEmpty("MaxInboundConnections", entry.MaxInboundConnections),
         ...unlessEmpty("LocalConnectTimeoutMs", entry.LocalConnectTimeoutMs),
         ...unlessEmpty("LocalRequestTimeoutMs", entry.LocalRequestTimeoutMs),
+        ...(entry.RateLimits !== undefined && { RateLimits: rateLimitsAnswer(entry.RateLimits) }),
+        ...(entry.ExtAuthz !== undefined && { EnvoyExtensions: envoyExtensionsAnswer(entry.ExtAuthz) }),
       };
     case "service-intentions":
       return {

@@ -17,8 +17,10 @@ import {
   unsupportedFields,
 } from "./config-entry-schema.ts";
 import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
+import { decodeEnvoyExtensions } from "./envoy-extensions-body.ts";
 import { decodeIntentionJwt } from "./intention-jwt-body.ts";
 import { decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
+import { decodeRateLimits } from "./rate-limits-body.ts";
 import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
 import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
 import { decodeServiceSplitter, ServiceSplitterBody } from "./service-splitter-entry.ts";
@@ -131,6 +133,8 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
 
 function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry {
   const UpstreamConfig = decodeUpstreamConfig(body.UpstreamConfig);
+  const RateLimits = decodeRateLimits(body.RateLimits);
+  const ExtAuthz = decodeEnvoyExtensions(body.EnvoyExtensions);
   return {
     Kind: "service-defaults",
     ...entryBase(body, body.Name ?? ""),
@@ -139,6 +143,8 @@ function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry 
     LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,
     LocalRequestTimeoutMs: body.LocalRequestTimeoutMs ?? 0,
     ...(UpstreamConfig !== undefined && { UpstreamConfig }),
+    ...(RateLimits !== undefined && { RateLimits }),
+    ...(ExtAuthz !== undefined && { ExtAuthz }),
   };
 }
 

@@ -4,7 +4,9 @@ import { type ConfigEntryKind, escapedSlashesActions, underscoresActions } from 
 import { maxHeaders, maxPermissions } from "../../lib/contract/intention-permissions.ts";
 import { AccessLogsBody } from "./access-logs-body.ts";
 import { Anything, common, Count, Flag, OpenMap, Text } from "./entry-fields.ts";
+import { EnvoyExtensionsBody } from "./envoy-extensions-body.ts";
 import { IntentionJwtBody } from "./intention-jwt-body.ts";
+import { RateLimitsBody } from "./rate-limits-body.ts";
 import { UpstreamConfigBody } from "./upstream-config-body.ts";
 
 /** Config entries as Consul's clients write them, one schema per kind; rules with sentences are in the decoder. */
@@ -59,8 +61,8 @@ export const ServiceDefaultsBody = Type.Object({
   UpstreamConfig: UpstreamConfigBody,
   Destination: Anything,
   BalanceInboundConnections: Anything,
-  RateLimits: Anything,
-  EnvoyExtensions: Anything,
+  RateLimits: RateLimitsBody,
+  EnvoyExtensions: EnvoyExtensionsBody,
 });
 
 const HeaderBody = Type.Object({
@@ -143,8 +145,6 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "ExternalSNI",
     "Destination",
     "BalanceInboundConnections",
-    "RateLimits",
-    "EnvoyExtensions",
   ],
   "service-intentions": [],
   "service-resolver": ["PrioritizeByLocality"],

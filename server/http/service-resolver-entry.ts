@@ -136,14 +136,8 @@ function failoverOf(name: string, body: Static<typeof FailoverBody>, own: Own): 
   return { Service: "", ServiceSubset: "", Targets };
 }
 
-/** Its endpoints would have another identity than those before them, and a cluster of a proxy expects one. */
 function failoverTarget(body: Static<typeof TargetBody>, path: string, own: Own): ResolverTarget {
   const target = targetOf(body, `${path}.`);
-  if (target.Service !== "" && target.Service !== own.service) {
-    throw refusal(
-      `${path}: failover to another service ("${target.Service}") is not supported by this version: name a subset of "${own.service}"`,
-    );
-  }
   if (isOwnMissing(target, own)) {
     throw refusal(`${path}: ServiceSubset "${target.ServiceSubset}" is not a valid subset of "${own.service}"`);
   }

@@ -1,9 +1,14 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import type { UpstreamConfig, UpstreamDefaults } from "../../lib/contract/upstream-config.ts";
+import { hasLimits, type UpstreamConfig, type UpstreamDefaults } from "../../lib/contract/upstream-config.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import { unlessEmpty } from "./catalog-answers.ts";
 import { Anything, Count, mustProtocol, refusal, refuseTenancy, Text } from "./entry-fields.ts";
+import {
+  decodePassiveHealthCheck,
+  passiveHealthCheckAnswer,
+  PassiveHealthCheckBody,
+} from "./passive-health-check-body.ts";
 
 /** `UpstreamConfig` of a `service-defaults` entry. */
 const Upstream = Type.Object({
@@ -13,11 +18,11 @@ const Upstream = Type.Object({
   Peer: Anything,
   Protocol: Text,
   ConnectTimeoutMs: Count,
-  /** Consul's numbers are pointers: 0 would be no connection at all, which nobody means. */
+  /** Consul's numbers are pointers: 0 would be no connection and no request at all, which nobody means. */
   Limits: Type.Optional(
-    Type.Object({ MaxConnections: Count, MaxPendingRequests: Anything, MaxConcurrentRequests: Anything }),
+    Type.Object({ MaxConnections: Count, MaxPendingRequests: Count, MaxConcurrentRequests: Count }),
   ),
-  PassiveHealthCheck: Anything,
+  PassiveHealthCheck: PassiveHealthCheckBody,
   MeshGateway: Anything,
   BalanceOutboundConnections: Anything,
   EnvoyListenerJSON: Anything,
@@ -51,26 +56,22 @@ export function decodeUpstreamConfig(body: Static<typeof UpstreamConfigBody> | u
 
 function upstreamDefaults(body: UpstreamBody, path: string): UpstreamDefaults {
   refuseTenancy(body, `${path}.`);
-  for (const field of ["MaxPendingRequests", "MaxConcurrentRequests"] as const) {
-    if (!isZeroValue(body.Limits?.[field])) throw unsupported(`${path}.Limits.${field}`);
-  }
   for (const field of unsupportedFields) if (!isZeroValue(body[field])) throw unsupported(`${path}.${field}`);
   const mode = JSON.stringify(body.MeshGateway ?? {});
   if (!isZeroValue(body.MeshGateway) && mode !== '{"Mode":"none"}') throw unsupported(`${path}.MeshGateway`);
+  const { MaxConnections, MaxPendingRequests, MaxConcurrentRequests } = body.Limits ?? {};
+  const PassiveHealthCheck = decodePassiveHealthCheck(body.PassiveHealthCheck, `${path}.PassiveHealthCheck`);
   return {
     Protocol: body.Protocol ? mustProtocol(`${path}.Protocol`, body.Protocol) : "",
     ConnectTimeoutMs: body.ConnectTimeoutMs ?? 0,
-    MaxConnections: body.Limits?.MaxConnections ?? 0,
+    MaxConnections: MaxConnections ?? 0,
+    ...(MaxPendingRequests && { MaxPendingRequests }),
+    ...(MaxConcurrentRequests && { MaxConcurrentRequests }),
+    ...(PassiveHealthCheck !== undefined && { PassiveHealthCheck }),
   };
 }
 
-const unsupportedFields = [
-  "Peer",
-  "PassiveHealthCheck",
-  "BalanceOutboundConnections",
-  "EnvoyListenerJSON",
-  "EnvoyClusterJSON",
-] as const;
+const unsupportedFields = ["Peer", "BalanceOutboundConnections", "EnvoyListenerJSON", "EnvoyClusterJSON"] as const;
 
 function unsupported(field: string): Error {
   return refusal(`${field} is not supported by this version: leave it out of the service-defaults entry`);
@@ -87,11 +88,19 @@ export function upstreamConfigAnswer({ Defaults, Overrides }: UpstreamConfig): o
   };
 }
 
-function defaultsAnswer({ Protocol, ConnectTimeoutMs, MaxConnections }: UpstreamDefaults): object {
+function defaultsAnswer(said: UpstreamDefaults): object {
+  const { MaxConnections, MaxPendingRequests, MaxConcurrentRequests, PassiveHealthCheck } = said;
   return {
-    ...unlessEmpty("Protocol", Protocol),
-    ...unlessEmpty("ConnectTimeoutMs", ConnectTimeoutMs),
-    ...(MaxConnections > 0 && { Limits: { MaxConnections } }),
+    ...unlessEmpty("Protocol", said.Protocol),
+    ...unlessEmpty("ConnectTimeoutMs", said.ConnectTimeoutMs),
+    ...(hasLimits(said) && {
+      Limits: {
+        ...unlessEmpty("MaxConnections", MaxConnections),
+        ...unlessEmpty("MaxPendingRequests", MaxPendingRequests ?? 0),
+        ...unlessEmpty("MaxConcurrentRequests", MaxConcurrentRequests ?? 0),
+      },
+    }),
+    ...(PassiveHealthCheck !== undefined && { PassiveHealthCheck: passiveHealthCheckAnswer(PassiveHealthCheck) }),
     MeshGateway: {},
   };
 }

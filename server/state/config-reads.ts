@@ -111,6 +111,8 @@ function resolveServiceConfig(
     maxInboundConnections: defaults?.MaxInboundConnections || countOf(config["max_inbound_connections"]),
     ...(passedOn.length > 0 && { proxyDefaults: Object.fromEntries(passedOn.map((name) => [name, config[name]])) }),
     ...(defaults?.UpstreamConfig !== undefined && { upstreamConfig: defaults.UpstreamConfig }),
+    ...(defaults?.RateLimits !== undefined && { rateLimits: defaults.RateLimits }),
+    ...(defaults?.ExtAuthz !== undefined && { extAuthz: defaults.ExtAuthz }),
     ...(accessLogs !== undefined && { accessLogs }),
     ...(mesh !== undefined && { mesh }),
     ...(chain !== undefined && { chain }),

@@ -70,6 +70,73 @@ describe("UpstreamConfig of the calling service", () => {
     ]);
   });
 
+  test("turns on outlier detection and says how many requests may be under way and may wait", async () => {
+    const entries = createWrittenEntries();
+    expect(entries.document().outbound.outlierDetection).toBeUndefined();
+    const PassiveHealthCheck = { Interval: "5s", MaxFailures: 3, EnforcingConsecutive5xx: 0, MaxEjectionPercent: 50 };
+    const Limits = { MaxPendingRequests: 7, MaxConcurrentRequests: 8 };
+    await entries.write(entry({ Defaults: { Limits, PassiveHealthCheck } }));
+    const { outbound } = entries.document();
+    expect(outbound).toMatchObject({
+      maxPendingRequests: 7,
+      maxRequests: 8,
+      outlierDetection: {
+        intervalMs: 5_000,
+        consecutive5xx: 3,
+        enforcingConsecutive5xx: 0,
+        maxEjectionPercent: 50,
+        baseEjectionTimeMs: 30_000,
+      },
+    });
+    const defaults = "service-defaults of web: UpstreamConfig.Defaults";
+    expect(settingAt(entries, "outbound[0].maxPendingRequests")).toEqual([7, `${defaults}.Limits.MaxPendingRequests`]);
+    expect(settingAt(entries, "outbound[0].maxRequests")).toEqual([8, `${defaults}.Limits.MaxConcurrentRequests`]);
+    const outlier = "outbound[0].outlierDetection";
+    expect(settingAt(entries, `${outlier}.intervalMs`)).toEqual([5_000, `${defaults}.PassiveHealthCheck.Interval`]);
+    expect(settingAt(entries, `${outlier}.enforcingConsecutive5xx`)).toEqual([
+      0,
+      `${defaults}.PassiveHealthCheck.EnforcingConsecutive5xx`,
+    ]);
+    expect(settingAt(entries, `${outlier}.baseEjectionTimeMs`)).toEqual([30_000, "default"]);
+    expect((await entries.catalog.get("/v1/config/service-defaults/web")).json).toMatchObject({
+      UpstreamConfig: { Defaults: { Limits, PassiveHealthCheck } },
+    });
+  });
+
+  test("an empty passive health check is one with the defaults", async () => {
+    const entries = createWrittenEntries();
+    await entries.write(entry({ Overrides: [{ Name: "api", PassiveHealthCheck: {} }] }));
+    expect(entries.document().outbound.outlierDetection).toMatchObject({ consecutive5xx: 5, maxEjectionPercent: 10 });
+    await entries.write(entry({ Overrides: [{ Name: "api", PassiveHealthCheck: null }] }));
+    expect(entries.document().outbound.outlierDetection).toBeUndefined();
+  });
+
+  test("limits and health check of an override replace those of the defaults, a registration changes single ones", async () => {
+    const Config = { limits: { max_concurrent_requests: 3 }, passive_health_check: { max_failures: 9 } };
+    const Upstreams = [upstream({ Config }), upstream({ DestinationName: "cache", LocalBindPort: 9_192 })];
+    const entries = createWrittenEntries(sidecar({ proxy: { Upstreams } }));
+    await entries.write(
+      entry({
+        Defaults: {
+          Limits: { MaxConnections: 4, MaxPendingRequests: 5 },
+          PassiveHealthCheck: { MaxFailures: 1, BaseEjectionTime: "1s" },
+        },
+        Overrides: [
+          { Name: "api", Limits: { MaxPendingRequests: 6 }, PassiveHealthCheck: { Interval: "1s", MaxFailures: 2 } },
+        ],
+      }),
+    );
+    const [api, cache] = entries.document().config.outbound;
+    expect(api).toMatchObject({ maxConnections: 65_536, maxPendingRequests: 6, maxRequests: 3 });
+    expect(api?.outlierDetection).toMatchObject({ intervalMs: 1_000, consecutive5xx: 9, baseEjectionTimeMs: 30_000 });
+    expect(cache).toMatchObject({ maxConnections: 4, maxPendingRequests: 5, maxRequests: 0 });
+    expect(cache?.outlierDetection).toMatchObject({ consecutive5xx: 1, baseEjectionTimeMs: 1_000 });
+    expect(settingAt(entries, "outbound[0].outlierDetection.consecutive5xx")).toEqual([
+      9,
+      "registration of web-sidecar-proxy: upstream api: passive_health_check.max_failures",
+    ]);
+  });
+
   test("is not that of the called service", async () => {
     const entries = createWrittenEntries();
     await entries.write({ ...entry({ Defaults: { ConnectTimeoutMs: 250 } }), Name: "api" });
@@ -96,10 +163,20 @@ describe("UpstreamConfig of the calling service", () => {
     [{ Overrides: [{ Name: "a" }, { Name: "a" }] }, 'UpstreamConfig.Overrides[1]: "a" is overridden more than once'],
     [{ Overrides: [{ Name: "a", Protocol: "udp" }] }, "UpstreamConfig.Overrides[0].Protocol must be one of"],
     [
-      { Defaults: { PassiveHealthCheck: { MaxFailures: 1 } } },
-      "UpstreamConfig.Defaults.PassiveHealthCheck is not supported",
+      { Defaults: { PassiveHealthCheck: { Interval: "99ms" } } },
+      "UpstreamConfig.Defaults.PassiveHealthCheck.Interval must be at least 100ms",
     ],
-    [{ Defaults: { Limits: { MaxPendingRequests: 1 } } }, "UpstreamConfig.Defaults.Limits.MaxPendingRequests is not"],
+    [
+      { Overrides: [{ Name: "a", PassiveHealthCheck: { BaseEjectionTime: "25h" } }] },
+      "UpstreamConfig.Overrides[0].PassiveHealthCheck.BaseEjectionTime must be between 0s and 24h",
+    ],
+    [
+      { Defaults: { PassiveHealthCheck: { MaxEjectionPercent: 101 } } },
+      "UpstreamConfig.Defaults.PassiveHealthCheck.MaxEjectionPercent",
+    ],
+    [{ Defaults: { PassiveHealthCheck: { MaxFailure: 1 } } }, "UpstreamConfig.Defaults.PassiveHealthCheck.MaxFailure"],
+    [{ Defaults: { Limits: { MaxPendingRequests: -1 } } }, "UpstreamConfig.Defaults.Limits.MaxPendingRequests"],
+    [{ Defaults: { BalanceOutboundConnections: "exact_balance" } }, "BalanceOutboundConnections is not supported"],
     [{ Defaults: { MeshGateway: { Mode: "local" } } }, "UpstreamConfig.Defaults.MeshGateway is not supported"],
   ])("%j is refused by name", async (UpstreamConfig, message) => {
     expect(await createWrittenEntries().refusal(entry(UpstreamConfig))).toContain(message);

@@ -103,6 +103,46 @@ describe("a resolver in a proxy's document", () => {
     ]);
   });
 
+  test("fails over to another service, each of whose instances has its own identity", async () => {
+    const entries = createWrittenEntries();
+    entries.register("api", "10.0.0.1");
+    entries.register("new", "10.0.0.2", { Meta: { version: "v1" } });
+    entries.register("new", "10.0.0.3", { Meta: { version: "v2" } });
+    entries.register("spare", "10.0.0.4");
+    const Targets = [{ Service: "new", ServiceSubset: "v1" }, { Service: "spare" }];
+    await entries.write(resolver({ Subsets: versions }, "new"), resolver({ Failover: { "*": { Targets } } }));
+    const { outbound } = entries.document();
+    const of = (service: string) => ({ service, serverName: `${service}.default.dc1.internal.${trustDomain}` });
+    expect(outbound).toMatchObject({
+      peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/api`,
+      serverName: `api.default.dc1.internal.${trustDomain}`,
+      clusters: [],
+    });
+    expect(outbound.endpoints).toEqual([
+      endpoint("10.0.0.1"),
+      { ...endpoint("10.0.0.2"), ...of("new"), priority: 1 },
+      { ...endpoint("10.0.0.4"), ...of("spare"), priority: 2 },
+    ]);
+    expect((await entries.catalog.get("/v1/config/service-resolver/api")).json).toMatchObject({
+      Failover: { "*": { Targets } },
+    });
+  });
+
+  test("is the identity of the service that a redirect leads to, and failover goes from there", async () => {
+    const entries = createWrittenEntries();
+    entries.register("new", "10.0.0.2");
+    entries.register("spare", "10.0.0.3");
+    await entries.write(
+      resolver({ Redirect: { Service: "new" } }),
+      resolver({ Failover: { "*": { Targets: [{ Service: "api" }, { Service: "spare" }] } } }, "new"),
+    );
+    // Who fails over to api comes to new again.
+    expect(entries.document().outbound).toMatchObject({
+      peerIdentity: `spiffe://${trustDomain}/ns/default/dc/*/svc/new`,
+      endpoints: [endpoint("10.0.0.2"), { address: "10.0.0.3:21000", service: "spare", priority: 1 }],
+    });
+  });
+
   test("gives way to what the upstream's registration says", async () => {
     const Config = { connect_timeout_ms: 9, limits: { max_connections: 7 } };
     const entries = createWrittenEntries(sidecar({ proxy: { Upstreams: [upstream({ Config })] } }));

@@ -69,6 +69,27 @@ function randomEntry(random: Random): object {
   const target = () => ({ Service: rarely(() => pick(services)), ServiceSubset: rarely(() => pick(subsets)) });
   const condition = () => ({ Name: pick(fieldNames), [pick(["Exact", "Prefix", "Suffix", "Regex"])]: pick(texts) });
   const roll = random.float();
+  if (roll < 0.15) {
+    const limits = () => ({ RequestsPerSecond: pick([0, 1, 1_000_000]), RequestsMaxBurst: pick([0, 0, 1_000_000]) });
+    const Upstream = {
+      Limits: rarely(() => ({ MaxPendingRequests: pick([0, 2_147_483_647]), MaxConcurrentRequests: pick([0, 1]) })),
+      PassiveHealthCheck: rarely(() => ({
+        Interval: pick(durations),
+        MaxFailures: pick([0, 1, 2_147_483_647]),
+        EnforcingConsecutive5xx: pick([0, 100]),
+        MaxEjectionPercent: rarely(() => pick([0, 101])),
+        BaseEjectionTime: rarely(() => pick(durations)),
+      })),
+    };
+    const Routes = [{ [pick(["PathExact", "PathPrefix", "PathRegex"])]: pick(texts), ...limits() }];
+    return {
+      Kind: "service-defaults",
+      Name: "web",
+      Protocol: pick(["", "tcp", "http", "grpc"]),
+      UpstreamConfig: { Defaults: Upstream, Overrides: rarely(() => [{ Name: "api", ...Upstream }]) },
+      RateLimits: { InstanceLevel: { ...limits(), Routes: rarely(() => Routes) } },
+    };
+  }
   if (roll < 0.4) {
     const route = () => ({
       Match: {

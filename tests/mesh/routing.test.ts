@@ -17,6 +17,8 @@ let agent: AgentProcess;
 let dataDir: string;
 let upstreamPort: number;
 const applications: ReturnType<typeof Bun.serve>[] = [];
+/** Services whose applications answer 500. */
+const failing = new Set<string>();
 
 beforeAll(async () => {
   const ports = await findFreePorts("127.0.0.1", 14);
@@ -38,6 +40,7 @@ beforeAll(async () => {
       port: port(),
       fetch: (request) =>
         new Response(`${id} ${new URL(request.url).pathname} ${request.headers.get("x-way") ?? "-"}`, {
+          status: failing.has(name) ? 500 : 200,
           headers: { "x-server": id },
         }),
     });
@@ -48,7 +51,16 @@ beforeAll(async () => {
   upstreamPort = port();
   const Upstreams = [{ DestinationName: "api", LocalBindPort: upstreamPort }];
   await agent.api("PUT", "agent/service/register", { Name: "web", Port: 1, Connect: sidecar({ Upstreams }) });
-  await eventually("an answer through the mesh", async () => (await call("/")).status === 200, 20_000);
+  const seen = new Set<string | null>();
+  // A proxy that does not listen yet would fail a test that is about routes.
+  await eventually(
+    "an answer of each instance of api",
+    async () => {
+      seen.add((await call("/")).server);
+      return seen.has("api-1") && seen.has("api-2");
+    },
+    20_000,
+  );
 }, 60_000);
 
 afterAll(async () => {
@@ -131,11 +143,76 @@ test("while the instances of a subset are ill, calls go to the next one", async 
   await answered("api-2 /c -", "/c");
 }, 60_000);
 
+/** Until ten calls one after another are answered well by instances of `service`. */
+function served(service: string, path: string): Promise<unknown> {
+  const ids: readonly (string | null)[] = instances.filter(({ name }) => name === service).map(({ id }) => id);
+  return eventually(`${path} is served by ${service}`, async () => {
+    for (let i = 0; i < 10; i++) {
+      const { status, server } = await call(path);
+      if (status !== 200 || !ids.includes(server)) return false;
+    }
+    return true;
+  });
+}
+
+test("while all instances of a service are ill, calls go to another service, and then back", async () => {
+  await write({ Kind: "service-resolver", Name: "api", Failover: { "*": { Service: "new" } } });
+  await served("api", "/f");
+  await agent.api("PUT", "agent/check/fail/service:api-1-sidecar-proxy");
+  await served("api", "/f");
+  await agent.api("PUT", "agent/check/fail/service:api-2-sidecar-proxy");
+  await served("new", "/f");
+  await agent.api("PUT", "agent/check/pass/service:api-1-sidecar-proxy");
+  await agent.api("PUT", "agent/check/pass/service:api-2-sidecar-proxy");
+  await served("api", "/f");
+}, 60_000);
+
+test("while all instances of a service answer badly, calls go to another service, and then back", async () => {
+  const PassiveHealthCheck = { Interval: "100ms", MaxFailures: 1, MaxEjectionPercent: 100, BaseEjectionTime: "2s" };
+  await write({
+    Kind: "service-defaults",
+    Name: "web",
+    Protocol: "http",
+    UpstreamConfig: { Overrides: [{ Name: "api", PassiveHealthCheck }] },
+  });
+  await served("api", "/g");
+  failing.add("api");
+  await served("new", "/g");
+  failing.clear();
+  await served("api", "/g");
+  await agent.api("DELETE", "config/service-defaults/web");
+}, 60_000);
+
 test("a redirect takes calls to another service, with its identity checked", async () => {
   await write({ Kind: "service-resolver", Name: "api", Redirect: { Service: "new" } });
   await answered("new /d -", "/d");
   await agent.api("DELETE", "config/service-resolver/api");
   await eventually("an answer of api itself", async () => (await call("/d")).server?.startsWith("api-"));
+}, 60_000);
+
+test("a service takes as many requests as its entry says, and those that its authorizer lets through", async () => {
+  const defaults = { Kind: "service-defaults", Name: "api", Protocol: "http" };
+  const Routes = [{ PathPrefix: "/rare", RequestsPerSecond: 1 }];
+  await write({ ...defaults, RateLimits: { InstanceLevel: { Routes } } });
+  await eventually("a refusal for the rate", async () => (await call("/rare/a")).status === 429);
+  for (let i = 0; i < 10; i++) expect((await call("/often")).status).toBe(200);
+
+  const authorizer = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: (request) => new Response("", { status: request.headers.get("x-key") === "open" ? 200 : 401 }),
+  });
+  applications.push(authorizer);
+  const HttpService = {
+    Target: { URI: `127.0.0.1:${authorizer.port}`, Timeout: "5s" },
+    AuthorizationRequest: { AllowedHeaders: [{ Exact: "x-key" }] },
+  };
+  const extension = { Name: "builtin/ext-authz", Required: true, Arguments: { Config: { HttpService } } };
+  await write({ ...defaults, EnvoyExtensions: [extension] });
+  await eventually("a denial", async () => (await call("/h")).status === 401);
+  expect(await call("/h", { "x-key": "open" })).toMatchObject({ status: 200 });
+  await agent.api("DELETE", "config/service-defaults/api");
+  await eventually("an answer to everybody", async () => (await call("/h")).status === 200);
 }, 60_000);
 
 test("a token that an entry requires is asked for and verified", async () => {

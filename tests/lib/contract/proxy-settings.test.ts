@@ -124,10 +124,24 @@ describe("the settings of an upstream", () => {
     const config = {
       protocol: "grpc",
       connect_timeout_ms: "250",
-      limits: { max_connections: 3, max_pending_requests: 4 },
+      limits: { max_connections: 3, max_pending_requests: 4, max_concurrent_requests: "5" },
+      passive_health_check: { interval: "1m", max_failures: 2, max_ejection_percent: 0, base_ejection_time: 5e8 },
     };
     expect(readUpstreamSettings(config)).toEqual({
-      settings: { protocol: "grpc", connectTimeoutMs: 250, maxConnections: 3 },
+      settings: {
+        protocol: "grpc",
+        connectTimeoutMs: 250,
+        maxConnections: 3,
+        maxPendingRequests: 4,
+        maxRequests: 5,
+        outlierDetection: {
+          intervalMs: 60_000,
+          consecutive5xx: 2,
+          enforcingConsecutive5xx: undefined,
+          maxEjectionPercent: 0,
+          baseEjectionTimeMs: 500,
+        },
+      },
       issues: [],
       notes: [],
     });
@@ -139,5 +153,17 @@ describe("the settings of an upstream", () => {
       { path: "limits.max_connections", message: "must be a whole number from 1 to 1000000, found -1" },
     ]);
     expect(readUpstreamSettings({ limits: 3 }).issues).toEqual([{ path: "limits", message: "must be a map, found 3" }]);
+    const passive_health_check = { interval: "99ms", base_ejection_time: "soon", max_ejection_percent: 101 };
+    expect(readUpstreamSettings({ passive_health_check }).issues).toEqual([
+      {
+        path: "passive_health_check.interval",
+        message: `must be a duration such as "10s", of 100ms at least, found "99ms"`,
+      },
+      { path: "passive_health_check.max_ejection_percent", message: "must be a percentage from 0 to 100, found 101" },
+      {
+        path: "passive_health_check.base_ejection_time",
+        message: `must be a duration such as "10s", of 1ms at least, found "soon"`,
+      },
+    ]);
   });
 });

@@ -232,3 +232,12 @@ test("what an external authorizer would be asked about is undecided, and nobody 
     expect([explanation.outcome, explanation.notes]).toEqual([expected, []]);
   }
 });
+
+test("an endpoint that is another service's is said to be", async () => {
+  const endpoints = [{ address: "10.0.0.1:20000" }, { address: "10.0.0.2:20000", service: "spare", priority: 1 }];
+  const { choices } = await ask({ outbound: [outbound("web", 15001, { endpoints })] }, {});
+  expect(choices[0]?.to?.endpoints.map(({ service, isEligible }) => [service, isEligible])).toEqual([
+    [undefined, true],
+    ["spare", false],
+  ]);
+});

@@ -146,6 +146,25 @@ describe("a resolver", () => {
     expect(v2?.failover.map(({ subset }) => subset)).toEqual(["v1"]);
   });
 
+  test("fails over to another service, where that one's redirects and default subset lead", () => {
+    const resolvers = {
+      api: { Failover: { "*": { ...target(""), Targets: [target("new"), target("old")] } } },
+      new: { Subsets: subsets, DefaultSubset: "v2" },
+      old: { Redirect: target("spare") },
+    };
+    const [api] = chainOf("api", { resolvers }).resolvers;
+    expect(api?.failover).toEqual([
+      { service: "new", subset: "v2", filter: subsets.v2.Filter, onlyPassing: true },
+      { service: "spare", subset: "", filter: "", onlyPassing: false },
+    ]);
+  });
+
+  test("two services may fail over to each other", () => {
+    const to = (name: string) => ({ Failover: { "*": { ...target(name), Targets: [] } } });
+    const resolvers = { a: to("b"), b: to("a") };
+    expect(chainOf("a", { resolvers }).resolvers[0]?.failover.map(({ service }) => service)).toEqual(["b"]);
+  });
+
   test("a subset with the name of a property that every object has is a subset like others", () => {
     const resolvers = { api: { DefaultSubset: "constructor", Subsets: { constructor: subsets.v1 } } };
     expect(chainOf("api", { resolvers }).resolvers[0]?.failover).toEqual([]);
@@ -263,9 +282,14 @@ describe("a chain is refused", () => {
       'service "b" does not have a subset named "v9"',
     ],
     [
-      "with a failover that comes to another service",
-      { resolvers: { a: { Failover: { "*": { ...target("b"), Targets: [] } } } } },
-      'failover of "a" to another service, "b", is not supported',
+      "with a failover to a subset that nobody defined",
+      { resolvers: { a: { Failover: { "*": { ...target("b", "v9"), Targets: [] } } } } },
+      'service "b" does not have a subset named "v9"',
+    ],
+    [
+      "with a failover to a service of another protocol",
+      { resolvers: { a: { Failover: { "*": { ...target("b"), Targets: [] } } } }, protocols: { b: "tcp" } },
+      'service "b" has "tcp" which is not',
     ],
   ])("%s", (_what, world, message) => {
     expect(problem("a", world)).toContain(message);

@@ -164,8 +164,12 @@ describe("what cannot be honoured is a 400 that names it:", () => {
     [resolver({ Failover: { "*": {} } }), 'Bad Failover["*"]: one of Service, ServiceSubset or Targets is required'],
     [resolver({ Failover: { "*": { Datacenters: ["dc2"] } } }), 'Bad Failover["*"].Datacenters is not supported'],
     [
-      resolver({ Failover: { "*": { Targets: [{ Service: "b" }] } } }),
-      'Bad Failover["*"].Targets[0]: failover to another service ("b") is not supported by this version: name a subset of "api"',
+      resolver({ Failover: { "*": { Targets: [{ Service: "b/c" }] } } }),
+      'Bad Failover["*"].Targets[0].Service must be 1 to 180 letters',
+    ],
+    [
+      resolver({ Failover: { "*": { Targets: [{ Service: "b" }], Service: "b" } } }),
+      'Bad Failover["*"]: Targets cannot be set with Service',
     ],
     [
       resolver({ Failover: { "*": { Targets: [{ Peer: "p" }] } } }),

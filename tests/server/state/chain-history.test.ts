@@ -129,7 +129,7 @@ function randomCommand(random: Random): Command {
       const all = { Filter: "", OnlyPassing: false };
       const Subsets = pick([{}, { v1: all }, { v1: all, v2: all }]);
       const Redirect = random.float() < 0.3 ? target() : undefined;
-      const failover = { ...target(), Service: "", Targets: [] };
+      const failover = { ...target(), Targets: [] };
       return upsert({
         Kind: kind,
         ...base,
