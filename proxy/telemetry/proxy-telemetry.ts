@@ -41,6 +41,8 @@ export class ProxyTelemetry implements RequestWatcher {
   #names: readonly NameSet[] = [];
   #expiredAtMs = 0;
   #isWatching = false;
+  /** Only a sample is wanted by anybody: chance speaks when a request begins, and the others cost nothing more. */
+  #drawsFirst = false;
 
   constructor(options: ProxyTelemetryOptions) {
     this.#options = options;
@@ -61,7 +63,10 @@ export class ProxyTelemetry implements RequestWatcher {
   /** Who watches the requests of a listener: asked for each of them. */
   watch(direction: Direction, facts: () => ListenerFacts): () => ExchangeObserver | undefined {
     const observer = new ListenerObserver(direction, facts, this);
-    return () => (this.#isWatching ? observer : undefined);
+    return () => {
+      if (!this.#isWatching || (this.#drawsFirst && !this.#accessLog.draw())) return undefined;
+      return observer;
+    };
   }
 
   monotonicMs(): number {
@@ -77,7 +82,9 @@ export class ProxyTelemetry implements RequestWatcher {
     if (!this.#accessLog.isOn && !this.#tracer.isOn && !this.tap.isOn) return;
     const startedWallMs = this.#options.clock.nowMs() - (observation.endedMs - observation.startedMs);
     if (this.#tracer.isOn) this.#tracer.settle(observation);
-    if (this.#accessLog.isOn) this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen });
+    if (this.#accessLog.isOn) {
+      this.#accessLog.write({ observation, startedWallMs, listen: from.facts.listen }, this.#drawsFirst);
+    }
     if (this.#tracer.isOn) this.#tracer.ended(observation, from, startedWallMs);
     if (this.tap.isOn) this.tap.offer(observation, from, startedWallMs);
   }
@@ -91,7 +98,7 @@ export class ProxyTelemetry implements RequestWatcher {
   endedConnection(observation: Observation, { facts: { listen } }: ListenerObserver): void {
     if (!this.#accessLog.isOn) return;
     const startedWallMs = this.#options.clock.nowMs() - (observation.endedMs - observation.startedMs);
-    this.#accessLog.write({ observation, startedWallMs, listen });
+    this.#accessLog.write({ observation, startedWallMs, listen }, false);
   }
 
   /** Called about once a second. */
@@ -128,6 +135,8 @@ export class ProxyTelemetry implements RequestWatcher {
   }
 
   #refresh(): void {
-    this.#isWatching = this.#accessLog.isOn || this.#tracer.isOn || this.tap.isOn || this.#names.length > 0;
+    const hasOthers = this.#tracer.isOn || this.tap.isOn || this.#names.length > 0;
+    this.#isWatching = this.#accessLog.isOn || hasOthers;
+    this.#drawsFirst = this.#accessLog.samplesAnyRequest && !hasOthers;
   }
 }

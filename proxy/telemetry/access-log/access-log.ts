@@ -37,11 +37,21 @@ export class AccessLog {
     this.#sink ??= this.#openSink(config.path);
   }
 
-  write(request: LoggedRequest): void {
-    const { onlyErrors, sample } = this.#config ?? { onlyErrors: true, sample: 0 };
-    if (onlyErrors && !isError(request.observation)) return;
-    if (sample < 1 && this.#options.random.float() >= sample) return;
-    this.#sink?.add(this.#format(request));
+  /** Whether it can be said of a request when it begins that it will not be logged: most are none of its business then. */
+  get samplesAnyRequest(): boolean {
+    return this.isOn && this.#config?.onlyErrors === false && this.#config.sample < 1;
+  }
+
+  /** By chance, as often as requests are to be logged. */
+  draw(): boolean {
+    const sample = this.#config?.sample ?? 0;
+    return sample >= 1 || this.#options.random.float() < sample;
+  }
+
+  /** `isDrawn` when chance has spoken already. */
+  write(request: LoggedRequest, isDrawn: boolean): void {
+    if (this.#config?.onlyErrors === true && !isError(request.observation)) return;
+    if (isDrawn || this.draw()) this.#sink?.add(this.#format(request));
   }
 
   /** Called about once a second. */

@@ -179,6 +179,18 @@ test("the log names the route and the cluster that were chosen, and says NR wher
   ]);
 });
 
+test("a sample of the access log leaves what others count whole", () => {
+  const mesh = new MemoryMesh({ telemetry: { accessLog: { ...short, sample: 0.25 }, metrics: { names: ["own"] } } });
+  const client = mesh.client();
+  for (let i = 0; i < 400; i++) {
+    deliver(mesh, client, get);
+    answer(mesh, client, ok(""));
+  }
+  expect(mesh.metrics()).toMatch(/\natoll_proxy_requests_total\{[^}]*\} 400\n/);
+  expect(lines(mesh).length).toBeGreaterThan(140);
+  expect(lines(mesh).length).toBeLessThan(260);
+});
+
 describe("the access log of relayed connections", () => {
   const port = 15_002;
 
