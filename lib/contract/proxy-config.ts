@@ -187,8 +187,17 @@ const Outbound = Type.Object(
   closed,
 );
 
+/** Goes up when a document of before would mean something else; new fields alone do not change it, since unknown ones are refused. */
+export const proxySchemaVersion = 1;
+
 export const ProxyConfigSchema = Type.Object(
   {
+    schemaVersion: Type.Integer({
+      minimum: proxySchemaVersion,
+      maximum: proxySchemaVersion,
+      default: proxySchemaVersion,
+      description: "of what the document's fields mean; a proxy refuses those that it does not know",
+    }),
     identity: Type.Object(
       {
         certFile: File("PEM: the leaf certificate, then its intermediates"),

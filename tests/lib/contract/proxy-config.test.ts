@@ -62,6 +62,12 @@ describe("a proxy's document", () => {
     ]);
   });
 
+  test("of another version of the schema is refused, and one that names none is of this one", () => {
+    const parsed = parseProxyConfig(smallest);
+    expect(parsed.ok && parsed.config.schemaVersion).toBe(1);
+    expect(issuesOf({ ...smallest, schemaVersion: 2 })).toEqual([expect.stringMatching(/^schemaVersion: must be .*1/)]);
+  });
+
   test("without roots is no document (GHSA-qm8v-g4f9-qhjx)", () => {
     expect(issuesOf({ ...smallest, identity: { certFile: "a", keyFile: "b" } })).toEqual([
       "identity.caFile: is required",
