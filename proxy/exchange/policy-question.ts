@@ -18,8 +18,8 @@ export class PolicyQuestion {
   readonly canonical: RequestHead;
   readonly #policy: RequestPolicy;
   #waits = 0;
-  /** What the request, or its reconsideration, waits for. */
-  readonly #pending = new Set<Waiting>();
+  /** What the request, or its reconsideration, waits for; made when it does, since nearly none has to. */
+  #pending: Set<Waiting> | undefined;
   #isOver = false;
 
   constructor(policy: RequestPolicy, canonical: RequestHead) {
@@ -44,8 +44,9 @@ export class PolicyQuestion {
   /** The request is over: nobody is told anything from now on. */
   end(): void {
     this.#isOver = true;
+    if (this.#pending === undefined) return;
     for (const waiting of this.#pending) waiting.cancel?.();
-    this.#pending.clear();
+    this.#pending = undefined;
   }
 
   #take(decision: Decision, asker: Asker, again: () => Decision): void {
@@ -53,10 +54,11 @@ export class PolicyQuestion {
       asker.onDecided(decision);
       return;
     }
+    this.#pending ??= new Set();
     this.#pending.add(decision);
     void decision.settled.then(() => {
       if (this.#isOver) return;
-      this.#pending.delete(decision);
+      this.#pending?.delete(decision);
       if (++this.#waits > maxWaits) asker.onDecided(undecided);
       else this.#take((decision.resume ?? again)(), asker, again);
     });
