@@ -180,7 +180,17 @@ test("a proxy that does not read gets only the newest configuration of those tha
     const admin = { listen: filler };
     const identity = { certFile: "c", keyFile: "k", caFile: "r" };
     const telemetry = defaultTelemetry;
-    const config = { schemaVersion: 1, identity, inbound: [], outbound: [], admin, limits, telemetry, drainTimeoutMs: 1, workers: 1 };
+    const config = {
+      schemaVersion: 1,
+      identity,
+      inbound: [],
+      outbound: [],
+      admin,
+      limits,
+      telemetry,
+      drainTimeoutMs: 1,
+      workers: 1,
+    };
     connection.send({ type: "config", version, config });
   }
   client.raw.resume();
