@@ -6,7 +6,7 @@ import { status } from "@grpc/grpc-js";
 import { TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
 import { eventually } from "../../fakes/eventually.ts";
 import { metric, startProxy } from "../transport/bun-mesh.ts";
-import { startGrpcServer } from "./grpc-server.ts";
+import { startGrpcCallee, startGrpcServer } from "./grpc-server.ts";
 
 const base = mkdtempSync(join(tmpdir(), "atoll-grpc-health-"));
 const authority = new TestAuthority();
@@ -29,21 +29,9 @@ async function startServer(): Promise<{ readonly port: number; says: number }> {
 
 test("a server of grpc-js is asked through the mesh, and what it says takes its endpoint out and brings it back", async () => {
   const server = await startServer();
-  const callee = startProxy({
-    identity: writeLeaf(authority.leaf("api"), mkdtempSync(join(base, "leaf-"))),
-    inbound: [
-      {
-        service: "api",
-        listen: "127.0.0.1:0",
-        app: `127.0.0.1:${server.port}`,
-        protocol: "grpc",
-        intentions: { default: "allow", rules: [] },
-      },
-    ],
-    admin: { listen: "127.0.0.1:0" },
-  });
+  const callee = startGrpcCallee(server.port, { authority, directory: base });
   stops.push(callee.stop);
-  const address = `127.0.0.1:${callee.proxy.portOf("127.0.0.1:0")}`;
+  const { address } = callee;
   const healthCheck = { type: "grpc", grpcService: "greeter", intervalMs: 30, unhealthyThreshold: 2 };
   const other = {
     name: "other",

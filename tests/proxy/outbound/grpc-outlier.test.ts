@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
 import { metric, startProxy } from "../transport/bun-mesh.ts";
-import { startGrpcServer } from "./grpc-server.ts";
+import { startGrpcCallee, startGrpcServer } from "./grpc-server.ts";
 
 const base = mkdtempSync(join(tmpdir(), "atoll-grpc-outlier-"));
 const authority = new TestAuthority();
@@ -30,19 +30,7 @@ async function startMesh(code: number, sendsMetadata: boolean) {
     if (code === status.OK) answer(null, Buffer.from("!"));
     else answer({ code, details: "as told" });
   });
-  const callee = startProxy({
-    identity: writeLeaf(authority.leaf("api"), mkdtempSync(join(base, "leaf-"))),
-    inbound: [
-      {
-        service: "api",
-        listen: "127.0.0.1:0",
-        app: `127.0.0.1:${server.port}`,
-        protocol: "grpc",
-        intentions: { default: "allow", rules: [] },
-      },
-    ],
-    admin: { listen: "127.0.0.1:0" },
-  });
+  const callee = startGrpcCallee(server.port, { authority, directory: base });
   const caller = startProxy({
     identity: writeLeaf(authority.leaf("web"), mkdtempSync(join(base, "leaf-"))),
     outbound: [
@@ -50,7 +38,7 @@ async function startMesh(code: number, sendsMetadata: boolean) {
         service: "api",
         listen: "127.0.0.1:0",
         protocol: "grpc",
-        endpoints: [{ address: `127.0.0.1:${callee.proxy.portOf("127.0.0.1:0")}` }],
+        endpoints: [{ address: callee.address }],
         outlierDetection: {},
       },
     ],

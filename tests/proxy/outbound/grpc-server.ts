@@ -1,4 +1,8 @@
+import { mkdtempSync } from "node:fs";
+import { join } from "node:path";
 import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall } from "@grpc/grpc-js";
+import { type TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
+import { startProxy } from "../transport/bun-mesh.ts";
 
 export type UnaryHandler = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => void;
 
@@ -25,4 +29,25 @@ export async function startGrpcServer(
     ),
   );
   return { port, stop: () => server.forceShutdown() };
+}
+
+/** The proxy before a server of gRPC, as service `api`, which anybody may call; certificates go below `directory`. */
+export function startGrpcCallee(
+  port: number,
+  { authority, directory }: { readonly authority: TestAuthority; readonly directory: string },
+): { readonly address: string; stop(): void } {
+  const { proxy, stop } = startProxy({
+    identity: writeLeaf(authority.leaf("api"), mkdtempSync(join(directory, "leaf-"))),
+    inbound: [
+      {
+        service: "api",
+        listen: "127.0.0.1:0",
+        app: `127.0.0.1:${port}`,
+        protocol: "grpc",
+        intentions: { default: "allow", rules: [] },
+      },
+    ],
+    admin: { listen: "127.0.0.1:0" },
+  });
+  return { address: `127.0.0.1:${proxy.portOf("127.0.0.1:0")}`, stop };
 }
