@@ -49,7 +49,8 @@ describe.skipIf(isMissing)("under load not one call is lost", () => {
   test("and the clients do tell when a sidecar dies", async () => {
     const before = load.tallies();
     await mesh.called.stop();
-    await load.passes(1);
+    // The pass that was under way may have asked everybody already.
+    await load.passes(2);
     expect(difference(before, load.tallies()).failed).toBeGreaterThan(0);
   }, 30_000);
 });
