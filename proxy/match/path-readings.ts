@@ -1,35 +1,45 @@
 /**
- * What an application may take a path for that is forwarded as it is written: escapes decoded, once or twice, `//` as `/`, dot
- * segments resolved, `;parameters` cut off, in whatever order its framework does that. Rules that guard something judge by all of
- * these, because the rules for requests let `%2F`, `//` and `;` through where nobody forbids them.
+ * What an application may take a path for that is forwarded as it is written: escapes decoded, once or twice, `//` as `/`, `\\` as
+ * `/`, dot segments resolved, `;parameters` and what follows a decoded `?` cut off, each or not, in whatever order its framework
+ * does that. Rules that guard something judge by all of these, because the rules for requests let `%2F`, `//` and `;` through where
+ * nobody forbids them.
  */
 const none: readonly string[] = [];
 /** Paths without these have one reading. */
 const isAmbiguous = /[%;\\]|\/\/|\/\.{1,2}(?:\/|$)/;
+const maxDecodings = 2;
+/** Of all readings of one path together; what users mean has a handful, what is made to keep us busy has thousands. */
+const maxCharacters = 131_072;
 
-/** The readings of a path without its query, other than itself; nearly always none. */
-export function pathReadings(path: string): readonly string[] {
+/** Each leaves a text that it has read as it is. */
+const steps: readonly ((text: string) => string)[] = [
+  withoutParameters,
+  (text) => (text.includes("?") ? text.slice(0, text.indexOf("?")) : text),
+  (text) => text.replaceAll("\\", "/"),
+  resolved,
+  (text) => text.replace(/\/{2,}/g, "/"),
+];
+
+/** The readings of a path without its query, other than itself; nearly always none. `undefined`: there are too many to look at. */
+export function pathReadings(path: string): readonly string[] | undefined {
   if (!isAmbiguous.test(path)) return none;
-  const readings = new Set<string>();
-  const decodings = new Set([path, decoded(path), decoded(decoded(path))]);
-  // Parameters are cut off before escapes are decoded by some, and behind that by others.
-  const cut = withoutParameters(path);
-  for (const text of [cut, decoded(cut), decoded(decoded(cut))]) decodings.add(text);
-  for (const text of [...decodings]) decodings.add(withoutParameters(text));
-  // A decoded `?` begins a query to those who look for it afterwards.
-  for (const text of [...decodings]) if (text.includes("?")) decodings.add(text.slice(0, text.indexOf("?")));
-  for (const text of decodings) {
-    readings.add(text);
-    const slashed = text.replaceAll("\\", "/");
-    readings.add(slashed);
-    readings.add(resolved(slashed));
-    const merged = slashed.replace(/\/{2,}/g, "/");
-    readings.add(merged);
-    readings.add(resolved(merged));
-    readings.add(resolved(slashed).replace(/\/{2,}/g, "/"));
+  const decodingsLeft = new Map([[path, maxDecodings]]);
+  const unread = [path];
+  let characters = path.length;
+  const add = (reading: string, left: number): void => {
+    if ((decodingsLeft.get(reading) ?? -1) >= left) return;
+    decodingsLeft.set(reading, left);
+    unread.push(reading);
+    characters += reading.length;
+  };
+  for (let text = unread.pop(); text !== undefined; text = unread.pop()) {
+    if (characters > maxCharacters) return undefined;
+    const left = decodingsLeft.get(text) ?? 0;
+    for (const step of steps) add(step(text), left);
+    if (left > 0) add(decoded(text), left - 1);
   }
-  readings.delete(path);
-  return [...readings];
+  decodingsLeft.delete(path);
+  return [...decodingsLeft.keys()];
 }
 
 /** Escapes that are none, or not of UTF-8, stay or stand for one character each, as in lenient decoders. */

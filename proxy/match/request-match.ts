@@ -52,6 +52,8 @@ function doubtfully(matches: TextMatcher, doubt: Doubt): RequestMatcher {
     const isMatch = matches(path);
     if (isMatch === (doubt === "matches")) return isMatch;
     const readings = pathReadings(path);
+    // What has more readings than can be looked at is nothing that users mean, and gets through nowhere.
+    if (readings === undefined) return doubt === "matches";
     return doubt === "matches" ? readings.some(matches) : readings.every(matches);
   };
 }
