@@ -7,6 +7,7 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
+import { unrestricted } from "../lib/acl/authorizer.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
@@ -188,7 +189,7 @@ async function openHttp(parts: {
   const { server, link } = parts;
   const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev });
   parts.closers.push(() => app.close());
-  registerAgentRoutes(app, { agent: parts.agent.api, runtime });
+  registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime });
   } else {

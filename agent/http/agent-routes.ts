@@ -1,3 +1,5 @@
+import type { FastifyRequest } from "fastify";
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { AgentApi } from "../agent-api.ts";
@@ -11,6 +13,8 @@ import { registerServiceRoutes } from "./service-routes.ts";
 export interface AgentRouteContext {
   readonly agent: AgentApi;
   readonly runtime: MeteredRuntime;
+  /** What the token of a request may do; `unrestricted` where ACLs are off. Rejects with `PERMISSION_DENIED` for a token that is none. */
+  readonly authorize: (request: FastifyRequest) => Promise<Authorizer>;
 }
 
 /** Everything under `/v1/agent`: what the processes of this host ask of their agent. */

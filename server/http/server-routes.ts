@@ -1,3 +1,5 @@
+import type { FastifyRequest } from "fastify";
+import { type Authorizer, unrestricted } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
@@ -33,10 +35,12 @@ export interface ServerRoutesOptions {
 /** What every group of routes is given. */
 export interface RouteContext extends ServerRoutesOptions {
   readonly reads: ReadEndpoint;
+  /** What the token of a request may do; `unrestricted` where ACLs are off. Throws `PERMISSION_DENIED` for a token that is none. */
+  readonly authorize: (request: FastifyRequest) => Authorizer;
 }
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
-  const context: RouteContext = { ...options, reads: createReadEndpoint(options) };
+  const context: RouteContext = { ...options, reads: createReadEndpoint(options), authorize: () => unrestricted };
   routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);

@@ -27,6 +27,11 @@ const folderRules: readonly FolderRule[] = [
     reason: "the /v1 edge is shared by agent and server and so may know neither",
   },
   {
+    folder: "lib/acl",
+    mayImport: ["lib/base", "lib/contract"],
+    reason: "agent and server judge a token alike",
+  },
+  {
     folder: "lib/x509",
     mayImport: ["lib/base", "lib/contract"],
     reason: "certificates are read and made alike on both ends of a link",

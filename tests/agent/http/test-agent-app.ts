@@ -1,3 +1,4 @@
+import { unrestricted } from "../../../lib/acl/authorizer.ts";
 import type { AgentApi } from "../../../agent/agent-api.ts";
 import { createAgentService } from "../../../agent/agent-service.ts";
 import { registerAgentRoutes } from "../../../agent/http/agent-routes.ts";
@@ -50,7 +51,7 @@ export async function startTestAgentApp(options: {
     caRoots: options.certificates?.caRoots ?? unused,
   });
   const app = createHttpApp({ runtime: agent.runtime });
-  registerAgentRoutes(app, { agent: api, runtime: agent.runtime });
+  registerAgentRoutes(app, { agent: api, runtime: agent.runtime, authorize: async () => unrestricted });
   return {
     agent,
     app,

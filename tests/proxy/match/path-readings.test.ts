@@ -45,10 +45,10 @@ test("a path that is made to have thousands of readings has more than anyone loo
   const path =
     "/%3b%5c/%2e%2e//%2e%2e/%253f/..//admin%5c%252f%255c.%253b%252f/%2e%2e//;%252f.a/..\\;\\%253b%2e%5c\\/./%253f\\%3b%252fa;a%2f///../";
   expect(pathReadings(path.repeat(2))).toBeUndefined();
-  const guarded = { path: { type: "prefix", value: "/other" } as const, headers: [], methods: [] };
+  const guarded = { path: { type: "prefix", value: "/other", ignoreCase: false } as const, headers: [], methods: [] };
   const head = { path: path.repeat(2) } as RequestHead;
   expect(compileConditions(guarded, "matches")(head)).toBe(true);
-  const open = { ...guarded, path: { type: "prefix", value: "/" } as const };
+  const open = { ...guarded, path: { type: "prefix", value: "/", ignoreCase: false } as const };
   expect(compileConditions(open, "fails")(head)).toBe(false);
   expect(compileConditions(open, "ignored")(head)).toBe(true);
 });
