@@ -1,6 +1,9 @@
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
+import type { KvOperation } from "./kv.ts";
+import type { LockDelay, SessionFields } from "./sessions.ts";
+import type { TransactionError, TransactionOperation } from "./transactions.ts";
 
 /**
  * What the replicated log carries. A command holds everything its effect depends on (times, ids, defaults already filled
@@ -13,6 +16,13 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | KvCommand
+  | KvExpire
+  | KvReap
+  | LockDelaysEnd
+  | SessionCreate
+  | SessionDestroy
+  | TransactionCommand
   | RestoreRows
   | RestoreCommit;
 
@@ -52,6 +62,48 @@ export interface AutopilotUpsert {
   readonly type: "autopilot-upsert";
   readonly config: AutopilotConfig;
   readonly expectedIndex?: number;
+}
+
+/** One operation that changes a key, or the keys below a prefix. */
+export interface KvCommand {
+  readonly type: "kv";
+  readonly operation: KvOperation;
+}
+
+/** Removes entries whose time is over, unless they were written since. */
+export interface KvExpire {
+  readonly type: "kv-expire";
+  readonly entries: readonly { readonly key: string; readonly modifyIndex: number }[];
+}
+
+/** Forgets the tombstones up to an index. */
+export interface KvReap {
+  readonly type: "kv-reap";
+  readonly index: number;
+}
+
+/** The delays that are over, unless there are newer ones. */
+export interface LockDelaysEnd {
+  readonly type: "lock-delays-end";
+  readonly delays: readonly Pick<LockDelay, "key" | "index">[];
+}
+
+export interface SessionCreate {
+  readonly type: "session-create";
+  readonly session: SessionFields;
+}
+
+/** Ends sessions, and releases or deletes what they hold; one that is not there has ended already. */
+export interface SessionDestroy {
+  readonly type: "session-destroy";
+  readonly ids: readonly string[];
+}
+
+export interface TransactionCommand {
+  readonly type: "txn";
+  /** By which the server that proposed it finds the results. */
+  readonly id: string;
+  readonly operations: readonly TransactionOperation[];
 }
 
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */
@@ -98,5 +150,11 @@ export interface CaRootFields {
 
 /** What applying a command came to: an expected outcome is a value, never a throw. */
 export type CommandResult =
-  | { readonly ok: true /** False when a compare-and-set found another index. */; readonly applied: boolean }
+  | {
+      readonly ok: true;
+      /** False when a compare-and-set found another index, a lock is held, or a transaction failed. */
+      readonly applied: boolean;
+      /** Why a transaction failed. */
+      readonly errors?: readonly TransactionError[];
+    }
   | { readonly ok: false; readonly code: "INVALID_ARGUMENT" | "CONFLICT" | "NOT_FOUND"; readonly message: string };

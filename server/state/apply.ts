@@ -6,16 +6,19 @@ import type {
   CommandResult,
   RestoreCommit,
   RestoreRows,
+  TransactionCommand,
 } from "../../lib/contract/commands.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
 import { register } from "./register.ts";
+import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
+import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
 
-/** `restore-commit` replaces the tables themselves (restore-snapshot.ts). */
-type AppliedCommand = Exclude<Command, RestoreCommit>;
+/** `restore-commit` replaces the tables themselves (restore-snapshot.ts); `txn` comes with results (transaction-rules.ts). */
+type AppliedCommand = Exclude<Command, RestoreCommit | TransactionCommand>;
 
 /**
  * What each command means. Pure: it reads the tables and the command, nothing else, so every server that applies the
@@ -35,6 +38,18 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return initializeCa(tables, changes, command);
     case "autopilot-upsert":
       return upsertAutopilot(tables, changes, command);
+    case "kv":
+      return applyKvCommand(tables, changes, command);
+    case "kv-expire":
+      return expireKv(tables, changes, command);
+    case "kv-reap":
+      return reapKv(tables, changes, command);
+    case "lock-delays-end":
+      return endLockDelays(tables, changes, command);
+    case "session-create":
+      return createSession(tables, changes, command);
+    case "session-destroy":
+      return destroySessions(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     default:

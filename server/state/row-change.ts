@@ -16,6 +16,10 @@ export const rowTables = [
   "config-entries",
   "ca-roots",
   "settings",
+  "kv",
+  "kv-tombstones",
+  "sessions",
+  "lock-delays",
   "restore-staging",
   "indexes",
 ] as const;

@@ -1,4 +1,6 @@
 import { assert } from "../../lib/base/assert.ts";
+import { tombstoneRowKey } from "./graveyard.ts";
+import { kvRowKey } from "./kv-row-key.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
 import { autopilotKey } from "./settings-table.ts";
@@ -27,6 +29,10 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
     assert(key === autopilotKey, `there is no setting ${key}`);
     tables.settings.loadAutopilot(trusted(value));
   },
+  kv: (tables, _key, value) => tables.kv.load(trusted(value)),
+  "kv-tombstones": (tables, _key, value) => tables.kv.loadTombstone(trusted(value)),
+  sessions: (tables, _key, value) => tables.sessions.load(trusted(value)),
+  "lock-delays": (tables, _key, value) => tables.lockDelays.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -53,6 +59,10 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
   const autopilot = tables.settings.autopilot();
   if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
+  yield* sorted("kv", tables.kv.all(), (record) => kvRowKey(record.Key));
+  yield* sorted("kv-tombstones", tables.kv.tombstones(), tombstoneRowKey);
+  yield* sorted("sessions", tables.sessions.all(), (session) => session.ID);
+  yield* sorted("lock-delays", tables.lockDelays.all(), (delay) => kvRowKey(delay.key));
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

@@ -2,7 +2,10 @@ import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
+import { createKvTable, type KvTable } from "./kv-table.ts";
+import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
@@ -16,6 +19,9 @@ export interface Tables {
   readonly configEntries: ConfigEntryTable;
   readonly ca: CaTable;
   readonly settings: SettingsTable;
+  readonly kv: KvTable;
+  readonly sessions: SessionTable;
+  readonly lockDelays: LockDelayTable;
   readonly staging: StagingTable;
 }
 
@@ -34,6 +40,9 @@ export function createTables(): Tables {
     configEntries: createConfigEntryTable(indexes),
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),
+    kv: createKvTable(indexes),
+    sessions: createSessionTable(indexes),
+    lockDelays: createLockDelayTable(indexes),
     staging: createStagingTable(),
   };
 }
