@@ -25,6 +25,7 @@ export function configEntryAnswer(entry: ConfigEntryRecord): object {
 }
 
 function kindFields(entry: ConfigEntryRecord): object {
+  if ("Fields" in entry) return entry.Fields;
   switch (entry.Kind) {
     case "jwt-provider":
       return jwtProviderAnswer(entry);

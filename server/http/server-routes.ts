@@ -10,6 +10,7 @@ import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
 import { registerConfigRoutes } from "./config-routes.ts";
 import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
+import { registerGatewayRoutes } from "./gateway-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
@@ -48,6 +49,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerHealthRoutes(app, context);
   registerConfigRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
+  registerGatewayRoutes(app, context);
   registerIntentionRoutes(app, context);
   registerIntentionWriteRoutes(app, context);
   registerCaRoutes(app, context);
