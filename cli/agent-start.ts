@@ -191,9 +191,9 @@ async function openHttp(parts: {
   parts.closers.push(() => app.close());
   registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
   if (server === undefined) {
-    registerForwardRoutes(app, { link, runtime });
+    registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
-    registerServerRoutes(app, { server, runtime });
+    registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
   server?.setForwardHandler(createForwardHandler(app));

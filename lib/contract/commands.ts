@@ -2,7 +2,9 @@ import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
 import type { KvOperation } from "./kv.ts";
+import type { PreparedQueryFields } from "./prepared-queries.ts";
 import type { LockDelay, SessionFields } from "./sessions.ts";
+import type { UserEvent } from "./user-events.ts";
 import type { TransactionError, TransactionOperation } from "./transactions.ts";
 
 /**
@@ -23,6 +25,9 @@ export type Command =
   | SessionCreate
   | SessionDestroy
   | TransactionCommand
+  | QueryUpsert
+  | QueryDelete
+  | EventFire
   | RestoreRows
   | RestoreCommit;
 
@@ -123,6 +128,23 @@ export interface RestoreCommit {
   readonly highestIndex: number;
   /** The cluster's own authority stays, since the one in the snapshot is not its. */
   readonly keepsAuthority: boolean;
+}
+
+export interface QueryUpsert {
+  readonly type: "query-upsert";
+  readonly query: PreparedQueryFields;
+  /** It must not be there yet; otherwise it must. */
+  readonly isNew: boolean;
+}
+
+export interface QueryDelete {
+  readonly type: "query-delete";
+  readonly id: string;
+}
+
+export interface EventFire {
+  readonly type: "event-fire";
+  readonly event: Omit<UserEvent, "LTime">;
 }
 
 /** Sets the cluster's certificate authority; has no effect when there is one already. */

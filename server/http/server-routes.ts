@@ -10,12 +10,14 @@ import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
 import { registerConfigRoutes } from "./config-routes.ts";
 import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
+import { registerEventRoutes } from "./event-routes.ts";
 import { registerGatewayRoutes } from "./gateway-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
+import { registerQueryRoutes } from "./query-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
 import { registerSnapshotRoutes } from "./snapshot-routes.ts";
@@ -31,6 +33,8 @@ export interface ServerRoutesOptions {
   readonly runtime: MeteredRuntime;
   /** How long a request waits for a leader; 7 s when absent. */
   readonly leaderWaitMs?: number;
+  /** Of the agent in this process: what is asked here is asked on behalf of its node. */
+  readonly nodeName?: string;
 }
 
 /** What every group of routes is given. */
@@ -50,6 +54,8 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerConfigRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);
+  registerQueryRoutes(app, context);
+  registerEventRoutes(app, context);
   registerIntentionRoutes(app, context);
   registerIntentionWriteRoutes(app, context);
   registerCaRoutes(app, context);

@@ -12,7 +12,9 @@ import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
 import { register } from "./register.ts";
+import { fireEvent } from "./event-table.ts";
 import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
+import { deleteQuery, upsertQuery } from "./query-rules.ts";
 import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
@@ -50,6 +52,12 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return createSession(tables, changes, command);
     case "session-destroy":
       return destroySessions(tables, changes, command);
+    case "query-upsert":
+      return upsertQuery(tables, changes, command);
+    case "query-delete":
+      return deleteQuery(tables, changes, command);
+    case "event-fire":
+      return fireEvent(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     default:

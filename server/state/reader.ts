@@ -15,8 +15,10 @@ import type {
 } from "../../lib/contract/config-entries.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
+import type { PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
 import type { LockDelay, SessionRecord } from "../../lib/contract/sessions.ts";
 import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
+import type { UserEvent } from "../../lib/contract/user-events.ts";
 import type { TransactionOperation, TransactionOutcome } from "../../lib/contract/transactions.ts";
 
 /**
@@ -77,6 +79,13 @@ export interface StateReader {
   nodeSessions(node: string): Read<readonly SessionRecord[]>;
   lockDelays(): readonly LockDelay[];
   lockDelay(key: string): LockDelay | undefined;
+  /** By ID. */
+  preparedQueries(): Read<readonly PreparedQueryRecord[]>;
+  preparedQuery(id: string): Read<PreparedQueryRecord | undefined>;
+  /** The query that answers for an ID or a name: its own, or the template for it. */
+  preparedQueryFor(idOrName: string): Read<PreparedQueryRecord | undefined>;
+  /** The newest user events, oldest first. */
+  userEvents(): Read<readonly UserEvent[]>;
   /** Operations that only look, all at the same moment. */
   readTransaction(operations: readonly TransactionOperation[]): TransactionOutcome;
   /** What a transaction that was applied here came to, once; undefined when it is too long ago. */

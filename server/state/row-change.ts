@@ -20,6 +20,8 @@ export const rowTables = [
   "kv-tombstones",
   "sessions",
   "lock-delays",
+  "prepared-queries",
+  "user-events",
   "restore-staging",
   "indexes",
 ] as const;

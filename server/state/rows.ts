@@ -1,4 +1,5 @@
 import { assert } from "../../lib/base/assert.ts";
+import { eventRowKey } from "./event-table.ts";
 import { tombstoneRowKey } from "./graveyard.ts";
 import { kvRowKey } from "./kv-row-key.ts";
 import { withinNode } from "./order.ts";
@@ -33,6 +34,8 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "kv-tombstones": (tables, _key, value) => tables.kv.loadTombstone(trusted(value)),
   sessions: (tables, _key, value) => tables.sessions.load(trusted(value)),
   "lock-delays": (tables, _key, value) => tables.lockDelays.load(trusted(value)),
+  "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
+  "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -63,6 +66,8 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("kv-tombstones", tables.kv.tombstones(), tombstoneRowKey);
   yield* sorted("sessions", tables.sessions.all(), (session) => session.ID);
   yield* sorted("lock-delays", tables.lockDelays.all(), (delay) => kvRowKey(delay.key));
+  yield* sorted("prepared-queries", tables.queries.all(), (query) => query.ID);
+  yield* sorted("user-events", tables.events.all(), eventRowKey);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

@@ -3,6 +3,7 @@ import { maxLockDelayMs, sessionCheckIds, type SessionRecord } from "../../lib/c
 import type { ChangeSet } from "./change-set.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
 import { compareText } from "./order.ts";
+import { deleteQueriesOfSession } from "./query-rules.ts";
 import type { Tables } from "./tables.ts";
 
 /** A session begins on a node that is there, with checks that are there and not critical. Texts are Consul's. */
@@ -43,6 +44,7 @@ function endAll(tables: Tables, changes: ChangeSet, sessions: ReadonlySet<Sessio
 /** What the session holds is released or deleted, and nobody else gets it before the lock-delay is over. */
 function endSession(tables: Tables, changes: ChangeSet, session: SessionRecord): void {
   tables.sessions.remove(changes, session);
+  deleteQueriesOfSession(tables, changes, session.ID);
   const delayMs = Math.min(session.lockDelayMs, maxLockDelayMs);
   for (const record of tables.kv.heldBy(session.ID)) {
     if (session.Behavior === "delete") tables.kv.remove(changes, record);

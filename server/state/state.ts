@@ -6,6 +6,7 @@ import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
 import { createKvReads } from "./kv-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
+import { createQueryReads } from "./query-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { RowChange } from "./row-change.ts";
@@ -60,6 +61,7 @@ export function createState(options: StateOptions = {}): State {
     ...createConfigReads(tables, cache),
     ...createJwtReads(tables, cache),
     ...createKvReads(tables, cache),
+    ...createQueryReads(tables, cache),
     takeTransaction: outcomes.take,
     defaultIntentionAction: () => defaultIntentionAction,
   };

@@ -1,10 +1,12 @@
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
+import { createEventTable, type EventTable } from "./event-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createQueryTable, type QueryTable } from "./query-table.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
@@ -22,6 +24,8 @@ export interface Tables {
   readonly kv: KvTable;
   readonly sessions: SessionTable;
   readonly lockDelays: LockDelayTable;
+  readonly queries: QueryTable;
+  readonly events: EventTable;
   readonly staging: StagingTable;
 }
 
@@ -43,6 +47,8 @@ export function createTables(): Tables {
     kv: createKvTable(indexes),
     sessions: createSessionTable(indexes),
     lockDelays: createLockDelayTable(indexes),
+    queries: createQueryTable(indexes),
+    events: createEventTable(indexes),
     staging: createStagingTable(),
   };
 }
