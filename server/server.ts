@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { mustGet } from "../lib/base/assert.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
+import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
@@ -126,8 +127,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     onFatal: options.onFatal,
   });
   try {
+    const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
     const create = (root: CaRootFields): Authority =>
-      createAuthority({ root, datacenter, nodeId, currentIndex: reader.appliedIndex, runtime });
+      createAuthority({ root, datacenter, nodeId, config: authorityConfig, currentIndex: reader.appliedIndex, runtime });
     const authority =
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
@@ -252,6 +254,7 @@ async function ownAuthority(parts: {
     datacenter: parts.datacenter,
     nodeId: parts.nodeId,
     clusterId: log.clusterId,
+    config: () => state.reader.authorityConfig().value ?? defaultAuthorityConfig,
     currentIndex: state.reader.appliedIndex,
     runtime,
     signal,

@@ -1,3 +1,4 @@
+import type { AuthorityConfig } from "./authority-config.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
@@ -18,6 +19,7 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | AuthorityConfigure
   | KvCommand
   | KvExpire
   | KvReap
@@ -109,6 +111,11 @@ export interface TransactionCommand {
   /** By which the server that proposed it finds the results. */
   readonly id: string;
   readonly operations: readonly TransactionOperation[];
+}
+
+export interface AuthorityConfigure {
+  readonly type: "authority-configure";
+  readonly config: AuthorityConfig;
 }
 
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */

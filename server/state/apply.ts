@@ -1,5 +1,6 @@
 import { unreachable } from "../../lib/base/assert.ts";
 import type {
+  AuthorityConfigure,
   AutopilotUpsert,
   CaInitialize,
   Command,
@@ -40,6 +41,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return initializeCa(tables, changes, command);
     case "autopilot-upsert":
       return upsertAutopilot(tables, changes, command);
+    case "authority-configure":
+      return configureAuthority(tables, changes, command);
     case "kv":
       return applyKvCommand(tables, changes, command);
     case "kv-expire":
@@ -67,12 +70,18 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
 }
 
 function upsertAutopilot(tables: Tables, changes: ChangeSet, command: AutopilotUpsert): CommandResult {
-  const existing = tables.settings.autopilot();
+  const existing = tables.settings.autopilot.get();
   const { expectedIndex } = command;
   if (expectedIndex !== undefined && expectedIndex !== (existing?.ModifyIndex ?? 0))
     return { ok: true, applied: false };
   const record = upserted(existing, command.config, changes.index);
-  if (record !== undefined) tables.settings.putAutopilot(changes, record);
+  if (record !== undefined) tables.settings.autopilot.put(changes, record);
+  return { ok: true, applied: true };
+}
+
+function configureAuthority(tables: Tables, changes: ChangeSet, { config }: AuthorityConfigure): CommandResult {
+  const record = upserted(tables.settings.authority.get(), config, changes.index);
+  if (record !== undefined) tables.settings.authority.put(changes, record);
   return { ok: true, applied: true };
 }
 

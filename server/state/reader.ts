@@ -1,3 +1,4 @@
+import type { AuthorityConfigRecord } from "../../lib/contract/authority-config.ts";
 import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   CheckRecord,
@@ -90,6 +91,8 @@ export interface StateReader {
   readTransaction(operations: readonly TransactionOperation[]): TransactionOutcome;
   /** What a transaction that was applied here came to, once; undefined when it is too long ago. */
   takeTransaction(id: string): TransactionOutcome | undefined;
+  /** How the authority signs; undefined when nobody has ever set it. */
+  authorityConfig(): Read<AuthorityConfigRecord | undefined>;
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
 }

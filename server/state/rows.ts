@@ -4,7 +4,6 @@ import { tombstoneRowKey } from "./graveyard.ts";
 import { kvRowKey } from "./kv-row-key.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
-import { autopilotKey } from "./settings-table.ts";
 import { stagingKey } from "./staging-table.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
@@ -27,8 +26,10 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
-    assert(key === autopilotKey, `there is no setting ${key}`);
-    tables.settings.loadAutopilot(trusted(value));
+    const { autopilot, authority } = tables.settings;
+    if (key === autopilot.key) return autopilot.load(trusted(value));
+    assert(key === authority.key, `there is no setting ${key}`);
+    authority.load(trusted(value));
   },
   kv: (tables, _key, value) => tables.kv.load(trusted(value)),
   "kv-tombstones": (tables, _key, value) => tables.kv.loadTombstone(trusted(value)),
@@ -60,8 +61,10 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
-  const autopilot = tables.settings.autopilot();
-  if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
+  for (const setting of [tables.settings.authority, tables.settings.autopilot]) {
+    const value = setting.get();
+    if (value !== undefined) yield { table: "settings", key: setting.key, value };
+  }
   yield* sorted("kv", tables.kv.all(), (record) => kvRowKey(record.Key));
   yield* sorted("kv-tombstones", tables.kv.tombstones(), tombstoneRowKey);
   yield* sorted("sessions", tables.sessions.all(), (session) => session.ID);

@@ -14,6 +14,7 @@ export const watchKeys = {
   serviceNames: "service-names",
   caRoots: "ca-roots",
   autopilot: "autopilot",
+  authorityConfig: "authority-config",
   node: (name: string) => `node/${name}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
