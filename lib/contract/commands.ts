@@ -3,6 +3,7 @@ import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
 import type { KvOperation } from "./kv.ts";
+import type { PeeringFields } from "./peerings.ts";
 import type { PreparedQueryFields } from "./prepared-queries.ts";
 import type { LockDelay, SessionFields } from "./sessions.ts";
 import type { UserEvent } from "./user-events.ts";
@@ -30,6 +31,8 @@ export type Command =
   | QueryUpsert
   | QueryDelete
   | EventFire
+  | PeeringUpsert
+  | PeeringDelete
   | RestoreRows
   | RestoreCommit;
 
@@ -147,6 +150,16 @@ export interface QueryUpsert {
 export interface QueryDelete {
   readonly type: "query-delete";
   readonly id: string;
+}
+
+export interface PeeringUpsert {
+  readonly type: "peering-upsert";
+  readonly peering: PeeringFields;
+}
+
+export interface PeeringDelete {
+  readonly type: "peering-delete";
+  readonly name: string;
 }
 
 export interface EventFire {

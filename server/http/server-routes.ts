@@ -19,6 +19,7 @@ import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
+import { registerPeeringRoutes } from "./peering-routes.ts";
 import { registerQueryRoutes } from "./query-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
@@ -56,6 +57,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerConfigRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);
+  registerPeeringRoutes(app, context);
   registerQueryRoutes(app, context);
   registerEventRoutes(app, context);
   registerIntentionRoutes(app, context);

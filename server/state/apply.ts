@@ -15,6 +15,7 @@ import { deregister } from "./deregister.ts";
 import { register } from "./register.ts";
 import { fireEvent } from "./event-table.ts";
 import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
+import { deletePeering, upsertPeering } from "./peering-table.ts";
 import { deleteQuery, upsertQuery } from "./query-rules.ts";
 import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
@@ -61,6 +62,10 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return deleteQuery(tables, changes, command);
     case "event-fire":
       return fireEvent(tables, changes, command);
+    case "peering-upsert":
+      return upsertPeering(tables, changes, command);
+    case "peering-delete":
+      return deletePeering(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     default:

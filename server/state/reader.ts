@@ -16,6 +16,7 @@ import type {
 } from "../../lib/contract/config-entries.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
+import type { PeeringRecord } from "../../lib/contract/peerings.ts";
 import type { PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
 import type { LockDelay, SessionRecord } from "../../lib/contract/sessions.ts";
 import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
@@ -87,6 +88,9 @@ export interface StateReader {
   preparedQueryFor(idOrName: string): Read<PreparedQueryRecord | undefined>;
   /** The newest user events, oldest first. */
   userEvents(): Read<readonly UserEvent[]>;
+  /** By name. */
+  peerings(): Read<readonly PeeringRecord[]>;
+  peering(name: string): Read<PeeringRecord | undefined>;
   /** Operations that only look, all at the same moment. */
   readTransaction(operations: readonly TransactionOperation[]): TransactionOutcome;
   /** What a transaction that was applied here came to, once; undefined when it is too long ago. */

@@ -37,6 +37,7 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "lock-delays": (tables, _key, value) => tables.lockDelays.load(trusted(value)),
   "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
   "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
+  peerings: (tables, _key, value) => tables.peerings.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -71,6 +72,7 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("lock-delays", tables.lockDelays.all(), (delay) => kvRowKey(delay.key));
   yield* sorted("prepared-queries", tables.queries.all(), (query) => query.ID);
   yield* sorted("user-events", tables.events.all(), eventRowKey);
+  yield* sorted("peerings", tables.peerings.all(), (peering) => peering.Name);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

@@ -6,6 +6,7 @@ import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
 import { createKvReads } from "./kv-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
+import { createPeeringReads } from "./peering-table.ts";
 import { createQueryReads } from "./query-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
@@ -62,6 +63,7 @@ export function createState(options: StateOptions = {}): State {
     ...createJwtReads(tables, cache),
     ...createKvReads(tables, cache),
     ...createQueryReads(tables, cache),
+    ...createPeeringReads(tables, cache),
     takeTransaction: outcomes.take,
     defaultIntentionAction: () => defaultIntentionAction,
   };

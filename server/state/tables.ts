@@ -6,6 +6,7 @@ import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createPeeringTable, type PeeringTable } from "./peering-table.ts";
 import { createQueryTable, type QueryTable } from "./query-table.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
@@ -26,6 +27,7 @@ export interface Tables {
   readonly lockDelays: LockDelayTable;
   readonly queries: QueryTable;
   readonly events: EventTable;
+  readonly peerings: PeeringTable;
   readonly staging: StagingTable;
 }
 
@@ -49,6 +51,7 @@ export function createTables(): Tables {
     lockDelays: createLockDelayTable(indexes),
     queries: createQueryTable(indexes),
     events: createEventTable(indexes),
+    peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
   };
 }

@@ -32,6 +32,7 @@ export const watchKeys = {
   lockDelays: "lock-delays",
   preparedQueries: "prepared-queries",
   userEvents: "user-events",
+  peerings: "peerings",
   /** One key. Its index is its record's or its tombstone's; the rest of this object has indexes in the index table. */
   kv: (key: string) => `${kvFamily}${key}`,
   /** Every key that begins with the prefix: woken by each of them, never touched itself. */
