@@ -25,6 +25,7 @@ import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
 import { registerSnapshotRoutes } from "./snapshot-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
+import { registerUiRoutes } from "./ui-routes.ts";
 
 /**
  * The `/v1` routes of a server, in Consul's wire format. A read walks request -> parameters -> state reader -> answer
@@ -68,5 +69,6 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
   registerSnapshotRoutes(app, context);
+  registerUiRoutes(app, context);
   registerAclRoutes(app);
 }
