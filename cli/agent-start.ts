@@ -15,6 +15,7 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { createHttpApp } from "../lib/http/http-app.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { listenHttp } from "../lib/http/listen.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
@@ -193,6 +194,7 @@ async function openHttp(parts: {
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
+    registerOpenApiRoute(app, { version: buildInfo.version });
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });

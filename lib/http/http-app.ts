@@ -4,6 +4,7 @@ import type {
   FastifyInstance,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
+  RouteOptions,
 } from "fastify";
 import type { RawServerDefault } from "fastify";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
@@ -45,6 +46,8 @@ declare module "fastify" {
     /** Requests that wait for a change, which the app ends when it closes. */
     readonly openRequests: OpenRequests;
     readonly isAlwaysPretty: boolean;
+    /** In the order in which they were registered. */
+    readonly routeList: readonly RouteOptions[];
   }
 }
 
@@ -85,7 +88,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(namedTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
-  app.addHook("onRoute", (route) => methodTable.add(route));
+  const routeList: RouteOptions[] = [];
+  app.decorate("routeList", routeList);
+  app.addHook("onRoute", (route) => {
+    methodTable.add(route);
+    routeList.push(route);
+  });
   const defaultAclPolicy = options.defaultAclPolicy ?? "allow";
   // Hooks that wait for nothing call back: as async functions they cost every request a turn of the microtask queue each.
   app.addHook("onRequest", (request, reply, done) => {
