@@ -47,7 +47,13 @@ await judge("agent.self agent.members", async () => {
   expect(self.Config.NodeName === members[0].Name && members.length === 1, members);
 });
 await judge("agent.service.register agent.service.list agent.services", async () => {
-  await consul.agent.service.register({ id: "node-web-1", name: "node-web", tags: ["a"], port: 80, check: { ttl: "1h", status: "passing" } });
+  await consul.agent.service.register({
+    id: "node-web-1",
+    name: "node-web",
+    tags: ["a"],
+    port: 80,
+    check: { ttl: "1h", status: "passing" },
+  });
   const services = await consul.agent.service.list();
   expect(services["node-web-1"].Service === "node-web" && services["node-web-1"].Port === 80, services);
   expect((await consul.agent.services())["node-web-1"] !== undefined);
@@ -63,7 +69,11 @@ await judge("agent.check.register agent.check.list agent.checks", async () => {
   expect((await consul.agent.checks())["node-ttl"] !== undefined);
 });
 await judge("agent.check.pass agent.check.warn agent.check.fail", async () => {
-  for (const [method, status] of [["pass", "passing"], ["warn", "warning"], ["fail", "critical"]]) {
+  for (const [method, status] of [
+    ["pass", "passing"],
+    ["warn", "warning"],
+    ["fail", "critical"],
+  ]) {
     await consul.agent.check[method]({ id: "node-ttl", note: method });
     const check = (await consul.agent.check.list())["node-ttl"];
     expect(check.Status === status && check.Output === method, check);
@@ -79,7 +89,11 @@ await judge("agent.join", () => expectStatus(500, consul.agent.join("127.0.0.1:1
 await judge("agent.forceLeave", () => expectStatus(500, consul.agent.forceLeave("nobody")));
 
 await judge("catalog.register catalog.node.list catalog.nodes", async () => {
-  await consul.catalog.register({ node: "node-n", address: "10.7.7.7", service: { service: "node-api", tags: ["t"], port: 1 } });
+  await consul.catalog.register({
+    node: "node-n",
+    address: "10.7.7.7",
+    service: { service: "node-api", tags: ["t"], port: 1 },
+  });
   expect((await consul.catalog.node.list()).some(({ Node }) => Node === "node-n"));
   expect((await consul.catalog.nodes()).some(({ Node }) => Node === "node-n"));
 });
@@ -117,20 +131,23 @@ await judge("kv.set kv.get kv.keys kv.del kv.delete", async () => {
   await consul.kv.delete({ key: "node/", recurse: true });
   expect((await consul.kv.get("node/x")) === undefined);
 });
-await judge("session.create session.info session.get session.node session.list session.renew session.destroy", async () => {
-  const { ID } = await consul.session.create({ name: "node", ttl: "20s", lockdelay: "1s" });
-  expect((await consul.session.info(ID)).Name === "node");
-  expect((await consul.session.get(ID)).TTL === "20s");
-  const { Config } = await consul.agent.self();
-  expect((await consul.session.node(Config.NodeName)).some((one) => one.ID === ID));
-  expect((await consul.session.list()).some((one) => one.ID === ID));
-  expect((await consul.session.renew(ID))[0].ID === ID);
-  expect(await consul.kv.set({ key: "node-lock", value: "v", acquire: ID }));
-  expect((await consul.kv.get("node-lock")).Session === ID);
-  expect(await consul.kv.set({ key: "node-lock", value: "v", release: ID }));
-  await consul.session.destroy(ID);
-  expect((await consul.session.info(ID)) === undefined);
-});
+await judge(
+  "session.create session.info session.get session.node session.list session.renew session.destroy",
+  async () => {
+    const { ID } = await consul.session.create({ name: "node", ttl: "20s", lockdelay: "1s" });
+    expect((await consul.session.info(ID)).Name === "node");
+    expect((await consul.session.get(ID)).TTL === "20s");
+    const { Config } = await consul.agent.self();
+    expect((await consul.session.node(Config.NodeName)).some((one) => one.ID === ID));
+    expect((await consul.session.list()).some((one) => one.ID === ID));
+    expect((await consul.session.renew(ID))[0].ID === ID);
+    expect(await consul.kv.set({ key: "node-lock", value: "v", acquire: ID }));
+    expect((await consul.kv.get("node-lock")).Session === ID);
+    expect(await consul.kv.set({ key: "node-lock", value: "v", release: ID }));
+    await consul.session.destroy(ID);
+    expect((await consul.session.info(ID)) === undefined);
+  },
+);
 await judge("transaction.create", async () => {
   const { Results } = await consul.transaction.create([
     { KV: { Verb: "set", Key: "node-t", Value: Buffer.from("x").toString("base64") } },
@@ -193,7 +210,8 @@ function methodsOf(root) {
       if (isMethod && `${path}${name}` !== "destroy") found.push(path + name);
     }
     for (const [name, child] of Object.entries(value)) {
-      if (name !== "consul" && !name.startsWith("_") && typeof child === "object" && child !== null) walk(child, `${path}${name}.`);
+      if (name !== "consul" && !name.startsWith("_") && typeof child === "object" && child !== null)
+        walk(child, `${path}${name}.`);
     }
   };
   walk(root, "");

@@ -59,7 +59,10 @@ describe("Prometheus", () => {
     expect(all.index).toBeGreaterThan(0);
     const shop = await nodes("shop", 0);
     expect(shop.json.map(({ Service }) => Service.ID)).toEqual(["shop-a", "shop-b", "shop-c"]);
-    expect(shop.json[0]).toMatchObject({ Service: { Port: 80 }, Checks: [{ Status: "passing" }, { Status: "passing" }] });
+    expect(shop.json[0]).toMatchObject({
+      Service: { Port: 80 },
+      Checks: [{ Status: "passing" }, { Status: "passing" }],
+    });
   });
 
   test("is told the same index when its time is over, since it takes another one for a change", async () => {
