@@ -117,6 +117,10 @@ export function createRouteCluster(
           stop: async () => undefined,
         },
         operator: createFakeOperator(state),
+        locks: {
+          renewSession: (id) => state.reader.session(id).value,
+          isDelayed: (key) => state.reader.lockDelay(key) !== undefined,
+        },
         autopilot: { health: () => ({ isHealthy: true, failureTolerance: 0, servers: [] }) },
         leaderLink: {
           async forward(address, request, signal) {

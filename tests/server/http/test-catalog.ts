@@ -82,6 +82,10 @@ export function createTestCatalog(): TestCatalog {
       stop: async () => undefined,
     },
     operator,
+    locks: {
+      renewSession: (id) => state.reader.session(id).value,
+      isDelayed: (key) => state.reader.lockDelay(key) !== undefined,
+    },
     autopilot: {
       health: () =>
         tracker.observe({
