@@ -24,20 +24,22 @@ export function visibleResults(
   authorizer: Authorizer,
 ): readonly TransactionResult[] {
   if (authorizer.isUnrestricted) return results;
-  return results.filter((result) => {
-    switch (result.type) {
-      case "kv":
-        return authorizer.allows("key", "read", result.record.Key);
-      case "node":
-        return authorizer.allows("node", "read", result.record.Node);
-      case "service":
-        return authorizer.allows("service", "read", result.record.Service);
-      case "check":
-        return result.record.ServiceName === ""
-          ? authorizer.allows("node", "read", result.record.Node)
-          : authorizer.allows("service", "read", result.record.ServiceName);
-    }
-  });
+  return results.filter((result) => isVisible(result, authorizer));
+}
+
+function isVisible(result: TransactionResult, authorizer: Authorizer): boolean {
+  switch (result.type) {
+    case "kv":
+      return authorizer.allows("key", "read", result.record.Key);
+    case "node":
+      return authorizer.allows("node", "read", result.record.Node);
+    case "service":
+      return authorizer.allows("service", "read", result.record.Service);
+    case "check":
+      return result.record.ServiceName === ""
+        ? authorizer.allows("node", "read", result.record.Node)
+        : authorizer.allows("service", "read", result.record.ServiceName);
+  }
 }
 
 type Needed = readonly [Resource, Access, string, boolean];

@@ -123,7 +123,7 @@ function kvOperation(body: NonNullable<OperationBody["KV"]>, { nowMs }: Transact
   return {
     verb,
     key,
-    value: valueOf(body.Value ?? "", key),
+    value: canonicalValue(body.Value ?? "", key),
     flags: BigInt(flags).toString(),
     index: body.Index ?? 0,
     session: body.Session ?? "",
@@ -132,7 +132,7 @@ function kvOperation(body: NonNullable<OperationBody["KV"]>, { nowMs }: Transact
 }
 
 /** The bytes that the text stands for, written in the one way that stands for them. */
-function valueOf(text: string, key: string): string {
+function canonicalValue(text: string, key: string): string {
   if (!/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(text)) {
     throw new AtollError("INVALID_ARGUMENT", `Failed to parse body: illegal base64 data in the value of key "${key}"`);
   }
