@@ -36,7 +36,10 @@ function naiveAnswers({ entries, sessions }: NaiveKv): Map<string, unknown> {
       const at = key.indexOf("/", prefix.length);
       return at === -1 ? key : key.slice(0, at + 1);
     });
-    answers.set(`list ${prefix}`, under.map((key) => entries.get(key)));
+    answers.set(
+      `list ${prefix}`,
+      under.map((key) => entries.get(key)),
+    );
     answers.set(`keys ${prefix}`, under);
     answers.set(`level ${prefix}`, [...new Set(level)]);
   }
@@ -68,7 +71,10 @@ for (const seed of seeds) {
       }
       if (!isDone && JSON.stringify([...harness.state.dump()]) !== dumpBefore) throw new Error(`${where}: left traces`);
       const delays = harness.reader.lockDelays().map(({ key, index: begun }) => [key, begun]);
-      expect({ where, delays: Object.fromEntries(delays) }).toEqual({ where, delays: Object.fromEntries(oracle.delays) });
+      expect({ where, delays: Object.fromEntries(delays) }).toEqual({
+        where,
+        delays: Object.fromEntries(oracle.delays),
+      });
       const expected = naiveAnswers(oracle);
       for (const [name, query] of queries) {
         const read = query(harness.reader);
@@ -83,7 +89,8 @@ for (const seed of seeds) {
         }
         if (read.index >= (previous?.index ?? 0)) continue;
         // Only a list that is not empty may fall, and only when tombstones are forgotten; who saw it does not see that.
-        if (command.type !== "kv-reap" || !/^(?:list|keys|level) /.test(name)) throw new Error(`${where}: ${name} fell`);
+        if (command.type !== "kv-reap" || !/^(?:list|keys|level) /.test(name))
+          throw new Error(`${where}: ${name} fell`);
         const [, prefix = ""] = /^\S+ (.*)$/.exec(name) ?? [];
         expect(harness.reader.kvEntries(prefix, previous?.index).index).toBe(previous?.index ?? 0);
       }
@@ -99,7 +106,9 @@ for (const seed of seeds) {
       const index = harness.reader.appliedIndex() + 1 + step;
       const command = randomKvCommand(random, oracle, index);
       applyNaiveKv(oracle, index, command);
-      expect(restored.apply(index, structuredClone(command)).result).toEqual(harness.state.apply(index, command).result);
+      expect(restored.apply(index, structuredClone(command)).result).toEqual(
+        harness.state.apply(index, command).result,
+      );
     }
     expect([...restored.dump()]).toEqual([...harness.state.dump()]);
   });

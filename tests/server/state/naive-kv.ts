@@ -54,7 +54,8 @@ export function applyNaiveKv(state: NaiveKv, index: number, command: Command): b
       const before = structuredClone(state);
       const isDone = command.operations.map((operation) => {
         if (operation.type === "kv") return operate(state, index, operation.kv);
-        if (operation.type !== "check" || operation.fields === undefined || !state.nodes.has(operation.node)) return false;
+        if (operation.type !== "check" || operation.fields === undefined || !state.nodes.has(operation.node))
+          return false;
         return registerNaively(state, index, { node: { Node: operation.node }, checks: [operation.fields] });
       });
       if (isDone.every(Boolean)) return true;
@@ -110,7 +111,10 @@ function operate(state: NaiveKv, index: number, operation: KvOperation): boolean
       return put(state, index, operation, { LockIndex, Session });
     case "lock":
       if (!state.sessions.has(session) || (Session !== "" && Session !== session)) return false;
-      return put(state, index, operation, { LockIndex: Session === session ? LockIndex : LockIndex + 1, Session: session });
+      return put(state, index, operation, {
+        LockIndex: Session === session ? LockIndex : LockIndex + 1,
+        Session: session,
+      });
     case "unlock":
       if (session === "" || existing === undefined || Session !== session) return false;
       return put(state, index, operation, { LockIndex, Session: "" });
