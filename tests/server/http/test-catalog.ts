@@ -21,6 +21,7 @@ import type { TestRuntime } from "../../fakes/test-runtime.ts";
  */
 export interface TestCatalog {
   readonly app: HttpApp;
+  readonly server: CatalogServer;
   readonly state: State;
   readonly operator: FakeOperator;
   readonly runtime: TestRuntime;
@@ -121,6 +122,7 @@ export function createTestCatalog(): TestCatalog {
   };
   return {
     app,
+    server,
     state,
     operator,
     runtime,

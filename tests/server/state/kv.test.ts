@@ -198,3 +198,36 @@ test("the commit of a key wakes the watchers of its prefixes and of no other", (
   harness.accept(kvCommand("set", "a/b"));
   expect(woken).toEqual(["", "a", "a/", "a/b"]);
 });
+
+test("a restored snapshot brings keys, sessions and locks back, and no index below one that was seen", () => {
+  const saved = withSession();
+  saved.accept(kvCommand("set", "p/a", { value: "YQ==", flags: "18446744073709551615" }));
+  saved.accept(kvCommand("set", "p/\u0001%", { expiry: { ttl: "5s", atMs: 5_000 } }));
+  saved.accept(kvCommand("delete", "p/a"));
+  const rows = [...saved.state.dump()];
+  const harness = createStateHarness();
+  for (let i = 0; i < 40; i++) harness.accept(kvCommand("set", `p/${i % 3}`, { value: btoa(String(i)) }));
+  const seen = harness.reader.kvEntries("p/").index;
+  const woken: string[] = [];
+  for (const read of [harness.reader.kvEntry("p/0"), harness.reader.kvEntries("x/"), harness.reader.sessions()]) {
+    harness.state.watches.watch(read.watch, () => woken.push(String(read.watch)));
+  }
+  harness.accept({ type: "restore-rows", restoreId: "r", piece: 0, rows });
+  harness.accept({ type: "restore-commit", restoreId: "r", pieceCount: 1, highestIndex: 99, keepsAuthority: true });
+  expect(woken).toEqual(["kv/p/0", "kv-under/x/", "sessions"]);
+  expect(harness.reader.kvEntries("").value).toEqual(saved.reader.kvEntries("").value);
+  expect(harness.reader.sessions().value).toEqual(saved.reader.sessions().value);
+  expect(harness.reader.endedKvEntries(5_000, 9).map(({ Key }) => Key)).toEqual(["p/\u0001%"]);
+  const reads = [
+    harness.reader.kvEntries("p/"),
+    harness.reader.kvEntries("none/"),
+    harness.reader.kvEntry("k"),
+    harness.reader.kvEntry("p/0"),
+  ];
+  for (const { index } of reads) expect(index).toBeGreaterThan(Math.max(seen, 99));
+  const stored = createStateHarness();
+  stored.state.restore(harness.reader.appliedIndex(), harness.storedRows());
+  expect([...stored.state.dump()]).toEqual([...harness.state.dump()]);
+  expect(harness.accept(kvCommand("unlock", "k", { session: "s" }))).toBeGreaterThan(0);
+  expect(harness.reader.kvEntry("k").index).toBeGreaterThan(reads[2]?.index ?? 0);
+});
