@@ -130,7 +130,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
     const create = (root: CaRootFields): Authority =>
-      createAuthority({ root, datacenter, nodeId, config: authorityConfig, currentIndex: reader.appliedIndex, runtime });
+      createAuthority({
+        root,
+        datacenter,
+        nodeId,
+        config: authorityConfig,
+        currentIndex: reader.appliedIndex,
+        runtime,
+      });
     const authority =
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })

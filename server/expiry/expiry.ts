@@ -29,7 +29,7 @@ export interface Expiry extends Locks {
 }
 
 export interface ExpiryOptions {
-  readonly log: Pick<ReplicatedLog, "propose" | "leadership" | "onLeadershipChange">;
+  readonly log: Pick<ReplicatedLog, "propose" | "readIndex" | "leadership" | "onLeadershipChange">;
   readonly reader: StateReader;
   readonly watches: WatchHub;
   readonly runtime: Runtime;
@@ -49,7 +49,28 @@ export function startExpiry({ log, reader, watches, runtime }: ExpiryOptions): E
   const leadership = log.onLeadershipChange(({ isLeader }) => {
     if (!isLeader) forget();
   });
+  /** Of the leadership that is: whether the state holds all that was committed before it. */
+  let isCaughtUp = false;
+  let catchingUp: Promise<void> | undefined;
+  const catchUp = (): Promise<void> => {
+    const asked = log.readIndex().then(
+      () => {
+        if (catchingUp === asked) isCaughtUp = true;
+      },
+      (thrown: unknown) => {
+        if (catchingUp === asked) catchingUp = undefined;
+        throw thrown;
+      },
+    );
+    catchingUp = asked;
+    return asked;
+  };
+  const whenCaughtUp = async (): Promise<void> => {
+    if (!isCaughtUp) await (catchingUp ?? catchUp());
+  };
   const forget = (): void => {
+    isCaughtUp = false;
+    catchingUp = undefined;
     sessions.forget();
     tombstones.forget();
   };
@@ -106,12 +127,17 @@ export function startExpiry({ log, reader, watches, runtime }: ExpiryOptions): E
   followDelays();
   arm();
   return {
-    renewSession(id) {
+    ready: whenCaughtUp,
+    async renewSession(id) {
+      await whenCaughtUp();
       const session = reader.session(id).value;
       if (session !== undefined) sessions.renew(session, clock.monotonicMs());
       return session;
     },
-    isDelayed: (key) => delays.isDelayed(reader.lockDelay(key), clock.monotonicMs()),
+    async isDelayed(key) {
+      await whenCaughtUp();
+      return delays.isDelayed(reader.lockDelay(key), clock.monotonicMs());
+    },
     close() {
       isClosed = true;
       timer.cancel();

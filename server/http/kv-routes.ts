@@ -62,7 +62,7 @@ async function answerWrite(
   const { verb } = write.write;
   checkDatacenter(request, server.datacenter);
   const expiry = kvExpiry(queryOf(request).get("ttl") ?? "", runtime.clock.nowMs());
-  if (verb === "lock" && server.locks.isDelayed(key)) return sendJson(reply, false);
+  if (verb === "lock" && (await server.locks.isDelayed(key))) return sendJson(reply, false);
   const value = Buffer.from(request.method === "PUT" ? rawBody(request) : []).toString("base64");
   const operation = { ...write.write, key, value, ...(expiry === undefined ? {} : { expiry }) };
   const command = { type: "kv", operation } as const;

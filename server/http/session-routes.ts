@@ -35,13 +35,14 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
     const session = { ...fields, ID: sessionId(requestIdOf(request) || runtime.random.uuid()) };
     await proposeOrThrow({ server, request, command: { type: "session-create", session }, statuses: stateStatuses });
     // Its time begins now, and not when somebody looks.
-    server.locks.renewSession(session.ID);
+    await server.locks.renewSession(session.ID);
     return sendJson(reply, { ID: session.ID });
   });
 
   app.put("/v1/session/destroy/:session", { schema: { params: SessionPath } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const id = mustName(request.params.session, "session");
+    await server.locks.ready();
     demandExisting(authorize(request), server.reader.session(id).value, "write");
     await proposeOrThrow({ server, request, command: { type: "session-destroy", ids: [id] } });
     return sendJson(reply, true);
@@ -50,8 +51,9 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
   app.put("/v1/session/renew/:session", { schema: { params: SessionPath } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const id = mustName(request.params.session, "session");
+    await server.locks.ready();
     demandExisting(authorize(request), server.reader.session(id).value, "write");
-    const session = server.locks.renewSession(id);
+    const session = await server.locks.renewSession(id);
     if (session === undefined) throw new AtollError("NOT_FOUND", `Session id '${id}' not found`);
     return sendJson(reply, [sessionAnswer(session)]);
   });

@@ -33,10 +33,11 @@ export function registerTransactionRoutes(app: HttpApp, context: RouteContext): 
     const nowMs = runtime.clock.nowMs();
     const operations = transactionOperations(rawBody(request), { datacenter: server.datacenter, nowMs });
     const authorizer = authorize(request);
-    const refused = [
-      ...refusedOperations(operations, authorizer, server.reader),
-      ...operations.flatMap((operation, number) => keyProblem(context, operation, number)),
-    ];
+    const refused = [...refusedOperations(operations, authorizer, server.reader)];
+    for (const [number, operation] of operations.entries()) {
+      const message = await keyProblem(context, operation);
+      if (message !== undefined) refused.push({ operation: number, message });
+    }
     if (refused.length > 0) return answerErrors(reply, refused);
     const isReading = operations.every(isReadOnly);
     const outcome = isReading
@@ -49,18 +50,14 @@ export function registerTransactionRoutes(app: HttpApp, context: RouteContext): 
 }
 
 /** Judged before anything is proposed: a lock-delay is a matter of the leader's clock. */
-function keyProblem(
-  { server }: RouteContext,
-  operation: TransactionOperation,
-  number: number,
-): readonly TransactionError[] {
-  if (operation.type !== "kv") return [];
+async function keyProblem({ server }: RouteContext, operation: TransactionOperation): Promise<string | undefined> {
+  if (operation.type !== "kv") return undefined;
   const { verb, key } = operation.kv;
   if (key === "" && verb !== "delete-tree" && verb !== "get-tree") {
-    return [{ operation: number, message: "Must provide key" }];
+    return "Must provide key";
   }
-  if (verb !== "lock" || !server.locks.isDelayed(key)) return [];
-  return [{ operation: number, message: `failed to lock key ${JSON.stringify(key)} due to lock delay` }];
+  if (verb !== "lock" || !(await server.locks.isDelayed(key))) return undefined;
+  return `failed to lock key ${JSON.stringify(key)} due to lock delay`;
 }
 
 async function readOutcome(

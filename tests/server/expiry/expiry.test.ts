@@ -19,11 +19,17 @@ function start() {
   const proposed: string[] = [];
   let leadership: Leadership = { isLeader: true, leaderAddress: "a", peers: [], lastContactMs: 0 };
   let failure: AtollError | undefined;
+  let beforeReadIndex: (() => Promise<void>) | undefined;
   const expiry = startExpiry({
     reader: harness.reader,
     watches: harness.state.watches,
     runtime,
     log: {
+      async readIndex() {
+        if (!leadership.isLeader) throw new AtollError("NO_LEADER", "No cluster leader");
+        await beforeReadIndex?.();
+        return logIndex(1);
+      },
       leadership: () => leadership,
       onLeadershipChange(listener) {
         listeners.add(listener);
@@ -43,6 +49,10 @@ function start() {
     harness,
     expiry,
     proposed,
+    /** Runs before the log says that everything committed is applied. */
+    catchUpWith(step: () => Promise<void>) {
+      beforeReadIndex = step;
+    },
     fail(error: AtollError | undefined) {
       failure = error;
     },
@@ -63,15 +73,15 @@ test("a session ends at twice its TTL after it was last renewed", async () => {
   const { clock, harness, expiry, close } = start();
   harness.accept(sessionCreate("s", "n", { TTL: "10s", ttlMs: 10_000 }));
   harness.accept(sessionCreate("eternal", "n"));
-  expiry.renewSession("s");
+  await expiry.renewSession("s");
   await clock.advance(19_000);
-  expect(expiry.renewSession("s")?.ID).toBe("s");
+  expect((await expiry.renewSession("s"))?.ID).toBe("s");
   await clock.advance(19_000);
   expect(harness.reader.session("s").value).toBeDefined();
   await clock.advance(2_000);
   expect(harness.reader.session("s").value).toBeUndefined();
   expect(harness.reader.session("eternal").value).toBeDefined();
-  expect(expiry.renewSession("s")).toBeUndefined();
+  expect(await expiry.renewSession("s")).toBeUndefined();
   close();
 });
 
@@ -118,14 +128,14 @@ test("a key that was held is delayed on every server from the command that freed
   const { clock, harness, expiry, lead, close } = start();
   harness.accept(sessionCreate("s", "n", { lockDelayMs: 5_000 }));
   harness.accept(kvCommand("lock", "k", { session: "s" }));
-  expect(expiry.isDelayed("k")).toBe(false);
+  expect(await expiry.isDelayed("k")).toBe(false);
   lead(false);
   harness.accept({ type: "session-destroy", ids: ["s"] });
   await clock.advance(4_000);
   lead(true);
-  expect(expiry.isDelayed("k")).toBe(true);
+  expect(await expiry.isDelayed("k")).toBe(true);
   await clock.advance(1_000);
-  expect(expiry.isDelayed("k")).toBe(false);
+  expect(await expiry.isDelayed("k")).toBe(false);
   await clock.advance(1_000);
   expect(harness.reader.lockDelays()).toEqual([]);
   close();
@@ -162,5 +172,23 @@ test("tombstones are forgotten 15 minutes later, and then nothing is proposed an
   expect(proposed).toEqual(["kv-reap", "kv-reap"]);
   expect(harness.reader.newestTombstone()).toBe(0);
   expect(harness.reader.kvEntry("b").index).toBe(index);
+  close();
+});
+
+test("a new leader answers for sessions and locks when it has applied what was committed before it", async () => {
+  const { harness, expiry, catchUpWith, lead, close } = start();
+  lead(false);
+  await expect(expiry.renewSession("s")).rejects.toMatchObject({ code: "NO_LEADER" });
+  catchUpWith(async () => {
+    await Promise.resolve();
+    if (harness.reader.kvEntry("k").value !== undefined) return;
+    harness.accept(sessionCreate("s", "n"));
+    harness.accept(kvCommand("lock", "k", { session: "s" }));
+    harness.accept({ type: "session-destroy", ids: ["s"] });
+    harness.accept(sessionCreate("t", "n"));
+  });
+  lead(true);
+  const answers = await Promise.all([expiry.renewSession("t"), expiry.isDelayed("k")]);
+  expect(answers).toMatchObject([{ ID: "t" }, true]);
   close();
 });

@@ -118,8 +118,9 @@ export function createRouteCluster(
         },
         operator: createFakeOperator(state),
         locks: {
-          renewSession: (id) => state.reader.session(id).value,
-          isDelayed: (key) => state.reader.lockDelay(key) !== undefined,
+          ready: async () => undefined,
+          renewSession: async (id) => state.reader.session(id).value,
+          isDelayed: async (key) => state.reader.lockDelay(key) !== undefined,
         },
         autopilot: { health: () => ({ isHealthy: true, failureTolerance: 0, servers: [] }) },
         leaderLink: {

@@ -84,8 +84,9 @@ export function createTestCatalog(): TestCatalog {
     },
     operator,
     locks: {
-      renewSession: (id) => state.reader.session(id).value,
-      isDelayed: (key) => state.reader.lockDelay(key) !== undefined,
+      ready: async () => undefined,
+      renewSession: async (id) => state.reader.session(id).value,
+      isDelayed: async (key) => state.reader.lockDelay(key) !== undefined,
     },
     autopilot: {
       health: () =>
