@@ -19,6 +19,7 @@ import { admit } from "./cluster/admission.ts";
 import { keepMembership } from "./cluster/membership-keeper.ts";
 import { openDisk } from "./cluster/open-disk.ts";
 import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
+import { startExpiry } from "./expiry/expiry.ts";
 import { createFollowerReads } from "./follower-reads.ts";
 import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
@@ -129,7 +130,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
     const create = (root: CaRootFields): Authority =>
-      createAuthority({ root, datacenter, nodeId, config: authorityConfig, currentIndex: reader.appliedIndex, runtime });
+      createAuthority({
+        root,
+        datacenter,
+        nodeId,
+        config: authorityConfig,
+        currentIndex: reader.appliedIndex,
+        runtime,
+      });
     const authority =
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
@@ -197,6 +205,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
+    const expiry = startExpiry({ log, reader, watches: state.watches, runtime });
     return {
       datacenter,
       clusterId: log.clusterId,
@@ -205,6 +214,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       operator,
       autopilot,
+      locks: expiry,
       leaderLink,
       followerReads,
       link,
@@ -214,6 +224,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        expiry.close();
         autopilot.close();
         scrub.close();
         membership.close();

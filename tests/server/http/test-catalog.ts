@@ -21,6 +21,7 @@ import type { TestRuntime } from "../../fakes/test-runtime.ts";
  */
 export interface TestCatalog {
   readonly app: HttpApp;
+  readonly server: CatalogServer;
   readonly state: State;
   readonly operator: FakeOperator;
   readonly runtime: TestRuntime;
@@ -82,6 +83,11 @@ export function createTestCatalog(): TestCatalog {
       stop: async () => undefined,
     },
     operator,
+    locks: {
+      ready: async () => undefined,
+      renewSession: async (id) => state.reader.session(id).value,
+      isDelayed: async (key) => state.reader.lockDelay(key) !== undefined,
+    },
     autopilot: {
       health: () =>
         tracker.observe({
@@ -117,6 +123,7 @@ export function createTestCatalog(): TestCatalog {
   };
   return {
     app,
+    server,
     state,
     operator,
     runtime,
