@@ -1,3 +1,4 @@
+import type { AclCommand } from "./acl-commands.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
@@ -13,6 +14,7 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | AclCommand
   | RestoreRows
   | RestoreCommit;
 

@@ -13,6 +13,7 @@ import type {
   IntentionAction,
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
+import type { AclReads } from "./acl-reads.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
 
@@ -29,7 +30,7 @@ export interface Read<T> {
 }
 
 /** Reads of the catalog: synchronous, from memory, in a stable order (names, then nodes, then ids). */
-export interface StateReader {
+export interface StateReader extends AclReads {
   /** Index of the newest applied entry. */
   appliedIndex(): number;
   nodes(): Read<readonly NodeRecord[]>;

@@ -16,6 +16,9 @@ export const rowTables = [
   "config-entries",
   "ca-roots",
   "settings",
+  "acl-tokens",
+  "acl-policies",
+  "acl-roles",
   "restore-staging",
   "indexes",
 ] as const;

@@ -1,4 +1,5 @@
 import { assert } from "../../lib/base/assert.ts";
+import { aclBootstrapKey } from "./acl-tables.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
 import { autopilotKey } from "./settings-table.ts";
@@ -24,9 +25,13 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
+    if (key === aclBootstrapKey) return tables.acl.bootstrap.load(trusted(value));
     assert(key === autopilotKey, `there is no setting ${key}`);
     tables.settings.loadAutopilot(trusted(value));
   },
+  "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
+  "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
+  "acl-roles": (tables, _key, value) => tables.acl.roles.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -53,6 +58,11 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
   const autopilot = tables.settings.autopilot();
   if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
+  const bootstrap = tables.acl.bootstrap.get();
+  if (bootstrap !== undefined) yield { table: "settings", key: aclBootstrapKey, value: bootstrap };
+  yield* sorted("acl-tokens", tables.acl.tokens.all(), (token) => token.AccessorID);
+  yield* sorted("acl-policies", tables.acl.policies.all(), (policy) => policy.ID);
+  yield* sorted("acl-roles", tables.acl.roles.all(), (role) => role.ID);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

@@ -1,6 +1,7 @@
 import type { CaRootFields, Command, CommandResult } from "../../lib/contract/commands.ts";
 import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
+import { createAclReads } from "./acl-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
@@ -50,6 +51,7 @@ export function createState(options: StateOptions = {}): State {
     ...createCatalogReads(tables, cache),
     ...createConfigReads(tables, cache),
     ...createJwtReads(tables, cache),
+    ...createAclReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };
 

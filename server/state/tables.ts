@@ -1,3 +1,4 @@
+import { type AclTables, createAclTables } from "./acl-tables.ts";
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
@@ -17,6 +18,7 @@ export interface Tables {
   readonly ca: CaTable;
   readonly settings: SettingsTable;
   readonly staging: StagingTable;
+  readonly acl: AclTables;
 }
 
 /** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
@@ -35,5 +37,6 @@ export function createTables(): Tables {
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),
     staging: createStagingTable(),
+    acl: createAclTables(indexes),
   };
 }
