@@ -10,6 +10,7 @@ import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
+import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
@@ -54,6 +55,8 @@ export interface ServerOptions {
   readonly join?: readonly string[];
   /** What the servers ask of a new one; empty or absent where they ask for none. */
   readonly joinToken?: string;
+  /** Access control; off when absent. */
+  readonly acl?: AclServerSettings;
   /** What it says to speak with other servers; given by tests of servers of different releases only. */
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
@@ -87,7 +90,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("server") };
   const directory = join(options.dataDir, "server");
 
-  const state = createState();
+  const aclSettings = options.acl ?? aclsOff;
+  // Who may call whom follows who may do what.
+  const state = createState({ defaultIntentionAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow" });
   const { reader } = state;
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];
@@ -194,6 +199,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       runtime,
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
+    const acl = startAclService({ settings: aclSettings, datacenter, dataDir: options.dataDir, reader, log, runtime });
     const autopilot = startAutopilot({ operator, reader, runtime });
     return {
       datacenter,
@@ -203,6 +209,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       operator,
       autopilot,
+      acl,
       leaderLink,
       followerReads,
       link,
@@ -213,6 +220,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
         autopilot.close();
+        acl.close();
         scrub.close();
         membership.close();
         stopping.abort();

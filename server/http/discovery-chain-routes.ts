@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { demand } from "../../lib/acl/authorizer.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { discoveryChainAnswer } from "./discovery-chain-answer.ts";
 import { mustName } from "./path-name.ts";
@@ -11,6 +12,7 @@ export function registerDiscoveryChainRoutes(app: HttpApp, { server, reads }: Ro
   app.get("/v1/discovery-chain/:service", { schema: { params: ServicePath } }, (request, reply) => {
     const service = mustName(request.params.service, "service name");
     return reads.answer(request, reply, {
+      requires: (authorizer) => demand(authorizer, "service", "read", service),
       query(reader) {
         const config = reader.serviceConfig(service);
         const roots = reader.caRoots();

@@ -17,6 +17,8 @@ export interface AclReads {
   aclTokens(): Read<readonly AclTokenRecord[]>;
   aclPolicies(): Read<readonly AclPolicyRecord[]>;
   aclRoles(): Read<readonly AclRoleRecord[]>;
+  /** One record, in an object that is never the same: what it links to may have changed when it has not. */
+  aclRecord<T>(find: (records: AclRecords) => T | undefined): Read<{ readonly found: T | undefined }>;
   /** Undefined before anybody has bootstrapped. */
   aclBootstrap(): AclBootstrapRecord | undefined;
   /** Single records, for who asks about one now and does not wait for its change. */
@@ -26,6 +28,7 @@ export interface AclReads {
 }
 
 const rulesKeys: readonly string[] = [watchKeys.aclPolicies, watchKeys.aclRoles];
+const allKeys: readonly string[] = [watchKeys.aclTokens, ...rulesKeys];
 
 export function createAclReads(tables: Tables, cache: ReadCache): AclReads {
   const tokens = createReadSlot<readonly AclTokenRecord[]>();
@@ -33,7 +36,7 @@ export function createAclReads(tables: Tables, cache: ReadCache): AclReads {
   const roles = createReadSlot<readonly AclRoleRecord[]>();
   return {
     aclTokens: () =>
-      cache.read(tokens, "", [watchKeys.aclTokens, ...rulesKeys], () =>
+      cache.read(tokens, "", allKeys, () =>
         [...tables.acl.tokens.all()].sort((a, b) => compareText(a.AccessorID, b.AccessorID)),
       ),
     aclPolicies: () =>
@@ -42,6 +45,11 @@ export function createAclReads(tables: Tables, cache: ReadCache): AclReads {
       ),
     aclRoles: () =>
       cache.read(roles, "", rulesKeys, () => [...tables.acl.roles.all()].sort((a, b) => compareText(a.Name, b.Name))),
+    aclRecord: (find) => ({
+      index: tables.indexes.latest(allKeys),
+      value: { found: find(tables.acl) },
+      watch: allKeys,
+    }),
     aclBootstrap: () => tables.acl.bootstrap.get(),
     aclRecords: () => tables.acl,
     aclRulesIndex: () => tables.indexes.latest(rulesKeys),
