@@ -5,12 +5,14 @@
  */
 import { join } from "node:path";
 import { mustGet } from "../lib/base/assert.ts";
+import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
 import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
+import { createAgentJudge, judgeLink } from "./acl/agent-judge.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
@@ -24,6 +26,7 @@ import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
+import type { ServerLink } from "../lib/client/server-link.ts";
 import type { ReplicaLimits } from "./raft/replica/replica-api.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
 import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
@@ -74,6 +77,10 @@ export interface Server extends CatalogServer {
   readonly rpcAddress: HostPort;
   /** What an agent on another machine needs to join. */
   readonly joinToken: string;
+  /** The link of the agent of `node` in this process, held to what its node and its tokens may do. */
+  linkOf(node: string): ServerLink;
+  /** What a token may do, looked up once more after catching up with the leader if nobody has it here. */
+  resolveToken(secret: string): Promise<Authorizer>;
   /** Where `/v1` requests of agents without a server of their own are run; set by whoever builds the HTTP app. */
   setForwardHandler(handler: ForwardHandler): void;
   /**
@@ -158,6 +165,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       whenApplied: log.whenApplied,
       clock: runtime.clock,
     });
+    const acl = startAclService({ settings: aclSettings, datacenter, dataDir: options.dataDir, reader, log, runtime });
+    const judge = createAgentJudge({
+      acl,
+      reader,
+      catchUp: async () => !log.leadership().isLeader && (await followerReads.catchUp("leader")),
+    });
     const operator: RaftOperator = {
       ...log.operator,
       restoreSnapshot: (rows, restoreSignal) =>
@@ -175,6 +188,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       authority,
       link,
       ownLink,
+      judge,
       dataDir: options.dataDir,
       raft: {
         inbox: log.inbox,
@@ -199,7 +213,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       runtime,
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
-    const acl = startAclService({ settings: aclSettings, datacenter, dataDir: options.dataDir, reader, log, runtime });
     const autopilot = startAutopilot({ operator, reader, runtime });
     return {
       datacenter,
@@ -213,6 +226,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       leaderLink,
       followerReads,
       link,
+      resolveToken: (secret) => judge.judged(() => acl.resolve(secret)),
+      linkOf: (node) =>
+        judgeLink({
+          link,
+          judge,
+          node,
+          sign: (csrPem, demandService) => authority.sign(csrPem, { services: true, demandService }),
+        }),
       setForwardHandler(handler) {
         forward = handler;
       },

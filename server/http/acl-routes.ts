@@ -36,6 +36,7 @@ const aclRoutes: readonly (readonly [path: string, ...methods: HTTPMethods[]])[]
   ["/v1/acl/templated-policy/name/*", "GET"],
   ["/v1/acl/templated-policy/preview/*", "POST"],
   ["/v1/internal/acl/authorize", "POST"],
+  ["/v1/internal/acl/resolve", "GET"],
 ];
 
 /** Logins by somebody else's word. _(planned)_: until then they answer as with ACLs off. */
