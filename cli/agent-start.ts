@@ -215,9 +215,9 @@ async function openHttp(parts: {
     authorize: (request) => access(tokenOf(request)),
   });
   if (server === undefined) {
-    registerForwardRoutes(app, { link, runtime });
+    registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
-    registerServerRoutes(app, { server, runtime });
+    registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
   server?.setForwardHandler(createForwardHandler(app));

@@ -8,6 +8,7 @@ import { mustGet } from "../lib/base/assert.ts";
 import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
+import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
@@ -138,8 +139,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     onFatal: options.onFatal,
   });
   try {
+    const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
     const create = (root: CaRootFields): Authority =>
-      createAuthority({ root, datacenter, nodeId, currentIndex: reader.appliedIndex, runtime });
+      createAuthority({
+        root,
+        datacenter,
+        nodeId,
+        config: authorityConfig,
+        currentIndex: reader.appliedIndex,
+        runtime,
+      });
     const authority =
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
@@ -281,6 +290,7 @@ async function ownAuthority(parts: {
     datacenter: parts.datacenter,
     nodeId: parts.nodeId,
     clusterId: log.clusterId,
+    config: () => state.reader.authorityConfig().value ?? defaultAuthorityConfig,
     currentIndex: state.reader.appliedIndex,
     runtime,
     signal,

@@ -8,6 +8,8 @@ import { assert } from "./assert.ts";
 export interface LinearRegex {
   /** Whether the whole text matches, as Envoy's regular expressions do. */
   matches(text: string): boolean;
+  /** The first match anywhere in the text and what its groups hold, empty where they hold nothing; undefined without a match. */
+  find(text: string): readonly string[] | undefined;
   /** Of `(...)`; the whole match is not counted. */
   readonly groupCount: number;
   /**
@@ -42,6 +44,11 @@ export function compileRegex(pattern: string, { ignoresCase = false } = {}): Reg
       regex: {
         groupCount: compiled.groupCount(),
         matches: (text) => compiled.testExact(text),
+        find: (text) => {
+          const matcher = compiled.matcher(text);
+          if (!matcher.find()) return undefined;
+          return Array.from({ length: compiled.groupCount() + 1 }, (_, i) => matcher.group(i) ?? "");
+        },
         replaceAll: (text, by) => replaceAll(compiled.matcher(text), by),
       },
     };

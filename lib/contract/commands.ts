@@ -1,7 +1,14 @@
 import type { AclCommand } from "./acl-commands.ts";
+import type { AuthorityConfig } from "./authority-config.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
+import type { KvOperation } from "./kv.ts";
+import type { PeeringFields } from "./peerings.ts";
+import type { PreparedQueryFields } from "./prepared-queries.ts";
+import type { LockDelay, SessionFields } from "./sessions.ts";
+import type { UserEvent } from "./user-events.ts";
+import type { TransactionError, TransactionOperation } from "./transactions.ts";
 
 /**
  * What the replicated log carries. A command holds everything its effect depends on (times, ids, defaults already filled
@@ -15,6 +22,19 @@ export type Command =
   | CaInitialize
   | AutopilotUpsert
   | AclCommand
+  | AuthorityConfigure
+  | KvCommand
+  | KvExpire
+  | KvReap
+  | LockDelaysEnd
+  | SessionCreate
+  | SessionDestroy
+  | TransactionCommand
+  | QueryUpsert
+  | QueryDelete
+  | EventFire
+  | PeeringUpsert
+  | PeeringDelete
   | RestoreRows
   | RestoreCommit;
 
@@ -56,6 +76,53 @@ export interface AutopilotUpsert {
   readonly expectedIndex?: number;
 }
 
+/** One operation that changes a key, or the keys below a prefix. */
+export interface KvCommand {
+  readonly type: "kv";
+  readonly operation: KvOperation;
+}
+
+/** Removes entries whose time is over, unless they were written since. */
+export interface KvExpire {
+  readonly type: "kv-expire";
+  readonly entries: readonly { readonly key: string; readonly modifyIndex: number }[];
+}
+
+/** Forgets the tombstones up to an index. */
+export interface KvReap {
+  readonly type: "kv-reap";
+  readonly index: number;
+}
+
+/** The delays that are over, unless there are newer ones. */
+export interface LockDelaysEnd {
+  readonly type: "lock-delays-end";
+  readonly delays: readonly Pick<LockDelay, "key" | "index">[];
+}
+
+export interface SessionCreate {
+  readonly type: "session-create";
+  readonly session: SessionFields;
+}
+
+/** Ends sessions, and releases or deletes what they hold; one that is not there has ended already. */
+export interface SessionDestroy {
+  readonly type: "session-destroy";
+  readonly ids: readonly string[];
+}
+
+export interface TransactionCommand {
+  readonly type: "txn";
+  /** By which the server that proposed it finds the results. */
+  readonly id: string;
+  readonly operations: readonly TransactionOperation[];
+}
+
+export interface AuthorityConfigure {
+  readonly type: "authority-configure";
+  readonly config: AuthorityConfig;
+}
+
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */
 export interface RestoreRows {
   readonly type: "restore-rows";
@@ -73,6 +140,33 @@ export interface RestoreCommit {
   readonly highestIndex: number;
   /** The cluster's own authority stays, since the one in the snapshot is not its. */
   readonly keepsAuthority: boolean;
+}
+
+export interface QueryUpsert {
+  readonly type: "query-upsert";
+  readonly query: PreparedQueryFields;
+  /** It must not be there yet; otherwise it must. */
+  readonly isNew: boolean;
+}
+
+export interface QueryDelete {
+  readonly type: "query-delete";
+  readonly id: string;
+}
+
+export interface PeeringUpsert {
+  readonly type: "peering-upsert";
+  readonly peering: PeeringFields;
+}
+
+export interface PeeringDelete {
+  readonly type: "peering-delete";
+  readonly name: string;
+}
+
+export interface EventFire {
+  readonly type: "event-fire";
+  readonly event: Omit<UserEvent, "LTime">;
 }
 
 /** Sets the cluster's certificate authority; has no effect when there is one already. */
@@ -100,5 +194,11 @@ export interface CaRootFields {
 
 /** What applying a command came to: an expected outcome is a value, never a throw. */
 export type CommandResult =
-  | { readonly ok: true /** False when a compare-and-set found another index. */; readonly applied: boolean }
+  | {
+      readonly ok: true;
+      /** False when a compare-and-set found another index, a lock is held, or a transaction failed. */
+      readonly applied: boolean;
+      /** Why a transaction failed. */
+      readonly errors?: readonly TransactionError[];
+    }
   | { readonly ok: false; readonly code: "INVALID_ARGUMENT" | "CONFLICT" | "NOT_FOUND"; readonly message: string };

@@ -4,6 +4,7 @@ import type { ExtAuthzExtension } from "./ext-authz-extension.ts";
 import type { IntentionPermission } from "./intention-permissions.ts";
 import type { DiscoveryChain } from "./discovery-chain.ts";
 import type { IntentionJwt, JwtProviderEntry } from "./jwt-provider.ts";
+import { type KeptEntry, keptKinds } from "./kept-entries.ts";
 import type { ServiceRateLimits } from "./service-rate-limits.ts";
 import type { ServiceResolverEntry } from "./service-resolver.ts";
 import type { ServiceRouterEntry } from "./service-router.ts";
@@ -23,6 +24,7 @@ export const configEntryKinds = [
   "service-resolver",
   "service-router",
   "service-splitter",
+  ...keptKinds,
 ] as const;
 export type ConfigEntryKind = (typeof configEntryKinds)[number];
 
@@ -93,6 +95,8 @@ export interface SourceIntention {
   readonly Precedence: number;
   readonly Type: "consul";
   readonly Description: string;
+  /** Of one that was made by `POST /v1/connect/intentions`: the UUID by which it is asked for. */
+  readonly LegacyID?: string;
 }
 
 /** Who may call the service `Name` (`*` for all services); `Sources` is sorted by precedence, then name. */
@@ -105,6 +109,7 @@ export interface ServiceIntentionsEntry extends EntryBase {
 
 export type ConfigEntry =
   | JwtProviderEntry
+  | KeptEntry
   | MeshEntry
   | ProxyDefaultsEntry
   | ServiceDefaultsEntry

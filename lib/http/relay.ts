@@ -18,6 +18,9 @@ export interface RelayedAnswer {
   readonly body: Uint8Array;
 }
 
+/** Set by the agent that relays a request: the node on whose behalf it is asked. */
+export const nodeHeader = "x-atoll-node";
+
 /** Headers that belong to one connection (RFC 9110 7.6.1) or that the next hop writes itself. */
 const ownHeaders = new Set([
   "connection",

@@ -78,7 +78,16 @@ export function configEntryRule(kind: ConfigEntryKind, access: "read" | "write")
     case "mesh":
     case "proxy-defaults":
       return access === "read" ? undefined : "mesh";
+    case "api-gateway":
+    case "ingress-gateway":
+    case "terminating-gateway":
+      return access === "read" ? "service" : "mesh";
+    case "exported-services":
+    case "file-system-certificate":
+    case "http-route":
+    case "inline-certificate":
     case "jwt-provider":
+    case "tcp-route":
       return "mesh";
     case "service-defaults":
     case "service-resolver":

@@ -25,6 +25,7 @@ export function configEntryAnswer(entry: ConfigEntryRecord): object {
 }
 
 function kindFields(entry: ConfigEntryRecord): object {
+  if ("Fields" in entry) return entry.Fields;
   switch (entry.Kind) {
     case "jwt-provider":
       return jwtProviderAnswer(entry);
@@ -60,6 +61,7 @@ function kindFields(entry: ConfigEntryRecord): object {
           Precedence: source.Precedence,
           Type: source.Type,
           ...unlessEmpty("Description", source.Description),
+          ...unlessEmpty("LegacyID", source.LegacyID),
         })),
         ...(entry.JWT !== undefined && { JWT: intentionJwtAnswer(entry.JWT) }),
       };

@@ -5,6 +5,7 @@ import { configEntryKinds } from "../../lib/contract/config-entries.ts";
 import type { ConfigEntry, ConfigEntryKind } from "../../lib/contract/config-entries.ts";
 import { wildcard } from "../../lib/contract/intentions.ts";
 import { readProxySettings } from "../../lib/contract/proxy-settings.ts";
+import { isKeptKind } from "../../lib/contract/kept-entries.ts";
 import { formatIssues, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import { decodeAccessLogs } from "./access-logs-body.ts";
@@ -20,6 +21,7 @@ import { entryBase, mustProtocol, refusal } from "./entry-fields.ts";
 import { decodeEnvoyExtensions } from "./envoy-extensions-body.ts";
 import { decodeIntentionJwt } from "./intention-jwt-body.ts";
 import { decodeJwtProvider, JwtProviderBody } from "./jwt-provider-entry.ts";
+import { keptDecoders } from "./kept-entries.ts";
 import { decodeRateLimits } from "./rate-limits-body.ts";
 import { decodeServiceResolver, ServiceResolverBody } from "./service-resolver-entry.ts";
 import { decodeServiceRouter, ServiceRouterBody } from "./service-router-entry.ts";
@@ -30,6 +32,10 @@ import { decodeUpstreamConfig } from "./upstream-config-body.ts";
 /** Makes a config entry of what a client wrote, or throws `INVALID_ARGUMENT` in Consul's words. */
 export function decodeConfigEntry(document: unknown): ConfigEntry {
   const kind = mustKind(kindOf(document));
+  if (isKeptKind(kind)) {
+    const { schema, decode: decodeKept } = keptDecoders[kind];
+    return decodeKept(decode({ kind, schema, document }));
+  }
   switch (kind) {
     case "jwt-provider":
       return decodeJwtProvider(decode({ kind, schema: JwtProviderBody, document }));
@@ -55,8 +61,8 @@ export function mustKind(text: string): ConfigEntryKind {
   const kind = configEntryKinds.find((known) => known === text);
   if (kind !== undefined) return kind;
   if (!foreignKinds.includes(text)) throw refusal(`invalid config entry kind: ${text}`);
-  const supported = configEntryKinds.join(", ");
-  throw refusal(`config entry kind "${text}" is not supported by this version, which has ${supported}`);
+  if (text === "sameness-group") throw refusal("sameness-groups are an enterprise-only feature");
+  throw refusal(`config entry kind "${text}" is written by the servers alone`);
 }
 
 function kindOf(document: unknown): string {
@@ -85,12 +91,14 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
   Mode: ["direct"],
   MutualTLSMode: ["default", "strict"],
   MeshGateway: ['{"Mode":"none"}'],
+  // Proxies reach nothing but the mesh.
+  TransparentProxy: ['{"MeshDestinationsOnly":true}', '{"MeshDestinationsOnly":false}'],
 };
 
 function refuseUnsupported(kind: ConfigEntryKind, value: unknown): void {
   if (typeof value !== "object" || value === null) return;
   for (const [field, given] of Object.entries(value)) {
-    if (!unsupportedFields[kind].includes(field) || isZeroValue(given)) continue;
+    if (!unsupportedFields[kind]?.includes(field) || isZeroValue(given)) continue;
     const text = typeof given === "string" ? given : JSON.stringify(given);
     if (harmless[field]?.includes(text)) continue;
     throw refusal(`${field} is not supported by this version: leave it out of the ${kind} entry`);

@@ -106,7 +106,7 @@ const SourceBody = Type.Object({
   Partition: Text,
   Peer: Anything,
   SamenessGroup: Anything,
-  LegacyID: Anything,
+  LegacyID: Text,
   LegacyMeta: Anything,
   LegacyCreateTime: Anything,
   LegacyUpdateTime: Anything,
@@ -123,8 +123,7 @@ export const ServiceIntentionsBody = Type.Object({
  * Fields of Consul that this version cannot honour: accepted while they say nothing, or what happens anyway, and refused
  * by name otherwise.
  */
-export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string[]>> = {
-  "jwt-provider": [],
+export const unsupportedFields: Readonly<Partial<Record<ConfigEntryKind, readonly string[]>>> = {
   mesh: ["TransparentProxy", "AllowEnablingPermissiveMutualTLS", "ValidateClusters", "TLS", "Peering"],
   "proxy-defaults": [
     "Mode",
@@ -146,22 +145,8 @@ export const unsupportedFields: Readonly<Record<ConfigEntryKind, readonly string
     "Destination",
     "BalanceInboundConnections",
   ],
-  "service-intentions": [],
   "service-resolver": ["PrioritizeByLocality"],
-  "service-router": [],
-  "service-splitter": [],
 };
 
-/** Kinds that Consul knows. Those that are not {@link ConfigEntryKind}s have no entries here, now or later. */
-export const foreignKinds: readonly string[] = [
-  "api-gateway",
-  "bound-api-gateway",
-  "exported-services",
-  "file-system-certificate",
-  "http-route",
-  "ingress-gateway",
-  "inline-certificate",
-  "sameness-group",
-  "tcp-route",
-  "terminating-gateway",
-];
+/** Kinds that Consul knows and nobody can write: those of its enterprise edition, and what its servers write themselves. */
+export const foreignKinds: readonly string[] = ["bound-api-gateway", "sameness-group"];

@@ -5,21 +5,28 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
 import { createAuthorize } from "./authorize.ts";
 import { registerAclRoutes } from "./acl-routes.ts";
+import { registerAuthorityConfigRoutes } from "./authority-config-routes.ts";
 import { registerAutopilotRoutes } from "./autopilot-routes.ts";
 import { registerCaRoutes } from "./ca-routes.ts";
 import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
 import { registerConfigRoutes } from "./config-routes.ts";
 import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
+import { registerEventRoutes } from "./event-routes.ts";
+import { registerGatewayRoutes } from "./gateway-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
+import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
+import { registerPeeringRoutes } from "./peering-routes.ts";
+import { registerQueryRoutes } from "./query-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
 import { registerSnapshotRoutes } from "./snapshot-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
+import { registerUiRoutes } from "./ui-routes.ts";
 
 /**
  * The `/v1` routes of a server, in Consul's wire format. A read walks request -> parameters -> state reader -> answer
@@ -31,6 +38,8 @@ export interface ServerRoutesOptions {
   readonly runtime: MeteredRuntime;
   /** How long a request waits for a leader; 7 s when absent. */
   readonly leaderWaitMs?: number;
+  /** Of the agent in this process: what is asked here is asked on behalf of its node. */
+  readonly nodeName?: string;
 }
 
 /** What every group of routes is given. */
@@ -50,11 +59,18 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerHealthRoutes(app, context);
   registerConfigRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
+  registerGatewayRoutes(app, context);
+  registerPeeringRoutes(app, context);
+  registerQueryRoutes(app, context);
+  registerEventRoutes(app, context);
   registerIntentionRoutes(app, context);
   registerIntentionWriteRoutes(app, context);
+  registerLegacyIntentionRoutes(app, context);
   registerCaRoutes(app, context);
+  registerAuthorityConfigRoutes(app, context);
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
   registerSnapshotRoutes(app, context);
+  registerUiRoutes(app, context);
   registerAclRoutes(app, context);
 }

@@ -80,6 +80,8 @@ function checkRows(rows: readonly RowChange[]): number {
     scratch.reader.nodes();
     scratch.reader.services();
     scratch.reader.intentions({ by: "all" });
+    // The indexes of keys are in their records alone.
+    highestIndex = Math.max(highestIndex, scratch.reader.kvEntries("").index);
     return highestIndex;
   } catch (thrown) {
     if (thrown instanceof AtollError) throw thrown;

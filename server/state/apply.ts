@@ -1,22 +1,29 @@
 import { unreachable } from "../../lib/base/assert.ts";
 import type {
+  AuthorityConfigure,
   AutopilotUpsert,
   CaInitialize,
   Command,
   CommandResult,
   RestoreCommit,
   RestoreRows,
+  TransactionCommand,
 } from "../../lib/contract/commands.ts";
 import { applyAclCommand } from "./acl-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
 import { register } from "./register.ts";
+import { fireEvent } from "./event-table.ts";
+import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
+import { deletePeering, upsertPeering } from "./peering-table.ts";
+import { deleteQuery, upsertQuery } from "./query-rules.ts";
+import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
 
-/** `restore-commit` replaces the tables themselves (restore-snapshot.ts). */
-type AppliedCommand = Exclude<Command, RestoreCommit>;
+/** `restore-commit` replaces the tables themselves (restore-snapshot.ts); `txn` comes with results (transaction-rules.ts). */
+type AppliedCommand = Exclude<Command, RestoreCommit | TransactionCommand>;
 
 /**
  * What each command means. Pure: it reads the tables and the command, nothing else, so every server that applies the
@@ -36,6 +43,30 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return initializeCa(tables, changes, command);
     case "autopilot-upsert":
       return upsertAutopilot(tables, changes, command);
+    case "authority-configure":
+      return configureAuthority(tables, changes, command);
+    case "kv":
+      return applyKvCommand(tables, changes, command);
+    case "kv-expire":
+      return expireKv(tables, changes, command);
+    case "kv-reap":
+      return reapKv(tables, changes, command);
+    case "lock-delays-end":
+      return endLockDelays(tables, changes, command);
+    case "session-create":
+      return createSession(tables, changes, command);
+    case "session-destroy":
+      return destroySessions(tables, changes, command);
+    case "query-upsert":
+      return upsertQuery(tables, changes, command);
+    case "query-delete":
+      return deleteQuery(tables, changes, command);
+    case "event-fire":
+      return fireEvent(tables, changes, command);
+    case "peering-upsert":
+      return upsertPeering(tables, changes, command);
+    case "peering-delete":
+      return deletePeering(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     case "acl-initialize":
@@ -54,12 +85,18 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
 }
 
 function upsertAutopilot(tables: Tables, changes: ChangeSet, command: AutopilotUpsert): CommandResult {
-  const existing = tables.settings.autopilot();
+  const existing = tables.settings.autopilot.get();
   const { expectedIndex } = command;
   if (expectedIndex !== undefined && expectedIndex !== (existing?.ModifyIndex ?? 0))
     return { ok: true, applied: false };
   const record = upserted(existing, command.config, changes.index);
-  if (record !== undefined) tables.settings.putAutopilot(changes, record);
+  if (record !== undefined) tables.settings.autopilot.put(changes, record);
+  return { ok: true, applied: true };
+}
+
+function configureAuthority(tables: Tables, changes: ChangeSet, { config }: AuthorityConfigure): CommandResult {
+  const record = upserted(tables.settings.authority.get(), config, changes.index);
+  if (record !== undefined) tables.settings.authority.put(changes, record);
   return { ok: true, applied: true };
 }
 

@@ -32,7 +32,7 @@ export function chainProblem(tables: Tables, proposal: Proposal): Refusal | unde
   return undefined;
 }
 
-function withProposal(lookup: EntryLookup, { kind, name, entry }: Proposal): EntryLookup {
+export function withProposal(lookup: EntryLookup, { kind, name, entry }: Proposal): EntryLookup {
   return (wantedKind, wantedName) => {
     if (wantedKind !== kind || wantedName !== name) return lookup(wantedKind, wantedName);
     return isOfKind(entry, wantedKind) ? entry : undefined;

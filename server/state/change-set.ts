@@ -12,6 +12,25 @@ export interface ChangeSet {
   putRow(row: RowChange): void;
   removeRow(row: { readonly table: string; readonly key: string }): void;
   touch(watchKey: string): void;
+  /** Of a command that may be taken back after it has changed tables: how to put back what was there. Newest first. */
+  onUndo?(putBack: () => void): void;
+}
+
+/** The changes of one command that takes effect as a whole or not at all. */
+export interface UndoableChanges {
+  readonly changes: ChangeSet;
+  /** Puts the tables back to where they were. */
+  undo(): void;
+}
+
+export function createUndoableChanges(index: number): UndoableChanges {
+  const steps: (() => void)[] = [];
+  return {
+    changes: { ...createChangeSet(index), onUndo: (putBack) => void steps.push(putBack) },
+    undo() {
+      for (const putBack of steps.splice(0).reverse()) putBack();
+    },
+  };
 }
 
 export function createChangeSet(index: number): ChangeSet {

@@ -71,11 +71,16 @@ export function createCheckTable(indexes: IndexTable): CheckTable {
       link(record);
       const isUnderSameKeys = previous?.Status === record.Status && previous.ServiceName === record.ServiceName;
       if (previous !== undefined && !isUnderSameKeys) leave(changes, previous);
+      changes.onUndo?.(() => {
+        unlink(record);
+        if (previous !== undefined) link(previous);
+      });
       changes.put("checks", withinNode(record.Node, record.CheckID), record);
       for (const key of keysOf(record)) indexes.touchWithRecord(changes, key);
     },
     remove(changes, record) {
       unlink(record);
+      changes.onUndo?.(() => link(record));
       changes.remove("checks", withinNode(record.Node, record.CheckID));
       leave(changes, record);
     },

@@ -4,6 +4,7 @@ import { intentionPrecedence, wildcard } from "../../lib/contract/intentions.ts"
 import { meshName, proxyDefaultsName } from "./chain-entries.ts";
 import { chainProblem } from "./chain-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
+import { gatewayProblem } from "./gateway-rules.ts";
 import { providersOf } from "./jwt-reads.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
 import { compareText } from "./order.ts";
@@ -17,7 +18,8 @@ export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: C
   const existing = tables.configEntries.get(command.entry.Kind, command.entry.Name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
   const { entry } = command;
-  const broken = unknownProvider(tables, entry) ?? chainProblem(tables, { kind: entry.Kind, name: entry.Name, entry });
+  const proposal = { kind: entry.Kind, name: entry.Name, entry };
+  const broken = unknownProvider(tables, entry) ?? chainProblem(tables, proposal) ?? gatewayProblem(tables, proposal);
   if (broken !== undefined) return broken;
   const record = upserted<ConfigEntry>(existing, normalised(command.entry), changes.index);
   if (record !== undefined) tables.configEntries.put(changes, record);
@@ -29,7 +31,8 @@ export function deleteConfigEntry(tables: Tables, changes: ChangeSet, command: C
   const existing = tables.configEntries.get(command.kind, command.name);
   if (!isExpected(command.expectedIndex, existing?.ModifyIndex)) return { ok: true, applied: false };
   if (existing === undefined) return { ok: true, applied: true };
-  const broken = providerInUse(tables, existing) ?? chainProblem(tables, { kind: existing.Kind, name: existing.Name });
+  const proposal = { kind: existing.Kind, name: existing.Name };
+  const broken = providerInUse(tables, existing) ?? chainProblem(tables, proposal) ?? gatewayProblem(tables, proposal);
   if (broken !== undefined) return broken;
   tables.configEntries.remove(changes, existing);
   return { ok: true, applied: true };
@@ -42,6 +45,7 @@ function isExpected(expectedIndex: number | undefined, actualIndex: number | und
 function entryProblem(entry: ConfigEntry): Refusal | undefined {
   const badName = nameProblem("Name", entry.Name);
   if (badName !== undefined) return badName;
+  if ("Fields" in entry) return undefined;
   switch (entry.Kind) {
     case "mesh":
       return onlyName(entry.Name, meshName);

@@ -1,6 +1,7 @@
 import type { CheckRecord, ServiceRecord } from "../../lib/contract/catalog.ts";
 import type { CommandResult, DeregisterCommand } from "../../lib/contract/commands.ts";
 import type { ChangeSet } from "./change-set.ts";
+import { endSessionsOfCheck, endSessionsOnNode } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { touchJudged } from "./touch-judged.ts";
 
@@ -21,6 +22,7 @@ export function deregister(tables: Tables, changes: ChangeSet, command: Deregist
 export function removeNode(tables: Tables, changes: ChangeSet, node: string): void {
   for (const service of [...tables.services.onNode(node)]) removeService(tables, changes, service);
   for (const check of [...tables.checks.onNode(node)]) removeCheck(tables, changes, check);
+  endSessionsOnNode(tables, changes, node);
   tables.nodes.remove(changes, node);
 }
 
@@ -31,5 +33,6 @@ function removeService(tables: Tables, changes: ChangeSet, service: ServiceRecor
 
 function removeCheck(tables: Tables, changes: ChangeSet, check: CheckRecord): void {
   tables.checks.remove(changes, check);
+  endSessionsOfCheck(tables, changes, check);
   touchJudged(tables, changes, check);
 }

@@ -36,7 +36,17 @@ const offsetKey = "offset:log";
 export function createIndexTable(): IndexTable {
   const indexes = new Map<string, number>();
 
+  const putBack = (key: string, index: number | undefined): void => {
+    if (index === undefined) indexes.delete(key);
+    else indexes.set(key, index);
+  };
+  const rememberForUndo = (changes: ChangeSet, key: string): void => {
+    if (changes.onUndo === undefined) return;
+    const index = indexes.get(key);
+    changes.onUndo(() => putBack(key, index));
+  };
   const set = (changes: ChangeSet, key: string): void => {
+    rememberForUndo(changes, key);
     indexes.set(key, changes.index);
     changes.put("indexes", key, changes.index);
   };
@@ -57,12 +67,14 @@ export function createIndexTable(): IndexTable {
       changes.touch(key);
     },
     touchWithRecord(changes, key) {
+      rememberForUndo(changes, key);
       indexes.set(key, changes.index);
       changes.touch(key);
     },
     loadRecord: raise,
     retire(changes, key) {
       const family = watchFamily(key);
+      rememberForUndo(changes, key);
       if (family === undefined || !indexes.delete(key)) return;
       changes.remove("indexes", key);
       set(changes, extinctionPrefix + family);

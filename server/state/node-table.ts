@@ -21,6 +21,10 @@ export function createNodeTable(indexes: IndexTable): NodeTable {
   const unlinkId = (record: NodeRecord): void => {
     if (nameOfId.get(record.ID) === record.Node) nameOfId.delete(record.ID);
   };
+  const drop = (record: NodeRecord): void => {
+    unlinkId(record);
+    byName.delete(record.Node);
+  };
   const load = (record: NodeRecord): void => {
     const previous = byName.get(record.Node);
     if (previous !== undefined) unlinkId(previous);
@@ -34,7 +38,12 @@ export function createNodeTable(indexes: IndexTable): NodeTable {
     all: () => byName.values(),
     load,
     put(changes, record) {
+      const previous = byName.get(record.Node);
       load(record);
+      changes.onUndo?.(() => {
+        if (previous !== undefined) load(previous);
+        else drop(record);
+      });
       changes.put("nodes", record.Node, record);
       indexes.touch(changes, watchKeys.nodes);
       indexes.touch(changes, watchKeys.node(record.Node));
@@ -42,8 +51,8 @@ export function createNodeTable(indexes: IndexTable): NodeTable {
     remove(changes, name) {
       const record = byName.get(name);
       if (record === undefined) return;
-      unlinkId(record);
-      byName.delete(name);
+      drop(record);
+      changes.onUndo?.(() => load(record));
       changes.remove("nodes", name);
       indexes.touch(changes, watchKeys.nodes);
       indexes.retire(changes, watchKeys.node(name));

@@ -1,3 +1,4 @@
+import type { AuthorityConfigRecord } from "../../lib/contract/authority-config.ts";
 import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   CheckRecord,
@@ -15,7 +16,13 @@ import type {
 } from "../../lib/contract/config-entries.ts";
 import type { AclReads } from "./acl-reads.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
+import type { KvRecord } from "../../lib/contract/kv.ts";
+import type { PeeringRecord } from "../../lib/contract/peerings.ts";
+import type { PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
+import type { LockDelay, SessionRecord } from "../../lib/contract/sessions.ts";
 import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
+import type { UserEvent } from "../../lib/contract/user-events.ts";
+import type { TransactionOperation, TransactionOutcome } from "../../lib/contract/transactions.ts";
 
 /**
  * A value and the index of its last change: what `X-Consul-Index` carries. It grows if the value may have changed and
@@ -57,6 +64,40 @@ export interface StateReader extends AclReads {
   caRoots(): Read<CaRootsValue>;
   /** How autopilot is set; undefined when nobody has ever set it. */
   autopilot(): Read<AutopilotRecord | undefined>;
+  /** One key. What is not there has the index of its tombstone, or of the newest one that was forgotten. */
+  kvEntry(key: string): Read<KvRecord | undefined>;
+  /**
+   * Everything below a prefix, in the order of keys. Its index can fall when tombstones are forgotten, 15 minutes after the
+   * deletion; whoever passes the index that it has seen is not shown a smaller one.
+   */
+  kvEntries(prefix: string, seenIndex?: number): Read<readonly KvRecord[]>;
+  /** The keys below a prefix; with a `separator` only up to and with it, each once. */
+  kvKeys(prefix: string, separator: string, seenIndex?: number): Read<readonly string[]>;
+  /** At most `limit` entries whose time is over at `nowMs`, the earliest first. */
+  endedKvEntries(nowMs: number, limit: number): readonly KvRecord[];
+  hasTombstones(): boolean;
+  session(id: string): Read<SessionRecord | undefined>;
+  /** By ID. */
+  sessions(): Read<readonly SessionRecord[]>;
+  nodeSessions(node: string): Read<readonly SessionRecord[]>;
+  lockDelays(): readonly LockDelay[];
+  lockDelay(key: string): LockDelay | undefined;
+  /** By ID. */
+  preparedQueries(): Read<readonly PreparedQueryRecord[]>;
+  preparedQuery(id: string): Read<PreparedQueryRecord | undefined>;
+  /** The query that answers for an ID or a name: its own, or the template for it. */
+  preparedQueryFor(idOrName: string): Read<PreparedQueryRecord | undefined>;
+  /** The newest user events, oldest first. */
+  userEvents(): Read<readonly UserEvent[]>;
+  /** By name. */
+  peerings(): Read<readonly PeeringRecord[]>;
+  peering(name: string): Read<PeeringRecord | undefined>;
+  /** Operations that only look, all at the same moment. */
+  readTransaction(operations: readonly TransactionOperation[]): TransactionOutcome;
+  /** What a transaction that was applied here came to, once; undefined when it is too long ago. */
+  takeTransaction(id: string): TransactionOutcome | undefined;
+  /** How the authority signs; undefined when nobody has ever set it. */
+  authorityConfig(): Read<AuthorityConfigRecord | undefined>;
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
 }

@@ -8,6 +8,7 @@ import type { CommandResult, RegisterCommand } from "../../lib/contract/commands
 import type { ChangeSet } from "./change-set.ts";
 import { removeNode } from "./deregister.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
+import { endSessionsOfCheck } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { touchInstancesOn, touchJudged } from "./touch-judged.ts";
 import { upserted } from "./upsert.ts";
@@ -123,6 +124,7 @@ function upsertCheck(tables: Tables, changes: ChangeSet, check: CheckFields): vo
   const record = upserted(existing, fields, changes.index);
   if (record === undefined) return;
   tables.checks.put(changes, record);
+  if (record.Status === "critical") endSessionsOfCheck(tables, changes, record);
   touchJudged(tables, changes, record);
   if (existing !== undefined && existing.ServiceID !== record.ServiceID) touchJudged(tables, changes, existing);
 }

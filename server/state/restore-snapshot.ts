@@ -3,7 +3,7 @@ import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import type { RowChange } from "./row-change.ts";
 import { dumpRows, loadRow } from "./rows.ts";
 import { createTables, replaceTables, type Tables } from "./tables.ts";
-import { watchFamily } from "./watch-keys.ts";
+import { watchFamily, watchKeys } from "./watch-keys.ts";
 
 /** Tables whose rows a snapshot's do not replace. */
 const ownTables = ["indexes", "restore-staging"];
@@ -45,7 +45,7 @@ function indexKeysAfter(before: Tables, staged: readonly RowChange[], after: Tab
   // Those that records carry are in no row.
   for (const [key] of after.indexes.entries()) present.add(key);
   present.delete(before.indexes.offsetKey);
-  const keys = new Set(present);
+  const keys = new Set(present).add(watchKeys.kvRestored);
   for (const [key] of before.indexes.entries()) {
     const family = watchFamily(key);
     if (key === before.indexes.offsetKey) continue;

@@ -19,6 +19,13 @@ export const rowTables = [
   "acl-tokens",
   "acl-policies",
   "acl-roles",
+  "kv",
+  "kv-tombstones",
+  "sessions",
+  "lock-delays",
+  "prepared-queries",
+  "user-events",
+  "peerings",
   "restore-staging",
   "indexes",
 ] as const;

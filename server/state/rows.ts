@@ -1,8 +1,10 @@
 import { assert } from "../../lib/base/assert.ts";
 import { aclBootstrapKey } from "./acl-tables.ts";
+import { eventRowKey } from "./event-table.ts";
+import { tombstoneRowKey } from "./graveyard.ts";
+import { kvRowKey } from "./kv-row-key.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
-import { autopilotKey } from "./settings-table.ts";
 import { stagingKey } from "./staging-table.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
@@ -25,10 +27,19 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
+    const { autopilot, authority } = tables.settings;
     if (key === aclBootstrapKey) return tables.acl.bootstrap.load(trusted(value));
-    assert(key === autopilotKey, `there is no setting ${key}`);
-    tables.settings.loadAutopilot(trusted(value));
+    if (key === autopilot.key) return autopilot.load(trusted(value));
+    assert(key === authority.key, `there is no setting ${key}`);
+    authority.load(trusted(value));
   },
+  kv: (tables, _key, value) => tables.kv.load(trusted(value)),
+  "kv-tombstones": (tables, _key, value) => tables.kv.loadTombstone(trusted(value)),
+  sessions: (tables, _key, value) => tables.sessions.load(trusted(value)),
+  "lock-delays": (tables, _key, value) => tables.lockDelays.load(trusted(value)),
+  "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
+  "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
+  peerings: (tables, _key, value) => tables.peerings.load(trusted(value)),
   "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
   "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
   "acl-roles": (tables, _key, value) => tables.acl.roles.load(trusted(value)),
@@ -56,8 +67,17 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
-  const autopilot = tables.settings.autopilot();
-  if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
+  for (const setting of [tables.settings.authority, tables.settings.autopilot]) {
+    const value = setting.get();
+    if (value !== undefined) yield { table: "settings", key: setting.key, value };
+  }
+  yield* sorted("kv", tables.kv.all(), (record) => kvRowKey(record.Key));
+  yield* sorted("kv-tombstones", tables.kv.tombstones(), tombstoneRowKey);
+  yield* sorted("sessions", tables.sessions.all(), (session) => session.ID);
+  yield* sorted("lock-delays", tables.lockDelays.all(), (delay) => kvRowKey(delay.key));
+  yield* sorted("prepared-queries", tables.queries.all(), (query) => query.ID);
+  yield* sorted("user-events", tables.events.all(), eventRowKey);
+  yield* sorted("peerings", tables.peerings.all(), (peering) => peering.Name);
   const bootstrap = tables.acl.bootstrap.get();
   if (bootstrap !== undefined) yield { table: "settings", key: aclBootstrapKey, value: bootstrap };
   yield* sorted("acl-tokens", tables.acl.tokens.all(), (token) => token.AccessorID);

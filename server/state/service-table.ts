@@ -117,6 +117,10 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
         link(record);
         if (previous !== undefined) leave(changes, previous);
       }
+      changes.onUndo?.(() => {
+        unlink(record);
+        if (previous !== undefined) link(previous);
+      });
       changes.put("services", key, record);
       indexes.touchWithRecord(changes, watchKeys.service(record.Service));
       indexes.touchWithRecord(changes, watchKeys.nodeServices(record.Node));
@@ -128,6 +132,7 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
     },
     remove(changes, record) {
       unlink(record);
+      changes.onUndo?.(() => link(record));
       changes.remove("services", withinNode(record.Node, record.ID));
       leave(changes, record);
       indexes.touch(changes, watchKeys.serviceNames);

@@ -1,17 +1,22 @@
-import type { CaRootFields, Command, CommandResult } from "../../lib/contract/commands.ts";
+import type { CaRootFields, Command, CommandResult, TransactionCommand } from "../../lib/contract/commands.ts";
 import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
 import { createAclReads } from "./acl-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
-import { createChangeSet } from "./change-set.ts";
+import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
+import { createKvReads } from "./kv-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
+import { createPeeringReads } from "./peering-table.ts";
+import { createQueryReads } from "./query-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { RowChange } from "./row-change.ts";
 import { dumpRows, loadRow } from "./rows.ts";
 import { restoreSnapshot } from "./restore-snapshot.ts";
 import { createTables, replaceTables } from "./tables.ts";
+import { createTransactionOutcomes } from "./transaction-outcomes.ts";
+import { applyTransaction } from "./transaction-rules.ts";
 import { createWatchHub, type WatchHub } from "./watch-hub.ts";
 
 /**
@@ -46,12 +51,22 @@ export function createState(options: StateOptions = {}): State {
   let touched = new Set<string>();
   let isReplaced = false;
 
+  const outcomes = createTransactionOutcomes();
+  const transact = (changes: ChangeSet, command: TransactionCommand): CommandResult => {
+    const { result, outcome } = applyTransaction(tables, changes, command);
+    outcomes.keep(command.id, outcome);
+    return result;
+  };
   const reader: StateReader = {
     appliedIndex: () => appliedIndex,
     ...createCatalogReads(tables, cache),
     ...createConfigReads(tables, cache),
     ...createJwtReads(tables, cache),
     ...createAclReads(tables, cache),
+    ...createKvReads(tables, cache),
+    ...createQueryReads(tables, cache),
+    ...createPeeringReads(tables, cache),
+    takeTransaction: outcomes.take,
     defaultIntentionAction: () => defaultIntentionAction,
   };
 
@@ -66,7 +81,7 @@ export function createState(options: StateOptions = {}): State {
         return { result: restored.result, rows: restored.changes.rows };
       }
       const changes = createChangeSet(index + tables.indexes.offset());
-      const result = applyCommand(tables, changes, command);
+      const result = command.type === "txn" ? transact(changes, command) : applyCommand(tables, changes, command);
       for (const key of changes.touched) touched.add(key);
       return { result, rows: changes.rows };
     },

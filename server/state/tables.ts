@@ -2,8 +2,14 @@ import { type AclTables, createAclTables } from "./acl-tables.ts";
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
+import { createEventTable, type EventTable } from "./event-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
+import { createKvTable, type KvTable } from "./kv-table.ts";
+import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createPeeringTable, type PeeringTable } from "./peering-table.ts";
+import { createQueryTable, type QueryTable } from "./query-table.ts";
+import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
@@ -17,6 +23,12 @@ export interface Tables {
   readonly configEntries: ConfigEntryTable;
   readonly ca: CaTable;
   readonly settings: SettingsTable;
+  readonly kv: KvTable;
+  readonly sessions: SessionTable;
+  readonly lockDelays: LockDelayTable;
+  readonly queries: QueryTable;
+  readonly events: EventTable;
+  readonly peerings: PeeringTable;
   readonly staging: StagingTable;
   readonly acl: AclTables;
 }
@@ -36,6 +48,12 @@ export function createTables(): Tables {
     configEntries: createConfigEntryTable(indexes),
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),
+    kv: createKvTable(indexes),
+    sessions: createSessionTable(indexes),
+    lockDelays: createLockDelayTable(indexes),
+    queries: createQueryTable(indexes),
+    events: createEventTable(indexes),
+    peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
     acl: createAclTables(indexes),
   };

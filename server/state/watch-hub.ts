@@ -1,4 +1,6 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { createPrefixLengths } from "./prefix-lengths.ts";
+import { kvFamily, kvUnderFamily } from "./watch-keys.ts";
 
 /** Blocked queries and subscriptions together; one more is refused rather than taking the server's memory. */
 export const defaultMaxWatches = 200_000;
@@ -30,6 +32,8 @@ interface Entry {
 export function createWatchHub(options: { readonly maxWatches?: number } = {}): WatchHub {
   const maxWatches = options.maxWatches ?? defaultMaxWatches;
   const byKey = new Map<string, Set<Entry>>();
+  /** Of the prefixes of keys that are watched. */
+  const prefixes = createPrefixLengths();
   let count = 0;
 
   const leave = (entry: Entry): void => {
@@ -38,7 +42,17 @@ export function createWatchHub(options: { readonly maxWatches?: number } = {}): 
     count--;
     for (const key of entry.keys) {
       const entries = byKey.get(key);
-      if (entries?.delete(entry) === true && entries.size === 0) byKey.delete(key);
+      if (entries?.delete(entry) !== true || entries.size > 0) continue;
+      byKey.delete(key);
+      if (key.startsWith(kvUnderFamily)) prefixes.remove(key.slice(kvUnderFamily.length));
+    }
+  };
+  const collect = (woken: Set<Entry>, touched: string): void => {
+    for (const entry of byKey.get(touched) ?? []) woken.add(entry);
+    if (!touched.startsWith(kvFamily)) return;
+    const key = touched.slice(kvFamily.length);
+    for (const length of prefixes.upTo(key)) {
+      for (const entry of byKey.get(kvUnderFamily + key.slice(0, length)) ?? []) woken.add(entry);
     }
   };
 
@@ -51,15 +65,19 @@ export function createWatchHub(options: { readonly maxWatches?: number } = {}): 
       count++;
       for (const key of keys) {
         const entries = byKey.get(key);
-        if (entries === undefined) byKey.set(key, new Set([entry]));
-        else entries.add(entry);
+        if (entries !== undefined) {
+          entries.add(entry);
+          continue;
+        }
+        byKey.set(key, new Set([entry]));
+        if (key.startsWith(kvUnderFamily)) prefixes.add(key.slice(kvUnderFamily.length));
       }
       return { cancel: () => leave(entry) };
     },
     wake(touched) {
       // Collected before anyone is called: a callback may cancel others or watch anew, and then has read already.
       const woken = new Set<Entry>();
-      for (const key of touched) for (const entry of byKey.get(key) ?? []) woken.add(entry);
+      for (const key of touched) collect(woken, key);
       for (const entry of woken) if (entry.isActive) entry.onTouched();
     },
     wakeAll() {

@@ -1,6 +1,9 @@
 import type { CheckStatus } from "../../lib/contract/catalog.ts";
 import type { ConfigEntryKind } from "../../lib/contract/config-entries.ts";
 
+export const kvFamily = "kv/";
+export const kvUnderFamily = "kv-under/";
+
 /**
  * The things whose change can be watched. Each has an index of its own, so that a reader is woken by what it reads and by
  * nothing else. A key with a slash names one member of the family before the slash; members come and go.
@@ -14,6 +17,7 @@ export const watchKeys = {
   aclTokens: "acl-tokens",
   aclPolicies: "acl-policies",
   aclRoles: "acl-roles",
+  authorityConfig: "authority-config",
   node: (name: string) => `node/${name}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
@@ -25,6 +29,21 @@ export const watchKeys = {
   checks: (status: CheckStatus | "any") => `checks-${status}`,
   configKind: (kind: ConfigEntryKind) => `config-kind-${kind}`,
   configEntry: (kind: ConfigEntryKind, name: string) => `${kind}/${name}`,
+  sessions: "sessions",
+  session: (id: string) => `session/${id}`,
+  nodeSessions: (node: string) => `node-sessions/${node}`,
+  lockDelays: "lock-delays",
+  preparedQueries: "prepared-queries",
+  userEvents: "user-events",
+  peerings: "peerings",
+  /** One key. Its index is its record's or its tombstone's; the rest of this object has indexes in the index table. */
+  kv: (key: string) => `${kvFamily}${key}`,
+  /** Every key that begins with the prefix: woken by each of them, never touched itself. */
+  kvUnder: (prefix: string) => `${kvUnderFamily}${prefix}`,
+  /** Stands for all keys when the whole state was replaced: no index of theirs is below it. */
+  kvRestored: "kv-restored",
+  /** The newest tombstone that was forgotten: what is missing has at least this index. */
+  kvReaped: "kv-reaped",
   /** The intentions that name a source. */
   intentionSource: (name: string) => `intention-source/${name}`,
 } as const;

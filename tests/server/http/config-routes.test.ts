@@ -118,9 +118,9 @@ const refusals: readonly (readonly [string, unknown, string])[] = [
   ["a kind that is no text", { Kind: 5 }, "Kind value in payload is not a string"],
   ["an invalid kind", { Kind: "nonsense", Name: "x" }, "invalid config entry kind: nonsense"],
   [
-    "a kind of a later version",
-    { Kind: "ingress-gateway", Name: "x" },
-    '"ingress-gateway" is not supported by this version',
+    "a kind that the servers write",
+    { Kind: "bound-api-gateway", Name: "x" },
+    '"bound-api-gateway" is written by the servers alone',
   ],
   ["an unknown key", { Kind: "service-defaults", Name: "x", Protocl: "http" }, 'invalid config key "Protocl"'],
   [

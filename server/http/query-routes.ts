@@ -1,0 +1,115 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { Type } from "typebox";
+import { demand } from "../../lib/acl/authorizer.ts";
+import type { PreparedQueryFields, PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { checkDatacenter, parseFlag } from "../../lib/http/read-query.ts";
+import { queryOf } from "../../lib/http/request-line.ts";
+import { healthEntryAnswer } from "./catalog-answers.ts";
+import { proposeOrThrow } from "./propose.ts";
+import { decodeQuery, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
+import { matchingInstances, shuffled } from "./query-execution.ts";
+import { renderQuery } from "./query-template.ts";
+import type { RouteContext } from "./server-routes.ts";
+
+const IdPath = Type.Object({ id: Type.String() });
+
+/** `/v1/query`: prepared queries are written, read, explained and executed. */
+export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, authorize }: RouteContext): void {
+  app.post("/v1/query", { schema: { body: QueryBody } }, async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    const query = decodeQuery(request.body, runtime.random.uuid());
+    demandOn(request, "write", query);
+    await proposeOrThrow({ server, request, command: { type: "query-upsert", query, isNew: true } });
+    return sendJson(reply, { ID: query.ID });
+  });
+
+  app.put("/v1/query/:id", { schema: { params: IdPath, body: QueryBody } }, async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    const query = decodeQuery(request.body, request.params.id);
+    demandOn(request, "write", query);
+    const existing = server.reader.preparedQuery(query.ID).value;
+    if (existing !== undefined) demandOn(request, "write", existing);
+    await proposeOrThrow({ server, request, command: { type: "query-upsert", query, isNew: false } });
+    return sendEmpty(reply);
+  });
+
+  app.delete("/v1/query/:id", { schema: { params: IdPath } }, async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    const { id } = request.params;
+    const existing = server.reader.preparedQuery(id).value;
+    if (existing !== undefined) demandOn(request, "write", existing);
+    await proposeOrThrow({ server, request, command: { type: "query-delete", id } });
+    return sendEmpty(reply);
+  });
+
+  app.get("/v1/query", async (request, reply) => {
+    const authorizer = authorize(request);
+    const { read } = await reads.read(request, reply, (reader) => reader.preparedQueries());
+    // Those without a name are told to whoever knows their ID, and listed for who may read all.
+    const listed = read.value.filter(({ Name }) => authorizer.allows("query", "read", Name));
+    return sendJson(reply, listed.map(queryAnswer));
+  });
+
+  app.get("/v1/query/:id", { schema: { params: IdPath } }, async (request, reply) => {
+    const { read } = await reads.read(request, reply, (reader) => reader.preparedQuery(request.params.id));
+    if (read.value === undefined) throw notFound();
+    demandOn(request, "read", read.value);
+    return sendJson(reply, [queryAnswer(read.value)]);
+  });
+
+  app.get("/v1/query/:id/explain", { schema: { params: IdPath } }, async (request, reply) => {
+    const query = await resolve(request, reply);
+    demandOn(request, "read", query);
+    return sendJson(reply, { Query: queryFieldsAnswer(renderQuery(query, request.params.id)) });
+  });
+
+  app.get("/v1/query/:id/execute", { schema: { params: IdPath } }, async (request, reply) => {
+    const authorizer = authorize(request);
+    const query = await resolve(request, reply);
+    const { Service, DnsTtl } = renderQuery(query, request.params.id);
+    const asked = queryOf(request);
+    const isConnect = Service.Connect || parseFlag(asked, "connect");
+    const { reader } = server;
+    const found = isConnect ? reader.connectInstances(Service.Service) : reader.serviceInstances(Service.Service);
+    const allowed = found.value.filter(
+      (instance) =>
+        authorizer.allows("service", "read", Service.Service) && authorizer.allows("node", "read", instance.Node.Node),
+    );
+    const instances = shuffled(matchingInstances(allowed, Service), runtime.random);
+    return sendJson(reply, {
+      Service: Service.Service,
+      Nodes: instances.slice(0, limitOf(asked)).map(healthEntryAnswer),
+      DNS: { TTL: DnsTtl },
+      Datacenter: server.datacenter,
+      Failovers: 0,
+    });
+  });
+
+  async function resolve(
+    request: FastifyRequest<{ Params: { id: string } }>,
+    reply: FastifyReply,
+  ): Promise<PreparedQueryRecord> {
+    const { read } = await reads.read(request, reply, (reader) => reader.preparedQueryFor(request.params.id));
+    if (read.value === undefined) throw notFound();
+    return read.value;
+  }
+
+  /** A query without a name has no rule of its own: who knows its ID may have it. */
+  function demandOn(request: FastifyRequest, access: "read" | "write", query: PreparedQueryFields): void {
+    if (query.Name !== "" || query.Template !== undefined) demand(authorize(request), "query", access, query.Name);
+  }
+}
+
+function notFound(): AtollError {
+  return new AtollError("NOT_FOUND", "Query not found");
+}
+
+function limitOf(asked: URLSearchParams): number {
+  const text = asked.get("limit") ?? "";
+  if (text === "" || text === "0") return Number.MAX_SAFE_INTEGER;
+  if (!/^\d{1,9}$/.test(text)) throw new AtollError("INVALID_ARGUMENT", `Bad limit: "${text}" is not a number`);
+  return Number(text);
+}
