@@ -17,7 +17,7 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
-import { createHttpApp } from "../lib/http/http-app.ts";
+import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
 import { listenHttp } from "../lib/http/listen.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
@@ -33,11 +33,18 @@ import { buildInfo } from "./build-info.ts";
  */
 export interface RunningAgent {
   readonly banner: string;
+  /** Where the HTTP API listens and what it has. */
+  readonly http: RunningHttp;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   reload(configured: Configured): Promise<void>;
   /** Stops everything in the opposite order. */
   stop(options: AgentStop): Promise<void>;
+}
+
+export interface RunningHttp {
+  readonly address: HostPort;
+  readonly routes: readonly RegisteredRoute[];
 }
 
 export interface AgentProcessOptions {
@@ -86,8 +93,8 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   }
   const http = await openHttp({ start, agent, link, server, tokens, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
-  return { banner, failed: failure.promise, reload: (configured) => agent.reload(configured) };
+  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, server });
+  return { banner, http, failed: failure.promise, reload: (configured) => agent.reload(configured) };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -198,7 +205,7 @@ async function openHttp(parts: {
   readonly server: Server | undefined;
   readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
-}): Promise<HostPort> {
+}): Promise<RunningHttp> {
   const { options, runtime } = parts.start;
   const { server, link, tokens } = parts;
   const { acl } = options;
@@ -222,5 +229,5 @@ async function openHttp(parts: {
   const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
   server?.setForwardHandler(createForwardHandler(app));
   runtime.logger.info("the HTTP API is up", { address: formatHostPort(address) });
-  return address;
+  return { address, routes: app.routeList() };
 }

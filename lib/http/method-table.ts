@@ -9,6 +9,7 @@ import { sendText } from "./answers.ts";
  */
 export interface MethodTable {
   add(route: RouteOptions): void;
+  list(): readonly { readonly method: string; readonly url: string }[];
   /** Throws 405 when a parameter caught a fixed path that has other methods. */
   refuseShadowed(request: FastifyRequest, reply: FastifyReply): void;
   /** Answers a request that no route took: 405, the list for OPTIONS, or 404. */
@@ -35,6 +36,10 @@ export function createMethodTable(): MethodTable {
       else if (isFixed(route.url)) fixed.set(route.url, [...methods]);
       else patterns.set(route.url, { matches: compilePattern(route.url), methods: [...methods] });
     },
+    list: () =>
+      [...fixed, ...[...patterns].map(([url, { methods }]) => [url, methods] as const)].flatMap(([url, methods]) =>
+        methods.map((method) => ({ method, url })),
+      ),
     refuseShadowed(request, reply) {
       const routeUrl = request.routeOptions.url;
       if (routeUrl === undefined || isFixed(routeUrl)) return;
