@@ -1,4 +1,5 @@
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { AclService } from "./acl/acl-service.ts";
 import type { Autopilot } from "./autopilot/autopilot.ts";
 import type { Locks } from "./expiry/locks.ts";
 import type { FollowerReads } from "./follower-reads.ts";
@@ -21,6 +22,8 @@ export interface CatalogServer {
   readonly leaderLink: LeaderLink;
   /** Absent: the leader answers whatever is not stale. */
   readonly followerReads?: Pick<FollowerReads, "catchUp">;
+  /** What tokens may do; absent: ACLs are off. */
+  readonly acl?: AclService;
   /** The link of the agent that lives in this process. */
   readonly link: ServerLink;
 }

@@ -5,12 +5,15 @@
  */
 import { join } from "node:path";
 import { mustGet } from "../lib/base/assert.ts";
+import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
+import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
+import { createAgentJudge, judgeLink } from "./acl/agent-judge.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
@@ -25,6 +28,7 @@ import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
+import type { ServerLink } from "../lib/client/server-link.ts";
 import type { ReplicaLimits } from "./raft/replica/replica-api.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
 import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
@@ -56,6 +60,8 @@ export interface ServerOptions {
   readonly join?: readonly string[];
   /** What the servers ask of a new one; empty or absent where they ask for none. */
   readonly joinToken?: string;
+  /** Access control; off when absent. */
+  readonly acl?: AclServerSettings;
   /** What it says to speak with other servers; given by tests of servers of different releases only. */
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
@@ -73,6 +79,10 @@ export interface Server extends CatalogServer {
   readonly rpcAddress: HostPort;
   /** What an agent on another machine needs to join. */
   readonly joinToken: string;
+  /** The link of the agent of `node` in this process, held to what its node and its tokens may do. */
+  linkOf(node: string): ServerLink;
+  /** What a token may do, looked up once more after catching up with the leader if nobody has it here. */
+  resolveToken(secret: string): Promise<Authorizer>;
   /** Where `/v1` requests of agents without a server of their own are run; set by whoever builds the HTTP app. */
   setForwardHandler(handler: ForwardHandler): void;
   /**
@@ -89,7 +99,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("server") };
   const directory = join(options.dataDir, "server");
 
-  const state = createState();
+  const aclSettings = options.acl ?? aclsOff;
+  // Who may call whom follows who may do what.
+  const state = createState({ defaultIntentionAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow" });
   const { reader } = state;
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];
@@ -163,6 +175,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       whenApplied: log.whenApplied,
       clock: runtime.clock,
     });
+    const acl = startAclService({ settings: aclSettings, datacenter, dataDir: options.dataDir, reader, log, runtime });
+    const judge = createAgentJudge({
+      acl,
+      reader,
+      catchUp: async () => !log.leadership().isLeader && (await followerReads.catchUp("leader")),
+    });
     const operator: RaftOperator = {
       ...log.operator,
       restoreSnapshot: (rows, restoreSignal) =>
@@ -180,6 +198,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       authority,
       link,
       ownLink,
+      judge,
       dataDir: options.dataDir,
       raft: {
         inbox: log.inbox,
@@ -215,9 +234,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       operator,
       autopilot,
       locks: expiry,
+      acl,
       leaderLink,
       followerReads,
       link,
+      resolveToken: (secret) => judge.judged(() => acl.resolve(secret)),
+      linkOf: (node) =>
+        judgeLink({
+          link,
+          judge,
+          node,
+          sign: (csrPem, demandService) => authority.sign(csrPem, { services: true, demandService }),
+        }),
       setForwardHandler(handler) {
         forward = handler;
       },
@@ -226,6 +254,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       async stop(deadlineMs) {
         expiry.close();
         autopilot.close();
+        acl.close();
         scrub.close();
         membership.close();
         stopping.abort();

@@ -9,6 +9,7 @@ import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 
 /** Everything that decides how an agent runs, with every default filled in. */
@@ -41,6 +42,7 @@ export interface AgentOptions {
   readonly logLevel: string;
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly acl: AgentAclOptions;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -96,6 +98,7 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     logLevel: settings.logLevel ?? "info",
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
+    acl: resolveAclOptions(settings.acl),
     services: settings.services,
     checks: settings.checks,
   };

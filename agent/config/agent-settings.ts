@@ -1,5 +1,6 @@
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -32,6 +33,7 @@ export interface AgentSettings {
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly acl?: AclFile;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -40,9 +42,11 @@ export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
 /** `later` wins over `earlier`, field by field; lists are joined. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
+  const acl = mergeAclFiles(earlier.acl, later.acl);
   return {
     ...earlier,
     ...later,
+    ...(acl !== undefined && { acl }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

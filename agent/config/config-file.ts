@@ -117,6 +117,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       logLevel: file.log_level,
       isLogJson: file.log_json,
       checkUpdateIntervalMs: interval,
+      acl: file.acl,
     }),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
     services: listed(file.service, file.services, "service").flatMap(({ path, raw }) =>

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { AclFileSchema } from "./acl-options.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
@@ -42,6 +43,7 @@ export const AgentFileSchema = Type.Object({
   log_level: Type.Optional(Type.String()),
   log_json: Type.Optional(Type.Boolean()),
   check_update_interval: Type.Optional(Type.String()),
+  acl: Type.Optional(AclFileSchema),
   service: Type.Optional(Definition),
   services: Type.Optional(Type.Array(Definition)),
   check: Type.Optional(Definition),
@@ -54,12 +56,14 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality } = AgentFileSchema.properties;
+  const { ports, addresses, locality, acl } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
+    ...keysBeside(memberOf(document, "acl"), acl.properties, "acl."),
+    ...keysBeside(memberOf(memberOf(document, "acl"), "tokens"), acl.properties.tokens.properties, "acl.tokens."),
   ];
 }
 

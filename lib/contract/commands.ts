@@ -1,3 +1,4 @@
+import type { AclCommand } from "./acl-commands.ts";
 import type { AuthorityConfig } from "./authority-config.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
@@ -20,6 +21,7 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | AclCommand
   | AuthorityConfigure
   | KvCommand
   | KvExpire

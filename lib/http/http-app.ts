@@ -4,7 +4,6 @@ import type {
   FastifyInstance,
   RawReplyDefaultExpression,
   RawRequestDefaultExpression,
-  RouteOptions,
 } from "fastify";
 import type { RawServerDefault } from "fastify";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
@@ -31,6 +30,14 @@ export type HttpApp = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+export interface RegisteredRoute {
+  readonly method: string;
+  /** As registered, as in `/v1/kv/*`. */
+  readonly url: string;
+  /** JSON Schema of its body; absent where it has none. */
+  readonly body?: object;
+}
+
 export interface HttpAppOptions {
   readonly runtime: MeteredRuntime;
   /** Largest body that is read; 512 KiB when absent, as Consul limits a value. */
@@ -46,8 +53,8 @@ declare module "fastify" {
     /** Requests that wait for a change, which the app ends when it closes. */
     readonly openRequests: OpenRequests;
     readonly isAlwaysPretty: boolean;
-    /** In the order in which they were registered. */
-    readonly routeList: readonly RouteOptions[];
+    /** Every route that was registered so far. */
+    routeList(): readonly RegisteredRoute[];
   }
 }
 
@@ -83,17 +90,13 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   });
 
   app.decorate("openRequests", openRequests);
+  app.decorate("routeList", methodTable.list);
   app.decorate("isAlwaysPretty", options.isAlwaysPretty ?? false);
   app.setValidatorCompiler(compileRequestSchema);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(namedTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
 
-  const routeList: RouteOptions[] = [];
-  app.decorate("routeList", routeList);
-  app.addHook("onRoute", (route) => {
-    methodTable.add(route);
-    routeList.push(route);
-  });
+  app.addHook("onRoute", (route) => methodTable.add(route));
   const defaultAclPolicy = options.defaultAclPolicy ?? "allow";
   // Hooks that wait for nothing call back: as async functions they cost every request a turn of the microtask queue each.
   app.addHook("onRequest", (request, reply, done) => {

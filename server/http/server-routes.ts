@@ -1,8 +1,9 @@
 import type { FastifyRequest } from "fastify";
-import { type Authorizer, unrestricted } from "../../lib/acl/authorizer.ts";
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
+import { createAuthorize } from "./authorize.ts";
 import { registerAclRoutes } from "./acl-routes.ts";
 import { registerAuthorityConfigRoutes } from "./authority-config-routes.ts";
 import { registerAutopilotRoutes } from "./autopilot-routes.ts";
@@ -52,7 +53,8 @@ export interface RouteContext extends ServerRoutesOptions {
 }
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
-  const context: RouteContext = { ...options, reads: createReadEndpoint(options), authorize: () => unrestricted };
+  const authorize = createAuthorize(options.server.acl);
+  const context: RouteContext = { ...options, reads: createReadEndpoint({ ...options, authorize }), authorize };
   routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);
@@ -76,5 +78,5 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerAutopilotRoutes(app, context);
   registerSnapshotRoutes(app, context);
   registerUiRoutes(app, context);
-  registerAclRoutes(app);
+  registerAclRoutes(app, context);
 }

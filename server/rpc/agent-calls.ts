@@ -3,12 +3,14 @@ import type {
   ForwardAnswer,
   ForwardMessage,
   JsonMessage,
+  SignMessage,
   SignResponse,
   WriteMessage,
 } from "../../lib/client/rpc-methods.ts";
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { decodeWriteCommand, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { AgentJudge } from "../acl/agent-judge.ts";
 import type { Authority } from "../ca/authority.ts";
 import type { AgentIdentity, CallerIdentity } from "./caller.ts";
 
@@ -19,7 +21,7 @@ export interface AgentCalls {
     caller: CallerIdentity,
     signal: AbortSignal,
   ): Promise<JsonMessage>;
-  sign(message: { readonly csrPem: string }, caller: AgentIdentity): Promise<SignResponse>;
+  sign(message: SignMessage, caller: AgentIdentity): Promise<SignResponse>;
   forward(message: ForwardMessage, signal: AbortSignal): Promise<ForwardAnswer>;
 }
 
@@ -28,8 +30,10 @@ export function createAgentCalls(options: {
   /** For what another server sends on: answered here or not at all. Absent: as `link`. */
   readonly ownLink?: Pick<ServerLink, "write" | "nodeRegistrations">;
   readonly authority: Authority;
+  /** Absent: ACLs are off. */
+  readonly judge?: AgentJudge;
 }): AgentCalls {
-  const { link, authority } = options;
+  const { link, authority, judge } = options;
   const linkFor = (caller: CallerIdentity): Pick<ServerLink, "write" | "nodeRegistrations"> =>
     caller.kind === "server" ? (options.ownLink ?? link) : link;
   return {
@@ -43,16 +47,25 @@ export function createAgentCalls(options: {
           `the agent of node "${caller.node}" may not register for node "${node}"`,
         );
       }
-      const { requestId = "" } = message;
+      const { requestId = "", token = "" } = message;
+      if (caller.kind === "agent") await judge?.judged(() => judge.demandWrite(command, { node, token }));
       return linkFor(caller).write(command, signal, requestId === "" ? {} : { requestId });
     },
     async nodeRegistrations(message, caller, signal) {
+      if (caller.kind === "agent" && message.node !== caller.node) {
+        throw new AtollError(
+          "PERMISSION_DENIED",
+          `the agent of node "${caller.node}" may not read the registrations of node "${message.node}"`,
+        );
+      }
       return { json: encodeJson(await linkFor(caller).nodeRegistrations(message.node, signal)) };
     },
-    // Any enrolled agent may have any service of the datacenter signed: which services a node may speak for is said by
-    // ACL tokens (service:write), which do not exist yet. Its own agent identity is renewed the same way.
-    async sign(message, caller) {
-      return authority.sign(message.csrPem, { services: true, agentNode: caller.node });
+    // Its own agent identity is renewed the same way. Without ACLs an enrolled agent may have any service signed.
+    async sign({ csrPem, token = "" }, caller) {
+      const scope = { services: true, agentNode: caller.node };
+      if (judge === undefined) return authority.sign(csrPem, scope);
+      const demandService = (service: string): void => judge.demandService(service, { node: caller.node, token });
+      return judge.judged(() => authority.sign(csrPem, { ...scope, demandService }));
     },
     async forward(message, signal) {
       if (!message.url.startsWith("/v1/")) {

@@ -17,6 +17,7 @@ import {
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { AgentJudge } from "../acl/agent-judge.ts";
 import type { Authority } from "../ca/authority.ts";
 import { createAgentCalls } from "./agent-calls.ts";
 import { createAnswerer, createAuthentication } from "./answer.ts";
@@ -38,6 +39,8 @@ export interface RpcServerOptions {
   readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward" | "subscribe">;
   /** Answers what other servers send on for their agents, without sending it on once more; absent: as `link`. */
   readonly ownLink?: Pick<ServerLink, "write" | "nodeRegistrations">;
+  /** What agents may do where ACLs are on; absent: anything on their own node. */
+  readonly judge?: AgentJudge;
   /** Where the join token is kept; absent: nowhere. */
   readonly dataDir?: string;
   /** Whether `Enroll` asks for the join token; by default unless only processes of this machine can reach it. */
