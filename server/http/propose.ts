@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { Command } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { CatalogServer } from "../server-api.ts";
-import { requestIdOf } from "./request-id.ts";
+import { noteWriteIndex, requestIdOf } from "./request-id.ts";
 
 export interface Proposal {
   readonly server: Pick<CatalogServer, "log">;
@@ -21,7 +21,8 @@ export interface Proposal {
 export async function proposeOrThrow({ server, request, command, step }: Proposal): Promise<boolean> {
   const id = requestIdOf(request);
   const options = id === "" ? {} : { requestId: step === undefined ? id : `${id}#${step}` };
-  const { result } = await server.log.propose(command, undefined, options);
+  const { index, result } = await server.log.propose(command, undefined, options);
   if (!result.ok) throw new AtollError(result.code, result.message);
+  if (result.applied) noteWriteIndex(request, index);
   return result.applied;
 }

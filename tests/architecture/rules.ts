@@ -22,8 +22,13 @@ const folderRules: readonly FolderRule[] = [
     reason: "a client knows the vocabulary, not the programs that use or answer it",
   },
   {
-    folder: "lib/http",
+    folder: "lib/audit",
     mayImport: ["lib/base", "lib/contract"],
+    reason: "an event is the same whoever tells of it: requests, agents, and what comes",
+  },
+  {
+    folder: "lib/http",
+    mayImport: ["lib/base", "lib/contract", "lib/audit"],
     reason: "the /v1 edge is shared by agent and server and so may know neither",
   },
   {
