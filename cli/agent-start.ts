@@ -24,6 +24,7 @@ import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
 import { listenHttp } from "../lib/http/listen.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
+import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
@@ -228,10 +229,19 @@ async function openHttp(parts: {
   const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev, defaultAclPolicy: acl.defaultPolicy });
   if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
   parts.closers.push(() => app.close());
-  if (parts.audit !== undefined) auditRequests(app, { ...parts.audit, runtime, identify: () => nobody });
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
   const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) {
+    const identify =
+      server === undefined
+        ? async (request: Parameters<typeof tokenOf>[0]) => ({
+            ...nobody,
+            accessor_id: (await access(tokenOf(request))).accessorId,
+          })
+        : createAuditIdentity(server.acl);
+    auditRequests(app, { ...parts.audit, runtime, identify });
+  }
   registerAgentRoutes(app, {
     agent: parts.agent.api,
     runtime,
