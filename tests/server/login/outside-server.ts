@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from "node:http";
+import { createServer as createPlainServer, type IncomingHttpHeaders, type RequestListener } from "node:http";
 import { createServer } from "node:https";
 import { TestAuthority } from "../../fakes/certificates.ts";
 
@@ -24,10 +24,13 @@ export interface PlayedAnswer {
   readonly body: string;
 }
 
-export async function startOutsideServer(answer: (request: OutsideRequest) => PlayedAnswer): Promise<OutsideServer> {
+export async function startOutsideServer(
+  answer: (request: OutsideRequest) => PlayedAnswer,
+  { isPlain = false }: { readonly isPlain?: boolean } = {},
+): Promise<OutsideServer> {
   const { certPem, keyPem, caPem } = new TestAuthority().leaf("outside", { uris: [], dnsNames: ["localhost"] });
   const requests: OutsideRequest[] = [];
-  const server = createServer({ cert: certPem, key: keyPem }, (request, response) => {
+  const listener: RequestListener = (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
@@ -38,12 +41,13 @@ export async function startOutsideServer(answer: (request: OutsideRequest) => Pl
       response.writeHead(status, { "content-type": type, ...more });
       response.end(body);
     });
-  });
+  };
+  const server = isPlain ? createPlainServer(listener) : createServer({ cert: certPem, key: keyPem }, listener);
   await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   return {
-    url: `https://localhost:${port}`,
+    url: `${isPlain ? "http" : "https"}://localhost:${port}`,
     caPem,
     requests,
     async [Symbol.asyncDispose]() {
