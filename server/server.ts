@@ -14,6 +14,7 @@ import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
 import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
 import { createAgentJudge, judgeLink } from "./acl/agent-judge.ts";
+import { type AgentWriteAudit, auditAgentWrites } from "./agent-write-audit.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
@@ -66,6 +67,8 @@ export interface ServerOptions {
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
   readonly limits?: Partial<ReplicaLimits>;
+  /** Where the changes that agents make are told; absent: nowhere. */
+  readonly audit?: AgentWriteAudit;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -94,7 +97,7 @@ export interface Server extends CatalogServer {
 
 /** Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, `DATA_VERSION`, `WRONG_CLUSTER`, `CONFIG_INVALID` or `ADDRESS_IN_USE`. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { datacenter } = options;
+  const { datacenter, audit } = options;
   checkClusterId(options.clusterId);
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("server") };
   const directory = join(options.dataDir, "server");
@@ -165,6 +168,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       topics,
       sign: (csrPem) => authority.sign(csrPem),
       forward: (request, forwardSignal) => forward(request, forwardSignal),
+      ...(audit === undefined ? {} : { audit: (write) => auditAgentWrites(write, { ...audit, runtime }) }),
     });
     const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
     const link = createFollowingLink(ownLink, leaderLink);

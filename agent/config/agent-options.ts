@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -43,6 +44,8 @@ export interface AgentOptions {
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
   readonly acl: AgentAclOptions;
+  /** Absent: nobody is told of changes. */
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -99,11 +102,16 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
     acl: resolveAclOptions(settings.acl),
+    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     services: settings.services,
     checks: settings.checks,
   };
   checkTogether(options);
   return options;
+}
+
+function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
+  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
 }
 
 function checkRole(settings: AgentSettings, isServer: boolean): void {

@@ -1,3 +1,4 @@
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
@@ -34,6 +35,7 @@ export interface AgentSettings {
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
   readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }

@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { AclFileSchema } from "./acl-options.ts";
+import { AuditBlock } from "./audit-block.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
@@ -42,6 +43,7 @@ export const AgentFileSchema = Type.Object({
   leave_on_terminate: Type.Optional(Type.Boolean()),
   log_level: Type.Optional(Type.String()),
   log_json: Type.Optional(Type.Boolean()),
+  audit: Type.Optional(AuditBlock),
   check_update_interval: Type.Optional(Type.String()),
   acl: Type.Optional(AclFileSchema),
   service: Type.Optional(Definition),
@@ -64,6 +66,7 @@ export function unknownKeys(document: object): string[] {
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
     ...keysBeside(memberOf(document, "acl"), acl.properties, "acl."),
     ...keysBeside(memberOf(memberOf(document, "acl"), "tokens"), acl.properties.tokens.properties, "acl.tokens."),
+    ...keysBeside(memberOf(document, "audit"), AuditBlock.properties, "audit."),
   ];
 }
 

@@ -49,6 +49,7 @@ export interface LeaderRoutingOptions {
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
 export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
   app.decorateRequest("sentBody", null);
+  app.decorateRequest("writeReply", null);
   app.decorateRequest("freshness", null);
   const answer = createRouting(options);
   app.addHook("onRoute", (route) => {

@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { Command, CommandResult } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { CatalogServer } from "../server-api.ts";
-import { requestIdOf } from "./request-id.ts";
+import { noteWriteIndex, requestIdOf } from "./request-id.ts";
 
 type Refused = Extract<CommandResult, { readonly ok: false }>;
 type Accepted = Extract<CommandResult, { readonly ok: true }>;
@@ -31,8 +31,11 @@ export async function proposeOrThrow(proposal: Proposal): Promise<boolean> {
 export async function proposeForResult({ server, request, command, step, statuses }: Proposal): Promise<Accepted> {
   const id = requestIdOf(request);
   const options = id === "" ? {} : { requestId: step === undefined ? id : `${id}#${step}` };
-  const { result } = await server.log.propose(command, undefined, options);
-  if (result.ok) return result;
-  const status = statuses?.[result.code];
-  throw new AtollError(result.code, result.message, status === undefined ? {} : { status });
+  const { index, result } = await server.log.propose(command, undefined, options);
+  if (!result.ok) {
+    const status = statuses?.[result.code];
+    throw new AtollError(result.code, result.message, status === undefined ? {} : { status });
+  }
+  if (result.applied) noteWriteIndex(request, index);
+  return result;
 }

@@ -14,6 +14,7 @@ import type {
   IntentionAction,
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
+import type { AclLoginReads } from "./acl-login-reads.ts";
 import type { AclReads } from "./acl-reads.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
@@ -37,7 +38,7 @@ export interface Read<T> {
 }
 
 /** Reads of the catalog: synchronous, from memory, in a stable order (names, then nodes, then ids). */
-export interface StateReader extends AclReads {
+export interface StateReader extends AclReads, AclLoginReads {
   /** Index of the newest applied entry. */
   appliedIndex(): number;
   nodes(): Read<readonly NodeRecord[]>;
