@@ -7,18 +7,18 @@ export function agentBanner(parts: {
   readonly options: AgentOptions;
   readonly identity: AgentIdentity;
   readonly dataDir: string;
-  readonly http: HostPort;
+  readonly urls: readonly string[];
   /** Of the server in this process, if there is one: where it listens, and as whom list-peers and remove-peer know it. */
   readonly server: { readonly rpcAddress: HostPort; readonly operator: { readonly nodeId: string } } | undefined;
 }): string {
-  const { options, identity, dataDir, http, server } = parts;
+  const { options, identity, dataDir, urls, server } = parts;
   const rows: (readonly [string, string])[] = [
     ["Version", identity.version],
     ["Node name", identity.nodeName],
     ["Node ID", identity.nodeId],
     ["Datacenter", identity.datacenter],
     ["Role", options.isServer ? "server and agent" : `agent of ${options.servers.join(", ")}`],
-    ["HTTP API", `http://${formatHostPort(http)}/v1`],
+    ...urls.map((url) => ["HTTP API", url.startsWith("unix:") ? url : `${url}/v1`] as const),
     ...(server === undefined
       ? []
       : ([

@@ -1,7 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
-import type { Configured } from "../agent/config/reload.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
@@ -12,10 +11,10 @@ import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
-import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
+import { addAccessRules } from "../lib/http/access-rules.ts";
+import { openEdge } from "../lib/http/edge-listeners.ts";
 import { createHttpApp } from "../lib/http/http-app.ts";
-import { listenHttp } from "../lib/http/listen.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
@@ -31,7 +30,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
-  reload(configured: Configured): Promise<void>;
+  /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
+  reload(options: AgentOptions): Promise<void>;
   /** Stops everything in the opposite order. */
   stop(options: AgentStop): Promise<void>;
 }
@@ -74,10 +74,14 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, closers });
+  const { urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
-  return { banner, failed: failure.promise, reload: (configured) => agent.reload(configured) };
+  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, urls, server });
+  const reload = async (next: AgentOptions): Promise<void> => {
+    reloadHttp(next);
+    await agent.reload(next);
+  };
+  return { banner, failed: failure.promise, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -184,19 +188,32 @@ async function openHttp(parts: {
   readonly link: ServerLink;
   readonly server: Server | undefined;
   readonly closers: Closer[];
-}): Promise<HostPort> {
+}): Promise<{ readonly urls: readonly string[]; readonly reload: (next: AgentOptions) => void }> {
   const { options, runtime } = parts.start;
   const { server, link } = parts;
-  const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev });
+  const { maxHeaderBytes } = options.edge;
+  const app = createHttpApp({
+    runtime,
+    isAlwaysPretty: options.isDev,
+    ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
+  });
   parts.closers.push(() => app.close());
+  const access = addAccessRules(app, options.edge.access);
   registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
-  const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
+  const edge = await openEdge(app, options.edge, runtime);
+  parts.closers.push(() => edge.close());
   server?.setForwardHandler(createForwardHandler(app));
-  runtime.logger.info("the HTTP API is up", { address: formatHostPort(address) });
-  return address;
+  for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
+  return {
+    urls: edge.urls,
+    reload(next) {
+      edge.reload(next.edge);
+      access.change(next.edge.access);
+    },
+  };
 }

@@ -10,6 +10,8 @@ export interface FlagSpec {
   readonly type: "boolean" | "string" | "integer";
   /** Collects every value in order instead of keeping the last. */
   readonly multiple?: true;
+  /** Another flag that gets the values of this one, in the order of the command line. */
+  readonly sameAs?: string;
   /** What stands for the value in the usage text, as in `-data-dir=<path>`. */
   readonly placeholder?: string;
   readonly summary: string;
@@ -60,7 +62,8 @@ export function parseFlags<const S extends FlagSpecs>(options: ParseFlagsOptions
     const spec = Object.hasOwn(options.flags, token.name) ? options.flags[token.name] : undefined;
     if (spec === undefined) throw unknownFlag(token.name, Object.keys(options.flags));
     const value = readValue(token.name, spec, token.value);
-    values.set(token.name, spec.multiple ? [...(values.get(token.name) ?? []), value] : [value]);
+    const name = spec.sameAs ?? token.name;
+    values.set(name, spec.multiple ? [...(values.get(name) ?? []), value] : [value]);
   }
   const maxPositionals = options.maxPositionals ?? 0;
   if (positionals.length > maxPositionals) {

@@ -1,5 +1,6 @@
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -32,17 +33,22 @@ export interface AgentSettings {
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly edge?: EdgeSettings;
+  readonly process?: ProcessSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
 
 export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
-/** `later` wins over `earlier`, field by field; lists are joined. */
+/** `later` wins over `earlier`, field by field; lists are joined, maps are merged. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
   return {
     ...earlier,
     ...later,
+    ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
+    edge: { ...earlier.edge, ...later.edge },
+    process: { ...earlier.process, ...later.process },
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

@@ -14,6 +14,7 @@ export function createFakeIo(): CommandIo & { readonly out: () => string; readon
       err += text;
     },
     env: {},
+    program: "atoll",
     createRuntime: () => ({
       clock: {
         nowMs: () => 0,
