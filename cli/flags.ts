@@ -38,6 +38,8 @@ export interface ParseFlagsOptions<S extends FlagSpecs> {
   readonly flags: S;
   /** How many arguments that are not flags the command takes at most. */
   readonly maxPositionals?: number;
+  /** The first argument that is no flag ends the flags: what follows belongs to another program. */
+  readonly endsAtPositional?: boolean;
 }
 
 /** Reads the arguments of a command. Throws `INVALID_ARGUMENT` naming the flag and, for an unknown one, the nearest. */
@@ -57,7 +59,13 @@ export function parseFlags<const S extends FlagSpecs>(options: ParseFlagsOptions
   const values = new Map<string, (string | number | boolean)[]>();
   const positionals: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind === "positional") {
+      if (options.endsAtPositional === true) {
+        positionals.push(...options.args.slice(token.index));
+        break;
+      }
+      positionals.push(token.value);
+    }
     if (token.kind !== "option") continue;
     const spec = Object.hasOwn(options.flags, token.name) ? options.flags[token.name] : undefined;
     if (spec === undefined) throw unknownFlag(token.name, Object.keys(options.flags));

@@ -21,7 +21,8 @@ export interface ApiRequest {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   /** Without the query. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string>>;
+  /** A list of pairs where a name comes several times. */
+  readonly query?: Readonly<Record<string, string>> | readonly (readonly string[])[];
   readonly body?: Uint8Array | string;
   /** Another limit than two minutes: for blocking queries. */
   readonly timeoutMs?: number;
@@ -103,7 +104,7 @@ function send(target: HttpTarget, request: ApiRequest, signal: AbortSignal): Pro
   url.pathname = `${base.pathname.replace(/\/$/, "")}${request.path}`;
   if (target.isStale && request.method === "GET") url.searchParams.set("stale", "");
   if (target.datacenter !== "") url.searchParams.set("dc", target.datacenter);
-  for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
+  for (const [name = "", value = ""] of queryPairs(request)) url.searchParams.append(name, value);
   const headers: Record<string, string> = {};
   if (target.token !== "") headers["x-consul-token"] = target.token;
   const body = request.body ?? "";
@@ -124,6 +125,14 @@ function send(target: HttpTarget, request: ApiRequest, signal: AbortSignal): Pro
     sent.once("error", reject);
     sent.end(body);
   });
+}
+
+function queryPairs({ query = {} }: ApiRequest): readonly (readonly string[])[] {
+  return isPairs(query) ? query : Object.entries(query);
+}
+
+function isPairs(query: NonNullable<ApiRequest["query"]>): query is readonly (readonly string[])[] {
+  return Array.isArray(query);
 }
 
 async function readBody(message: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
