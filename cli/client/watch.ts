@@ -140,7 +140,8 @@ async function ask(api: HttpApi, watched: Watched, when: { readonly index: numbe
     ...(when.signal !== undefined && { signal: when.signal }),
   });
   const text = answer.body.toString("utf8");
-  if (answer.status !== 200 && answer.status !== 404) {
+  // What is not there has an empty answer; a path that is none has a sentence.
+  if (answer.status !== 200 && !(answer.status === 404 && text === "")) {
     throw new AtollError("INTERNAL", `Unexpected response code: ${answer.status} (${text.trim()})`);
   }
   const value: unknown = answer.status === 404 ? null : JSON.parse(text);
