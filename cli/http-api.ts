@@ -11,6 +11,8 @@ export interface HttpApi {
   /** The body of a good answer; anything else is thrown with what the server said. */
   call(request: ApiRequest): Promise<Buffer>;
   json(request: ApiRequest): Promise<unknown>;
+  /** As `call`; undefined where nothing is: a 404 that says nothing. */
+  find(request: ApiRequest): Promise<Buffer | undefined>;
   /** Whatever the answer is; only no answer at all is thrown. */
   ask(request: ApiRequest): Promise<ApiAnswer>;
   /** A good answer that goes on: hands out its pieces until it ends or the signal is aborted. */
@@ -69,6 +71,12 @@ function apiOf(target: HttpTarget): HttpApi {
   return {
     ask,
     call,
+    async find(request) {
+      const answer = await ask(request);
+      if (isGood(answer.status)) return answer.body;
+      if (answer.status === 404 && answer.body.toString("utf8").trim() === "") return undefined;
+      throw refused(target, answer.status, answer.body);
+    },
     async json(request) {
       const bytes = await call(request);
       try {

@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { CommandIo } from "../command.ts";
 import { commandGroup } from "../subcommands.ts";
 import { argument, clientCommand, mustBe, printJson } from "./client-command.ts";
 import { readDocument } from "./input-file.ts";
@@ -31,7 +32,7 @@ const write = clientCommand({
   examples: ["config write web.hcl", "config write -"],
   flags: { cas, "modify-index": modifyIndex },
   async run({ api, flags, positionals, io }) {
-    const entry = await readDocument(argument(positionals, 0, "the file of the entry"));
+    const entry = await readDocument(argument(positionals, 0, "the file of the entry"), io);
     const text = (key: string): string => {
       const found = Object.entries(entry).find(([one]) => one.toLowerCase() === key);
       return typeof found?.[1] === "string" ? found[1] : "";
@@ -76,7 +77,7 @@ const remove = clientCommand({
     filename: { type: "string", placeholder: "path", summary: "Take kind and name from this file." },
   },
   async run({ api, flags, io }) {
-    const which = flags.filename === undefined ? flags : await kindAndName(flags.filename);
+    const which = flags.filename === undefined ? flags : await kindAndName(flags.filename, io);
     const path = `/v1/config/${pathOf(which)}`;
     const query: Record<string, string> = flags.cas === true ? { cas: String(flags["modify-index"] ?? 0) } : {};
     const body = await api.call({ method: "DELETE", path, query });
@@ -111,8 +112,10 @@ function pathOf(which: Which): string {
   return `${encodeURIComponent(which.kind)}/${encodeURIComponent(which.name)}`;
 }
 
-async function kindAndName(path: string): Promise<Which> {
-  const fields = new Map(Object.entries(await readDocument(path)).map(([key, value]) => [key.toLowerCase(), value]));
+async function kindAndName(path: string, io: CommandIo): Promise<Which> {
+  const fields = new Map(
+    Object.entries(await readDocument(path, io)).map(([key, value]) => [key.toLowerCase(), value]),
+  );
   const text = (key: string): string => String(fields.get(key) ?? "");
   return { kind: text("kind"), name: text("name") };
 }

@@ -26,7 +26,7 @@ const setConfig = clientCommand({
     const file = flags["config-file"];
     if (file === undefined) throw new AtollError("INVALID_ARGUMENT", "The -config-file flag is required");
     const isForced = flags["force-without-cross-signing"] === true;
-    const config = { ...(await readDocument(file)), ...(isForced && { ForceWithoutCrossSigning: true }) };
+    const config = { ...(await readDocument(file, io)), ...(isForced && { ForceWithoutCrossSigning: true }) };
     await api.call({ method: "PUT", path, body: JSON.stringify(config) });
     io.stdout("Configuration updated!\n");
     return 0;

@@ -40,7 +40,7 @@ const create = clientCommand({
     const intentions =
       flags.file === true
         ? await Promise.all(
-            positionals.map(async (path) => mustBe(Intention, await readDocument(path), "an intention")),
+            positionals.map(async (path) => mustBe(Intention, await readDocument(path, io), "an intention")),
           )
         : [{ ...pairOf(positionals), Action: flags.deny === true ? "deny" : "allow" }];
     for (const intention of intentions) {

@@ -74,7 +74,7 @@ const certCreate: Subcommand = {
     const dc = flags.dc ?? "dc1";
     const ca = flags.ca ?? `${domain}-agent-ca.pem`;
     const key = flags.key ?? `${domain}-agent-ca-key.pem`;
-    const authority = { certPem: await readInput(ca), keyPem: await readInput(key) };
+    const authority = { certPem: await readInput(ca, io), keyPem: await readInput(key, io) };
     const name = `${role}.${dc}.${domain}`;
     const nodeNames = role === "server" && flags.node !== undefined ? [`${flags.node}.server.${dc}.${domain}`] : [];
     const pair = createLeaf({
