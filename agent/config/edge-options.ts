@@ -72,12 +72,12 @@ function listenersOf(
   });
 }
 
-function resolveTls(settings: EdgeSettings, workingDir: string): TlsFiles {
+/** Undefined without a certificate: Consul listens then too, and so it must be with files that were written for it. */
+function resolveTls(settings: EdgeSettings, workingDir: string): TlsFiles | undefined {
   const { certFile, keyFile, caFile, caPath } = settings;
+  if (!certFile && !keyFile) return undefined;
   if (!certFile || !keyFile) {
-    throw invalid(
-      "ports.https is set, so HTTPS needs a certificate: set tls.https.cert_file and tls.https.key_file, or leave the port out",
-    );
+    throw invalid(`tls.https.${certFile ? "key_file" : "cert_file"} is missing: HTTPS needs it beside the other`);
   }
   return {
     certFile: resolve(workingDir, certFile),

@@ -24,7 +24,7 @@ export interface EdgeListenerSpec {
 export interface EdgeSpec {
   /** At least one. */
   readonly listeners: readonly EdgeListenerSpec[];
-  /** There when a listener is TLS. */
+  /** Without it a TLS listener ends every handshake, until a reload brings one. */
   readonly tls?: TlsFiles;
   /** Who owns socket files, by name or number, and octal permissions. */
   readonly socketRights: { readonly user?: string; readonly group?: string; readonly mode?: string };
@@ -71,6 +71,9 @@ export async function openEdge(app: HttpApp, spec: EdgeSpec, runtime: Runtime): 
     for (const socket of edge.sockets) socket.destroy();
     await Promise.all(closed);
   };
+  if (spec.tls === undefined && spec.listeners.some(({ isTls }) => isTls)) {
+    logger.warn("HTTPS has no certificate and ends every connection: set tls.https.cert_file and tls.https.key_file");
+  }
   try {
     const opened = await openAll(edge);
     return { ...opened, close, reload: (next) => reload(edge, next) };
@@ -204,7 +207,7 @@ function handOver(edge: Edge, socket: Socket): void {
 
 function reload(edge: Edge, next: Pick<EdgeSpec, "tls" | "maxConnsPerClient">): void {
   edge.limit.setMax(next.maxConnsPerClient);
-  if (next.tls === undefined || edge.context === undefined) return;
+  if (next.tls === undefined) return;
   edge.context = readTlsContext(next.tls);
   edge.isClientVerified = next.tls.isClientVerified;
 }

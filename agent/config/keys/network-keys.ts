@@ -23,7 +23,9 @@ export const networkKeys: KeyNotes = {
   advertise_reconnect_timeout: no(noGossip),
 
   "ports.http": does("Port of the HTTP API, 8500; -1 for none, 0 for any that is free."),
-  "ports.https": does("Port of HTTPS, by default none. Needs tls.https.cert_file and key_file."),
+  "ports.https": does(
+    "Port of HTTPS, by default none. Without tls.https.cert_file and key_file it ends every connection.",
+  ),
   "ports.server": does("With server: port for agents and other servers, 8300."),
   "ports.dns": no(notYet),
   "ports.grpc": no("there is no xDS listener yet: nothing listens on it"),

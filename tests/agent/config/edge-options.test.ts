@@ -41,7 +41,7 @@ test("cipher suites go by Go's names, versions by both of Consul's spellings", (
 });
 
 test.each<[string, EdgeSettings, string]>([
-  ["HTTPS without a certificate", { httpsPort: 1 }, "ports.https is set, so HTTPS needs a certificate"],
+  ["half of a certificate", { httpsPort: 1, certFile: "a" }, "tls.https.key_file is missing: HTTPS needs it"],
   [
     "an address that is none",
     { httpAddresses: "web" },
@@ -62,6 +62,11 @@ test.each<[string, EdgeSettings, string]>([
   ["a timeout", { handshakeTimeout: "soon" }, 'limits.https_handshake_timeout must be a duration such as "5s"'],
 ])("%s is refused", (_what, settings, message) => {
   expect(() => resolveEdge(settings, context)).toThrow(message);
+});
+
+test("a port for HTTPS without a certificate is a listener all the same", () => {
+  const edge = resolveEdge({ httpsPort: 1 }, context);
+  expect([edge.listeners.length, edge.tls]).toEqual([2, undefined]);
 });
 
 test("an agent that nobody could ask is refused", () => {

@@ -131,6 +131,16 @@ test("a new certificate is shown to new connections while the old ones go on", a
   for (const one of [old, next, third]) one.end();
 });
 
+test("a TLS listener without a certificate ends every handshake, until it gets one", async () => {
+  const { edge: opened } = await open([{ isTls: true, at: local }]);
+  const port = portOf(opened.urls[0]);
+  expect(greet(port)).rejects.toThrow();
+  opened.reload({ tls: tlsFiles("late"), maxConnsPerClient: 0 });
+  const greeting = await greet(port);
+  expect(greeting.subject).toBe("late");
+  greeting.end();
+});
+
 test("with verify_incoming only clients with a certificate of the CA are let in", async () => {
   const { edge: opened } = await open([{ isTls: true, at: local }], { tls: tlsFiles("strict", true) });
   const port = portOf(opened.urls[0]);
