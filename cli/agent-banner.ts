@@ -1,9 +1,11 @@
 import type { AgentIdentity } from "../agent/agent-api.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
+import type { ProgramName } from "./command.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 
 /** What a person wants to know of an agent that has just started. */
 export function agentBanner(parts: {
+  readonly program: ProgramName;
   readonly options: AgentOptions;
   readonly identity: AgentIdentity;
   readonly dataDir: string;
@@ -30,5 +32,5 @@ export function agentBanner(parts: {
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padStart(width)}: ${value}\n`);
-  return `==> Atoll agent running!\n${lines.join("")}==> Log data will now stream in as it occurs:\n`;
+  return `==> ${parts.program === "consul" ? "Consul" : "Atoll"} agent running!\n${lines.join("")}==> Log data will now stream in as it occurs:\n`;
 }

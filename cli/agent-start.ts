@@ -20,6 +20,7 @@ import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { agentBanner } from "./agent-banner.ts";
 import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
+import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
 
 /**
@@ -39,6 +40,7 @@ export interface RunningAgent {
 export interface AgentProcessOptions {
   readonly runtime: MeteredRuntime;
   readonly options: AgentOptions;
+  readonly program: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
 }
@@ -76,7 +78,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   }
   const { urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, urls, server });
+  const banner = agentBanner({ program: start.program, options, identity: agent.api.identity, dataDir, urls, server });
   const reload = async (next: AgentOptions): Promise<void> => {
     reloadHttp(next);
     await agent.reload(next);

@@ -121,7 +121,7 @@ async function startUnlessStopped(start: {
   readonly shutdown: AbortSignal;
 }): Promise<RunningAgent | undefined> {
   try {
-    return await startAgentProcess({ ...start, env: start.io.env });
+    return await startAgentProcess({ ...start, env: start.io.env, program: start.io.program });
   } catch (thrown) {
     if (start.shutdown.aborted) return undefined;
     throw thrown;

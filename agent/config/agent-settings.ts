@@ -47,7 +47,13 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
     ...earlier,
     ...later,
     ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
-    edge: { ...earlier.edge, ...later.edge },
+    edge: {
+      ...earlier.edge,
+      ...later.edge,
+      ...(earlier.edge?.allowWriteFrom !== undefined && {
+        allowWriteFrom: [...earlier.edge.allowWriteFrom, ...(later.edge?.allowWriteFrom ?? [])],
+      }),
+    },
     process: { ...earlier.process, ...later.process },
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
