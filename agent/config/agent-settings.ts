@@ -1,6 +1,7 @@
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
+import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -34,19 +35,30 @@ export interface AgentSettings {
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
   readonly acl?: AclFile;
+  readonly edge?: EdgeSettings;
+  readonly process?: ProcessSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
 
 export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
-/** `later` wins over `earlier`, field by field; lists are joined. */
+/** `later` wins over `earlier`, field by field; lists are joined, maps are merged. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
   const acl = mergeAclFiles(earlier.acl, later.acl);
   return {
     ...earlier,
     ...later,
     ...(acl !== undefined && { acl }),
+    ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
+    edge: {
+      ...earlier.edge,
+      ...later.edge,
+      ...(earlier.edge?.allowWriteFrom !== undefined && {
+        allowWriteFrom: [...earlier.edge.allowWriteFrom, ...(later.edge?.allowWriteFrom ?? [])],
+      }),
+    },
+    process: { ...earlier.process, ...later.process },
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],
