@@ -1,3 +1,4 @@
+import { clientCommands } from "./client/client-commands.ts";
 import type { CliCommand } from "./command.ts";
 
 /**
@@ -11,6 +12,7 @@ export interface CommandEntry {
 }
 
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  ...clientCommands,
   [
     "agent",
     {

@@ -17,6 +17,7 @@ export function createFakeIo(
     },
     stdin: async () => input,
     env: {},
+    program: "atoll",
     createRuntime: () => ({
       clock: {
         nowMs: () => 0,

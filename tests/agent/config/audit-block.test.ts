@@ -55,5 +55,18 @@ test.each<[unknown, string]>([
 });
 
 test("an unknown key is warned about", async () => {
-  expect(await read({ enable: true })).toEqual(['FILE: "audit.enable" is not used by this version and is ignored']);
+  expect(await read({ enable: true })).toEqual([
+    'config file FILE: "audit.enable" is not a known key and is ignored (did you mean "audit.enabled"?)',
+  ]);
+});
+
+test("HCL names a sink by the label of its block", async () => {
+  const { settings, warnings } = await readConfigFiles([], {
+    fragments: [`audit { enabled = true sink "a" { path = "/var/log/audit.json" rotate_bytes = 1 mode = "0640" } }`],
+  });
+  expect(warnings).toEqual([]);
+  expect(settings.audit).toMatchObject({
+    isEnabled: true,
+    sinks: [{ name: "a", path: "/var/log/audit.json", mode: 0o640 }],
+  });
 });
