@@ -1,6 +1,7 @@
 import type { CheckStatus, ServiceKind, StringMap, TaggedAddress, Weights } from "../lib/contract/catalog.ts";
 import type { ConnectProxyFields } from "../lib/contract/catalog.ts";
 import type { Locality } from "../lib/contract/locality.ts";
+import type { ServicePort } from "../lib/contract/service-ports.ts";
 
 /**
  * A service as a person defines it, in a config file or by `/v1/agent/service/register`: decoded and checked, names
@@ -15,6 +16,9 @@ export interface ServiceDefinition {
   readonly meta: StringMap;
   readonly address: string;
   readonly port: number;
+  /** Named ports in the place of `port`, which is 0 then. */
+  readonly ports?: readonly ServicePort[];
+  readonly socketPath?: string;
   readonly taggedAddresses: Readonly<Record<string, TaggedAddress>>;
   readonly weights: Weights;
   readonly enableTagOverride: boolean;

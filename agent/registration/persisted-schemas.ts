@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { checkStatuses, serviceKinds } from "../../lib/contract/catalog.ts";
+import { proxyExtraFields, upstreamExtraFields } from "../../lib/contract/proxy-registration.ts";
+import { ServicePortSchema } from "../../lib/contract/service-ports.ts";
 
 /** The files under `<data-dir>/services` and `<data-dir>/checks`. Another `version` is another program's file. */
 const TextMap = Type.Record(Type.String(), Type.String());
@@ -54,8 +56,10 @@ const ConnectProxy = Type.Object({
       LocalBindAddress: Type.String(),
       LocalBindPort: Port,
       Config: OpenMap,
+      ...upstreamExtraFields,
     }),
   ),
+  ...proxyExtraFields,
 });
 
 const Service = Type.Object({
@@ -66,6 +70,8 @@ const Service = Type.Object({
   meta: TextMap,
   address: Type.String(),
   port: Port,
+  ports: Type.Optional(Type.Array(ServicePortSchema)),
+  socketPath: Type.Optional(Type.String()),
   taggedAddresses: Type.Record(Type.String(), Type.Object({ Address: Type.String(), Port })),
   weights: Type.Object({ Passing: Type.Integer(), Warning: Type.Integer() }),
   enableTagOverride: Type.Boolean(),

@@ -26,7 +26,6 @@ export function planService(
   options: ServicePlanOptions,
   context: PlanContext,
 ): LocalUpdate {
-  refuseOrphanProxy(definition, context.state);
   const { sidecar, ...parent } = definition;
   const ownSidecarId = sidecarId(definition.id);
   const expanded =
@@ -93,33 +92,6 @@ export function planCheckRemoval(checkId: string, context: Pick<PlanContext, "st
     throw new AtollError("NOT_FOUND", `Unknown check ID "${checkId}". ${hint}`);
   }
   return { removedChecks: [checkId] };
-}
-
-/**
- * A proxy registered by hand stands for a service of this agent, or says itself where its application is. Consul takes
- * any destination and serves errors; here the registration is refused, so that the mistake is seen where it is made.
- */
-function refuseOrphanProxy(definition: ServiceDefinition, state: LocalState): void {
-  const { proxy } = definition;
-  if (definition.kind !== "connect-proxy" || proxy === undefined) return;
-  const register = "register the service first";
-  const destinationId = proxy.DestinationServiceID;
-  if (destinationId !== "" && !state.services().has(destinationId)) {
-    throw new AtollError(
-      "INVALID_ARGUMENT",
-      `Proxy.DestinationServiceID: no service with the ID "${destinationId}" is registered on this agent: ${register}`,
-    );
-  }
-  const hasDestination = [...state.services().values()].some(
-    (service) => service.definition.name === proxy.DestinationServiceName,
-  );
-  if (destinationId === "" && !hasDestination && proxy.LocalServicePort === 0) {
-    throw new AtollError(
-      "INVALID_ARGUMENT",
-      `Proxy.DestinationServiceName: no service named "${proxy.DestinationServiceName}" is registered on this agent: ` +
-        `${register}, or set Proxy.LocalServicePort`,
-    );
-  }
 }
 
 function portsInUse(parent: ServiceDefinition, state: LocalState): ReadonlyMap<string, number> {

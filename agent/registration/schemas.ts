@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { proxyExtraFields, upstreamExtraFields } from "../../lib/contract/proxy-registration.ts";
+import { ServicePortsBody } from "../../lib/contract/service-ports.ts";
 
 /**
  * The shape of a service or check as people write it, in Consul's field names. Everything is optional here: what must be
@@ -65,10 +67,7 @@ const UpstreamSchema = Type.Object({
   LocalBindAddress: Text,
   LocalBindPort: Port,
   Config: OpenMap,
-  DestinationPeer: Unsupported,
-  LocalBindSocketPath: Unsupported,
-  LocalBindSocketMode: Unsupported,
-  MeshGateway: optional(Type.Object({ Mode: Text })),
+  ...upstreamExtraFields,
 });
 export type RawUpstream = Static<typeof UpstreamSchema>;
 
@@ -79,11 +78,7 @@ export const ProxySchema = Type.Object({
   LocalServicePort: Port,
   Config: OpenMap,
   Upstreams: optional(Type.Array(UpstreamSchema, { maxItems: 1_000 })),
-  LocalServiceSocketPath: Unsupported,
-  Mode: Text,
-  TransparentProxy: Unsupported,
-  Expose: Unsupported,
-  MeshGateway: optional(Type.Object({ Mode: Text })),
+  ...proxyExtraFields,
 });
 export type RawProxy = Static<typeof ProxySchema>;
 
@@ -110,8 +105,8 @@ const instanceFields = {
   Check: optional(CheckSchema),
   Checks: optional(Type.Array(CheckSchema, { maxItems: 256 })),
   Locality: optional(Type.Object({ Region: Text, Zone: Text })),
-  Ports: Unsupported,
-  SocketPath: Unsupported,
+  Ports: ServicePortsBody,
+  SocketPath: Text,
 };
 
 /** A sidecar's own `Connect` is an error that deserves its own sentence, hence unknown. */

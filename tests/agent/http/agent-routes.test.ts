@@ -48,15 +48,12 @@ test("a registered service is listed as Consul lists it, its sidecar beside it, 
         DestinationServiceID: "web",
         LocalServiceAddress: "127.0.0.1",
         LocalServicePort: 8080,
-        Mode: "",
         Upstreams: [
           {
             DestinationType: "service",
             DestinationName: "db",
-            Datacenter: "",
             LocalBindAddress: "127.0.0.1",
             LocalBindPort: 9191,
-            Config: {},
             MeshGateway: {},
           },
         ],
@@ -76,7 +73,7 @@ test.each([
   ["{", "Request decode failed: line 1, column 2"],
   [{ Name: "web", Port: "80" }, 'Request decode failed: Port: must be integer, found "80"'],
   [{ Port: 80 }, "Missing service name"],
-  [{ Name: "p", Kind: "connect-proxy", Port: 1, Proxy: { DestinationServiceName: "x" } }, 'no service named "x"'],
+  [{ Name: "p", Kind: "connect-proxy", Port: 1 }, "Proxy.DestinationServiceName: must be non-empty"],
 ])("the registration %j is a 400 that says why, and registers nothing", async (body, message) => {
   using dir = createTempDir();
   const { agent, call, stop } = await startTestAgentApp({ dataDir: dir.path });
