@@ -82,8 +82,8 @@ function serviceFields(body: ServiceBody): ServiceFields {
 }
 
 /** A gateway may have one; an ordinary service sends an empty one. */
-function hasProxy({ Kind, Proxy }: ServiceBody): boolean {
-  return Kind === "connect-proxy" || (Boolean(Kind) && !isZeroValue(Proxy));
+function hasProxy({ Kind: kind, Proxy: proxy }: ServiceBody): boolean {
+  return kind === "connect-proxy" || (Boolean(kind) && !isZeroValue(proxy));
 }
 
 function servicePorts(body: ServiceBody): Pick<ServiceFields, "Ports"> {

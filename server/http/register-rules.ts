@@ -40,11 +40,13 @@ function mustBeService(service: ServiceBody): void {
         : "Must provide service name (Service.Service)",
     );
   }
-  if (service.Kind && service.Kind !== "connect-proxy") return mustBeGateway(service);
   if (!service.Kind) {
-    if (isZeroValue(service.Proxy)) return;
-    refuse('Service.Proxy is only valid with Service.Kind "connect-proxy"');
-  }
+    if (!isZeroValue(service.Proxy)) refuse('Service.Proxy is only valid with Service.Kind "connect-proxy"');
+  } else if (service.Kind === "connect-proxy") mustBeConnectProxy(service);
+  else mustBeGateway(service);
+}
+
+function mustBeConnectProxy(service: ServiceBody): void {
   const destination = service.Proxy?.DestinationServiceName ?? "";
   if (destination === "") refuse("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
   if (destination === "*") refuse("Proxy.DestinationServiceName must not be a wildcard for Connect proxy services");

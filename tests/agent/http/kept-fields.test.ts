@@ -97,8 +97,12 @@ test("named ports stand in the place of the port, and the sidecar's application 
 test("a sidecar that Atoll runs refuses what its proxy would not do, and says so", async () => {
   using dir = createTempDir();
   const app = await startTestAgentApp({ dataDir: dir.path });
-  const register = (Proxy: object) =>
-    app.call("PUT", "/v1/agent/service/register", { Name: "web", Port: 1, Connect: { SidecarService: { Proxy } } });
+  const register = (proxy: object) =>
+    app.call("PUT", "/v1/agent/service/register", {
+      Name: "web",
+      Port: 1,
+      Connect: { SidecarService: { Proxy: proxy } },
+    });
   const texts = await Promise.all(
     Object.entries({ ...dataPlane, LocalServiceSocketPath: "/x" }).map(async ([field, value]) => {
       const answer = await register({ [field]: value });
