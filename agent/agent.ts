@@ -5,6 +5,7 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import { nodeZone } from "../lib/contract/locality.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import { createAgentService } from "./agent-service.ts";
+import { type CheckHost, defaultCheckHost } from "./checks/check-host.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
 import { type Configured, reloadConfigured } from "./config/reload.ts";
 import { createLeafManager } from "./identity/leaf-manager.ts";
@@ -46,6 +47,8 @@ export interface AgentStart {
   readonly temporaryDir: string;
   readonly userId: number;
   readonly launch: ProxyLaunch;
+  /** What checks may use of this machine. */
+  readonly checks: Pick<CheckHost, "env" | "docker">;
 }
 
 /** Rejects with `DATA_CORRUPT` or `CONFIG_INVALID`; then nothing is left running. */
@@ -66,6 +69,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     node: nodeFields(start),
     isServer: options.isServer,
     sidecarPorts: options.sidecarPorts,
+    checkHost: { ...defaultCheckHost(link), ...start.checks, scripts: options.scripts },
     ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
     configured: options,
   }).catch((error: unknown) => {

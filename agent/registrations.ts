@@ -3,6 +3,7 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import type { CheckStatus, NodeFields } from "../lib/contract/catalog.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { type AntiEntropy, createAntiEntropy, defaultCheckUpdateIntervalMs } from "./anti-entropy.ts";
+import { type CheckHost, defaultCheckHost } from "./checks/check-host.ts";
 import { startCheckRunners } from "./checks/check-runners.ts";
 import { createLocalState, type LocalState } from "./local-state.ts";
 import { createRegistrationStore, type RegistrationStore } from "./persistence.ts";
@@ -40,6 +41,8 @@ export interface RegistrationsOptions {
   readonly isServer: boolean;
   readonly sidecarPorts?: PortRange;
   readonly checkUpdateIntervalMs?: number;
+  /** What checks may use; absent: no programs. */
+  readonly checkHost?: CheckHost;
   /** Services and checks of the configuration files. */
   readonly configured: {
     readonly services: readonly ServiceDefinition[];
@@ -58,12 +61,14 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
   state.apply({ services: restored.services, checks: restored.checks });
   for (const checkId of restored.orphanedCheckIds) await store.removeCheck(checkId);
 
+  const checkHost = options.checkHost ?? defaultCheckHost(link);
   const registrar = createRegistrar({
     state,
     store,
     logger: runtime.logger,
     nodeAddress: node.Address,
     sidecarPorts: options.sidecarPorts ?? defaultSidecarPorts,
+    scripts: checkHost.scripts,
   });
   await registerConfigured(registrar, options.configured);
   for (const [checkId, last] of saved.states) {
@@ -77,6 +82,7 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
     state,
     store,
     savedStates: saved.states,
+    host: checkHost,
     deregisterService: (serviceId) => registrar.deregisterService(serviceId),
   });
   const sync = createAntiEntropy({

@@ -64,6 +64,30 @@ export interface CheckDefinition {
   readonly probe: CheckProbe;
 }
 
+export interface ProbeTiming {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/** How a probe speaks TLS; absent where it does not. */
+export interface ProbeTls {
+  readonly skipVerify: boolean;
+  /** Name to ask for and to verify; empty: the host of the address. */
+  readonly serverName: string;
+}
+
+/** The probes that make attempts of their own, once per interval. */
+export type PeriodicProbe = Extract<CheckProbe, ProbeTiming>;
+
+export function isPeriodic(probe: CheckProbe): probe is PeriodicProbe {
+  return probe.type !== "ttl" && probe.type !== "alias";
+}
+
+/** Probes that run programs of whoever registers them: off unless the agent's configuration allows them. */
+export function runsScript(probe: CheckProbe): boolean {
+  return probe.type === "script" || probe.type === "docker";
+}
+
 export type CheckProbe =
   | {
       readonly type: "http";
@@ -78,6 +102,18 @@ export type CheckProbe =
       readonly intervalMs: number;
       readonly timeoutMs: number;
     }
-  | { readonly type: "tcp"; readonly address: string; readonly intervalMs: number; readonly timeoutMs: number }
+  | (ProbeTiming & { readonly type: "tcp"; readonly address: string; readonly tls?: ProbeTls })
+  | (ProbeTiming & { readonly type: "udp"; readonly address: string })
+  | (ProbeTiming & {
+      readonly type: "grpc";
+      readonly address: string;
+      /** Whose health is asked for; empty: the server's. */
+      readonly service: string;
+      readonly tls?: ProbeTls;
+    })
+  | (ProbeTiming & { readonly type: "h2ping"; readonly address: string; readonly tls?: ProbeTls })
+  | (ProbeTiming & { readonly type: "script"; readonly args: readonly string[] })
+  | (ProbeTiming & { readonly type: "docker"; readonly container: string; readonly args: readonly string[] })
+  | (ProbeTiming & { readonly type: "os_service"; readonly service: string })
   | { readonly type: "ttl"; readonly ttlMs: number }
   | { readonly type: "alias"; readonly node: string; readonly service: string };

@@ -20,7 +20,14 @@ import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { agentBanner } from "./agent-banner.ts";
-import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
+import {
+  checkEnvironment,
+  createTemporaryDataDir,
+  dockerAddress,
+  proxyLaunch,
+  temporaryDir,
+  userId,
+} from "./agent-process.ts";
 import { buildInfo } from "./build-info.ts";
 
 /**
@@ -173,6 +180,7 @@ async function openAgent(parts: {
     temporaryDir,
     userId,
     launch: proxyLaunch({ env, exitWithAgent: options.isDev }),
+    checks: { env: checkEnvironment(env), docker: dockerAddress(env) },
   });
   parts.closers.push((stop) => agent.stop(stop));
   return agent;

@@ -7,6 +7,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import type { ScriptRights } from "../checks/check-host.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import type { AgentSettings } from "./agent-settings.ts";
@@ -41,6 +42,8 @@ export interface AgentOptions {
   readonly logLevel: string;
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
+  /** Whose checks may run programs on this machine. */
+  readonly scripts: ScriptRights;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -96,6 +99,10 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     logLevel: settings.logLevel ?? "info",
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
+    scripts: {
+      fromFiles: settings.enableLocalScriptChecks ?? settings.enableScriptChecks ?? false,
+      fromApi: settings.enableScriptChecks ?? false,
+    },
     services: settings.services,
     checks: settings.checks,
   };

@@ -32,6 +32,8 @@ export interface AgentSettings {
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly enableScriptChecks?: boolean;
+  readonly enableLocalScriptChecks?: boolean;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }

@@ -117,6 +117,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       logLevel: file.log_level,
       isLogJson: file.log_json,
       checkUpdateIntervalMs: interval,
+      enableScriptChecks: file.enable_script_checks,
+      enableLocalScriptChecks: file.enable_local_script_checks,
     }),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
     services: listed(file.service, file.services, "service").flatMap(({ path, raw }) =>

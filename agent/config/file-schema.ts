@@ -42,6 +42,8 @@ export const AgentFileSchema = Type.Object({
   log_level: Type.Optional(Type.String()),
   log_json: Type.Optional(Type.Boolean()),
   check_update_interval: Type.Optional(Type.String()),
+  enable_script_checks: Type.Optional(Type.Boolean()),
+  enable_local_script_checks: Type.Optional(Type.Boolean()),
   service: Type.Optional(Definition),
   services: Type.Optional(Type.Array(Definition)),
   check: Type.Optional(Definition),

@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { formatDurationMs } from "../../lib/base/duration.ts";
 import type { CheckFields, CheckStatus, ServiceFields, TaggedAddress } from "../../lib/contract/catalog.ts";
 import { defaultPort } from "../../lib/contract/service-ports.ts";
-import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import { type CheckDefinition, isPeriodic, type ServiceDefinition } from "../service-definition.ts";
 
 /** The catalog record of a service that has been expanded: it has its port, and no sidecar of its own any more. */
 export function serviceFields(definition: ServiceDefinition): ServiceFields {
@@ -36,7 +36,6 @@ export interface CheckFieldsContext {
 /** The catalog record of a check. */
 export function checkFields(definition: CheckDefinition, context: CheckFieldsContext): CheckFields {
   const { probe } = definition;
-  const isPeriodic = probe.type === "http" || probe.type === "tcp";
   return {
     Node: context.node,
     CheckID: definition.checkId,
@@ -48,8 +47,8 @@ export function checkFields(definition: CheckDefinition, context: CheckFieldsCon
     ServiceName: context.service?.name ?? "",
     ServiceTags: context.service?.tags ?? [],
     Type: probe.type,
-    Interval: formatDurationMs(isPeriodic ? probe.intervalMs : 0),
-    Timeout: formatDurationMs(isPeriodic ? probe.timeoutMs : 0),
+    Interval: formatDurationMs(isPeriodic(probe) ? probe.intervalMs : 0),
+    Timeout: formatDurationMs(isPeriodic(probe) ? probe.timeoutMs : 0),
     Definition: {},
   };
 }

@@ -10,6 +10,10 @@ const OpenMap = Type.Record(Type.String(), Type.Unknown());
 const Duration = Type.Number({ minimum: 0 });
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
 
+const timing = { intervalMs: Duration, timeoutMs: Duration };
+const Tls = Type.Optional(Type.Object({ skipVerify: Type.Boolean(), serverName: Type.String() }));
+const Args = Type.Array(Type.String(), { minItems: 1 });
+
 const Probe = Type.Union([
   Type.Object({
     type: Type.Literal("http"),
@@ -20,10 +24,15 @@ const Probe = Type.Union([
     tlsSkipVerify: Type.Boolean(),
     tlsServerName: Type.String(),
     disableRedirects: Type.Boolean(),
-    intervalMs: Duration,
-    timeoutMs: Duration,
+    ...timing,
   }),
-  Type.Object({ type: Type.Literal("tcp"), address: Type.String(), intervalMs: Duration, timeoutMs: Duration }),
+  Type.Object({ type: Type.Literal("tcp"), address: Type.String(), tls: Tls, ...timing }),
+  Type.Object({ type: Type.Literal("udp"), address: Type.String(), ...timing }),
+  Type.Object({ type: Type.Literal("grpc"), address: Type.String(), service: Type.String(), tls: Tls, ...timing }),
+  Type.Object({ type: Type.Literal("h2ping"), address: Type.String(), tls: Tls, ...timing }),
+  Type.Object({ type: Type.Literal("script"), args: Args, ...timing }),
+  Type.Object({ type: Type.Literal("docker"), container: Type.String(), args: Args, ...timing }),
+  Type.Object({ type: Type.Literal("os_service"), service: Type.String(), ...timing }),
   Type.Object({ type: Type.Literal("ttl"), ttlMs: Duration }),
   Type.Object({ type: Type.Literal("alias"), node: Type.String(), service: Type.String() }),
 ]);

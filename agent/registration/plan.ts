@@ -1,3 +1,4 @@
+import { mustRunHere, type ScriptRights } from "../checks/check-host.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { LocalState, LocalUpdate, NewLocalCheck } from "../local-state.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
@@ -13,6 +14,8 @@ export interface PlanContext {
   readonly state: LocalState;
   readonly sidecarPorts: PortRange;
   readonly nodeAddress: string;
+  /** Whose checks may run programs. */
+  readonly scripts: ScriptRights;
 }
 
 export interface ServicePlanOptions {
@@ -44,7 +47,7 @@ export function planService(
   const services = [parent, ...(expanded === undefined ? [] : [expanded])];
   const checks = services.flatMap(nameServiceChecks);
   refuseRepeatedIds(checks);
-  for (const check of checks) refuseRemoteAlias(check, context.state);
+  for (const check of checks) mustRunHere(check, { isFromApi: options.isPersisted, rights: context.scripts });
   const outdated = expanded === undefined ? outdatedSidecar(definition.id, context.state) : undefined;
   return {
     removedServices: outdated === undefined ? [] : [outdated],
@@ -75,13 +78,13 @@ export function planServiceRemoval(serviceId: string, context: Pick<PlanContext,
 export function planCheck(
   definition: CheckDefinition,
   options: { readonly isPersisted: boolean },
-  context: Pick<PlanContext, "state">,
+  context: Pick<PlanContext, "state" | "scripts">,
 ): LocalUpdate {
   const { serviceId } = definition;
   if (serviceId !== "" && !context.state.services().has(serviceId)) {
     throw new AtollError("NOT_FOUND", `ServiceID "${serviceId}" does not exist`);
   }
-  refuseRemoteAlias(definition, context.state);
+  mustRunHere(definition, { isFromApi: options.isPersisted, rights: context.scripts });
   const check: NewLocalCheck = { definition, isStandalone: true, isPersisted: options.isPersisted };
   return { checks: [check] };
 }
@@ -116,14 +119,5 @@ function refuseRepeatedIds(checks: readonly CheckDefinition[]): void {
   throw new AtollError(
     "INVALID_ARGUMENT",
     `Checks: the check id "${twice}" is used twice: give each check its own CheckID`,
-  );
-}
-
-/** An alias follows the local state, which knows nothing of other nodes. */
-function refuseRemoteAlias({ probe, checkId }: CheckDefinition, state: LocalState): void {
-  if (probe.type !== "alias" || probe.node === "" || probe.node === state.nodeName) return;
-  throw new AtollError(
-    "INVALID_ARGUMENT",
-    `AliasNode: check "${checkId}" follows node "${probe.node}"; this version follows services of this node only: leave it out`,
   );
 }

@@ -19,7 +19,6 @@ const TextMap = optional(Type.Record(Type.String(), Type.String()));
 const OpenMap = optional(Type.Record(Type.String(), Type.Unknown()));
 /** Text or nanoseconds: read by durations.ts, which words the error better than a union could. */
 const Duration = optional(Type.Unknown());
-const Unsupported = optional(Type.Unknown());
 
 export const CheckSchema = Type.Object({
   ID: Text,
@@ -27,7 +26,8 @@ export const CheckSchema = Type.Object({
   Name: Text,
   Notes: Text,
   ServiceID: Text,
-  Status: optional(Type.Enum(["", "passing", "warning", "critical"])),
+  /** Its words are a rule of decode-check.ts, with Consul's sentence. */
+  Status: Text,
   HTTP: Text,
   Method: Text,
   Header: optional(Type.Record(Type.String(), Type.Array(Type.String()))),
@@ -46,17 +46,18 @@ export const CheckSchema = Type.Object({
   FailuresBeforeCritical: Count,
   DeregisterCriticalServiceAfter: Duration,
   OutputMaxSize: Count,
-  GRPC: Unsupported,
-  GRPCUseTLS: Unsupported,
-  UDP: Unsupported,
-  H2PING: Unsupported,
-  Script: Unsupported,
-  ScriptArgs: Unsupported,
-  Args: Unsupported,
-  Shell: Unsupported,
-  DockerContainerID: Unsupported,
-  OSService: Unsupported,
-  TCPUseTLS: Unsupported,
+  GRPC: Text,
+  GRPCUseTLS: Flag,
+  UDP: Text,
+  H2PING: Text,
+  H2PingUseTLS: Flag,
+  Script: Text,
+  ScriptArgs: TextList,
+  Args: TextList,
+  Shell: Text,
+  DockerContainerID: Text,
+  OSService: Text,
+  TCPUseTLS: Flag,
 });
 export type RawCheck = Static<typeof CheckSchema>;
 

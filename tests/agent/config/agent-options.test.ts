@@ -31,6 +31,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     leaveOnTerminate: true,
     logLevel: "info",
     isLogJson: false,
+    scripts: { fromFiles: false, fromApi: false },
     services: [],
     checks: [],
   });

@@ -96,9 +96,14 @@ test.each([
   ],
   ["a gateway without a port", { Name: "gw", Kind: "mesh-gateway" }, "Port must be non-zero for a mesh-gateway"],
   [
-    "a check of a kind that is missing",
+    "a check without an interval",
     { Name: "web", Checks: [{ TTL: "1s" }, { GRPC: "127.0.0.1:1" }] },
-    "Checks[1].GRPC: checks of this kind are not supported by this version",
+    "Checks[1]: Invalid check: Interval must be > 0",
+  ],
+  [
+    "a status that is none",
+    { Name: "web", Check: { TTL: "1s", Status: "up" } },
+    "Status for checks must 'passing', 'warning', 'critical'",
   ],
 ])("%s is refused by name: %j", (_what, document, message) => {
   expect(refusal(document)).toContain(message);
