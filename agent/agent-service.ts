@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "../lib/base/clock.ts";
 import type { CheckFields, CheckStatus } from "../lib/contract/catalog.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
+import { createMaintenance } from "./maintenance.ts";
 import type { Registrations } from "./registrations.ts";
 
 export interface AgentServiceOptions {
@@ -9,6 +10,7 @@ export interface AgentServiceOptions {
   readonly registrations: Registrations;
   readonly leaf: AgentApi["leaf"];
   readonly caRoots: AgentApi["caRoots"];
+  readonly intentions: AgentApi["intentions"];
 }
 
 /** How long a local change waits for the catalog to have it too, before it is answered without that. */
@@ -18,6 +20,7 @@ const catalogWaitMs = 2_000;
 export function createAgentService(options: AgentServiceOptions): AgentApi {
   const { clock, registrations } = options;
   const { state, registrar, sync } = registrations;
+  const maintenance = createMaintenance({ state, registrar });
   /**
    * A local change holds whatever the servers say, so their failure is not the caller's. Waiting lets a caller who looks
    * into the catalog next find there what it has just registered.
@@ -41,6 +44,9 @@ export function createAgentService(options: AgentServiceOptions): AgentApi {
     async updateTtlCheck(checkId: string, status: CheckStatus, output: string) {
       await thenSync(registrations.heartbeat(checkId, status, output));
     },
+    setServiceMaintenance: (serviceId, wish) => thenSync(maintenance.setService(serviceId, wish)),
+    setNodeMaintenance: (wish) => thenSync(maintenance.setNode(wish)),
+    intentions: options.intentions,
     caRoots: options.caRoots,
     leaf: options.leaf,
   };

@@ -8,6 +8,7 @@ import { createAgentService } from "./agent-service.ts";
 import { type CheckHost, defaultCheckHost } from "./checks/check-host.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
 import { type Configured, reloadConfigured } from "./config/reload.ts";
+import { createIntentionCache } from "./intention-cache.ts";
 import { createLeafManager } from "./identity/leaf-manager.ts";
 import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
 import type { ProxyStatus } from "./proxies/proxy-session.ts";
@@ -58,7 +59,9 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   const logger = runtime.logger.child("agent");
   const roots = createRootWatch({ link, runtime });
   const leaves = createLeafManager({ link, roots, datacenter, runtime });
+  const intentions = createIntentionCache({ link, clock: runtime.clock });
   const closeIdentity = (): void => {
+    intentions.close();
     leaves.close();
     roots.close();
   };
@@ -82,6 +85,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     registrations,
     leaf: leaves.leaf,
     caRoots: roots.read,
+    intentions: intentions.read,
   });
   let proxies: ProxySessions | undefined;
   let sidecarChanges: { close(): void } | undefined;

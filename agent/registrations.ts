@@ -57,7 +57,8 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
   const store = createRegistrationStore({ dataDir: options.dataDir, logger: runtime.logger });
   const saved = await store.load();
   const state = createLocalState(node.Node);
-  const restored = restoreUpdate(saved, runtime.logger);
+  const configuredServiceIds = new Set(options.configured.services.map((service) => service.id));
+  const restored = restoreUpdate(saved, { configuredServiceIds, logger: runtime.logger });
   state.apply({ services: restored.services, checks: restored.checks });
   for (const checkId of restored.orphanedCheckIds) await store.removeCheck(checkId);
 
@@ -71,6 +72,7 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
     scripts: checkHost.scripts,
   });
   await registerConfigured(registrar, options.configured);
+  state.apply({ checks: restored.lateChecks });
   for (const [checkId, last] of saved.states) {
     // Checks of the configuration keep their status over a restart as well.
     if (state.checks().has(checkId)) state.setCheckStatus(checkId, last.status, last.output);

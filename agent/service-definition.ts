@@ -80,7 +80,7 @@ export interface ProbeTls {
 export type PeriodicProbe = Extract<CheckProbe, ProbeTiming>;
 
 export function isPeriodic(probe: CheckProbe): probe is PeriodicProbe {
-  return probe.type !== "ttl" && probe.type !== "alias";
+  return "intervalMs" in probe;
 }
 
 /** Probes that run programs of whoever registers them: off unless the agent's configuration allows them. */
@@ -116,4 +116,6 @@ export type CheckProbe =
   | (ProbeTiming & { readonly type: "docker"; readonly container: string; readonly args: readonly string[] })
   | (ProbeTiming & { readonly type: "os_service"; readonly service: string })
   | { readonly type: "ttl"; readonly ttlMs: number }
-  | { readonly type: "alias"; readonly node: string; readonly service: string };
+  | { readonly type: "alias"; readonly node: string; readonly service: string }
+  /** Says by being there that its node or service is out of rotation; see maintenance.ts. */
+  | { readonly type: "maintenance" };

@@ -1,14 +1,19 @@
 import { mkdir } from "node:fs/promises";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
+import type { AgentControl } from "../agent/agent-control.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
+import { debugConfig } from "../agent/config/debug-config.ts";
 import type { Configured } from "../agent/config/reload.ts";
+import { readHostReport } from "../agent/host-report.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
+import { openAgentTokens } from "../agent/tokens.ts";
 import { unrestricted } from "../lib/acl/authorizer.ts";
 import { errorMessage } from "../lib/base/errors.ts";
+import type { LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
@@ -48,6 +53,10 @@ export interface AgentProcessOptions {
   readonly options: AgentOptions;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
+  /** Readers of the log that `runtime` writes. */
+  readonly logs: LogTaps;
+  /** Reads the configuration files again, as SIGHUP does; rejects with what is wrong with them. */
+  readonly reload: () => Promise<void>;
 }
 
 type Closer = (stop: AgentStop) => Promise<void>;
@@ -81,7 +90,8 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, closers });
+  const control = await openControl({ start, dataDir });
+  const http = await openHttp({ start, agent, control, link, server, closers });
   await agent.startProxies();
   const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
   return { banner, failed: failure.promise, reload: (configured) => agent.reload(configured) };
@@ -186,9 +196,33 @@ async function openAgent(parts: {
   return agent;
 }
 
+async function openControl(parts: {
+  readonly start: AgentProcessOptions;
+  readonly dataDir: string;
+}): Promise<AgentControl> {
+  const { options, runtime, logs, reload } = parts.start;
+  const { dataDir } = parts;
+  const tokens = await openAgentTokens({
+    isAclEnabled: false,
+    configured: {},
+    isPersisted: false,
+    dataDir,
+    logger: runtime.logger.child("agent"),
+  });
+  return {
+    tokens,
+    logs,
+    debugConfig: debugConfig(options),
+    nodeMeta: options.nodeMeta,
+    reload,
+    hostReport: () => readHostReport({ dataDir, nowMs: runtime.clock.nowMs() }),
+  };
+}
+
 async function openHttp(parts: {
   readonly start: AgentProcessOptions;
   readonly agent: Agent;
+  readonly control: AgentControl;
   readonly link: ServerLink;
   readonly server: Server | undefined;
   readonly closers: Closer[];
@@ -197,7 +231,12 @@ async function openHttp(parts: {
   const { server, link } = parts;
   const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev });
   parts.closers.push(() => app.close());
-  registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
+  registerAgentRoutes(app, {
+    agent: parts.agent.api,
+    control: parts.control,
+    runtime,
+    authorize: async () => unrestricted,
+  });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {

@@ -4,6 +4,7 @@ import { type AgentSettings, mergeSettings } from "../agent/config/agent-setting
 import { readConfigFiles } from "../agent/config/config-file.ts";
 import { withJoinToken } from "../agent/config/join-token-file.ts";
 import { errorMessage } from "../lib/base/errors.ts";
+import { createLogTaps, type LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { agentFlags, settingsOfFlags } from "./agent-flags.ts";
 import { readHostFacts } from "./agent-process.ts";
@@ -34,14 +35,16 @@ export const agentCommand: CliCommand = {
     const paths = [...flags["config-file"], ...flags["config-dir"]];
     const fromFlags = settingsOfFlags(flags);
     const { options, warnings } = await readOptions(paths, fromFlags);
-    const runtime: MeteredRuntime = {
-      ...io.createRuntime({ component: "atoll", logLevel: options.logLevel, isLogJson: options.isLogJson }),
-      metrics: new Registry(),
-    };
+    const component = "atoll";
+    const plain = io.createRuntime({ component, logLevel: options.logLevel, isLogJson: options.isLogJson });
+    const logs = createLogTaps(plain.clock.nowMs);
+    const runtime = { ...plain, logger: logs.tap(plain.logger, component), metrics: new Registry() };
     for (const warning of warnings) runtime.logger.warn(warning);
-    const running = await startUnlessStopped({ runtime, options, io, shutdown });
+    let running: RunningAgent | undefined;
+    const reloadNow = (): Promise<void> => reload({ running, paths, fromFlags, runtime });
+    running = await startUnlessStopped({ runtime, options, io, shutdown, logs, reload: reloadNow });
     if (running === undefined) return 0;
-    const hangup = io.onHangup(() => void reload({ running, paths, fromFlags, runtime }));
+    const hangup = io.onHangup(() => void reloadNow().catch(() => undefined));
     try {
       if (!options.isLogJson) io.stdout(running.banner);
       await Promise.race([aborted(shutdown), running.failed]);
@@ -69,6 +72,8 @@ async function startUnlessStopped(start: {
   readonly options: AgentOptions;
   readonly io: CommandIo;
   readonly shutdown: AbortSignal;
+  readonly logs: LogTaps;
+  readonly reload: () => Promise<void>;
 }): Promise<RunningAgent | undefined> {
   try {
     return await startAgentProcess({ ...start, env: start.io.env });
@@ -78,9 +83,9 @@ async function startUnlessStopped(start: {
   }
 }
 
-/** A mistake in a file leaves everything as it was and is logged. */
+/** A mistake in a file leaves everything as it was, is logged and thrown. */
 async function reload(parts: {
-  readonly running: RunningAgent;
+  readonly running: RunningAgent | undefined;
   readonly paths: readonly string[];
   readonly fromFlags: AgentSettings;
   readonly runtime: MeteredRuntime;
@@ -89,10 +94,11 @@ async function reload(parts: {
   try {
     const { options, warnings } = await readOptions(parts.paths, parts.fromFlags);
     for (const warning of warnings) logger.warn(warning);
-    await parts.running.reload(options);
+    await parts.running?.reload(options);
     logger.info("read the services and checks of the configuration files again");
   } catch (thrown) {
     logger.error("the configuration files were not taken over", { error: errorMessage(thrown) });
+    throw thrown;
   }
 }
 

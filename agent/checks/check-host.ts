@@ -39,7 +39,7 @@ export function scriptProblem(
   options: { readonly isFromApi: boolean; readonly rights: ScriptRights },
 ): string | undefined {
   const { isFromApi, rights } = options;
-  if (!runsScript(probe) || (isFromApi ? rights.fromApi : rights.fromFiles || rights.fromApi)) return undefined;
+  if (!runsScript(probe) || (isFromApi ? rights.fromApi : rights.fromFiles)) return undefined;
   return isFromApi
     ? "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true"
     : "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true";

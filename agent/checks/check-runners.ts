@@ -118,6 +118,7 @@ class Runners implements CheckRunners {
     const { probe, checkId } = definition;
     if (isPeriodic(probe)) return this.#startProbe(definition, probe);
     if (probe.type === "ttl") return this.#startTtl(definition, probe.ttlMs, saved);
+    if (probe.type === "maintenance") return { definition, stop: () => undefined };
     const { runtime, state, host } = this.#options;
     if (probe.node !== "" && probe.node !== state.nodeName) {
       const report = (result: ProbeResult): void => this.#report(definition, result);

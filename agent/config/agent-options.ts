@@ -100,7 +100,7 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
     scripts: {
-      fromFiles: settings.enableLocalScriptChecks ?? settings.enableScriptChecks ?? false,
+      fromFiles: settings.enableLocalScriptChecks === true || settings.enableScriptChecks === true,
       fromApi: settings.enableScriptChecks ?? false,
     },
     services: settings.services,

@@ -10,6 +10,7 @@ import { decodeCheck } from "../registration/decode-check.ts";
 import { mustDecode } from "../registration/decode-result.ts";
 import { agentCheckAnswer } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
+import { demandCheck, demandCheckRegistration, maySeeCheck } from "./demands.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** Paths of heartbeats and the status that each of them reports. */
@@ -22,26 +23,34 @@ const heartbeats = [
 const StatusUpdate = Type.Object({ Status: Type.String(), Output: Type.Optional(Type.String()) });
 
 /** `/v1/agent/check(s)`: the local checks and their heartbeats. */
-export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
+export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
   app.get("/v1/agent/checks", async (request, reply) => {
     parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
-    return sendJson(reply, Object.fromEntries([...agent.checks()].map(([id, check]) => [id, agentCheckAnswer(check)])));
+    const authorizer = await authorize(request);
+    const checks = [...agent.checks().values()].filter((check) => maySeeCheck(authorizer, check));
+    return sendJson(reply, Object.fromEntries(checks.map((check) => [check.CheckID, agentCheckAnswer(check)])));
   });
 
   app.put("/v1/agent/check/register", async (request, reply) => {
-    await agent.registerCheck(mustDecode(decodeCheck(readJsonBody(request.body))));
+    const definition = mustDecode(decodeCheck(readJsonBody(request.body)));
+    demandCheckRegistration(await authorize(request), agent, definition);
+    await agent.registerCheck(definition);
     return sendEmpty(reply);
   });
 
   app.put("/v1/agent/check/deregister/*", { schema: { params: RestOfPath } }, async (request, reply) => {
-    await agent.deregisterCheck(mustId(request.params, "check ID"));
+    const checkId = mustId(request.params, "check ID");
+    demandCheck(await authorize(request), agent, checkId);
+    await agent.deregisterCheck(checkId);
     return sendEmpty(reply);
   });
 
   for (const { path, status } of heartbeats) {
     app.put(`/v1/agent/check/${path}/*`, { schema: { params: RestOfPath } }, async (request, reply) => {
       const note = queryOf(request).get("note") ?? "";
-      await agent.updateTtlCheck(mustId(request.params, "check ID"), status, note);
+      const checkId = mustId(request.params, "check ID");
+      demandCheck(await authorize(request), agent, checkId);
+      await agent.updateTtlCheck(checkId, status, note);
       return sendEmpty(reply);
     });
   }
@@ -49,7 +58,10 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRoute
   const schema = { params: RestOfPath, body: StatusUpdate };
   app.put("/v1/agent/check/update/*", { schema }, async (request, reply) => {
     const { Status: status, Output: output } = request.body;
-    await agent.updateTtlCheck(mustId(request.params, "check ID"), mustStatus(status), output ?? "");
+    const known = mustStatus(status);
+    const checkId = mustId(request.params, "check ID");
+    demandCheck(await authorize(request), agent, checkId);
+    await agent.updateTtlCheck(checkId, known, output ?? "");
     return sendEmpty(reply);
   });
 }
@@ -57,8 +69,5 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRoute
 function mustStatus(text: string): CheckStatus {
   const status = checkStatuses.find((known) => known === text);
   if (status !== undefined) return status;
-  throw new AtollError(
-    "INVALID_ARGUMENT",
-    `Invalid check status: '${text}': Status must be one of ${checkStatuses.join(", ")}`,
-  );
+  throw new AtollError("INVALID_ARGUMENT", `Invalid check status: '${text}'`);
 }

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { demand } from "../../lib/acl/authorizer.ts";
 import { isLoopbackHost } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
@@ -12,7 +13,7 @@ import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** `/v1/agent/connect/ca`: the roots and leaf certificates that this agent holds. Both are blocking reads. */
-export function registerConnectRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
+export function registerConnectRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
   const { datacenter } = agent.identity;
 
   const waitOf = (request: FastifyRequest, reply: FastifyReply): AgentWait => {
@@ -23,12 +24,18 @@ export function registerConnectRoutes(app: HttpApp, { agent, runtime }: AgentRou
   app.get("/v1/agent/connect/ca/roots", async (request, reply) => {
     const { index, value } = await agent.caRoots(waitOf(request, reply));
     setHeaders(reply, index);
+    // The agent keeps them up to date, so they are never old.
+    reply.raw.setHeader("X-Cache", "HIT");
+    reply.raw.setHeader("Age", "0");
     return sendJson(reply, caRootsAnswer(value));
   });
 
   app.get("/v1/agent/connect/ca/leaf/*", { schema: { params: RestOfPath } }, async (request, reply) => {
     mustBeLocal(request);
-    const { index, value } = await agent.leaf(mustId(request.params, "service name"), waitOf(request, reply));
+    const service = mustId(request.params, "service name");
+    // On every request, also for a leaf that is here already: who may not have it must not get another's.
+    demand(await authorize(request), "service", "write", service);
+    const { index, value } = await agent.leaf(service, waitOf(request, reply));
     setHeaders(reply, index);
     return sendJson(reply, leafAnswer(value));
   });

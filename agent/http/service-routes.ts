@@ -1,6 +1,8 @@
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { sleep } from "../../lib/base/clock.ts";
+import { demand } from "../../lib/acl/authorizer.ts";
+import type { ServiceFields } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
@@ -12,18 +14,23 @@ import { mustDecode } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
 import { agentServiceAnswer, contentHash } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
+import { readMaintenance } from "./control-routes.ts";
+import { demandRegistration, demandService } from "./demands.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** `/v1/agent/service(s)`: the local services. */
 export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext): void {
-  const { agent, runtime } = context;
+  const { agent, runtime, authorize } = context;
   const { datacenter } = agent.identity;
   const logger = runtime.logger.child("http");
 
   app.get("/v1/agent/services", async (request, reply) => {
     parseReadQuery(request, { datacenter, random: runtime.random });
-    const services = [...agent.services()].map(([id, service]) => [id, agentServiceAnswer(service, datacenter)]);
-    return sendJson(reply, Object.fromEntries(services));
+    const authorizer = await authorize(request);
+    const services = [...agent.services().values()].filter(({ Service: name }) =>
+      authorizer.allows("service", "read", name),
+    );
+    return sendJson(reply, Object.fromEntries(services.map((of) => [of.ID, agentServiceAnswer(of, datacenter)])));
   });
 
   app.get(
@@ -32,7 +39,9 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
     async (request, reply) => {
       const { waitMs } = parseReadQuery(request, { datacenter, random: runtime.random });
       const wait = { waitMs, hash: queryOf(request).get("hash") ?? "", reply };
-      const found = await readService(context, request.params.id, wait);
+      const authorizer = await authorize(request);
+      const mayRead = ({ Service: name }: ServiceFields): void => demand(authorizer, "service", "read", name);
+      const found = await readService(context, request.params.id, { ...wait, mayRead });
       reply.raw.setHeader("X-Consul-ContentHash", found.hash);
       return sendJson(reply, { ...found.answer, ContentHash: found.hash });
     },
@@ -45,13 +54,24 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
       const fields = { service: definition.id, fields: decoded.unknownFields.join(", ") };
       logger.debug("fields of a registration mean nothing here and are left out", fields);
     }
+    demandRegistration(await authorize(request), agent, definition);
     const replaceExistingChecks = parseFlag(queryOf(request), "replace-existing-checks");
     await agent.registerService(definition, { replaceExistingChecks });
     return sendEmpty(reply);
   });
 
   app.put("/v1/agent/service/deregister/*", { schema: { params: RestOfPath } }, async (request, reply) => {
-    await agent.deregisterService(mustId(request.params, "service ID"));
+    const serviceId = mustId(request.params, "service ID");
+    demandService(await authorize(request), agent, serviceId);
+    await agent.deregisterService(serviceId);
+    return sendEmpty(reply);
+  });
+
+  app.put("/v1/agent/service/maintenance/*", { schema: { params: RestOfPath } }, async (request, reply) => {
+    const serviceId = mustId(request.params, "service ID");
+    const wish = readMaintenance(request);
+    demandService(await authorize(request), agent, serviceId);
+    await agent.setServiceMaintenance(serviceId, wish);
     return sendEmpty(reply);
   });
 }
@@ -61,6 +81,8 @@ interface HashWait {
   /** The hash that the caller has already; empty: answer at once. */
   readonly hash: string;
   readonly reply: FastifyReply;
+  /** Throws for a service that the request may not read: one id can come to another service while it waits. */
+  readonly mayRead: (service: ServiceFields) => void;
 }
 
 /** The service as soon as its hash is another one, or as it is when the wait is over. */
@@ -73,6 +95,7 @@ async function readService(
   const read = (): { answer: object; hash: string } => {
     const service = agent.services().get(id);
     if (service === undefined) throw new AtollError("NOT_FOUND", `unknown service ID: ${id}`);
+    wait.mayRead(service);
     const answer = agentServiceAnswer(service, agent.identity.datacenter);
     return { answer, hash: contentHash(answer) };
   };

@@ -35,6 +35,7 @@ const Probe = Type.Union([
   Type.Object({ type: Type.Literal("os_service"), service: Type.String(), ...timing }),
   Type.Object({ type: Type.Literal("ttl"), ttlMs: Duration }),
   Type.Object({ type: Type.Literal("alias"), node: Type.String(), service: Type.String() }),
+  Type.Object({ type: Type.Literal("maintenance") }),
 ]);
 
 const Check = Type.Object({

@@ -53,7 +53,9 @@ export function planService(
     removedServices: outdated === undefined ? [] : [outdated],
     removedChecks: [
       ...(outdated === undefined ? [] : checkIdsOf(outdated, context.state)),
-      ...(options.replaceExistingChecks ? services.flatMap((service) => checkIdsOf(service.id, context.state)) : []),
+      ...(options.replaceExistingChecks
+        ? services.flatMap((service) => replacedChecks(service.id, options, context))
+        : []),
     ],
     services: services.map((service) => ({
       definition: { ...service, checks: [] },
@@ -100,6 +102,18 @@ export function planCheckRemoval(checkId: string, context: Pick<PlanContext, "st
 function portsInUse(parent: ServiceDefinition, state: LocalState): ReadonlyMap<string, number> {
   const ports = new Map([...state.services()].map(([id, service]) => [id, service.definition.port]));
   return ports.set(parent.id, parent.port);
+}
+
+/** A file that is read again takes back what it said before, not what others have added over HTTP since. */
+function replacedChecks(
+  serviceId: string,
+  { isPersisted: isFromApi }: ServicePlanOptions,
+  { state }: Pick<PlanContext, "state">,
+): string[] {
+  return state
+    .checksOf(serviceId)
+    .filter((check) => isFromApi || !check.isStandalone)
+    .map((check) => check.definition.checkId);
 }
 
 /** The sidecar that an earlier registration of the service made. One that was registered by hand is not its to remove. */

@@ -9,7 +9,7 @@ export const defaultProbeTimeoutMs = 10_000;
 export const defaultScriptTimeoutMs = 30_000;
 export const minProbeIntervalMs = 1_000;
 
-type ProbeKind = CheckProbe["type"];
+type ProbeKind = Exclude<CheckProbe["type"], "maintenance">;
 
 /** Where a check names several kinds, the first of these is what it is, as in Consul. */
 const kindsByPriority: readonly ProbeKind[] = [

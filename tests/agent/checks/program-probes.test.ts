@@ -113,7 +113,8 @@ async function fakeDocker(path: string, container: { readonly exitCode: number; 
     switch (`${request.method} ${request.url}`) {
       case "POST /containers/web%2F1/exec":
         commands.push(JSON.parse(body));
-        return json(201, { Id: "e1" });
+        json(201, { Id: "e1" });
+        return;
       case "POST /exec/e1/start": {
         response.writeHead(200, { "content-type": "application/vnd.docker.raw-stream" });
         for (const part of container.output.match(/.{1,5}/gs) ?? []) {
@@ -126,9 +127,10 @@ async function fakeDocker(path: string, container: { readonly exitCode: number; 
         return;
       }
       case "GET /exec/e1/json":
-        return json(200, { ExitCode: container.exitCode, Running: false });
+        json(200, { ExitCode: container.exitCode, Running: false });
+        return;
       default:
-        return json(404, { message: "No such container: other" });
+        json(404, { message: "No such container: other" });
     }
   };
   const server = createServer((request, response) => {
