@@ -23,7 +23,7 @@ export function agentServiceAnswer(service: ServiceFields, datacenter: string): 
     ...(Object.keys(service.TaggedAddresses).length === 0 ? {} : { TaggedAddresses: service.TaggedAddresses }),
     Weights: service.Weights,
     EnableTagOverride: service.EnableTagOverride,
-    ...(service.Proxy === undefined ? {} : { Proxy: proxyAnswer(service.Proxy) }),
+    ...(service.Kind === "" ? {} : { Proxy: proxyAnswer(service.Proxy ?? noProxy) }),
     ...(service.Connect.Native ? { Connect: { Native: true } } : {}),
     ...(service.Locality === undefined ? {} : { Locality: service.Locality }),
     Datacenter: datacenter,
@@ -39,6 +39,16 @@ export function agentCheckAnswer(check: CheckFields): object {
 export function contentHash(answer: object): string {
   return createHash("sha256").update(JSON.stringify(answer)).digest("hex").slice(0, 16);
 }
+
+/** Of a gateway whose registration has none. */
+const noProxy: ConnectProxyFields = {
+  DestinationServiceName: "",
+  DestinationServiceID: "",
+  LocalServiceAddress: "",
+  LocalServicePort: 0,
+  Config: {},
+  Upstreams: [],
+};
 
 function proxyAnswer(proxy: ConnectProxyFields): object {
   const { Mode, MeshGateway, Expose, ...extras } = readProxyExtras(proxy);
