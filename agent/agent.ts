@@ -5,7 +5,7 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import { nodeZone } from "../lib/contract/locality.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import { createAgentService } from "./agent-service.ts";
-import { type CheckHost, defaultCheckHost } from "./checks/check-host.ts";
+import { type CheckHost, forwardWithToken } from "./checks/check-host.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
 import { type Configured, reloadConfigured } from "./config/reload.ts";
 import { createIntentionCache } from "./intention-cache.ts";
@@ -13,6 +13,7 @@ import { createLeafManager } from "./identity/leaf-manager.ts";
 import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
 import type { ProxyStatus } from "./proxies/proxy-session.ts";
 import { type ProxyLaunch, type ProxySessions, startProxySessions } from "./proxy-sessions.ts";
+import type { AgentTokens } from "./tokens.ts";
 import { startRegistrations } from "./registrations.ts";
 
 /**
@@ -50,6 +51,8 @@ export interface AgentStart {
   readonly launch: ProxyLaunch;
   /** What checks may use of this machine. */
   readonly checks: Pick<CheckHost, "env" | "docker">;
+  /** The tokens that the agent itself uses. */
+  readonly tokens: AgentTokens;
 }
 
 /** Rejects with `DATA_CORRUPT` or `CONFIG_INVALID`; then nothing is left running. */
@@ -72,7 +75,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     node: nodeFields(start),
     isServer: options.isServer,
     sidecarPorts: options.sidecarPorts,
-    checkHost: { ...defaultCheckHost(link), ...start.checks, scripts: options.scripts },
+    checkHost: { ...start.checks, scripts: options.scripts, forward: forwardWithToken(link, start.tokens) },
     ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
     configured: options,
   }).catch((error: unknown) => {

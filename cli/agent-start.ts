@@ -10,7 +10,7 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
-import { openAgentTokens } from "../agent/tokens.ts";
+import { type AgentTokens, openAgentTokens } from "../agent/tokens.ts";
 import { unrestricted } from "../lib/acl/authorizer.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { LogTaps } from "../lib/base/log-taps.ts";
@@ -85,12 +85,13 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     ? await openServer({ start, dataDir, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
-  const agent = await openAgent({ start, dataDir, link, closers });
+  const tokens = await openTokens({ start, dataDir });
+  const agent = await openAgent({ start, dataDir, link, tokens, closers });
   if (enrolment !== undefined) {
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const control = await openControl({ start, dataDir });
+  const control = createControl({ start, dataDir, tokens });
   const http = await openHttp({ start, agent, control, link, server, closers });
   await agent.startProxies();
   const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
@@ -166,6 +167,7 @@ async function openAgent(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
   readonly link: ServerLink;
+  readonly tokens: AgentTokens;
   readonly closers: Closer[];
 }): Promise<Agent> {
   const { options, runtime, env } = parts.start;
@@ -191,24 +193,29 @@ async function openAgent(parts: {
     userId,
     launch: proxyLaunch({ env, exitWithAgent: options.isDev }),
     checks: { env: checkEnvironment(env), docker: dockerAddress(env) },
+    tokens: parts.tokens,
   });
   parts.closers.push((stop) => agent.stop(stop));
   return agent;
 }
 
-async function openControl(parts: {
-  readonly start: AgentProcessOptions;
-  readonly dataDir: string;
-}): Promise<AgentControl> {
-  const { options, runtime, logs, reload } = parts.start;
-  const { dataDir } = parts;
-  const tokens = await openAgentTokens({
+function openTokens(parts: { readonly start: AgentProcessOptions; readonly dataDir: string }): Promise<AgentTokens> {
+  return openAgentTokens({
     isAclEnabled: false,
     configured: {},
     isPersisted: false,
-    dataDir,
-    logger: runtime.logger.child("agent"),
+    dataDir: parts.dataDir,
+    logger: parts.start.runtime.logger.child("agent"),
   });
+}
+
+function createControl(parts: {
+  readonly start: AgentProcessOptions;
+  readonly dataDir: string;
+  readonly tokens: AgentTokens;
+}): AgentControl {
+  const { options, runtime, logs, reload } = parts.start;
+  const { dataDir, tokens } = parts;
   return {
     tokens,
     logs,

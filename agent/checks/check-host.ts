@@ -2,6 +2,7 @@ import type { ServerLink } from "../../lib/client/server-link.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { CheckDefinition } from "../service-definition.ts";
 import { runsScript } from "../service-definition.ts";
+import type { AgentTokens } from "../tokens.ts";
 import { type DockerAddress, defaultDockerAddress } from "./docker-probe.ts";
 
 /** What checks may use of the machine and of the servers. */
@@ -30,6 +31,18 @@ export function defaultCheckHost(link: Pick<ServerLink, "forward">): CheckHost {
     env: {},
     docker: defaultDockerAddress,
     forward: (request, signal) => link.forward(request, signal),
+  };
+}
+
+/** Asks servers with the token that the agent has for itself at that moment, when it has one. */
+export function forwardWithToken(
+  link: Pick<ServerLink, "forward">,
+  tokens: Pick<AgentTokens, "ownToken">,
+): CheckHost["forward"] {
+  return (request, signal) => {
+    const token = tokens.ownToken();
+    if (token === "") return link.forward(request, signal);
+    return link.forward({ ...request, headers: { ...request.headers, "x-consul-token": token } }, signal);
   };
 }
 

@@ -27,7 +27,7 @@ export function probeGrpc(probe: Omit<GrpcProbe, "type" | "intervalMs">, limits:
       resolve({ ...result, output: capOutput(result.output, limits.outputMaxBytes) });
     };
     const onAnswer = (error: ServiceError | null, status: number | undefined): void => {
-      if (error !== null) finish({ status: "critical", output: `gRPC check ${target}: ${errorMessage(error)}` });
+      if (error !== null) finish({ status: "critical", output: `gRPC check ${target}: ${lasting(error)}` });
       else if (status === serving) finish({ status: "passing", output: `gRPC check ${target}: success` });
       else finish({ status: "critical", output: "gRPC application didn't report service healthy" });
     };
@@ -55,6 +55,13 @@ function createClient({ address, tls }: Pick<GrpcProbe, "address" | "tls">): Cli
     ...options,
     "grpc.ssl_target_name_override": isIP(wanted) === 0 ? wanted : nameOfAddresses,
   });
+}
+
+/** The library adds the time to some messages: output that is new every time would be a change of the catalog each time. */
+function lasting(error: ServiceError): string {
+  return errorMessage(error)
+    .replace(/ \(\d{4}-\d\d-\d\dT[0-9:.]+Z\)/g, "")
+    .replace(/\.? Resolution note: *$/, "");
 }
 
 function encodeRequest(service: string): Buffer {

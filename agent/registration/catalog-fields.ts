@@ -47,8 +47,8 @@ export function checkFields(definition: CheckDefinition, context: CheckFieldsCon
     ServiceName: context.service?.name ?? "",
     ServiceTags: context.service?.tags ?? [],
     Type: probe.type,
-    Interval: formatDurationMs(isPeriodic(probe) ? probe.intervalMs : 0),
-    Timeout: formatDurationMs(isPeriodic(probe) ? probe.timeoutMs : 0),
+    Interval: probe.type === "maintenance" ? "" : formatDurationMs(isPeriodic(probe) ? probe.intervalMs : 0),
+    Timeout: probe.type === "maintenance" ? "" : formatDurationMs(isPeriodic(probe) ? probe.timeoutMs : 0),
     Definition: {},
   };
 }

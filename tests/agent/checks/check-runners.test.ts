@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { eventually } from "../../fakes/eventually.ts";
-import { defaultCheckHost } from "../../../agent/checks/check-host.ts";
+import { defaultCheckHost, forwardWithToken } from "../../../agent/checks/check-host.ts";
 import type { ServerLink } from "../../../lib/client/server-link.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
 import { createFakeCatalog } from "../fake-catalog.ts";
@@ -251,4 +251,20 @@ test("registering a probe again as it was does not begin its interval anew", asy
   }
   await eventually("an attempt was made", () => outputOf(agent, "port").startsWith("TCP connect"));
   await agent.stop();
+});
+
+test("an alias of another node asks with the token that the agent has at that moment", async () => {
+  const seen: (string | undefined)[] = [];
+  const link = createFakeCatalog().link;
+  link.forward = async ({ headers }) => {
+    seen.push(headers["x-consul-token"]);
+    return answerJson([]);
+  };
+  let token = "";
+  const forward = forwardWithToken(link, { ownToken: () => token });
+  const request = { method: "GET", url: "/v1/health/node/vm2", headers: {}, body: new Uint8Array() };
+  await forward(request, new AbortController().signal);
+  token = "t-2";
+  await forward(request, new AbortController().signal);
+  expect(seen).toEqual([undefined, "t-2"]);
 });

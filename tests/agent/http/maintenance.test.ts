@@ -37,6 +37,8 @@ test("a service in maintenance is critical in the catalog and worse than critica
     ServiceID: "web/1",
     ServiceName: "web",
     Type: "maintenance",
+    Interval: "",
+    Timeout: "",
   });
   expect(inCatalog(app)).toContain("_service_maintenance:web/1 critical");
   expect((await app.call("PUT", "/v1/agent/service/maintenance/web/1?enable=true")).status).toBe(200);
