@@ -1,7 +1,7 @@
 import { Client, credentials, type ServiceError, type VerifyOptions } from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import { isIP } from "node:net";
-import { checkServerIdentity } from "node:tls";
+import { checkServerIdentity, getCACertificates } from "node:tls";
 import { errorMessage } from "../../lib/base/errors.ts";
 import { parseHostPort } from "../../lib/contract/address.ts";
 import type { CheckProbe } from "../service-definition.ts";
@@ -51,7 +51,8 @@ function createClient({ address, tls }: Pick<GrpcProbe, "address" | "tls">): Cli
     rejectUnauthorized: !tls.skipVerify,
     checkServerIdentity: (_asked, certificate) => checkServerIdentity(wanted, certificate),
   };
-  return new Client(address, credentials.createSsl(null, null, null, verify), {
+  const roots = tls.skipVerify ? null : trustedRoots();
+  return new Client(address, credentials.createSsl(roots, null, null, verify), {
     ...options,
     "grpc.ssl_target_name_override": isIP(wanted) === 0 ? wanted : nameOfAddresses,
   });
@@ -62,6 +63,14 @@ function lasting(error: ServiceError): string {
   return errorMessage(error)
     .replace(/ \(\d{4}-\d\d-\d\dT[0-9:.]+Z\)/g, "")
     .replace(/\.? Resolution note: *$/, "");
+}
+
+let roots: Buffer | undefined;
+
+/** Those of other checks, NODE_EXTRA_CA_CERTS included: left to itself the library knows the built-in ones only. */
+function trustedRoots(): Buffer {
+  roots ??= Buffer.from(getCACertificates("default").join("\n"));
+  return roots;
 }
 
 function encodeRequest(service: string): Buffer {
