@@ -102,6 +102,15 @@ export const agentFlags = {
       "Admin port of the first sidecar's proxy, the others follow; by default 2000 below the first sidecar port.",
   },
   datacenter: { type: "string", placeholder: "name", summary: "Name of the datacenter; by default dc1." },
+  "enable-script-checks": {
+    type: "boolean",
+    summary:
+      "Run programs for checks, whoever registers them: whoever reaches the HTTP API can then run programs here.",
+  },
+  "enable-local-script-checks": {
+    type: "boolean",
+    summary: "Run programs for checks of the configuration files only.",
+  },
   "log-level": { type: "string", placeholder: "level", summary: "trace, debug, info (the default), warn or error." },
   "log-json": { type: "boolean", summary: "Log one JSON object per line." },
   "log-file": { type: "string", placeholder: "path", summary: "Also log to files that begin with this path." },
@@ -143,6 +152,8 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       adminMinPort: flags["proxy-admin-min-port"],
       joinToken: flags["join-token"],
       joinTokenFile: flags["join-token-file"],
+      enableScriptChecks: flags["enable-script-checks"],
+      enableLocalScriptChecks: flags["enable-local-script-checks"],
       logLevel: flags["log-level"],
       isLogJson: flags["log-json"],
     }),

@@ -12,8 +12,6 @@ const keys = {
   "disable-keyring-file": ["boolean", "disable_keyring_file"],
   "dns-port": ["integer", "ports.dns"],
   domain: ["string", "domain"],
-  "enable-local-script-checks": ["boolean", "enable_local_script_checks"],
-  "enable-script-checks": ["boolean", "enable_script_checks"],
   encrypt: ["string", "encrypt"],
   "grpc-port": ["integer", "ports.grpc"],
   "grpc-tls-port": ["integer", "ports.grpc_tls"],

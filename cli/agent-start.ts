@@ -3,7 +3,10 @@ import { createAgentAccess } from "../agent/acl/agent-access.ts";
 import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-resolver.ts";
 import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
+import type { AgentControl } from "../agent/agent-control.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
+import { debugConfig } from "../agent/config/debug-config.ts";
+import { readHostReport } from "../agent/host-report.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
@@ -12,6 +15,7 @@ import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
 import { nobody } from "../lib/audit/audit-event.ts";
 import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
+import type { LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
@@ -29,7 +33,14 @@ import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { agentBanner } from "./agent-banner.ts";
-import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
+import {
+  checkEnvironment,
+  createTemporaryDataDir,
+  dockerAddress,
+  proxyLaunch,
+  temporaryDir,
+  userId,
+} from "./agent-process.ts";
 import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
 
@@ -60,6 +71,10 @@ export interface AgentProcessOptions {
   readonly program: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
+  /** Readers of the log that `runtime` writes. */
+  readonly logs: LogTaps;
+  /** Reads the configuration files again, as SIGHUP does; rejects with what is wrong with them. */
+  readonly reload: () => Promise<void>;
 }
 
 type Closer = (stop: AgentStop) => Promise<void>;
@@ -90,6 +105,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
   const tokens = await openTokenStore({
+    isAclEnabled: options.acl.isEnabled,
     configured: options.acl.tokens,
     isPersistent: options.acl.isTokenPersistent,
     dataDir,
@@ -100,7 +116,8 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
+  const control = createControl({ start, dataDir, tokens });
+  const http = await openHttp({ start, agent, control, link, server, audit, closers });
   await agent.startProxies();
   const banner = agentBanner({
     program: start.program,
@@ -223,22 +240,41 @@ async function openAgent(parts: {
     temporaryDir,
     userId,
     launch: proxyLaunch({ env, exitWithAgent: options.isDev }),
+    checks: { env: checkEnvironment(env), docker: dockerAddress(env) },
   });
   parts.closers.push((stop) => agent.stop(stop));
   return agent;
 }
 
+function createControl(parts: {
+  readonly start: AgentProcessOptions;
+  readonly dataDir: string;
+  readonly tokens: AgentTokenStore;
+}): AgentControl {
+  const { options, runtime, logs, reload } = parts.start;
+  const { dataDir, tokens } = parts;
+  return {
+    tokens,
+    logs,
+    debugConfig: debugConfig(options),
+    nodeMeta: options.nodeMeta,
+    reload,
+    hostReport: () => readHostReport({ dataDir, nowMs: runtime.clock.nowMs() }),
+  };
+}
+
 async function openHttp(parts: {
   readonly start: AgentProcessOptions;
   readonly agent: Agent;
+  readonly control: AgentControl;
   readonly link: ServerLink;
   readonly server: Server | undefined;
-  readonly tokens: AgentTokenStore;
   readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
 }): Promise<RunningHttp & { readonly reload: (next: AgentOptions) => void }> {
   const { options, runtime } = parts.start;
-  const { server, link, tokens } = parts;
+  const { server, link } = parts;
+  const { tokens } = parts.control;
   const { acl } = options;
   const { maxHeaderBytes } = options.edge;
   const app = createHttpApp({
@@ -265,8 +301,8 @@ async function openHttp(parts: {
   }
   registerAgentRoutes(app, {
     agent: parts.agent.api,
+    control: parts.control,
     runtime,
-    isAclEnabled: acl.isEnabled,
     authorize: (request) => rights(tokenOf(request)),
   });
   if (server === undefined) {

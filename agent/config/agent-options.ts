@@ -9,6 +9,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import type { ScriptRights } from "../checks/check-host.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
@@ -55,6 +56,8 @@ export interface AgentOptions {
   /** Absent: nobody is told of changes. */
   readonly audit?: AuditSettings;
   readonly process: ProcessOptions;
+  /** Whose checks may run programs on this machine. */
+  readonly scripts: ScriptRights;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -124,6 +127,10 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
     }),
+    scripts: {
+      fromFiles: settings.enableLocalScriptChecks === true || settings.enableScriptChecks === true,
+      fromApi: settings.enableScriptChecks ?? false,
+    },
     services: settings.services,
     checks: settings.checks,
   };

@@ -39,6 +39,8 @@ export interface AgentSettings {
   readonly audit?: AuditSettings;
   readonly edge?: EdgeSettings;
   readonly process?: ProcessSettings;
+  readonly enableScriptChecks?: boolean;
+  readonly enableLocalScriptChecks?: boolean;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }

@@ -109,6 +109,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       checkUpdateIntervalMs: interval,
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),
+      enableScriptChecks: file.enable_script_checks,
+      enableLocalScriptChecks: file.enable_local_script_checks,
     }),
     edge: readEdge(file),
     process: readProcess(file),

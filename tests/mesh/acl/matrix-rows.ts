@@ -52,11 +52,18 @@ export const parameters: Readonly<Record<string, string>> = {
 const agent = [
   demand("GET /v1/agent/self", "agent:read:vm1"),
   filter("GET /v1/agent/members", node.read, "vm1"),
-  demand("GET /v1/agent/metrics", "agent:read:vm1", { url: "/v1/agent/metrics?format=prometheus" }),
+  demand("GET /v1/agent/metrics", "agent:read:vm1"),
+  demand("GET /v1/agent/metrics/stream", "agent:read:vm1"),
+  demand("GET /v1/agent/monitor", "agent:read:vm1"),
+  plain("open", "GET /v1/agent/version"),
+  demand("GET /v1/agent/host", "operator:read"),
+  demand("PUT /v1/agent/reload", "agent:write:vm1"),
+  demand("PUT /v1/agent/maintenance", node.write, { url: "/v1/agent/maintenance?enable=false" }),
   filter("GET /v1/agent/services", web.read, '"web"'),
   demand("GET /v1/agent/service/:id", web.read, { url: "/v1/agent/service/web" }),
   demand("PUT /v1/agent/service/register", web.write, { body: { Name: "web" } }),
   demand("PUT /v1/agent/service/deregister/*", web.write),
+  demand("PUT /v1/agent/service/maintenance/*", web.write, { url: "/v1/agent/service/maintenance/web?enable=false" }),
   filter("GET /v1/agent/checks", web.read, "web-ttl"),
   demand("PUT /v1/agent/check/register", node.write, { body: { Name: "disk", TTL: "10m" } }),
   demand("PUT /v1/agent/check/deregister/*", web.write, { url: "/v1/agent/check/deregister/web-ttl" }),
@@ -71,7 +78,10 @@ const agent = [
   demand("GET /v1/agent/health/service/name/*", web.read),
   plain("open", "GET /v1/agent/connect/ca/roots"),
   demand("GET /v1/agent/connect/ca/leaf/*", web.write),
-  demand("PUT /v1/agent/token/:name", "agent:write:vm1", { url: "/v1/agent/token/dns", body: { Token: "" } }),
+  demand("POST /v1/agent/connect/authorize", web.write, {
+    body: { Target: "web", ClientCertURI: "spiffe://elsewhere/ns/default/dc/dc1/svc/web" },
+  }),
+  demand("PUT /v1/agent/token/*", "agent:write:vm1", { url: "/v1/agent/token/dns", body: { Token: "" } }),
 ];
 
 const catalog = [
