@@ -1,0 +1,39 @@
+import type { Place, ServiceLookup } from "../asked-name.ts";
+import type { DnsCatalog } from "../dns-catalog.ts";
+import { decodeHolders, decodeInstances, decodeNode, decodePrepared, decodeVirtualOffset } from "./decode-catalog.ts";
+import type { WatchedReads } from "./watched-reads.ts";
+
+/** The catalog of the servers, over reads that are kept current. */
+export interface LinkCatalogOptions {
+  readonly reads: Pick<WatchedReads, "read" | "ask">;
+  readonly datacenter: string;
+  /** Whether any server may answer, or only the leader. */
+  readonly isStaleAllowed: boolean;
+}
+
+export function createLinkCatalog({ reads, datacenter, isStaleAllowed }: LinkCatalogOptions): DnsCatalog {
+  const stale = isStaleAllowed ? "&stale=" : "";
+  const parameters = ({ datacenter: asked = datacenter, peer }: Place): string =>
+    `?dc=${encodeURIComponent(asked)}${stale}${peer === undefined ? "" : `&peer=${encodeURIComponent(peer)}`}`;
+  const pathOf = (kind: ServiceLookup["kind"], name: string, place: Place): string =>
+    `/v1/health/${kind}/${encodeURIComponent(name)}${parameters(place)}`;
+
+  return {
+    instances: (kind, service, place) => reads.read(pathOf(kind, service, place), decodeInstances),
+    node: (name, place) => reads.read(`/v1/catalog/node/${encodeURIComponent(name)}${parameters(place)}`, decodeNode),
+    virtualOffset: (service, peer) =>
+      peer === undefined
+        ? reads.read(
+            `/v1/internal/service-virtual-ip/${encodeURIComponent(service)}${parameters({})}`,
+            decodeVirtualOffset,
+          )
+        : { state: "known", value: undefined },
+    holders: (address) =>
+      reads.read(`/v1/internal/address/${encodeURIComponent(address)}${parameters({})}`, decodeHolders),
+    preparedQuery: ({ name, place, limit }) =>
+      reads.ask(
+        `/v1/query/${encodeURIComponent(name)}/execute${parameters(place)}${limit > 0 ? `&limit=${limit}` : ""}`,
+        decodePrepared,
+      ),
+  };
+}
