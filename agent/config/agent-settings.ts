@@ -1,5 +1,6 @@
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -20,6 +21,10 @@ export interface AgentSettings {
   readonly advertiseAddress?: string;
   readonly clientAddress?: string;
   readonly httpPort?: number;
+  readonly dnsAddress?: string;
+  /** -1 for no DNS. */
+  readonly dnsPort?: number;
+  readonly dns?: DnsFileSettings;
   readonly rpcPort?: number;
   readonly sidecarMinPort?: number;
   readonly sidecarMaxPort?: number;
@@ -43,6 +48,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
   return {
     ...earlier,
     ...later,
+    ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { DnsConfigSchema } from "./dns-options.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
@@ -22,9 +23,11 @@ export const AgentFileSchema = Type.Object({
   bind_addr: Type.Optional(Type.String()),
   advertise_addr: Type.Optional(Type.String()),
   client_addr: Type.Optional(Type.String()),
-  addresses: Type.Optional(Type.Object({ http: Type.Optional(Type.String()) })),
+  addresses: Type.Optional(Type.Object({ dns: Type.Optional(Type.String()), http: Type.Optional(Type.String()) })),
   ports: Type.Optional(
     Type.Object({
+      /** -1 for none. */
+      dns: Type.Optional(Type.Integer({ minimum: -1, maximum: 65_535 })),
       http: Type.Optional(Port),
       server: Type.Optional(Port),
       sidecar_min_port: Type.Optional(Port),
@@ -33,6 +36,10 @@ export const AgentFileSchema = Type.Object({
       proxy_admin_min_port: Type.Optional(Port),
     }),
   ),
+  domain: Type.Optional(Type.String()),
+  alt_domain: Type.Optional(Type.String()),
+  recursors: Type.Optional(Type.Array(Type.String())),
+  dns_config: Type.Optional(DnsConfigSchema),
   retry_join: Type.Optional(Type.Array(Type.String())),
   start_join: Type.Optional(Type.Array(Type.String())),
   /** Ours: what a server asks of an agent that joins. */
@@ -54,12 +61,13 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality } = AgentFileSchema.properties;
+  const { ports, addresses, locality, dns_config: dns } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
+    ...keysBeside(memberOf(document, "dns_config"), dns.properties, "dns_config."),
   ];
 }
 

@@ -124,13 +124,13 @@ test("a directory stands for its .json files in order of their names", async () 
 test("keys that mean nothing here are warned about by name and do not stop the start", async () => {
   const path = write("unknown.json", {
     enable_script_checks: true,
-    ports: { dns: 8600 },
-    addresses: { dns: "1.1.1.1" },
+    ports: { grpc: 8502 },
+    addresses: { https: "1.1.1.1" },
     service: { name: "web", colour: "blue" },
   });
   const said = (key: string): string => `${path}: "${key}" is not used by this version and is ignored`;
   expect((await readConfigFiles([path])).warnings).toEqual(
-    ["enable_script_checks", "ports.dns", "addresses.dns", "service.colour"].map(said),
+    ["enable_script_checks", "ports.grpc", "addresses.https", "service.colour"].map(said),
   );
 });
 
