@@ -59,7 +59,12 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
   });
   const resolve = createResolver({
     settings,
-    catalog: createLinkCatalog({ reads, datacenter: settings.datacenter, isStaleAllowed: settings.isStaleAllowed }),
+    catalog: createLinkCatalog({
+      reads,
+      datacenter: settings.datacenter,
+      isStaleAllowed: settings.isStaleAllowed,
+      clock,
+    }),
     follower: createNameFollower(recursor, random),
     clock,
     random,

@@ -1,6 +1,7 @@
 import type { CaRootFields, Command, CommandResult, TransactionCommand } from "../../lib/contract/commands.ts";
 import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
+import { createAddressReads } from "./address-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
@@ -59,6 +60,7 @@ export function createState(options: StateOptions = {}): State {
   const reader: StateReader = {
     appliedIndex: () => appliedIndex,
     ...createCatalogReads(tables, cache),
+    ...createAddressReads(tables, cache),
     ...createConfigReads(tables, cache),
     ...createJwtReads(tables, cache),
     ...createKvReads(tables, cache),

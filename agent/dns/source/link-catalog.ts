@@ -1,6 +1,8 @@
+import type { Clock } from "../../../lib/base/clock.ts";
 import type { Place, ServiceLookup } from "../asked-name.ts";
-import type { DnsCatalog } from "../dns-catalog.ts";
+import type { AddressHolders, DnsCatalog } from "../dns-catalog.ts";
 import { decodeHolders, decodeInstances, decodeNode, decodePrepared, decodeVirtualOffset } from "./decode-catalog.ts";
+import { createShortMemory } from "./short-memory.ts";
 import type { WatchedReads } from "./watched-reads.ts";
 
 /** The catalog of the servers, over reads that are kept current. */
@@ -9,15 +11,17 @@ export interface LinkCatalogOptions {
   readonly datacenter: string;
   /** Whether any server may answer, or only the leader. */
   readonly isStaleAllowed: boolean;
+  readonly clock: Clock;
 }
 
-export function createLinkCatalog({ reads, datacenter, isStaleAllowed }: LinkCatalogOptions): DnsCatalog {
+export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: LinkCatalogOptions): DnsCatalog {
   const stale = isStaleAllowed ? "&stale=" : "";
   const parameters = ({ datacenter: asked = datacenter, peer }: Place): string =>
     `?dc=${encodeURIComponent(asked)}${stale}${peer === undefined ? "" : `&peer=${encodeURIComponent(peer)}`}`;
   const pathOf = (kind: ServiceLookup["kind"], name: string, place: Place): string =>
     `/v1/health/${kind}/${encodeURIComponent(name)}${parameters(place)}`;
 
+  const holders = createShortMemory<AddressHolders>(clock);
   return {
     instances: (kind, service, place) => reads.read(pathOf(kind, service, place), decodeInstances),
     node: (name, place) => reads.read(`/v1/catalog/node/${encodeURIComponent(name)}${parameters(place)}`, decodeNode),
@@ -29,7 +33,9 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed }: LinkCat
           )
         : { state: "known", value: undefined },
     holders: (address) =>
-      reads.read(`/v1/internal/address/${encodeURIComponent(address)}${parameters({})}`, decodeHolders),
+      holders.get(address, () =>
+        reads.ask(`/v1/internal/address/${encodeURIComponent(address)}${parameters({})}`, decodeHolders),
+      ),
     preparedQuery: ({ name, place, limit }) =>
       reads.ask(
         `/v1/query/${encodeURIComponent(name)}/execute${parameters(place)}${limit > 0 ? `&limit=${limit}` : ""}`,
