@@ -22,14 +22,15 @@ export interface UdpListenerOptions {
   /** A message was dropped because too many wait for their answers already. */
   readonly onDrop: () => void;
   readonly onError: (error: Error) => void;
+  /** Messages whose answers have to be fetched; further ones are dropped, and clients ask again. */
+  readonly maxWaiting?: number;
 }
 
-/** Messages whose answers have to be fetched; further ones are dropped, and clients ask again. */
-const maxWaiting = 2_048;
+const defaultMaxWaiting = 2_048;
 
 /** Rejects with `ADDRESS_IN_USE`. */
 export async function listenUdp(options: UdpListenerOptions): Promise<DnsListener> {
-  const { listen, handle } = options;
+  const { listen, handle, maxWaiting = defaultMaxWaiting } = options;
   const socket = createSocket({ type: isIP(listen.host) === 6 ? "udp6" : "udp4" });
   await bind(socket, listen);
   let waiting = 0;

@@ -56,6 +56,12 @@ export const decodeNode: Decode<DnsNode | undefined> = (json) => {
   return { value: checked === undefined ? undefined : nodeOf(checked.Node), isAbsent: checked === undefined };
 };
 
+/** `/v1/catalog/datacenters`. */
+export const decodeDatacenters: Decode<ReadonlySet<string>> = (json) => ({
+  value: new Set(listOf(json).filter((name) => typeof name === "string")),
+  isAbsent: false,
+});
+
 export const decodeVirtualOffset: Decode<number | undefined> = (json) => {
   const offset = checkedBy(virtualValidator, json)?.Offset;
   return { value: offset, isAbsent: offset === undefined };
