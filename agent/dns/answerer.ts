@@ -6,6 +6,7 @@ import { answerLimits, type Transport } from "./answer-size.ts";
 import type { DnsMetrics } from "./dns-metrics.ts";
 import type { DnsSettings } from "./dns-settings.ts";
 import { type Answer, encodeAnswer } from "./message.ts";
+import type { HotAnswers } from "./hot-answers.ts";
 import type { Recursor } from "./recursor.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
 import { type Rcode, rcodes } from "./wire/codes.ts";
@@ -17,6 +18,7 @@ export interface AnswererOptions {
   readonly settings: DnsSettings;
   readonly resolve: Resolver;
   readonly recursor: Pick<Recursor, "ask">;
+  readonly hot: HotAnswers;
   readonly metrics: DnsMetrics;
   readonly logger: Logger;
 }
@@ -30,7 +32,7 @@ export type Answerer = (
 const maxMessageBytes = 65_535;
 
 export function createAnswerer(options: AnswererOptions): Answerer {
-  const { settings, metrics, logger, resolve } = options;
+  const { settings, metrics, logger, resolve, hot } = options;
   // Only one message is written at a time: writing never waits.
   const writer = createMessageWriter(maxMessageBytes);
   const isRecursive = settings.recursors.length > 0;
@@ -66,6 +68,11 @@ export function createAnswerer(options: AnswererOptions): Answerer {
   };
 
   return (message, source, transport) => {
+    const ready = hot.get(message, transport);
+    if (ready !== undefined) {
+      metrics.answered(transport, (ready[3] ?? 0) & 0x0f);
+      return ready;
+    }
     const read = readQuery(message);
     if (read.kind === "ignored") {
       metrics.dropped("malformed");
@@ -81,7 +88,11 @@ export function createAnswerer(options: AnswererOptions): Answerer {
         isRoomy: transport === "tcp" || query.edns !== undefined,
         depth: 0,
       });
-      if (!(resolution instanceof Promise)) return finish(read.query, resolution, message, transport);
+      if (!(resolution instanceof Promise)) {
+        const answer = finish(read.query, resolution, message, transport);
+        if (!(answer instanceof Promise)) hot.put(message, transport, answer);
+        return answer;
+      }
       // The listener uses its memory again.
       const kept = Uint8Array.from(message);
       return resolution

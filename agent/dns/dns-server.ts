@@ -9,6 +9,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { createAnswerer } from "./answerer.ts";
 import { createDnsMetrics } from "./dns-metrics.ts";
 import type { DnsSettings } from "./dns-settings.ts";
+import { createHotAnswers } from "./hot-answers.ts";
 import { createNameFollower } from "./name-follower.ts";
 import { createRecursor } from "./recursor.ts";
 import { createResolver } from "./resolver.ts";
@@ -69,7 +70,8 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     clock,
     random,
   });
-  const answer = createAnswerer({ settings, resolve, recursor, metrics, logger });
+  const hot = createHotAnswers({ version: reads.version, clock, random });
+  const answer = createAnswerer({ settings, resolve, recursor, hot, metrics, logger });
   const onDrop = (): void => metrics.dropped("overload");
   const listenBoth = async (port: number): Promise<readonly [DnsListener, DnsListener]> => {
     const tcp = await listenTcp({

@@ -19,6 +19,8 @@ export interface WatchedReads {
   read<T>(path: string, decode: Decode<T>): Found<T>;
   /** The same without remembering anything. */
   ask<T>(path: string, decode: Decode<T>): Promise<Outcome<T>>;
+  /** Another number after each change of anything that `read` returns. */
+  version(): number;
   /** URLs that are followed now. */
   size(): number;
   close(): void;
@@ -81,6 +83,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
   const askedOnce = new Set<string>();
   let entriesToken = options.token();
   let fetches = 0;
+  let version = 0;
   let isClosed = false;
   let sweepTimer: Timer;
 
@@ -93,6 +96,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
   };
 
   const forget = (path: string, entry: Entry): void => {
+    version++;
     entry.stop.abort();
     if (entries.get(path) === entry) entries.delete(path);
   };
@@ -104,6 +108,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
     const read = readAnswer(answer, decode);
     entry.failingSinceMs = undefined;
     entry.outcome = read.outcome;
+    version++;
     entry.isAbsent = read.isAbsent;
     const newIndex = Number(answer.headers["x-consul-index"] ?? 0);
     // One that falls means that the state was replaced: begin anew.
@@ -191,6 +196,14 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
     askedOnce.clear();
   };
 
+  const heedToken = (): void => {
+    const token = options.token();
+    if (token === entriesToken) return;
+    entriesToken = token;
+    version++;
+    clear();
+  };
+
   const sweep = (): void => {
     const now = clock.monotonicMs();
     for (const [path, entry] of [...entries]) {
@@ -203,11 +216,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
   return {
     read<T>(path: string, decode: Decode<T>): Found<T> {
       if (isClosed) return unreachable;
-      const token = options.token();
-      if (token !== entriesToken) {
-        entriesToken = token;
-        clear();
-      }
+      heedToken();
       const known = entries.get(path);
       if (known === undefined && fetches >= limits.maxFetches) return unreachable;
       const entry = known ?? begin(path, decode);
@@ -228,6 +237,10 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
       } finally {
         fetches--;
       }
+    },
+    version() {
+      heedToken();
+      return version;
     },
     size: () => entries.size,
     close() {

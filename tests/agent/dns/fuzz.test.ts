@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createHotAnswers } from "../../../agent/dns/hot-answers.ts";
 import { createSeededRandom, type Random } from "../../../lib/base/random.ts";
 import { readAnswer } from "../../../agent/dns/wire/reader.ts";
 import { readMessage, types, uint16s, wireName, writeQuery } from "./messages.ts";
@@ -12,15 +13,21 @@ const packetsPerSeed = 5_000;
 const nodes = Array.from({ length: 40 }, (_, i) =>
   dnsNode(`n${i}`, i % 3 === 0 ? `2001:db8::${i}` : `10.0.0.${i}`, { k: "v" }),
 );
-const dns = createTestDns({
-  services: {
-    "service/web": nodes.map((node) => instance(node, { tags: ["v1"] })),
-    "service/ext": [instance(nodes[0] ?? dnsNode("x", "10.0.0.1"), { endpoint: endpoint("other.example.com") })],
+const hot = createHotAnswers({ version: () => 1, clock: { monotonicMs: () => 0 }, random: createSeededRandom(1) });
+const dns = createTestDns(
+  {
+    services: {
+      "service/web": nodes.map((node) => instance(node, { tags: ["v1"] })),
+      "service/ext": [instance(nodes[0] ?? dnsNode("x", "10.0.0.1"), { endpoint: endpoint("other.example.com") })],
+    },
+    nodes,
+    offsets: { web: 1 },
+    holders: { "10.0.0.1": { services: [{ name: "web", datacenter: "dc1" }] } },
   },
-  nodes,
-  offsets: { web: 1 },
-  holders: { "10.0.0.1": { services: [{ name: "web", datacenter: "dc1" }] } },
-});
+  {},
+  undefined,
+  hot,
+);
 
 const names = [
   "web.service.consul",

@@ -12,6 +12,7 @@ import type {
 } from "../../../agent/dns/dns-catalog.ts";
 import { dnsDefaults, type DnsSettings } from "../../../agent/dns/dns-settings.ts";
 import type { Recursor } from "../../../agent/dns/recursor.ts";
+import type { HotAnswers } from "../../../agent/dns/hot-answers.ts";
 import { createNameFollower } from "../../../agent/dns/name-follower.ts";
 import { createResolver } from "../../../agent/dns/resolver.ts";
 import { createSeededRandom } from "../../../lib/base/random.ts";
@@ -71,6 +72,7 @@ export function createTestDns(
   catalog: TestCatalog,
   settings: Partial<DnsSettings> = {},
   recursor: Pick<Recursor, "ask"> = { ask: async () => undefined },
+  hot: HotAnswers = { get: () => undefined, put: () => undefined },
 ): TestDns {
   const all = { ...testSettings, ...settings };
   const random = createSeededRandom(1);
@@ -84,6 +86,7 @@ export function createTestDns(
       random,
     }),
     recursor,
+    hot,
     metrics: { answered: () => undefined, dropped: () => undefined, recursorFailed: () => undefined },
     logger: silentLogger,
   });
