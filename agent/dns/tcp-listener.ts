@@ -1,9 +1,8 @@
 /** DNS over TCP: any number of queries per connection, answered in the order in which the answers are there. */
 import { createServer, type Server, type Socket } from "node:net";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
-import { errorMessage } from "../../lib/base/errors.ts";
-import { formatHostPort, type HostPort } from "../../lib/contract/address.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { HostPort } from "../../lib/contract/address.ts";
+import { listenError } from "./listen-error.ts";
 import { createLengthReader, withLength } from "./tcp-framing.ts";
 import type { DnsListener, MessageHandler } from "./udp-listener.ts";
 
@@ -28,7 +27,7 @@ const defaultLimits: TcpLimits = { maxConnections: 1_024, idleMs: 30_000, maxQue
 /** Answers that a client has not taken: it is read no further. */
 const maxUnsentBytes = 256 * 1024;
 
-/** Rejects with `ADDRESS_IN_USE`. */
+/** Rejects with `ADDRESS_IN_USE` or `CONFIG_INVALID`. */
 export async function listenTcp(options: TcpListenerOptions): Promise<DnsListener> {
   const limits = { ...defaultLimits, ...options.limits };
   const connections = new Set<Connection>();
@@ -117,11 +116,7 @@ function serve(
 
 function listen(server: Server, { host, port }: HostPort): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => {
-      const address = formatHostPort({ host, port });
-      const message = `DNS cannot listen on ${address} (TCP): ${errorMessage(thrown)}; change ports.dns`;
-      reject(new AtollError("ADDRESS_IN_USE", message, { cause: thrown }));
-    };
+    const fail = (thrown: Error): void => reject(listenError("tcp", { host, port }, thrown));
     server.once("error", fail);
     server.listen({ host, port }, () => {
       server.off("error", fail);

@@ -1,9 +1,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIP } from "node:net";
-import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { HostPort } from "../../lib/contract/address.ts";
-import { formatHostPort } from "../../lib/contract/address.ts";
-import { errorMessage } from "../../lib/base/errors.ts";
+import { listenError } from "./listen-error.ts";
 
 /** Answers one message from `source`, at once or later; undefined for silence. */
 export type MessageHandler = (
@@ -28,7 +26,7 @@ export interface UdpListenerOptions {
 
 const defaultMaxWaiting = 2_048;
 
-/** Rejects with `ADDRESS_IN_USE`. */
+/** Rejects with `ADDRESS_IN_USE` or `CONFIG_INVALID`. */
 export async function listenUdp(options: UdpListenerOptions): Promise<DnsListener> {
   const { listen, handle, maxWaiting = defaultMaxWaiting } = options;
   const socket = createSocket({ type: isIP(listen.host) === 6 ? "udp6" : "udp4" });
@@ -70,11 +68,7 @@ export async function listenUdp(options: UdpListenerOptions): Promise<DnsListene
 
 function bind(socket: Socket, { host, port }: HostPort): Promise<void> {
   return new Promise((resolve, reject) => {
-    const fail = (thrown: Error): void => {
-      const address = formatHostPort({ host, port });
-      const message = `DNS cannot listen on ${address} (UDP): ${errorMessage(thrown)}; change ports.dns`;
-      reject(new AtollError("ADDRESS_IN_USE", message, { cause: thrown }));
-    };
+    const fail = (thrown: Error): void => reject(listenError("udp", { host, port }, thrown));
     socket.once("error", fail);
     socket.bind(port, host, () => {
       socket.off("error", fail);

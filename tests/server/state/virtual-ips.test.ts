@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import type { Command } from "../../../lib/contract/commands.ts";
+import type { TransactionOperation } from "../../../lib/contract/transactions.ts";
 import { deregisterCommand, registerCommand, serviceFields, sidecarFields } from "./records.ts";
 import { createStateHarness, type StateHarness } from "./state-harness.ts";
 
@@ -102,4 +104,26 @@ test("nodes and services are found by address, the node's own before them", () =
   expect(holders.get("10.0.0.9")).toEqual({ services: ["api", "web"] });
   expect(holders.get("10.0.0.1")).toMatchObject({ services: ["db"], node: { Node: "n1" } });
   expect(holders.get("10.0.0.2")).toBeUndefined();
+});
+
+test("a transaction gives numbers to all of its services, and takes them back when it fails", () => {
+  const harness = createStateHarness();
+  harness.accept(registerCommand("n1"));
+  harness.accept(sidecar("first"));
+  const set = (destination: string): TransactionOperation => {
+    const fields = sidecarFields(destination);
+    return { type: "service", verb: "set", node: "n1", id: fields.ID, index: 0, fields };
+  };
+  const transaction = (operations: TransactionOperation[]): Command => ({ type: "txn", id: "t", operations });
+  const before = JSON.stringify([...harness.state.dump()]);
+  const fails: TransactionOperation = { type: "check", verb: "get", node: "n1", id: "none", index: 0 };
+  expect(harness.apply(transaction([set("b"), set("a"), fails]))).toMatchObject({ applied: false });
+  expect(JSON.stringify([...harness.state.dump()])).toBe(before);
+  harness.accept(transaction([set("b"), set("a")]));
+  expect([offsetOf(harness, "b"), offsetOf(harness, "a")]).toEqual([2, 3]);
+  // Loaded in another order than they were given.
+  const restored = createStateHarness();
+  restored.state.restore(harness.reader.appliedIndex(), harness.storedRows().toReversed());
+  restored.state.apply(harness.reader.appliedIndex() + 1, sidecar("c"));
+  expect(offsetOf(restored, "c")).toBe(4);
 });
