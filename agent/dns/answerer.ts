@@ -9,7 +9,7 @@ import { type Answer, encodeAnswer } from "./message.ts";
 import type { HotAnswers } from "./hot-answers.ts";
 import type { Recursor } from "./recursor.ts";
 import type { Resolution, Resolver } from "./resolver.ts";
-import { type Rcode, rcodes } from "./wire/codes.ts";
+import { flagBits, headerBytes, type Rcode, rcodes } from "./wire/codes.ts";
 import { type Query, readQuery, type RefusedQuery } from "./wire/query.ts";
 import { noRecords } from "./wire/record.ts";
 import { createMessageWriter } from "./wire/writer.ts";
@@ -58,7 +58,8 @@ export function createAnswerer(options: AnswererOptions): Answerer {
     return options.recursor.ask(message, transport).then((answer) => {
       if (answer === undefined) return encode(query, bareAnswer(rcodes.serverFailure), transport);
       metrics.answered(transport, answer.readUInt16BE(2) & 0x0f);
-      return answer;
+      const { maxBytes } = answerLimits(query, transport, settings);
+      return answer.length <= maxBytes ? answer : cutAnswer(answer, query);
     });
   };
 
@@ -107,6 +108,14 @@ export function createAnswerer(options: AnswererOptions): Answerer {
 /** About no name of ours. */
 function bareAnswer(rcode: Rcode): Answer {
   return { rcode, isAuthoritative: false, sections: noRecords };
+}
+
+/** The client asks again over TCP. */
+function cutAnswer(answer: Buffer, query: Query): Buffer {
+  const cut = Buffer.concat([answer.subarray(0, headerBytes), query.question]);
+  cut.writeUInt16BE(cut.readUInt16BE(2) | flagBits.truncated, 2);
+  cut.writeUInt16BE(1, 4);
+  return cut.fill(0, 6, headerBytes);
 }
 
 /** For whom a resolver asks, when it says so, or whoever sent the packet. */

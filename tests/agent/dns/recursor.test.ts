@@ -64,6 +64,17 @@ test("names of others are answered by the recursor as it answers them, under the
   expect(ours).toMatchObject({ rcode: 3, isAuthoritative: true, isRecursionAvailable: true });
 });
 
+test("an answer of a recursor that the client cannot take is cut, and said to be", async () => {
+  const many = Array.from({ length: 40 }, (_, i) => record("www.example.com", types.A, Buffer.of(192, 0, 2, i)));
+  const resolver = await startResolver((message) => answerWith(message, { records: many }));
+  const { recursor } = recursorOver([resolver]);
+  const dns = createTestDns({}, { recursors: [resolver] }, recursor);
+  const asked = { name: "www.example.com", type: types.A, id: 77 };
+  expect(await dns.ask(asked)).toMatchObject({ id: 77, isTruncated: true, answers: [], question: asked.name });
+  expect((await dns.ask(asked, "tcp")).answers).toHaveLength(40);
+  expect((await dns.ask({ ...asked, ednsBytes: 4_096 })).isTruncated).toBe(false);
+});
+
 test("a recursor that is silent, refuses or fails is passed over; that a name does not exist is an answer", async () => {
   const silent = await startResolver(() => undefined);
   const failing = await startResolver((message) => answerWith(message, { rcode: 2 }));
