@@ -6,7 +6,7 @@ import type { Clock } from "../../lib/base/clock.ts";
 import type { Random } from "../../lib/base/random.ts";
 import { addressText, reverseAddress } from "./addresses.ts";
 import { type Lookup, readAskedName, type ServiceLookup } from "./asked-name.ts";
-import type { DnsCatalog, DnsInstance, Found, Outcome } from "./dns-catalog.ts";
+import type { DnsCatalog, DnsInstance, DnsNode, Found, Outcome } from "./dns-catalog.ts";
 import { type DnsSettings, ttlOfService } from "./dns-settings.ts";
 import { matchInstances } from "./match-instances.ts";
 import type { Answer } from "./message.ts";
@@ -20,9 +20,10 @@ import {
   wantsAddress,
 } from "./service-records.ts";
 import { consulVirtualAddress, loopbackVirtualAddress } from "../../lib/contract/virtual-address.ts";
-import { type Rcode, rcodes, recordTypes } from "./wire/codes.ts";
+import { recordTypes } from "./wire/codes.ts";
 import { labelsOfText } from "./wire/name.ts";
-import type { DnsRecord, Sections } from "./wire/record.ts";
+import type { DnsRecord } from "./wire/record.ts";
+import { createZoneAnswers } from "./zone-answers.ts";
 
 export interface Question {
   /** In lower case. */
@@ -55,33 +56,12 @@ type Eventual<T> = T | Promise<T>;
 const maxDepth = 3;
 /** Records behind an alias where the answer has to be short. */
 const maxFollowedRecords = 5;
-const maxNameServers = 3;
 
 export function createResolver(options: ResolverOptions): Resolver {
   const { settings, catalog, clock, random } = options;
   const [ownDomain] = settings.domains;
 
-  const soa = (domain: string): DnsRecord => ({
-    owner: domain,
-    ttlS: settings.soa.minTtlS,
-    data: {
-      type: "SOA",
-      primary: `ns.${domain}`,
-      mailbox: `hostmaster.${domain}`,
-      times: { ...settings.soa, serial: Math.floor(clock.nowMs() / 1_000) },
-    },
-  });
-  const answerOf = (rcode: Rcode, sections: Partial<Sections>): Answer => ({
-    rcode,
-    isAuthoritative: true,
-    sections: { answers: [], authority: [], additional: [], ...sections },
-  });
-  const notFound = (domain: string): Answer => answerOf(rcodes.nameError, { authority: [soa(domain)] });
-  /** What there is of the type; that there is nothing of it is said with the zone's SOA. */
-  const found = (domain: string, answers: readonly DnsRecord[], additional: readonly DnsRecord[] = []): Answer =>
-    answers.length === 0
-      ? answerOf(rcodes.noError, { authority: [soa(domain)] })
-      : answerOf(rcodes.noError, { answers, additional });
+  const { found, notFound, zone, failed } = createZoneAnswers(settings, clock);
 
   const inZone = (question: Question, domain: string, lookup: Lookup): Eventual<Answer> => {
     const { type } = question;
@@ -104,19 +84,9 @@ export function createResolver(options: ResolverOptions): Resolver {
           return found(domain, recordsOfEndpoint({ ipv4 }, type, settings.nodeTtlS));
         });
       case "node":
-        return then(catalog.node(lookup.node, lookup.place), (node) => {
-          if (node === undefined) return notFound(domain);
-          const hasText = type === recordTypes.TXT || type === recordTypes.ANY;
-          const { hostName } = node.endpoint;
-          const texts =
-            hasText || (settings.hasNodeMetaTxt && wantsAddress(type)) ? metaRecords(node, settings.nodeTtlS) : [];
-          if (hostName !== undefined && wantsAddress(type)) {
-            const alias: DnsRecord = { ttlS: settings.nodeTtlS, data: { type: "CNAME", target: hostName } };
-            return followed(question, domain, { answers: [alias], additional: [], follow: [hostName] });
-          }
-          const addresses = recordsOfEndpoint(node.endpoint, type, settings.nodeTtlS);
-          return found(domain, hasText ? [...addresses, ...texts] : addresses, hasText ? [] : texts);
-        });
+        return then(catalog.node(lookup.node, lookup.place), (node) =>
+          node === undefined ? notFound(domain) : ofNode(question, domain, node),
+        );
       case "query":
         return then(
           catalog.preparedQuery({ name: lookup.query, place: lookup.place, source: question.source, limit: 0 }),
@@ -134,6 +104,21 @@ export function createResolver(options: ResolverOptions): Resolver {
       case "ingress":
         return ofService(question, domain, lookup);
     }
+  };
+
+  const ofNode = (question: Question, domain: string, node: DnsNode): Eventual<Answer> => {
+    const { type } = question;
+    const ttlS = settings.nodeTtlS;
+    const { hostName } = node.endpoint;
+    if (hostName !== undefined && wantsAddress(type)) {
+      const alias: DnsRecord = { ttlS, data: { type: "CNAME", target: hostName } };
+      return followed(question, domain, { answers: [alias], additional: [], follow: [hostName] });
+    }
+    const addresses = recordsOfEndpoint(node.endpoint, type, ttlS);
+    if (type === recordTypes.TXT || type === recordTypes.ANY) {
+      return found(domain, [...addresses, ...metaRecords(node, ttlS)]);
+    }
+    return found(domain, addresses, settings.hasNodeMetaTxt ? metaRecords(node, ttlS) : []);
   };
 
   const ofService = (question: Question, domain: string, lookup: ServiceLookup): Eventual<Answer> =>
@@ -188,16 +173,7 @@ export function createResolver(options: ResolverOptions): Resolver {
 
   const apex = (type: number, domain: string): Eventual<Answer> => {
     if (type !== recordTypes.SOA && type !== recordTypes.NS && type !== recordTypes.ANY) return found(domain, []);
-    return then(catalog.instances("service", "consul", {}), (servers) => {
-      const { servers: names, glue } = nameServers(servers, domain, settings.nodeTtlS);
-      if (type === recordTypes.NS) return found(domain, names, glue);
-      const { owner: _zone, ...record } = soa(domain);
-      return answerOf(rcodes.noError, {
-        answers: [record],
-        authority: names.map((ns) => ({ ...ns, owner: domain })),
-        additional: glue,
-      });
-    });
+    return then(catalog.instances("service", "consul", {}), (servers) => zone(domain, type, servers));
   };
 
   const reverse = (question: Question, address: Uint8Array): Eventual<Resolution> =>
@@ -227,25 +203,8 @@ export function createResolver(options: ResolverOptions): Resolver {
   function then<T, R = Answer>(outcome: Found<T>, use: (value: T) => Eventual<R>): Eventual<R | Answer> {
     const judge = (known: Outcome<T>): Eventual<R | Answer> => {
       if (known.state === "known") return use(known.value);
-      return answerOf(known.state === "denied" ? rcodes.refused : rcodes.serverFailure, {});
+      return failed(known.state);
     };
     return outcome instanceof Promise ? outcome.then(judge) : judge(outcome);
   }
-}
-
-function nameServers(
-  servers: readonly DnsInstance[],
-  domain: string,
-  ttlS: number,
-): { readonly servers: readonly DnsRecord[]; readonly glue: readonly DnsRecord[] } {
-  const chosen = servers.slice(0, maxNameServers);
-  return {
-    servers: chosen.map(({ node }) => ({ ttlS, data: { type: "NS", target: nodeName(node, domain) } })),
-    glue: chosen.flatMap((instance) =>
-      recordsOfEndpoint(instance.endpoint ?? instance.node.endpoint, recordTypes.ANY, ttlS).map((record) => ({
-        ...record,
-        owner: nodeName(instance.node, domain),
-      })),
-    ),
-  };
 }

@@ -73,6 +73,31 @@ export function registerInternalRoutes(app: HttpApp, { server, runtime, reads, a
     return known.holders.get(address);
   };
 
+  const isCapital = (name: string): boolean => /[A-Z]/.test(name);
+  let capital: {
+    readonly index: number;
+    readonly atMs: number;
+    readonly services: string[];
+    readonly nodes: string[];
+  } = { index: -1, atMs: Number.NEGATIVE_INFINITY, services: [], nodes: [] };
+
+  /** Ours: the names that DNS, which asks in lower case, would not find. */
+  app.get("/v1/internal/capital-names", async (request, reply) => {
+    checkDatacenter(request, server.datacenter);
+    const authorizer = authorize(request);
+    const index = reader.appliedIndex();
+    const nowMs = runtime.clock.monotonicMs();
+    if (index !== capital.index && nowMs - capital.atMs >= holdersMaxAgeMs) {
+      const services = [...reader.services().value.keys()].filter(isCapital);
+      const nodes = reader.nodes().value.map((node) => node.Node);
+      capital = { index, atMs: nowMs, services, nodes: nodes.filter(isCapital) };
+    }
+    return sendJson(reply, {
+      Services: capital.services.filter((name) => authorizer.allows("service", "read", name)),
+      Nodes: capital.nodes.filter((name) => authorizer.allows("node", "read", name)),
+    });
+  });
+
   /** Ours: the node, or else the services, with an address. */
   app.get("/v1/internal/address/:address", { schema: { params: AddressPath } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);

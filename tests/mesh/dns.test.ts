@@ -171,6 +171,18 @@ describe.skipIf(note !== "")(`an agent's DNS${note}`, () => {
     await eventually("NXDOMAIN", async () => (await dig("dig", dnsPort, "gone.service.consul")).status === "NXDOMAIN");
   }, 30_000);
 
+  test("what is registered with capitals is found in any letter case", async () => {
+    const service = { ID: "Mixed", Service: "MixedCase", Port: 1, Address: "10.2.0.1" };
+    await client.api("PUT", "catalog/register", { Node: "VM-1", Address: "10.2.0.2", Service: service });
+    const found = async (name: string) => (await dig("dig", dnsPort, name)).records;
+    await eventually(
+      "the service",
+      async () => (await dig("dig", dnsPort, "mixedcase.service.consul")).status === "NOERROR",
+    );
+    expect(await found("MIXEDCASE.service.consul")).toEqual(["MIXEDCASE.service.consul. 0 IN A 10.2.0.1"]);
+    expect(await found("vm-1.node.consul")).toEqual(["vm-1.node.consul. 0 IN A 10.2.0.2"]);
+  }, 30_000);
+
   test("a server answers as its agents do", async () => {
     expect((await dig("dig", serverDnsPort, "web.service.consul")).records).toEqual(addresses("web.service.consul"));
   });

@@ -3,7 +3,7 @@ import { type Static, type TSchema, Type } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
 import { addressBytes } from "../addresses.ts";
 import type { AddressHolders, DnsEndpoint, DnsInstance, DnsNode, PreparedAnswer } from "../dns-catalog.ts";
-import { labelsOfText } from "../wire/name.ts";
+import { foldCase, labelsOfText } from "../wire/name.ts";
 import type { Decode } from "./watched-reads.ts";
 
 const Text = Type.String();
@@ -42,6 +42,7 @@ const entryValidator = Compile(EntrySchema);
 const nodeValidator = Compile(Type.Object({ Node: NodeSchema }));
 const virtualValidator = Compile(VirtualSchema);
 const holdersValidator = Compile(HoldersSchema);
+const capitalNamesValidator = Compile(Type.Object({ Services: Type.Array(Text), Nodes: Type.Array(Text) }));
 const preparedValidator = Compile(PreparedSchema);
 
 /** Entries of `/v1/health/service/:name` and its kin. */
@@ -54,6 +55,19 @@ export const decodeInstances: Decode<readonly DnsInstance[]> = (json) => {
 export const decodeNode: Decode<DnsNode | undefined> = (json) => {
   const checked = checkedBy(nodeValidator, json);
   return { value: checked === undefined ? undefined : nodeOf(checked.Node), isAbsent: checked === undefined };
+};
+
+/** Names that are not in lower case, by what they are in lower case. */
+export interface CapitalNames {
+  readonly services: ReadonlyMap<string, string>;
+  readonly nodes: ReadonlyMap<string, string>;
+}
+
+/** `/v1/internal/capital-names`. */
+export const decodeCapitalNames: Decode<CapitalNames> = (json) => {
+  const checked = checkedBy(capitalNamesValidator, json);
+  const folded = (names: readonly string[] = []) => new Map(names.map((name) => [foldCase(name), name]));
+  return { value: { services: folded(checked?.Services), nodes: folded(checked?.Nodes) }, isAbsent: false };
 };
 
 /** `/v1/catalog/datacenters`. */

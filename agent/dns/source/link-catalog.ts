@@ -1,7 +1,9 @@
 import type { Clock } from "../../../lib/base/clock.ts";
 import type { Place, ServiceLookup } from "../asked-name.ts";
-import type { AddressHolders, DnsCatalog, Found, Outcome } from "../dns-catalog.ts";
+import type { AddressHolders, DnsCatalog, DnsInstance, DnsNode, Found, Outcome } from "../dns-catalog.ts";
 import {
+  type CapitalNames,
+  decodeCapitalNames,
   decodeDatacenters,
   decodeHolders,
   decodeInstances,
@@ -21,6 +23,10 @@ export interface LinkCatalogOptions {
   readonly clock: Clock;
 }
 
+/** What nobody expects to see at once, and what a new service is found by. */
+const rareChangeMs = 5_000;
+const newNameMs = 1_000;
+
 export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: LinkCatalogOptions): DnsCatalog {
   const stale = isStaleAllowed ? "&stale=" : "";
   const parameters = ({ datacenter: asked = datacenter, peer }: Place): string =>
@@ -28,8 +34,9 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: 
   const pathOf = (kind: ServiceLookup["kind"], name: string, place: Place): string =>
     `/v1/health/${kind}/${encodeURIComponent(name)}${parameters(place)}`;
 
-  const datacenters = createShortMemory<ReadonlySet<string>>(clock);
-  const holders = createShortMemory<AddressHolders>(clock);
+  const datacenters = createShortMemory<ReadonlySet<string>>(clock, rareChangeMs);
+  const capitals = createShortMemory<CapitalNames>(clock, newNameMs);
+  const holders = createShortMemory<AddressHolders>(clock, rareChangeMs);
   /** In a datacenter that nobody knows there is nothing, and no server has to say so of each name. */
   const inDatacenter = <T>({ datacenter: asked }: Place, nothing: T, read: () => Found<T>): Found<T> => {
     if (asked === undefined || asked === datacenter) return read();
@@ -40,13 +47,39 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: 
     };
     return known instanceof Promise ? known.then(judge) : judge(known);
   };
+  /** DNS knows no letter case: what is not there in lower case may be there with capitals. */
+  const asSpelled = <T>(
+    { name, place, listed }: { readonly name: string; readonly place: Place; readonly listed: keyof CapitalNames },
+    read: (name: string) => Found<T>,
+    isAbsent: (value: T) => boolean,
+  ): Found<T> => {
+    const judge = (outcome: Outcome<T>): Found<T> => {
+      if (outcome.state !== "known" || !isAbsent(outcome.value) || place.peer !== undefined) return outcome;
+      const names = capitals.get(parameters(place), () =>
+        reads.ask(`/v1/internal/capital-names${parameters(place)}`, decodeCapitalNames),
+      );
+      const choose = (known: Outcome<CapitalNames>): Found<T> => {
+        const spelled = known.state === "known" ? known.value[listed].get(name) : undefined;
+        return spelled === undefined ? outcome : read(spelled);
+      };
+      return names instanceof Promise ? names.then(choose) : choose(names);
+    };
+    const first = read(name);
+    return first instanceof Promise ? first.then(judge) : judge(first);
+  };
   return {
-    instances: (kind, service, place) =>
-      inDatacenter(place, [], () => reads.read(pathOf(kind, service, place), decodeInstances)),
-    node: (name, place) =>
-      inDatacenter(place, undefined, () =>
-        reads.read(`/v1/catalog/node/${encodeURIComponent(name)}${parameters(place)}`, decodeNode),
-      ),
+    instances(kind, service, place) {
+      const read = (name: string) => reads.read(pathOf(kind, name, place), decodeInstances);
+      const isAbsent = (value: readonly DnsInstance[]): boolean => value.length === 0;
+      const spelling = { name: service, place, listed: "services" } as const;
+      return inDatacenter(place, [], () => asSpelled(spelling, read, isAbsent));
+    },
+    node(name, place) {
+      const read = (spelled: string) =>
+        reads.read(`/v1/catalog/node/${encodeURIComponent(spelled)}${parameters(place)}`, decodeNode);
+      const isAbsent = (value: DnsNode | undefined): boolean => value === undefined;
+      return inDatacenter(place, undefined, () => asSpelled({ name, place, listed: "nodes" }, read, isAbsent));
+    },
     virtualOffset: (service, peer) =>
       peer === undefined
         ? reads.read(

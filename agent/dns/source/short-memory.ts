@@ -6,10 +6,9 @@ export interface ShortMemory<T> {
   get(key: string, fetch: () => Promise<Outcome<T>>): Found<T>;
 }
 
-const maxAgeMs = 5_000;
 const maxKeys = 1_024;
 
-export function createShortMemory<T>(clock: Pick<Clock, "monotonicMs">): ShortMemory<T> {
+export function createShortMemory<T>(clock: Pick<Clock, "monotonicMs">, maxAgeMs: number): ShortMemory<T> {
   const kept = new Map<string, { readonly untilMs: number; found: Found<T> }>();
   return {
     get(key, fetch) {

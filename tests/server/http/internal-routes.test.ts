@@ -55,6 +55,13 @@ test("the instance shows its service's address", async () => {
   });
 });
 
+test("names with capitals are listed for those who ask in lower case", async () => {
+  const catalog = createTestCatalog();
+  catalog.apply(registerCommand("VM-1", { service: serviceFields("Web") }));
+  catalog.apply(registerCommand("vm-2", { service: serviceFields("api") }));
+  expect((await catalog.get("/v1/internal/capital-names")).json).toEqual({ Services: ["Web"], Nodes: ["VM-1"] });
+});
+
 test("who has an address is found, for IPv4 and IPv6", async () => {
   const catalog = createTestCatalog();
   catalog.apply(registerCommand("n1", { node: nodeFields("n1", { Address: "2001:db8::1" }) }));
