@@ -63,7 +63,6 @@ export interface PreparedQuestion {
   readonly place: Place;
   /** The client's address, as it said itself or as its packets show. */
   readonly source: string;
-  readonly limit: number;
 }
 
 export interface PreparedAnswer {

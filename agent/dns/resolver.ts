@@ -89,7 +89,7 @@ export function createResolver(options: ResolverOptions): Resolver {
         );
       case "query":
         return then(
-          catalog.preparedQuery({ name: lookup.query, place: lookup.place, source: question.source, limit: 0 }),
+          catalog.preparedQuery({ name: lookup.query, place: lookup.place, source: question.source }),
           (result): Eventual<Answer> => {
             if (result === undefined) return notFound(domain);
             const ttlS = result.ttlS ?? ttlOfService(settings.serviceTtl, result.service.toLowerCase());

@@ -91,10 +91,10 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: 
       holders.get(address, () =>
         reads.ask(`/v1/internal/address/${encodeURIComponent(address)}${parameters({})}`, decodeHolders),
       ),
-    preparedQuery: ({ name, place, limit }) =>
-      reads.ask(
-        `/v1/query/${encodeURIComponent(name)}/execute${parameters(place)}${limit > 0 ? `&limit=${limit}` : ""}`,
-        decodePrepared,
-      ),
+    // A query may sort by how near the client is, which its server takes from this header.
+    preparedQuery: ({ name, place, source }) =>
+      reads.ask(`/v1/query/${encodeURIComponent(name)}/execute${parameters(place)}`, decodePrepared, {
+        "x-forwarded-for": source,
+      }),
   };
 }

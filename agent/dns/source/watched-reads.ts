@@ -18,7 +18,7 @@ export interface WatchedReads {
   /** The value at `path`, a path of `/v1` with its query; `decode` gets the JSON, or undefined where the server has no such thing. */
   read<T>(path: string, decode: Decode<T>): Found<T>;
   /** The same without remembering anything. */
-  ask<T>(path: string, decode: Decode<T>): Promise<Outcome<T>>;
+  ask<T>(path: string, decode: Decode<T>, headers?: Readonly<Record<string, string>>): Promise<Outcome<T>>;
   /** Another number after each change of anything that `read` returns. */
   version(): number;
   /** URLs that are followed now. */
@@ -64,6 +64,13 @@ const unindexedMs = 1_000;
 const unreachable = { state: "unreachable" } as const;
 const denied = { state: "denied" } as const;
 
+interface Fetch {
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 interface Entry {
   readonly stop: AbortController;
   outcome: Outcome<unknown> | undefined;
@@ -84,14 +91,14 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
   let entriesToken = options.token();
   let fetches = 0;
   let version = 0;
-  let isClosed = false;
+  const closing = new AbortController();
   let sweepTimer: Timer;
 
-  const fetch = async (url: string, timeoutMs: number, signal: AbortSignal): Promise<ForwardResponse> => {
+  const fetch = async ({ url, timeoutMs, signal, headers = {} }: Fetch): Promise<ForwardResponse> => {
     const token = options.token();
-    const headers = token === undefined ? {} : { "x-consul-token": token };
+    const all = token === undefined ? headers : { ...headers, "x-consul-token": token };
     return withDeadline({ clock, timeoutMs, signal }, (limited) =>
-      link.forward({ method: "GET", url, headers, body: new Uint8Array(0) }, limited),
+      link.forward({ method: "GET", url, headers: all, body: new Uint8Array(0) }, limited),
     );
   };
 
@@ -104,7 +111,8 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
   /** One look at the server; what it cannot answer now is thrown. */
   const look = async (path: string, index: number, entry: Entry, decode: Decode<unknown>): Promise<number> => {
     const url = index === 0 ? path : `${path}&index=${index}&wait=${waitSeconds}s`;
-    const answer = await fetch(url, index === 0 ? limits.patienceMs : blockedMs, entry.stop.signal);
+    const timeoutMs = index === 0 ? limits.patienceMs : blockedMs;
+    const answer = await fetch({ url, timeoutMs, signal: entry.stop.signal });
     const read = readAnswer(answer, decode);
     entry.failingSinceMs = undefined;
     entry.outcome = read.outcome;
@@ -215,7 +223,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
 
   return {
     read<T>(path: string, decode: Decode<T>): Found<T> {
-      if (isClosed) return unreachable;
+      if (closing.signal.aborted) return unreachable;
       heedToken();
       const known = entries.get(path);
       if (known === undefined && fetches >= limits.maxFetches) return unreachable;
@@ -226,11 +234,11 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
       const isTooOld = entry.failingSinceMs !== undefined && now - entry.failingSinceMs > options.maxStaleMs;
       return isTooOld ? unreachable : ofType<T>(entry.outcome);
     },
-    async ask<T>(path: string, decode: Decode<T>): Promise<Outcome<T>> {
-      if (isClosed || fetches >= limits.maxFetches) return unreachable;
+    async ask<T>(path: string, decode: Decode<T>, headers = {}): Promise<Outcome<T>> {
+      if (closing.signal.aborted || fetches >= limits.maxFetches) return unreachable;
       fetches++;
       try {
-        const answer = await fetch(path, limits.patienceMs, new AbortController().signal);
+        const answer = await fetch({ url: path, timeoutMs: limits.patienceMs, signal: closing.signal, headers });
         return ofType<T>(readAnswer(answer, decode).outcome);
       } catch {
         return unreachable;
@@ -244,7 +252,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
     },
     size: () => entries.size,
     close() {
-      isClosed = true;
+      closing.abort();
       sweepTimer.cancel();
       clear();
     },
