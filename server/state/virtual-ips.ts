@@ -1,10 +1,11 @@
 /**
- * Which virtual address a mesh service has. A service is given the next number with its first mesh-capable instance and
- * keeps it when all of them are gone, so that a restart changes nothing for those who remember it. Of services that are
+ * Which virtual address a mesh service has. A service is given the next number with its first mesh-capable instance, or with
+ * an entry that routes, splits or resolves it, and keeps it when all of them are gone, so that a restart changes nothing for those who remember it. Of services that are
  * gone only so many are kept, the latest ones; a number is not given again before all others were.
  */
 import { assert } from "../../lib/base/assert.ts";
 import type { ServiceFields, TaggedAddress } from "../../lib/contract/catalog.ts";
+import type { ConfigEntry } from "../../lib/contract/config-entries.ts";
 import type { CommandResult, VirtualIpManual } from "../../lib/contract/commands.ts";
 import {
   consulVirtualAddress,
@@ -36,9 +37,32 @@ export function withVirtualAddress<T extends ServiceFields>(tables: Tables, chan
   return { ...service, TaggedAddresses: { ...service.TaggedAddresses, [virtualAddressTag]: address } };
 }
 
+/** An entry that makes a service of its name, whether it has instances or not. */
+export function claimVirtualAddress(tables: Tables, changes: ChangeSet, { Kind, Name }: EntryName): void {
+  if (isServiceKind(Kind)) useOffset(tables, changes, Name);
+}
+
+/** After an entry was deleted. */
+export function unclaimVirtualAddress(tables: Tables, changes: ChangeSet, { Kind, Name }: EntryName): void {
+  if (isServiceKind(Kind)) releaseVirtualAddress(tables, changes, Name);
+}
+
+type EntryName = Pick<ConfigEntry, "Kind" | "Name">;
+
+const serviceKinds = ["service-resolver", "service-router", "service-splitter"] as const;
+
+function isServiceKind(kind: string): boolean {
+  return serviceKinds.some((known) => known === kind);
+}
+
+function isUsed(tables: Tables, service: string): boolean {
+  if (tables.services.connectTo(service).size > 0) return true;
+  return serviceKinds.some((kind) => tables.configEntries.get(kind, service) !== undefined);
+}
+
 /** After an instance of `destination` has gone. */
 export function releaseVirtualAddress(tables: Tables, changes: ChangeSet, destination: string | undefined): void {
-  if (destination === undefined || tables.services.connectTo(destination).size > 0) return;
+  if (destination === undefined || isUsed(tables, destination)) return;
   const record = tables.virtualIps.get(destination);
   if (record === undefined || record.UnusedSince > 0) return;
   put(tables, changes, { ...fieldsOf(record), UnusedSince: changes.index });

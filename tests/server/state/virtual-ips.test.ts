@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Command } from "../../../lib/contract/commands.ts";
+import type { ConfigEntry } from "../../../lib/contract/config-entries.ts";
 import type { TransactionOperation } from "../../../lib/contract/transactions.ts";
 import { deregisterCommand, registerCommand, serviceFields, sidecarFields } from "./records.ts";
 import { createStateHarness, type StateHarness } from "./state-harness.ts";
@@ -126,4 +127,26 @@ test("a transaction gives numbers to all of its services, and takes them back wh
   restored.state.restore(harness.reader.appliedIndex(), harness.storedRows().toReversed());
   restored.state.apply(harness.reader.appliedIndex() + 1, sidecar("c"));
   expect(offsetOf(restored, "c")).toBe(4);
+});
+
+test("a name that entries route, split or resolve has an address without any instance", () => {
+  const harness = createStateHarness();
+  const entry: ConfigEntry = {
+    Kind: "service-resolver",
+    Name: "legacy",
+    Meta: {},
+    DefaultSubset: "",
+    Subsets: {},
+    Redirect: { Service: "web", ServiceSubset: "" },
+    Failover: {},
+    ConnectTimeoutMs: 0,
+    RequestTimeoutMs: 0,
+  };
+  harness.accept({ type: "config-entry-upsert", entry });
+  expect(offsetOf(harness, "legacy")).toBe(1);
+  harness.accept(sidecar("legacy"));
+  harness.accept({ type: "config-entry-delete", kind: "service-resolver", name: "legacy" });
+  expect(harness.reader.virtualIp("legacy").value?.UnusedSince).toBe(0);
+  harness.accept(removal("legacy"));
+  expect(harness.reader.virtualIp("legacy").value?.UnusedSince).toBeGreaterThan(0);
 });
