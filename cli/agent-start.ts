@@ -5,6 +5,7 @@ import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.t
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
 import type { Configured } from "../agent/config/reload.ts";
+import { startDnsServer } from "../agent/dns/dns-server.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
@@ -35,7 +36,7 @@ import { buildInfo } from "./build-info.ts";
 
 /**
  * The composition root of `atoll agent`: the one place that knows both servers and agents. In order: data directory,
- * server (when it is one), link, agent, HTTP, and last the proxies, when nothing else can fail any more.
+ * server (when it is one), link, agent, HTTP, DNS, and last the proxies, when nothing else can fail any more.
  */
 export interface RunningAgent {
   readonly banner: string;
@@ -99,8 +100,9 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     closers.push(async () => renewal.close());
   }
   const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
+  const dns = await openDns({ start, link, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, server });
+  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, dns, server });
   return { banner, http, failed: failure.promise, reload: (configured) => agent.reload(configured) };
 }
 
@@ -259,4 +261,25 @@ async function openHttp(parts: {
   server?.setForwardHandler(createForwardHandler(app));
   runtime.logger.info("the HTTP API is up", { address: formatHostPort(address) });
   return { address, routes: app.routeList() };
+}
+
+/** After HTTP: a server answers its own agent's questions through the app. */
+async function openDns(parts: {
+  readonly start: AgentProcessOptions;
+  readonly link: ServerLink;
+  readonly closers: Closer[];
+}): Promise<HostPort | undefined> {
+  const { options, runtime } = parts.start;
+  const { dnsPort, dnsAddress, dns: settings } = options;
+  if (dnsPort === -1) return undefined;
+  const listen = { host: dnsAddress, port: dnsPort };
+  try {
+    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen });
+    parts.closers.push(() => dns.close());
+    return dns.address;
+  } catch (thrown) {
+    if (!options.isDnsOptional) throw thrown;
+    runtime.logger.warn("there is no DNS", { error: errorMessage(thrown) });
+    return undefined;
+  }
 }

@@ -3,6 +3,7 @@ import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { AclFileSchema } from "./acl-options.ts";
 import { AuditBlock } from "./audit-block.ts";
+import { DnsConfigSchema } from "./dns-options.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
@@ -24,9 +25,11 @@ export const AgentFileSchema = Type.Object({
   bind_addr: Type.Optional(Type.String()),
   advertise_addr: Type.Optional(Type.String()),
   client_addr: Type.Optional(Type.String()),
-  addresses: Type.Optional(Type.Object({ http: Type.Optional(Type.String()) })),
+  addresses: Type.Optional(Type.Object({ dns: Type.Optional(Type.String()), http: Type.Optional(Type.String()) })),
   ports: Type.Optional(
     Type.Object({
+      /** -1 for none. */
+      dns: Type.Optional(Type.Integer({ minimum: -1, maximum: 65_535 })),
       http: Type.Optional(Port),
       server: Type.Optional(Port),
       sidecar_min_port: Type.Optional(Port),
@@ -35,6 +38,10 @@ export const AgentFileSchema = Type.Object({
       proxy_admin_min_port: Type.Optional(Port),
     }),
   ),
+  domain: Type.Optional(Type.String()),
+  alt_domain: Type.Optional(Type.String()),
+  recursors: Type.Optional(Type.Array(Type.String())),
+  dns_config: Type.Optional(DnsConfigSchema),
   retry_join: Type.Optional(Type.Array(Type.String())),
   start_join: Type.Optional(Type.Array(Type.String())),
   /** Ours: what a server asks of an agent that joins. */
@@ -58,7 +65,7 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality, acl } = AgentFileSchema.properties;
+  const { ports, addresses, locality, acl, dns_config: dns } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
@@ -67,6 +74,7 @@ export function unknownKeys(document: object): string[] {
     ...keysBeside(memberOf(document, "acl"), acl.properties, "acl."),
     ...keysBeside(memberOf(memberOf(document, "acl"), "tokens"), acl.properties.tokens.properties, "acl.tokens."),
     ...keysBeside(memberOf(document, "audit"), AuditBlock.properties, "audit."),
+    ...keysBeside(memberOf(document, "dns_config"), dns.properties, "dns_config."),
   ];
 }
 
