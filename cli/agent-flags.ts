@@ -1,5 +1,6 @@
 import { type AgentSettings, noSettings } from "../agent/config/agent-settings.ts";
 import { present } from "../agent/config/config-file.ts";
+import { dnsSettings } from "../agent/config/dns-options.ts";
 import type { FlagValues } from "./flags.ts";
 
 /** The flags of `atoll agent`, with Consul's names where Consul has the same thing. */
@@ -80,6 +81,15 @@ export const agentFlags = {
     placeholder: "port",
     summary: "Port of HTTPS; by default none. Needs tls.https of a configuration file.",
   },
+  "dns-port": { type: "integer", placeholder: "port", summary: "Port of DNS; by default 8600, -1 for none." },
+  domain: { type: "string", placeholder: "name", summary: "Zone that DNS answers besides consul and mesh." },
+  "alt-domain": { type: "string", placeholder: "name", summary: "One more zone that DNS answers." },
+  recursor: {
+    type: "string",
+    placeholder: "address",
+    multiple: true,
+    summary: "Resolver for names of other zones: an IP address, with a port or without.",
+  },
   "allow-write-http-from": {
     type: "string",
     placeholder: "network",
@@ -146,6 +156,13 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       advertiseAddress: flags.advertise,
       clientAddress: flags.client,
       httpPort: flags["http-port"],
+      dnsPort: flags["dns-port"],
+      dns: dnsSettings({
+        domain: flags.domain,
+        altDomain: flags["alt-domain"],
+        recursors: flags.recursor,
+        config: undefined,
+      }),
       rpcPort: flags["server-port"] ?? flags["rpc-port"],
       sidecarMinPort: flags["sidecar-min-port"],
       sidecarMaxPort: flags["sidecar-max-port"],

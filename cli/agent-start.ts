@@ -6,6 +6,7 @@ import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentControl } from "../agent/agent-control.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
 import { debugConfig } from "../agent/config/debug-config.ts";
+import { startDnsServer } from "../agent/dns/dns-server.ts";
 import { readHostReport } from "../agent/host-report.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
@@ -19,6 +20,7 @@ import type { LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
@@ -46,7 +48,7 @@ import { buildInfo } from "./build-info.ts";
 
 /**
  * The composition root of `atoll agent`: the one place that knows both servers and agents. In order: data directory,
- * server (when it is one), link, agent, HTTP, and last the proxies, when nothing else can fail any more.
+ * server (when it is one), link, agent, HTTP, DNS, and last the proxies, when nothing else can fail any more.
  */
 export interface RunningAgent {
   readonly banner: string;
@@ -118,6 +120,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   }
   const control = createControl({ start, dataDir, tokens });
   const http = await openHttp({ start, agent, control, link, server, audit, closers });
+  const dns = await openDns({ start, link, tokens, closers });
   await agent.startProxies();
   const banner = agentBanner({
     program: start.program,
@@ -125,6 +128,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     identity: agent.api.identity,
     dataDir,
     urls: http.urls,
+    dns,
     server,
   });
   const reload = async (next: AgentOptions): Promise<void> => {
@@ -323,4 +327,28 @@ async function openHttp(parts: {
       access.change(next.edge.access);
     },
   };
+}
+
+/** After HTTP: a server answers its own agent's questions through the app. */
+async function openDns(parts: {
+  readonly start: AgentProcessOptions;
+  readonly link: ServerLink;
+  readonly tokens: AgentTokenStore;
+  readonly closers: Closer[];
+}): Promise<HostPort | undefined> {
+  const { options, runtime } = parts.start;
+  const { tokens } = parts;
+  const { dnsPort, dnsAddress, dns: settings } = options;
+  if (dnsPort === -1) return undefined;
+  const listen = { host: dnsAddress, port: dnsPort };
+  const token = (): string | undefined => tokens.get("dns") || tokens.get("default") || undefined;
+  try {
+    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen, token });
+    parts.closers.push(() => dns.close());
+    return dns.address;
+  } catch (thrown) {
+    if (!options.isDnsOptional) throw thrown;
+    runtime.logger.warn("there is no DNS", { error: errorMessage(thrown) });
+    return undefined;
+  }
 }

@@ -12,7 +12,8 @@ const hidden = "hidden";
  * listener that there is not has port -1, as one that is switched off has in Consul.
  */
 export function debugConfig(options: AgentOptions): Readonly<Record<string, unknown>> {
-  const { acl, edge, httpPort } = options;
+  const { acl, dnsPort, edge, httpPort } = options;
+  const dnsAddress = { host: options.dnsAddress, port: dnsPort };
   return {
     ACLEnableTokenPersistence: acl.isTokenPersistent,
     ACLInitialManagementToken: acl.initialManagementToken === "" ? "" : hidden,
@@ -34,8 +35,10 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     ConnectEnabled: true,
     ConnectSidecarMaxPort: options.sidecarPorts.max,
     ConnectSidecarMinPort: options.sidecarPorts.min,
-    DNSAddrs: [],
-    DNSPort: -1,
+    DNSAddrs: dnsPort < 0 ? [] : ["tcp", "udp"].map((kind) => `${kind}://${formatHostPort(dnsAddress)}`),
+    DNSDomain: `${options.dns.domains[0]}.`,
+    DNSPort: dnsPort,
+    DNSRecursors: options.dns.recursors,
     DataDir: options.dataDir ?? "",
     Datacenter: options.datacenter,
     DevMode: options.isDev,
