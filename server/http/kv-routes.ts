@@ -42,11 +42,11 @@ export function registerKvRoutes(app: HttpApp, context: RouteContext): void {
     if (problem !== undefined) throw new AtollError("INVALID_ARGUMENT", problem);
     done();
   };
-  for (const url of ["/v1/kv", "/v1/kv/*"]) {
-    app.get(url, get);
-    app.put(url, { preValidation }, put);
-    app.delete(url, remove);
-  }
+  app.get("/v1/kv/*", get);
+  app.put("/v1/kv/*", { preValidation }, put);
+  app.delete("/v1/kv/*", remove);
+  // Where Consul redirects to the path with a slash behind it.
+  app.get("/v1/kv", get);
 }
 
 async function answerWrite(
