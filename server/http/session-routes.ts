@@ -9,7 +9,6 @@ import { askedNodeOf, nameAskedNode } from "../../lib/http/asked-node.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import { rawBody } from "../../lib/http/relay.ts";
-import type { Read } from "../state/reader.ts";
 import { stateStatuses } from "./kv-routes.ts";
 import { mustName, NodePath } from "./path-name.ts";
 import { proposeOrThrow } from "./propose.ts";
@@ -60,29 +59,27 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
 
   app.get("/v1/session/info/:session", { schema: { params: SessionPath } }, (request, reply) => {
     const id = mustName(request.params.session, "session");
-    const authorizer = authorize(request);
     return reads.answer(request, reply, {
-      query: (reader) => readable(asList(reader.session(id)), authorizer),
-      body: (sessions) => sessions.map(sessionAnswer),
+      query: (reader) => reader.session(id),
+      body: (session, _query, sight) =>
+        sight.keep(session === undefined ? [] : [session], isReadable).map(sessionAnswer),
     });
   });
 
   app.get("/v1/session/node/:node", { schema: { params: NodePath } }, (request, reply) => {
     const node = mustName(request.params.node, "node name");
-    const authorizer = authorize(request);
     return reads.answer(request, reply, {
-      query: (reader) => readable(reader.nodeSessions(node), authorizer),
-      body: (sessions) => sessions.map(sessionAnswer),
+      query: (reader) => reader.nodeSessions(node),
+      body: (sessions, _query, sight) => sight.keep(sessions, isReadable).map(sessionAnswer),
     });
   });
 
-  app.get("/v1/session/list", (request, reply) => {
-    const authorizer = authorize(request);
-    return reads.answer(request, reply, {
-      query: (reader) => readable(reader.sessions(), authorizer),
-      body: (sessions) => sessions.map(sessionAnswer),
-    });
-  });
+  app.get("/v1/session/list", (request, reply) =>
+    reads.answer(request, reply, {
+      query: (reader) => reader.sessions(),
+      body: (sessions, _query, sight) => sight.keep(sessions, isReadable).map(sessionAnswer),
+    }),
+  );
 }
 
 /** Made of the name of the request, so that asking again with it answers the session that there is. */
@@ -91,13 +88,8 @@ function sessionId(requestId: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function asList({ index, value, watch }: Read<SessionRecord | undefined>): Read<readonly SessionRecord[]> {
-  return { index, value: value === undefined ? [] : [value], watch };
-}
-
-function readable(read: Read<readonly SessionRecord[]>, authorizer: Authorizer): Read<readonly SessionRecord[]> {
-  if (authorizer.isUnrestricted) return read;
-  return { ...read, value: read.value.filter(({ Node }) => authorizer.allows("session", "read", Node)) };
+function isReadable({ Node }: SessionRecord, authorizer: Authorizer): boolean {
+  return authorizer.allows("session", "read", Node);
 }
 
 /** Whose node nobody knows is nobody's. */

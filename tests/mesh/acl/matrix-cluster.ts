@@ -95,7 +95,12 @@ export async function startAclAgent(): Promise<AclAgent> {
         await must("DELETE", `/v1/query/${ID}`, undefined);
       }
       const query = JSON.parse(await must("POST", "/v1/query", { Name: "web", Service: { Service: "web" } })).ID;
-      return { intention, query };
+      await must("PUT", "/v1/kv/web", "x");
+      for (const { ID } of JSON.parse(await must("GET", "/v1/session/list", undefined))) {
+        await must("PUT", `/v1/session/destroy/${ID}`, undefined);
+      }
+      const session = JSON.parse(await must("PUT", "/v1/session/create", { NodeChecks: [] })).ID;
+      return { intention, query, session };
     },
     stop: () => running.stop({ isLeaving: true, deadlineMs: 2_000 }),
   };
