@@ -42,6 +42,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Where the HTTP API listens and what it has. */
   readonly http: RunningHttp;
+  /** Where DNS listens; undefined when it is off. */
+  readonly dns: HostPort | undefined;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   reload(configured: Configured): Promise<void>;
@@ -100,10 +102,10 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     closers.push(async () => renewal.close());
   }
   const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
-  const dns = await openDns({ start, link, closers });
+  const dns = await openDns({ start, link, tokens, closers });
   await agent.startProxies();
   const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, dns, server });
-  return { banner, http, failed: failure.promise, reload: (configured) => agent.reload(configured) };
+  return { banner, http, dns, failed: failure.promise, reload: (configured) => agent.reload(configured) };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -267,6 +269,7 @@ async function openHttp(parts: {
 async function openDns(parts: {
   readonly start: AgentProcessOptions;
   readonly link: ServerLink;
+  readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
 }): Promise<HostPort | undefined> {
   const { options, runtime } = parts.start;
@@ -274,7 +277,10 @@ async function openDns(parts: {
   if (dnsPort === -1) return undefined;
   const listen = { host: dnsAddress, port: dnsPort };
   try {
-    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen });
+    const { link, tokens } = parts;
+    // It may be set while the agent runs.
+    const token = (): string | undefined => tokens.get("dns") || tokens.get("default") || undefined;
+    const dns = await startDnsServer({ runtime, link, settings, listen, token });
     parts.closers.push(() => dns.close());
     return dns.address;
   } catch (thrown) {
