@@ -54,6 +54,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Where the HTTP API listens and what it has. */
   readonly http: RunningHttp;
+  /** Where DNS listens; undefined when it is off. */
+  readonly dns: HostPort | undefined;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
@@ -135,7 +137,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     http.reload(next);
     await agent.reload(next);
   };
-  return { banner, http, failed: failure.promise, reload };
+  return { banner, http, dns, failed: failure.promise, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {

@@ -213,6 +213,10 @@ const internal = [
   demand("GET /v1/internal/ui/catalog-overview", "operator:read"),
   demand("GET /v1/internal/ui/exported-services", "peering:read"),
   plain("open", "GET /v1/internal/ui/metrics-proxy/*"),
+  demand("PUT /v1/internal/service-virtual-ip", "mesh:write", { body: { Service: "web", ManualVIPs: [] } }),
+  demand("GET /v1/internal/service-virtual-ip/:service", web.read),
+  filter("GET /v1/internal/address/:address", node.read, "vm1", { url: "/v1/internal/address/127.0.0.1" }),
+  plain("any", "GET /v1/internal/capital-names"),
   demand("GET /v1/internal/federation-states", "operator:read"),
   demand("GET /v1/internal/federation-states/mesh-gateways", "operator:read"),
 ];
