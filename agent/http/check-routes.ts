@@ -1,10 +1,12 @@
 import { Type } from "typebox";
-import { type CheckStatus, checkStatuses } from "../../lib/contract/catalog.ts";
+import { type CheckFields, type CheckStatus, checkStatuses } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { checkFields } from "../../lib/contract/filter-shapes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { decodeCheck } from "../registration/decode-check.ts";
 import { mustDecode } from "../registration/decode-result.ts";
@@ -21,11 +23,14 @@ const heartbeats = [
 
 const StatusUpdate = Type.Object({ Status: Type.String(), Output: Type.Optional(Type.String()) });
 
+const checkFilter = createRecordFilter<CheckFields>(checkFields);
+
 /** `/v1/agent/check(s)`: the local checks and their heartbeats. */
 export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
   app.get("/v1/agent/checks", async (request, reply) => {
-    parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
-    return sendJson(reply, Object.fromEntries([...agent.checks()].map(([id, check]) => [id, agentCheckAnswer(check)])));
+    const { filter } = parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
+    const checks = checkFilter.apply([...agent.checks().values()], filter);
+    return sendJson(reply, Object.fromEntries(checks.map((check) => [check.CheckID, agentCheckAnswer(check)])));
   });
 
   app.put("/v1/agent/check/register", async (request, reply) => {

@@ -1,10 +1,13 @@
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
 import { sleep } from "../../lib/base/clock.ts";
+import type { ServiceFields } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { serviceFields } from "../../lib/contract/filter-shapes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseFlag, parseReadQuery } from "../../lib/http/read-query.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
@@ -21,9 +24,9 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
   const logger = runtime.logger.child("http");
 
   app.get("/v1/agent/services", async (request, reply) => {
-    parseReadQuery(request, { datacenter, random: runtime.random });
-    const services = [...agent.services()].map(([id, service]) => [id, agentServiceAnswer(service, datacenter)]);
-    return sendJson(reply, Object.fromEntries(services));
+    const { filter } = parseReadQuery(request, { datacenter, random: runtime.random });
+    const services = serviceFilter.apply([...agent.services().values()], filter);
+    return sendJson(reply, Object.fromEntries(services.map((of) => [of.ID, agentServiceAnswer(of, datacenter)])));
   });
 
   app.get(
@@ -55,6 +58,8 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
     return sendEmpty(reply);
   });
 }
+
+const serviceFilter = createRecordFilter<ServiceFields>(serviceFields);
 
 interface HashWait {
   readonly waitMs: number;

@@ -1,5 +1,6 @@
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
+import type { CoordinateFields } from "./coordinates.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
 import type { KvOperation } from "./kv.ts";
 import type { PreparedQueryFields } from "./prepared-queries.ts";
@@ -28,6 +29,7 @@ export type Command =
   | QueryUpsert
   | QueryDelete
   | EventFire
+  | CoordinateUpdate
   | RestoreRows
   | RestoreCommit;
 
@@ -109,6 +111,12 @@ export interface TransactionCommand {
   /** By which the server that proposed it finds the results. */
   readonly id: string;
   readonly operations: readonly TransactionOperation[];
+}
+
+/** Where a node is; means nothing for a node that is not there (any more). */
+export interface CoordinateUpdate {
+  readonly type: "coordinate-update";
+  readonly coordinate: CoordinateFields;
 }
 
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */

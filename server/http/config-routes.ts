@@ -10,6 +10,7 @@ import { queryOf } from "../../lib/http/request-line.ts";
 import type { Read } from "../state/reader.ts";
 import { configEntryAnswer } from "./config-entry-answer.ts";
 import { parseCas } from "./cas.ts";
+import { configEntryFilter } from "./config-entry-filter.ts";
 import { decodeConfigEntry, mustKind } from "./config-entry-decoder.ts";
 import { foreignKinds } from "./config-entry-schema.ts";
 import { mustName } from "./path-name.ts";
@@ -31,9 +32,11 @@ export function registerConfigRoutes(app: HttpApp, { server, reads }: RouteConte
 
   app.get("/v1/config/:kind", { schema: { params: KindPath } }, (request, reply) => {
     const kind = readableKind(request.params.kind);
-    return reads.answer(request, reply, {
+    return reads.list(request, reply, {
       query: (reader) => (kind === "foreign" ? noEntries : reader.configEntries(kind)),
-      body: (entries) => entries.map(configEntryAnswer),
+      records: (entries: readonly ConfigEntryRecord[]) => entries,
+      filter: configEntryFilter(request.params.kind),
+      shape: (entries) => entries.map(configEntryAnswer),
     });
   });
 

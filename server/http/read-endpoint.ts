@@ -1,26 +1,45 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { encodeJson, isPretty, sendJsonBytes } from "../../lib/http/answers.ts";
+import { encodeJson, isPretty, sendJsonBody } from "../../lib/http/answers.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { setReadHeaders } from "../../lib/http/read-headers.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
+import { nodeHeader } from "../../lib/http/relay.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { CatalogServer } from "../server-api.ts";
 import type { Read, StateReader } from "../state/reader.ts";
 import { createAnswerCache } from "./answer-cache.ts";
+import { createCacheMarks } from "./cache-marks.ts";
+import { sortByDistance } from "./distance.ts";
+import type { RecordFilter } from "../../lib/http/record-filter.ts";
 
 /** One kind of read: what to ask of the state, and the JSON of what came back. */
 export interface ReadSpec<T> {
   readonly query: (reader: StateReader, parameters: ReadQuery) => Read<T>;
   /** Called only when no watcher of the same URL was answered with this very value before: it depends on nothing else. May throw `NOT_FOUND`. */
   readonly body: (value: T, parameters: ReadQuery) => unknown;
+  /** Agents of Consul answer `?cached` from memory: `X-Cache` and `Age` are told. */
+  readonly isCacheable?: boolean;
+}
+
+/**
+ * A list of records: those that the state has for the request, without those that the token may not see, without those that
+ * `?filter` does not match, sorted by `?near`, in the shape that is answered.
+ */
+export interface ListSpec<T, R> extends Omit<ReadSpec<T>, "body"> {
+  readonly records: (value: T, parameters: ReadQuery) => readonly R[];
+  readonly filter: RecordFilter<R>;
+  /** The node that a record belongs to; absent where `?near` means nothing. */
+  readonly nodeOf?: (record: R) => string;
+  readonly shape: (records: readonly R[], value: T) => unknown;
 }
 
 /** Answers reads: parameters, consistency, blocking, headers and the shared bytes, the same way for every route. */
 export interface ReadEndpoint {
   answer<T>(request: FastifyRequest, reply: FastifyReply, spec: ReadSpec<T>): Promise<FastifyReply>;
+  list<T, R>(request: FastifyRequest, reply: FastifyReply, spec: ListSpec<T, R>): Promise<FastifyReply>;
   /** The same up to the body, for answers that are not JSON; the caller sends the reply. */
   read<T>(request: FastifyRequest, reply: FastifyReply, query: ReadSpec<T>["query"]): Promise<AnsweredRead<T>>;
 }
@@ -30,14 +49,29 @@ export interface AnsweredRead<T> {
   readonly parameters: ReadQuery;
 }
 
+export interface ReadEndpointOptions {
+  readonly server: CatalogServer;
+  readonly runtime: Runtime;
+  /** What `?near=_agent` means. */
+  readonly nodeName?: string;
+}
+
 const cacheLimits = { maxEntries: 1_024, maxBytes: 32 * 1024 * 1024 };
 
-export function createReadEndpoint(options: { server: CatalogServer; runtime: Runtime }): ReadEndpoint {
+export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
   const { server, runtime } = options;
   const cache = createAnswerCache(cacheLimits);
-
-  const read: ReadEndpoint["read"] = async (request, reply, query) => {
+  const marks = createCacheMarks();
+  const parse = (request: FastifyRequest): ReadQuery => {
     const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
+    if (parameters.near !== "_agent") return parameters;
+    return { ...parameters, near: String(request.headers[nodeHeader] ?? options.nodeName ?? "") };
+  };
+
+  const readWith = async <T>(
+    { request, reply, parameters }: Asked,
+    query: ReadSpec<T>["query"],
+  ): Promise<AnsweredRead<T>> => {
     const consistency = request.freshness ?? (await reachConsistency(options, parameters, reply));
     const result =
       parameters.minIndex === 0
@@ -54,17 +88,46 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
     return { read: result, parameters };
   };
 
+  const send = async <T>(asked: Asked, spec: ReadSpec<T>): Promise<FastifyReply> => {
+    const { request, reply, parameters } = asked;
+    const { read } = await readWith(asked, spec.query);
+    const key = answerKey(request, reply);
+    if (parameters.isCached && spec.isCacheable === true) marks.mark(reply, key, server.log.leadership());
+    const body = cache.get(withPlaces(key, server.reader, parameters), read.value, () =>
+      encodeJson(spec.body(read.value, parameters), { isPretty: isPretty(reply) }),
+    );
+    return sendJsonBody(reply, body);
+  };
+
   return {
-    read,
-    async answer(request, reply, spec) {
-      const { read: result, parameters } = await read(request, reply, spec.query);
-      const key = answerKey(request, reply);
-      const bytes = cache.get(key, result.value, () =>
-        encodeJson(spec.body(result.value, parameters), { isPretty: isPretty(reply) }),
+    read: (request, reply, query) => readWith({ request, reply, parameters: parse(request) }, query),
+    answer: (request, reply, spec) => send({ request, reply, parameters: parse(request) }, spec),
+    async list(request, reply, spec) {
+      const parameters = parse(request);
+      spec.filter.check(parameters.filter);
+      return send(
+        { request, reply, parameters },
+        { ...spec, body: (value) => spec.shape(recordsOf(spec, { value, parameters, reader: server.reader }), value) },
       );
-      return sendJsonBytes(reply, bytes);
     },
   };
+}
+
+interface Asked {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly parameters: ReadQuery;
+}
+
+function recordsOf<T, R>(
+  spec: ListSpec<T, R>,
+  { value, parameters, reader }: { readonly value: T; readonly parameters: ReadQuery; readonly reader: StateReader },
+): readonly R[] {
+  const all = spec.records(value, parameters);
+  const matching = spec.filter.apply(all, parameters.filter);
+  const { near } = parameters;
+  if (near === "" || spec.nodeOf === undefined) return matching;
+  return sortByDistance(matching, { near, nodeOf: spec.nodeOf, coordinates: reader.coordinates().value });
 }
 
 /**
@@ -121,11 +184,16 @@ async function reachConsistency(
 }
 
 /** Parameters that choose when and how fresh a read is answered, not what it answers. */
-const timingParameters = ["index", "wait", "stale", "consistent", "cached", "max_stale", "dc", "datacenter", "near"];
+const timingParameters = ["index", "wait", "stale", "consistent", "cached", "max_stale", "dc", "datacenter"];
 
 function answerKey(request: FastifyRequest, reply: FastifyReply): string {
   const [path = ""] = request.url.split("?", 1);
   const query = path.length === request.url.length ? undefined : queryOf(request);
   for (const name of timingParameters) query?.delete(name);
   return `${isPretty(reply) ? "pretty" : "plain"} ${path}?${query?.toString() ?? ""}`;
+}
+
+/** What is sorted by distance depends on the coordinates too, which nobody is woken by, and `_agent` on who was asked. */
+function withPlaces(key: string, reader: StateReader, { near }: ReadQuery): string {
+  return near === "" ? key : `${key} ${near} ${reader.coordinates().index}`;
 }

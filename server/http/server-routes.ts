@@ -9,6 +9,7 @@ import { registerCaRoutes } from "./ca-routes.ts";
 import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
 import { registerConfigRoutes } from "./config-routes.ts";
+import { registerCoordinateRoutes } from "./coordinate-routes.ts";
 import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
 import { registerEventRoutes } from "./event-routes.ts";
 import { registerGatewayRoutes } from "./gateway-routes.ts";
@@ -52,6 +53,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerCatalogWriteRoutes(app, context);
   registerHealthRoutes(app, context);
   registerConfigRoutes(app, context);
+  registerCoordinateRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);
   registerQueryRoutes(app, context);

@@ -4,6 +4,7 @@ import type {
   CaInitialize,
   Command,
   CommandResult,
+  CoordinateUpdate,
   RestoreCommit,
   RestoreRows,
   TransactionCommand,
@@ -58,6 +59,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return deleteQuery(tables, changes, command);
     case "event-fire":
       return fireEvent(tables, changes, command);
+    case "coordinate-update":
+      return updateCoordinate(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     default:
@@ -73,6 +76,14 @@ function upsertAutopilot(tables: Tables, changes: ChangeSet, command: AutopilotU
     return { ok: true, applied: false };
   const record = upserted(existing, command.config, changes.index);
   if (record !== undefined) tables.settings.putAutopilot(changes, record);
+  return { ok: true, applied: true };
+}
+
+function updateCoordinate(tables: Tables, changes: ChangeSet, { coordinate }: CoordinateUpdate): CommandResult {
+  if (tables.nodes.get(coordinate.Node) === undefined) return { ok: true, applied: false };
+  const existing = tables.coordinates.get(coordinate.Node, coordinate.Segment);
+  const record = upserted(existing, coordinate, changes.index);
+  if (record !== undefined) tables.coordinates.put(changes, record);
   return { ok: true, applied: true };
 }
 

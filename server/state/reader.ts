@@ -13,6 +13,7 @@ import type {
   IntentionAction,
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
+import type { CoordinateRecord } from "../../lib/contract/coordinates.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
 import type { PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
@@ -41,6 +42,8 @@ export interface StateReader {
   node(name: string): Read<NodeRecord | undefined>;
   /** Every service name with the sorted union of its instances' tags; only instances on nodes with all of `nodeMeta`. */
   services(nodeMeta?: StringMap): Read<ReadonlyMap<string, readonly string[]>>;
+  /** Every service instance with its node, in no order. */
+  serviceNodes(): Read<readonly ServiceNode[]>;
   /** All instances of a service with the node's and their own checks; unknown names give an empty list. */
   serviceInstances(service: string): Read<readonly ServiceInstance[]>;
   /** Instances that accept mesh traffic for a service: its sidecars (by destination) and connect-native instances. */
@@ -49,6 +52,8 @@ export interface StateReader {
   nodeChecks(node: string): Read<readonly CheckRecord[]>;
   serviceChecks(service: string): Read<readonly CheckRecord[]>;
   checksInState(status: CheckStatus | "any"): Read<readonly CheckRecord[]>;
+  coordinates(): Read<readonly CoordinateRecord[]>;
+  nodeCoordinates(node: string): Read<readonly CoordinateRecord[]>;
   configEntry(kind: ConfigEntryKind, name: string): Read<ConfigEntryRecord | undefined>;
   configEntries(kind: ConfigEntryKind): Read<readonly ConfigEntryRecord[]>;
   /** Intentions sorted by precedence: all, or those that can match the given destination or source. */
@@ -93,6 +98,9 @@ export interface StateReader {
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
 }
+
+/** An instance without its checks. */
+export type ServiceNode = Pick<ServiceInstance, "Node" | "Service">;
 
 export type RequiredTokens = Pick<IntentionsValue, "jwt" | "jwtProviders">;
 

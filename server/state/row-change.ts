@@ -22,6 +22,7 @@ export const rowTables = [
   "lock-delays",
   "prepared-queries",
   "user-events",
+  "coordinates",
   "restore-staging",
   "indexes",
 ] as const;

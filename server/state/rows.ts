@@ -36,6 +36,7 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "lock-delays": (tables, _key, value) => tables.lockDelays.load(trusted(value)),
   "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
   "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
+  coordinates: (tables, _key, value) => tables.coordinates.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -60,6 +61,7 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
+  yield* sorted("coordinates", tables.coordinates.all(), (record) => withinNode(record.Node, record.Segment));
   const autopilot = tables.settings.autopilot();
   if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
   yield* sorted("kv", tables.kv.all(), (record) => kvRowKey(record.Key));

@@ -74,6 +74,7 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
   /** After `record` left a name, a destination or a node: touch what is still there, retire what was its last. */
   const leave = (changes: ChangeSet, record: ServiceRecord): void => {
     touchInstance(changes, record);
+    indexes.touch(changes, watchKeys.services);
     indexes.touch(changes, watchKeys.nodeServices(record.Node));
     if (!byName.has(record.Service)) indexes.retire(changes, watchKeys.service(record.Service));
     if (!byNode.has(record.Node)) indexes.retire(changes, watchKeys.nodeServices(record.Node));
@@ -101,6 +102,7 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
     all: () => byKey.values(),
     load(record) {
       link(record);
+      indexes.loadRecord(watchKeys.services, record.ModifyIndex);
       indexes.loadRecord(watchKeys.service(record.Service), record.ModifyIndex);
       indexes.loadRecord(watchKeys.nodeServices(record.Node), record.ModifyIndex);
       const destination = connectDestination(record);
@@ -122,6 +124,7 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
         if (previous !== undefined) link(previous);
       });
       changes.put("services", key, record);
+      indexes.touchWithRecord(changes, watchKeys.services);
       indexes.touchWithRecord(changes, watchKeys.service(record.Service));
       indexes.touchWithRecord(changes, watchKeys.nodeServices(record.Node));
       const destination = connectDestination(record);

@@ -5,6 +5,7 @@ import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
 import { createKvReads } from "./kv-reads.ts";
+import { createCoordinateReads } from "./coordinate-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
 import { createQueryReads } from "./query-reads.ts";
 import { createReadCache } from "./read-cache.ts";
@@ -59,6 +60,7 @@ export function createState(options: StateOptions = {}): State {
     appliedIndex: () => appliedIndex,
     ...createCatalogReads(tables, cache),
     ...createConfigReads(tables, cache),
+    ...createCoordinateReads(tables, cache),
     ...createJwtReads(tables, cache),
     ...createKvReads(tables, cache),
     ...createQueryReads(tables, cache),

@@ -2,6 +2,7 @@ import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
 import { createEventTable, type EventTable } from "./event-table.ts";
+import { type CoordinateTable, createCoordinateTable } from "./coordinate-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
@@ -19,6 +20,7 @@ export interface Tables {
   readonly services: ServiceTable;
   readonly checks: CheckTable;
   readonly configEntries: ConfigEntryTable;
+  readonly coordinates: CoordinateTable;
   readonly ca: CaTable;
   readonly settings: SettingsTable;
   readonly kv: KvTable;
@@ -42,6 +44,7 @@ export function createTables(): Tables {
     services: createServiceTable(indexes),
     checks: createCheckTable(indexes),
     configEntries: createConfigEntryTable(indexes),
+    coordinates: createCoordinateTable(indexes),
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),
     kv: createKvTable(indexes),

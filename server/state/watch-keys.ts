@@ -12,9 +12,13 @@ export const watchKeys = {
   nodes: "nodes",
   /** Service names and their tags; not changed by health, ports or addresses. */
   serviceNames: "service-names",
+  /** Every service record, whatever of it changes; nodes and checks are not part of it. */
+  services: "services",
+  coordinates: "coordinates",
   caRoots: "ca-roots",
   autopilot: "autopilot",
   node: (name: string) => `node/${name}`,
+  coordinate: (node: string) => `coordinate/${node}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
   /** The instances of a service name with their nodes and checks. */

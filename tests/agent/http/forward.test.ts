@@ -12,7 +12,7 @@ function appOver(forward: ServerLink["forward"]): HttpApp {
   const runtime = createTestRuntime();
   const app = createHttpApp({ runtime });
   app.get("/v1/agent/self", async () => "this agent");
-  registerForwardRoutes(app, { link: { forward }, runtime });
+  registerForwardRoutes(app, { link: { forward }, runtime, nodeName: "a1" });
   return app;
 }
 

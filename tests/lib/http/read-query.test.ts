@@ -26,6 +26,9 @@ test("without parameters a read does not block, waits five minutes at most and i
     tags: [],
     isOnlyPassing: false,
     near: "",
+    filter: "",
+    peer: "",
+    isMergingCentralConfig: false,
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Clock } from "../../../lib/base/clock.ts";
 import { defaultAutopilotConfig } from "../../../lib/contract/autopilot.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { Command } from "../../../lib/contract/commands.ts";
@@ -43,8 +44,8 @@ export interface Answer {
 
 export const leaderAddress = "127.0.0.1:8300";
 
-export function createTestCatalog(): TestCatalog {
-  const runtime = createTestRuntime();
+export function createTestCatalog(options: { readonly clock?: Clock } = {}): TestCatalog {
+  const runtime = createTestRuntime(options);
   const state = createState();
   let lastIndex = 10;
   let readIndexCalls = 0;

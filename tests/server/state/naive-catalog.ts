@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { CheckFields, CheckRecord, Indexed, NodeRecord, ServiceRecord } from "../../../lib/contract/catalog.ts";
 import type { Command, DeregisterCommand, RegisterCommand } from "../../../lib/contract/commands.ts";
 import type { ConfigEntryRecord, ServiceIntentionsEntry } from "../../../lib/contract/config-entries.ts";
+import type { CoordinateRecord } from "../../../lib/contract/coordinates.ts";
 import { intentionPrecedence } from "../../../lib/contract/intentions.ts";
 
 /**
@@ -13,10 +14,11 @@ export interface NaiveCatalog {
   services: ServiceRecord[];
   checks: CheckRecord[];
   entries: ConfigEntryRecord[];
+  coordinates: CoordinateRecord[];
 }
 
 export function createNaiveCatalog(): NaiveCatalog {
-  return { nodes: [], services: [], checks: [], entries: [] };
+  return { nodes: [], services: [], checks: [], entries: [], coordinates: [] };
 }
 
 export function applyNaively(catalog: NaiveCatalog, index: number, command: Command): void {
@@ -37,6 +39,13 @@ export function applyNaively(catalog: NaiveCatalog, index: number, command: Comm
     case "config-entry-delete":
       catalog.entries = catalog.entries.filter((entry) => entry.Kind !== command.kind || entry.Name !== command.name);
       return;
+    case "coordinate-update": {
+      const { coordinate } = command;
+      if (!catalog.nodes.some((node) => node.Node === coordinate.Node)) return;
+      const record = { ...coordinate, CreateIndex: index, ModifyIndex: index };
+      catalog.coordinates = upsert(catalog.coordinates, (other) => other.Node === coordinate.Node, record);
+      return;
+    }
     case "ca-initialize":
       throw new Error("not part of this oracle");
   }
@@ -68,6 +77,7 @@ function deregisterNaively(catalog: NaiveCatalog, { node, serviceId, checkId }: 
     catalog.nodes = catalog.nodes.filter((record) => record.Node !== node);
     catalog.services = catalog.services.filter((record) => record.Node !== node);
     catalog.checks = catalog.checks.filter((record) => record.Node !== node);
+    catalog.coordinates = catalog.coordinates.filter((record) => record.Node !== node);
   }
 }
 

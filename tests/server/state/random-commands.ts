@@ -51,6 +51,10 @@ export function randomCommand(random: Random, hasService: (node: string, id: str
   if (roll < 0.7) return deregisterCommand(node, { serviceId: id });
   if (roll < 0.75) return deregisterCommand(node, { checkId: pick(["c1", "c2"]) });
   if (roll < 0.78) return deregisterCommand(node);
+  if (roll < 0.82) {
+    const Coord = { Vec: Array.from({ length: 8 }, () => pick([0, 0.25])), Error: 1.5, Adjustment: 0, Height: 0 };
+    return { type: "coordinate-update", coordinate: { Node: node, Segment: "", Coord } };
+  }
   return randomConfigCommand(random, pick, name);
 }
 
