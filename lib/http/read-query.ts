@@ -12,6 +12,8 @@ export interface ReadQuery {
   /** Longest wait, jitter included. */
   readonly waitMs: number;
   readonly consistency: Consistency["mode"];
+  /** `max_stale` was given: how old the state may be decides who answers. */
+  readonly hasMaxStale: boolean;
   readonly isCached: boolean;
   /** Every pair must be in the node's Meta. */
   readonly nodeMeta: StringMap;
@@ -51,6 +53,7 @@ const plainRead: ReadQuery = {
   minIndex: 0,
   waitMs: defaultWaitMs,
   consistency: "default",
+  hasMaxStale: false,
   isCached: false,
   nodeMeta: {},
   tags: [],
@@ -71,6 +74,7 @@ export function parseReadQuery(request: FastifyRequest, options: ReadQueryOption
     minIndex: parseIndex(query.get("index")),
     waitMs: parseWaitMs(query.get("wait"), options.random),
     consistency: parseConsistency(query).mode,
+    hasMaxStale: query.has("max_stale"),
     isCached,
     nodeMeta: Object.fromEntries(query.getAll("node-meta").map(splitPair)),
     tags: query.getAll("tag").map((tag) => tag.toLowerCase()),

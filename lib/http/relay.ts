@@ -71,6 +71,8 @@ function headersOf(request: FastifyRequest): Record<string, string> {
 /** Names come in lower case; scripts look for Consul's spelling. */
 const spellings = new Map(
   [
+    "Content-Type",
+    "Vary",
     "X-Consul-ContentHash",
     "X-Consul-Default-ACL-Policy",
     "X-Consul-Effective-Consistency",
@@ -87,6 +89,6 @@ const spellings = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 );
 
-function consulSpelling(name: string): string {
+export function consulSpelling(name: string): string {
   return spellings.get(name.toLowerCase()) ?? name;
 }

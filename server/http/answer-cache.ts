@@ -28,7 +28,7 @@ export function createAnswerCache(limits: AnswerCacheLimits): AnswerCache {
   return {
     get(key, value, build) {
       const known = entries.get(key);
-      const isCurrent = known !== undefined && isSame(known.value, value);
+      const isCurrent = known !== undefined && isSameValue(known.value, value);
       const body = isCurrent ? known.body : createSharedBody(build());
       drop(key);
       if (body.bytes.length > limits.maxBytes) return body;
@@ -46,7 +46,7 @@ export function createAnswerCache(limits: AnswerCacheLimits): AnswerCache {
 /** Several reads answered as one are a new list each time, of objects that stand still. */
 const maxParts = 4;
 
-function isSame(a: unknown, b: unknown): boolean {
+export function isSameValue(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length || a.length > maxParts) return false;
   return a.every((part, n) => part === b[n]);

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { encodeJson, isPretty, sendJsonBody } from "../../lib/http/answers.ts";
@@ -12,6 +13,7 @@ import type { CatalogServer } from "../server-api.ts";
 import type { Read, StateReader } from "../state/reader.ts";
 import { createAnswerCache } from "./answer-cache.ts";
 import { createCacheMarks } from "./cache-marks.ts";
+import { type Asker, offerHotRead } from "./hot-reads.ts";
 import { sortByDistance } from "./distance.ts";
 import type { RecordFilter } from "../../lib/http/record-filter.ts";
 
@@ -51,6 +53,7 @@ export interface AnsweredRead<T> {
 
 export interface ReadEndpointOptions {
   readonly server: CatalogServer;
+  readonly authorize: (asker: Asker) => Authorizer;
   readonly runtime: Runtime;
   /** What `?near=_agent` means. */
   readonly nodeName?: string;
@@ -96,7 +99,10 @@ export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
     const body = cache.get(withPlaces(key, server.reader, parameters), read.value, () =>
       encodeJson(spec.body(read.value, parameters), { isPretty: isPretty(reply) }),
     );
-    return sendJsonBody(reply, body);
+    const query = (reader: StateReader): Read<T> => spec.query(reader, parameters);
+    sendJsonBody(reply, body);
+    offerHotRead(options, { request, reply, parameters, query, read, body });
+    return reply;
   };
 
   return {

@@ -1,4 +1,3 @@
-import type { FastifyRequest } from "fastify";
 import { type Authorizer, unrestricted } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -14,6 +13,7 @@ import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
 import { registerEventRoutes } from "./event-routes.ts";
 import { registerGatewayRoutes } from "./gateway-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
+import type { Asker } from "./hot-reads.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
@@ -42,11 +42,12 @@ export interface ServerRoutesOptions {
 export interface RouteContext extends ServerRoutesOptions {
   readonly reads: ReadEndpoint;
   /** What the token of a request may do; `unrestricted` where ACLs are off. Throws `PERMISSION_DENIED` for a token that is none. */
-  readonly authorize: (request: FastifyRequest) => Authorizer;
+  readonly authorize: (asker: Asker) => Authorizer;
 }
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
-  const context: RouteContext = { ...options, reads: createReadEndpoint(options), authorize: () => unrestricted };
+  const authorize = (): Authorizer => unrestricted;
+  const context: RouteContext = { ...options, reads: createReadEndpoint({ ...options, authorize }), authorize };
   routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);
