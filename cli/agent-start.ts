@@ -113,6 +113,7 @@ async function openServer(parts: {
     join: options.servers,
     joinToken: options.joinToken,
     signal: parts.start.shutdown,
+    ...(options.maxBlockingQueries === undefined ? {} : { maxWatches: options.maxBlockingQueries }),
     runtime,
     onFatal: parts.onFatal,
   });
@@ -187,7 +188,11 @@ async function openHttp(parts: {
 }): Promise<HostPort> {
   const { options, runtime } = parts.start;
   const { server, link } = parts;
-  const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev });
+  const app = createHttpApp({
+    runtime,
+    maxConnectionsPerClient: options.maxConnectionsPerClient,
+    isAlwaysPretty: options.isDev,
+  });
   parts.closers.push(() => app.close());
   registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
   if (server === undefined) {

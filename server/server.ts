@@ -58,6 +58,8 @@ export interface ServerOptions {
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
   readonly limits?: Partial<ReplicaLimits>;
+  /** Blocked queries and subscriptions at a time; 200,000 when absent. */
+  readonly maxWatches?: number;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -87,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("server") };
   const directory = join(options.dataDir, "server");
 
-  const state = createState();
+  const state = createState(options.maxWatches === undefined ? {} : { maxWatches: options.maxWatches });
   const { reader } = state;
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];

@@ -7,6 +7,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import { defaultMaxConnectionsPerClient } from "../../lib/http/connection-limit.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import type { AgentSettings } from "./agent-settings.ts";
@@ -40,6 +41,10 @@ export interface AgentOptions {
   readonly leaveOnTerminate: boolean;
   readonly logLevel: string;
   readonly isLogJson: boolean;
+  /** HTTP connections of one address at a time; 0 is no limit. */
+  readonly maxConnectionsPerClient: number;
+  /** Absent: the server's default. */
+  readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
@@ -95,6 +100,8 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     leaveOnTerminate: settings.leaveOnTerminate ?? (isDev || !isServer),
     logLevel: settings.logLevel ?? "info",
     isLogJson: settings.isLogJson ?? false,
+    maxConnectionsPerClient: Math.max(0, settings.maxConnectionsPerClient ?? defaultMaxConnectionsPerClient),
+    ...(settings.maxBlockingQueries === undefined ? {} : { maxBlockingQueries: settings.maxBlockingQueries }),
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
     services: settings.services,
     checks: settings.checks,

@@ -31,6 +31,8 @@ export interface AgentSettings {
   readonly leaveOnTerminate?: boolean;
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
+  readonly maxConnectionsPerClient?: number;
+  readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];

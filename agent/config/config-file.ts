@@ -116,6 +116,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       leaveOnTerminate: file.leave_on_terminate,
       logLevel: file.log_level,
       isLogJson: file.log_json,
+      maxConnectionsPerClient: file.limits?.http_max_conns_per_client,
+      maxBlockingQueries: file.limits?.max_blocking_queries,
       checkUpdateIntervalMs: interval,
     }),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],

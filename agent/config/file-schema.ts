@@ -33,6 +33,13 @@ export const AgentFileSchema = Type.Object({
       proxy_admin_min_port: Type.Optional(Port),
     }),
   ),
+  limits: Type.Optional(
+    Type.Object({
+      http_max_conns_per_client: Type.Optional(Type.Integer()),
+      /** Ours: requests and subscriptions that wait for a change at one server. */
+      max_blocking_queries: Type.Optional(Type.Integer({ minimum: 1 })),
+    }),
+  ),
   retry_join: Type.Optional(Type.Array(Type.String())),
   start_join: Type.Optional(Type.Array(Type.String())),
   /** Ours: what a server asks of an agent that joins. */
@@ -54,11 +61,12 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality } = AgentFileSchema.properties;
+  const { ports, addresses, locality, limits } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
+    ...keysBeside(memberOf(document, "limits"), limits.properties, "limits."),
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
   ];
 }

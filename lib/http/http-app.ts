@@ -11,6 +11,7 @@ import type { Timer } from "../base/clock.ts";
 import type { MeteredRuntime } from "../base/runtime.ts";
 import { compileRequestSchema } from "./body-decoder.ts";
 import { answerError, answerRoutingError } from "./error-answers.ts";
+import { limitConnections } from "./connection-limit.ts";
 import { createHotAnswers } from "./hot-answers.ts";
 import type { HotAnswers } from "./hot-answers.ts";
 import { createMethodTable } from "./method-table.ts";
@@ -39,6 +40,8 @@ export interface HttpAppOptions {
   readonly bodyLimitBytes?: number;
   /** What applies where no ACL rule does; `allow` as long as ACLs are off. */
   readonly defaultAclPolicy?: "allow" | "deny";
+  /** Of one address at a time; 0, or absent, is no limit. */
+  readonly maxConnectionsPerClient?: number;
   /** Indents every JSON answer, as Consul does in dev mode. */
   readonly isAlwaysPretty?: boolean;
 }
@@ -92,7 +95,9 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.decorate("hotAnswers", hotAnswers);
   app.decorate("countAnswer", metrics.counter);
   app.server.removeAllListeners("request");
+  const connections = limitConnections(app.server, options.maxConnectionsPerClient ?? 0);
   app.server.on("request", (request, response) => {
+    if (connections.refuse(request.socket, response)) return;
     if (!hotAnswers.take(request, response)) app.routing(request, response);
   });
   app.setValidatorCompiler(compileRequestSchema);

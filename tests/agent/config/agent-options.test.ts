@@ -24,6 +24,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     httpPort: 8500,
     rpcPort: 8300,
     bootstrapExpect: 1,
+    maxConnectionsPerClient: 200,
     servers: [],
     joinToken: "",
     sidecarPorts: { min: 21_000, max: 21_255 },
