@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { mustGet } from "../lib/base/assert.ts";
+import { giveBackMemory } from "../lib/base/give-back-memory.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
@@ -82,6 +83,9 @@ export interface Server extends CatalogServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** Fewer leave little behind when they are read, and a start should not take longer for them. */
+const manyRows = 50_000;
+
 /** Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, `DATA_VERSION`, `WRONG_CLUSTER`, `CONFIG_INVALID` or `ADDRESS_IN_USE`. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { datacenter } = options;
@@ -127,6 +131,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     runtime,
     onFatal: options.onFatal,
   });
+  if (disk.rowCount > manyRows) giveBackMemory();
   try {
     const create = (root: CaRootFields): Authority =>
       createAuthority({ root, datacenter, nodeId, currentIndex: reader.appliedIndex, runtime });

@@ -22,8 +22,8 @@ type Loader = (tables: Tables, key: string, value: unknown) => void;
 
 const loaders: Readonly<Record<RowTable, Loader>> = {
   nodes: (tables, _key, value) => tables.nodes.load(trusted(value)),
-  services: (tables, _key, value) => tables.services.load(trusted(value)),
-  checks: (tables, _key, value) => tables.checks.load(trusted(value)),
+  services: (tables, key, value) => tables.services.load(trusted(value), key),
+  checks: (tables, key, value) => tables.checks.load(trusted(value), key),
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {

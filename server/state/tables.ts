@@ -10,6 +10,7 @@ import { createNodeTable, type NodeTable } from "./node-table.ts";
 import { createQueryTable, type QueryTable } from "./query-table.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
+import { createSharedParts } from "./shared-parts.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
 
@@ -38,11 +39,12 @@ export function replaceTables(tables: Tables, next: Tables): void {
 
 export function createTables(): Tables {
   const indexes = createIndexTable();
+  const parts = createSharedParts();
   return {
     indexes,
     nodes: createNodeTable(indexes),
-    services: createServiceTable(indexes),
-    checks: createCheckTable(indexes),
+    services: createServiceTable(indexes, parts),
+    checks: createCheckTable(indexes, parts),
     configEntries: createConfigEntryTable(indexes),
     coordinates: createCoordinateTable(indexes),
     ca: createCaTable(indexes),
