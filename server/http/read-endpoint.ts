@@ -93,8 +93,9 @@ export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
 
   const send = async <T>(asked: Asked, spec: ReadSpec<T>): Promise<FastifyReply> => {
     const { request, reply, parameters } = asked;
-    const { read } = await readWith(asked, spec.query);
+    // Before the wait, since whoever waits together is answered together.
     const key = answerKey(request, reply);
+    const { read } = await readWith(asked, spec.query);
     if (parameters.isCached && spec.isCacheable === true) marks.mark(reply, key, server.log.leadership());
     const body = cache.get(withPlaces(key, server.reader, parameters), read.value, () =>
       encodeJson(spec.body(read.value, parameters), { isPretty: isPretty(reply) }),
