@@ -1,4 +1,7 @@
 import { mkdir } from "node:fs/promises";
+import { createAgentAccess } from "../agent/acl/agent-access.ts";
+import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-resolver.ts";
+import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
 import type { Configured } from "../agent/config/reload.ts";
@@ -7,15 +10,22 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
-import { unrestricted } from "../lib/acl/authorizer.ts";
+import { nobody } from "../lib/audit/audit-event.ts";
+import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
-import { createHttpApp } from "../lib/http/http-app.ts";
+import { giveDefaultToken } from "../lib/http/default-token.ts";
+import { auditRequests } from "../lib/http/audit-requests.ts";
+import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
+import { tokenOf } from "../lib/http/request-token.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { listenHttp } from "../lib/http/listen.ts";
+import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
+import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
@@ -29,11 +39,18 @@ import { buildInfo } from "./build-info.ts";
  */
 export interface RunningAgent {
   readonly banner: string;
+  /** Where the HTTP API listens and what it has. */
+  readonly http: RunningHttp;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   reload(configured: Configured): Promise<void>;
   /** Stops everything in the opposite order. */
   stop(options: AgentStop): Promise<void>;
+}
+
+export interface RunningHttp {
+  readonly address: HostPort;
+  readonly routes: readonly RegisteredRoute[];
 }
 
 export interface AgentProcessOptions {
@@ -65,19 +82,26 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
   const dataDir = await openDataDir(options, closers);
+  const audit = openAudit(start, closers);
   const server = options.isServer
-    ? await openServer({ start, dataDir, closers, onFatal: (error) => failure.reject(error) })
+    ? await openServer({ start, dataDir, audit, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
-  const agent = await openAgent({ start, dataDir, link, closers });
+  const tokens = await openTokenStore({
+    configured: options.acl.tokens,
+    isPersistent: options.acl.isTokenPersistent,
+    dataDir,
+    logger: start.runtime.logger.child("acl"),
+  });
+  const agent = await openAgent({ start, dataDir, link, tokens, closers });
   if (enrolment !== undefined) {
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, closers });
+  const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
-  return { banner, failed: failure.promise, reload: (configured) => agent.reload(configured) };
+  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, server });
+  return { banner, http, failed: failure.promise, reload: (configured) => agent.reload(configured) };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -96,9 +120,18 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
   return options.dataDir;
 }
 
+/** Closed last: what the others do while they stop is told as well. */
+function openAudit({ options, runtime }: AgentProcessOptions, closers: Closer[]): AgentWriteAudit | undefined {
+  if (options.audit?.isEnabled !== true) return undefined;
+  const log = createAuditLog(options.audit, runtime);
+  closers.push(() => log.close());
+  return { log, server: { node: options.nodeName, datacenter: options.datacenter } };
+}
+
 async function openServer(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
   readonly onFatal: (error: AtollError) => void;
 }): Promise<Server> {
@@ -112,6 +145,8 @@ async function openServer(parts: {
     bootstrapExpect: options.bootstrapExpect,
     join: options.servers,
     joinToken: options.joinToken,
+    acl: options.acl,
+    ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
     ...(options.maxBlockingQueries === undefined ? {} : { maxWatches: options.maxBlockingQueries }),
     runtime,
@@ -129,7 +164,7 @@ async function openLink(parts: {
 }): Promise<{ readonly link: ServerLink; readonly enrolment?: Enrolment }> {
   const { options, runtime, shutdown: signal } = parts.start;
   // The server closes its own link.
-  if (parts.server !== undefined) return { link: parts.server.link };
+  if (parts.server !== undefined) return { link: parts.server.linkOf(options.nodeName) };
   const { servers } = options;
   const enrolment = await openEnrolment({
     dataDir: parts.dataDir,
@@ -150,10 +185,11 @@ async function openAgent(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
   readonly link: ServerLink;
+  readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
 }): Promise<Agent> {
   const { options, runtime, env } = parts.start;
-  const { dataDir, link } = parts;
+  const { dataDir, link, tokens } = parts;
   const wanted = options.nodeId === undefined ? {} : { wanted: options.nodeId };
   const nodeId = await loadNodeId({ dataDir, random: runtime.random, ...wanted });
   const agent = await startAgent({
@@ -170,6 +206,7 @@ async function openAgent(parts: {
       buildDate: buildInfo.date,
       isServer: options.isServer,
     },
+    tokens,
     dataDir,
     temporaryDir,
     userId,
@@ -184,24 +221,48 @@ async function openHttp(parts: {
   readonly agent: Agent;
   readonly link: ServerLink;
   readonly server: Server | undefined;
+  readonly tokens: AgentTokenStore;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
-}): Promise<HostPort> {
+}): Promise<RunningHttp> {
   const { options, runtime } = parts.start;
-  const { server, link } = parts;
+  const { server, link, tokens } = parts;
+  const { acl } = options;
   const app = createHttpApp({
     runtime,
     maxConnectionsPerClient: options.maxConnectionsPerClient,
     isAlwaysPretty: options.isDev,
+    defaultAclPolicy: acl.defaultPolicy,
   });
+  if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
   parts.closers.push(() => app.close());
-  registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
+  const resolve: ResolveToken =
+    server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
+  const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) {
+    const identify =
+      server === undefined
+        ? async (request: Parameters<typeof tokenOf>[0]) => ({
+            ...nobody,
+            accessor_id: (await access(tokenOf(request))).accessorId,
+          })
+        : createAuditIdentity(server.acl);
+    auditRequests(app, { ...parts.audit, runtime, identify });
+  }
+  registerAgentRoutes(app, {
+    agent: parts.agent.api,
+    runtime,
+    isAclEnabled: acl.isEnabled,
+    authorize: (request) => access(tokenOf(request)),
+  });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
+    registerOpenApiRoute(app, { version: buildInfo.version });
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
   server?.setForwardHandler(createForwardHandler(app));
   runtime.logger.info("the HTTP API is up", { address: formatHostPort(address) });
-  return address;
+  return { address, routes: app.routeList() };
 }

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -10,6 +11,7 @@ import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import { defaultMaxConnectionsPerClient } from "../../lib/http/connection-limit.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 
 /** Everything that decides how an agent runs, with every default filled in. */
@@ -46,6 +48,9 @@ export interface AgentOptions {
   /** Absent: the server's default. */
   readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
+  readonly acl: AgentAclOptions;
+  /** Absent: nobody is told of changes. */
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -103,11 +108,17 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     maxConnectionsPerClient: Math.max(0, settings.maxConnectionsPerClient ?? defaultMaxConnectionsPerClient),
     ...(settings.maxBlockingQueries === undefined ? {} : { maxBlockingQueries: settings.maxBlockingQueries }),
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
+    acl: resolveAclOptions(settings.acl),
+    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     services: settings.services,
     checks: settings.checks,
   };
   checkTogether(options);
   return options;
+}
+
+function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
+  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
 }
 
 function checkRole(settings: AgentSettings, isServer: boolean): void {

@@ -1,5 +1,7 @@
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -34,6 +36,8 @@ export interface AgentSettings {
   readonly maxConnectionsPerClient?: number;
   readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
+  readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -42,9 +46,11 @@ export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
 /** `later` wins over `earlier`, field by field; lists are joined. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
+  const acl = mergeAclFiles(earlier.acl, later.acl);
   return {
     ...earlier,
     ...later,
+    ...(acl !== undefined && { acl }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

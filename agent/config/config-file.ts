@@ -9,6 +9,7 @@ import { decodeCheck } from "../registration/decode-check.ts";
 import { type Decoded, issuesUnder } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
 import { type AgentSettings, mergeSettings, noSettings } from "./agent-settings.ts";
+import { readAudit } from "./audit-block.ts";
 import { type AgentFile, agentFileValidator, unknownKeys } from "./file-schema.ts";
 
 /** Configuration files as Consul's agent reads them, in JSON. */
@@ -119,6 +120,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       maxConnectionsPerClient: file.limits?.http_max_conns_per_client,
       maxBlockingQueries: file.limits?.max_blocking_queries,
       checkUpdateIntervalMs: interval,
+      acl: file.acl,
+      audit: file.audit && readAudit(file.audit, found.issues),
     }),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
     services: listed(file.service, file.services, "service").flatMap(({ path, raw }) =>

@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { AclFileSchema } from "./acl-options.ts";
+import { AuditBlock } from "./audit-block.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
@@ -48,7 +50,9 @@ export const AgentFileSchema = Type.Object({
   leave_on_terminate: Type.Optional(Type.Boolean()),
   log_level: Type.Optional(Type.String()),
   log_json: Type.Optional(Type.Boolean()),
+  audit: Type.Optional(AuditBlock),
   check_update_interval: Type.Optional(Type.String()),
+  acl: Type.Optional(AclFileSchema),
   service: Type.Optional(Definition),
   services: Type.Optional(Type.Array(Definition)),
   check: Type.Optional(Definition),
@@ -61,13 +65,16 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality, limits } = AgentFileSchema.properties;
+  const { ports, addresses, locality, limits, acl } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
     ...keysBeside(memberOf(document, "limits"), limits.properties, "limits."),
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
+    ...keysBeside(memberOf(document, "acl"), acl.properties, "acl."),
+    ...keysBeside(memberOf(memberOf(document, "acl"), "tokens"), acl.properties.tokens.properties, "acl.tokens."),
+    ...keysBeside(memberOf(document, "audit"), AuditBlock.properties, "audit."),
   ];
 }
 

@@ -1,8 +1,12 @@
+import type { AclCommand } from "./acl-commands.ts";
+import type { AuthorityConfig } from "./authority-config.ts";
+import type { AclLoginCommand } from "./acl-login.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { CoordinateFields } from "./coordinates.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
 import type { KvOperation } from "./kv.ts";
+import type { PeeringFields } from "./peerings.ts";
 import type { PreparedQueryFields } from "./prepared-queries.ts";
 import type { LockDelay, SessionFields } from "./sessions.ts";
 import type { UserEvent } from "./user-events.ts";
@@ -19,6 +23,8 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | AclCommand
+  | AuthorityConfigure
   | KvCommand
   | KvExpire
   | KvReap
@@ -30,6 +36,9 @@ export type Command =
   | QueryDelete
   | EventFire
   | CoordinateUpdate
+  | PeeringUpsert
+  | PeeringDelete
+  | AclLoginCommand
   | RestoreRows
   | RestoreCommit;
 
@@ -119,6 +128,11 @@ export interface CoordinateUpdate {
   readonly coordinate: CoordinateFields;
 }
 
+export interface AuthorityConfigure {
+  readonly type: "authority-configure";
+  readonly config: AuthorityConfig;
+}
+
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */
 export interface RestoreRows {
   readonly type: "restore-rows";
@@ -148,6 +162,16 @@ export interface QueryUpsert {
 export interface QueryDelete {
   readonly type: "query-delete";
   readonly id: string;
+}
+
+export interface PeeringUpsert {
+  readonly type: "peering-upsert";
+  readonly peering: PeeringFields;
+}
+
+export interface PeeringDelete {
+  readonly type: "peering-delete";
+  readonly name: string;
 }
 
 export interface EventFire {

@@ -95,6 +95,8 @@ export interface SourceIntention {
   readonly Precedence: number;
   readonly Type: "consul";
   readonly Description: string;
+  /** Of one that was made by `POST /v1/connect/intentions`: the UUID by which it is asked for. */
+  readonly LegacyID?: string;
 }
 
 /** Who may call the service `Name` (`*` for all services); `Sources` is sorted by precedence, then name. */

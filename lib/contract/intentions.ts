@@ -10,6 +10,7 @@ export interface Intention {
   readonly permissions?: readonly IntentionPermission[];
   readonly precedence: number;
   readonly description: string;
+  readonly legacyId?: string;
 }
 
 export const wildcard = "*";
@@ -54,6 +55,7 @@ export function intentionOf(source: SourceIntention, destinationName: string): I
     ...(source.Permissions !== undefined && { permissions: source.Permissions }),
     precedence: source.Precedence,
     description: source.Description,
+    ...(source.LegacyID !== undefined && { legacyId: source.LegacyID }),
   };
 }
 

@@ -34,6 +34,14 @@ export type HttpApp = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+export interface RegisteredRoute {
+  readonly method: string;
+  /** As registered, as in `/v1/kv/*`. */
+  readonly url: string;
+  /** JSON Schema of its body; absent where it has none. */
+  readonly body?: object;
+}
+
 export interface HttpAppOptions {
   readonly runtime: MeteredRuntime;
   /** Largest body that is read; 512 KiB when absent, as Consul limits a value. */
@@ -55,6 +63,8 @@ declare module "fastify" {
     readonly hotAnswers: HotAnswers;
     /** Counts an answer that is given without the router, at every call of what it returns. */
     readonly countAnswer: RequestMetrics["counter"];
+    /** Every route that was registered so far. */
+    routeList(): readonly RegisteredRoute[];
   }
 }
 
@@ -90,6 +100,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   });
 
   app.decorate("openRequests", openRequests);
+  app.decorate("routeList", methodTable.list);
   app.decorate("isAlwaysPretty", options.isAlwaysPretty ?? false);
   const hotAnswers = createHotAnswers();
   app.decorate("hotAnswers", hotAnswers);

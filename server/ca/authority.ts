@@ -5,6 +5,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { SignedLeaf } from "../../lib/client/server-link.ts";
+import { type AuthorityConfig, defaultAuthorityConfig } from "../../lib/contract/authority-config.ts";
 import type { CaRootFields } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatSpiffeId, meshServerName, rpcServerName, serverNodeName } from "../../lib/contract/spiffe.ts";
@@ -25,14 +26,11 @@ import { createRateLimit } from "./rate-limit.ts";
 import { checkRequest, type LeafIdentity, type SigningScope } from "./request-policy.ts";
 import { backdateMs, wholeSeconds } from "./root.ts";
 
-export const defaultLeafTtlMs = 24 * 3_600_000;
-export const defaultSignaturesPerSecond = 50;
-
 export interface AuthorityOptions {
   readonly root: CaRootFields;
   readonly datacenter: string;
-  readonly leafTtlMs?: number;
-  readonly signaturesPerSecond?: number;
+  /** Asked with every signature; absent: the defaults. */
+  readonly config?: () => AuthorityConfig;
   /** The index to answer with a signed leaf: the newest applied one. */
   readonly currentIndex: () => number;
   /** Id of this server in its cluster, named by its own certificate; absent for one without peers. */
@@ -69,12 +67,12 @@ export interface ServerCertificate {
 }
 
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { root, datacenter, runtime } = options;
+  const { root, datacenter, runtime, config = () => defaultAuthorityConfig } = options;
   const serverName = rpcServerName({ datacenter, trustDomain: root.trustDomain });
   const issuer = readIssuerNames(new X509Certificate(root.certPem));
   const issuerKey = createPrivateKey(root.privateKeyPem);
   const limit = createRateLimit({
-    perSecond: options.signaturesPerSecond ?? defaultSignaturesPerSecond,
+    perSecond: () => config().signaturesPerSecond,
     clock: runtime.clock,
   });
 
@@ -87,7 +85,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   };
   const issue = (leaf: LeafFields): IssuedLeaf => {
     const notBeforeMs = wholeSeconds(runtime.clock.nowMs() - backdateMs);
-    const notAfterMs = wholeSeconds(runtime.clock.nowMs() + (options.leafTtlMs ?? defaultLeafTtlMs));
+    const notAfterMs = wholeSeconds(runtime.clock.nowMs() + config().leafTtlMs);
     const serialNumber = randomSerial(runtime);
     const certPem = createCertificate(
       {
@@ -132,6 +130,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       }
       const checked = checkRequest(parsed.request, { trustDomain: root.trustDomain, datacenter, scope });
       if (!checked.ok) throw new AtollError(checked.code, `the certificate request is refused: ${checked.reason}`);
+      if (checked.identity.kind === "service") scope.demandService?.(checked.identity.service);
       const leaf = issue(leafFields(checked.identity, parsed.request.publicKey));
       return { ...leaf, chainPem: "", spiffeId: checked.uri, modifyIndex: options.currentIndex() };
     },

@@ -1,4 +1,5 @@
 import type { Runtime } from "../../lib/base/runtime.ts";
+import type { AuthorityConfig } from "../../lib/contract/authority-config.ts";
 import type { CaRootFields } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { ReplicatedLog } from "../log/replicated-log.ts";
@@ -12,8 +13,7 @@ export interface EnsureAuthorityOptions {
   readonly datacenter: string;
   /** Names a root that has to be made, as the log names its cluster; absent: a new one. */
   readonly clusterId?: string;
-  readonly leafTtlMs?: number;
-  readonly signaturesPerSecond?: number;
+  readonly config?: () => AuthorityConfig;
   readonly currentIndex: () => number;
   readonly nodeId?: string;
   readonly runtime: Runtime;

@@ -1,14 +1,16 @@
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { NodeRecord, ServiceRecord, StringMap } from "../../lib/contract/catalog.ts";
 import { nodeFields, serviceFields, serviceNodeFields } from "../../lib/contract/filter-shapes.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { hasQuery, queryOf } from "../../lib/http/request-line.ts";
 import { compareText } from "../state/order.ts";
 import type { Read, ServiceNode, StateReader } from "../state/reader.ts";
+import { meshSight, nodeSight, seesNode, seesService } from "./acl-sight.ts";
 import { nodeAnswer, nodeServiceAnswer, serviceNodeAnswer } from "./catalog-answers.ts";
 import { combineReads } from "./combine-reads.ts";
 import { registerDatacentersRoute } from "./datacenters-route.ts";
 import { hasNodeMeta } from "./instance-filters.ts";
-import { catalogList, type InstanceSource } from "./instance-lists.ts";
+import { catalogList, type InstanceSight, type InstanceSource } from "./instance-lists.ts";
 import { mustName, NodePath, ServicePath } from "./path-name.ts";
 import type { ListSpec } from "./read-endpoint.ts";
 import { createRecordFilter } from "../../lib/http/record-filter.ts";
@@ -22,7 +24,8 @@ export function registerCatalogRoutes(app: HttpApp, context: RouteContext): void
   app.get("/v1/catalog/nodes", (request, reply) =>
     reads.list(request, reply, {
       query: (reader, { peer }) => (peer === "" ? reader.nodes() : nothing),
-      records: (nodes: readonly NodeRecord[], { nodeMeta }) => nodes.filter((node) => hasNodeMeta(node.Meta, nodeMeta)),
+      records: (nodes: readonly NodeRecord[], { nodeMeta }, sight) =>
+        sight.keep(nodes, seesNode).filter((node) => hasNodeMeta(node.Meta, nodeMeta)),
       filter: nodeFilter,
       nodeOf: (node) => node.Node,
       shape: (nodes) => nodes.map(nodeAnswer),
@@ -34,30 +37,36 @@ export function registerCatalogRoutes(app: HttpApp, context: RouteContext): void
     return reads.answer(request, reply, {
       isCacheable: true,
       query: (reader, { nodeMeta, peer }) => (peer === "" ? reader.services(nodeMeta) : noServices),
-      body: (services) => Object.fromEntries(services),
+      body: (services, _parameters, sight) =>
+        Object.fromEntries(sight.keep([...services], ([Service], authorizer) => seesService({ Service }, authorizer))),
     });
   });
 
-  const instances = (path: string, sourceOf: (service: string) => InstanceSource): void => {
-    app.get(`${path}/:service`, { schema: { params: ServicePath } }, (request, reply) => {
-      const service = mustName(request.params.service, "service name");
-      return reads.list(request, reply, catalogList(sourceOf(service), serviceNodeAnswer));
-    });
-  };
-  instances("/v1/catalog/service", (service) => (reader) => reader.serviceInstances(service));
-  instances("/v1/catalog/connect", (service) => (reader) => reader.connectInstances(service));
+  app.get("/v1/catalog/service/:service", { schema: { params: ServicePath } }, (request, reply) => {
+    const service = mustName(request.params.service, "service name");
+    const source: InstanceSource = (reader) => reader.serviceInstances(service);
+    return reads.list(request, reply, catalogList(source, serviceNodeAnswer));
+  });
+
+  app.get("/v1/catalog/connect/:service", { schema: { params: ServicePath } }, (request, reply) => {
+    const service = mustName(request.params.service, "service name");
+    const source: InstanceSource = (reader) => reader.connectInstances(service);
+    const see: InstanceSight = (instances, sight) => meshSight(service, instances, sight);
+    return reads.list(request, reply, catalogList(source, serviceNodeAnswer, see));
+  });
 
   app.get("/v1/catalog/node/:node", { schema: { params: NodePath } }, (request, reply) => {
     const name = mustName(request.params.node, "node name");
     return reads.list(request, reply, {
       ...servicesOn(name),
-      shape: (services, [node]) =>
-        node === undefined
-          ? null
-          : {
-              Node: nodeAnswer(node),
-              Services: Object.fromEntries(services.map((service) => [service.ID, nodeServiceAnswer(service)])),
-            },
+      shape(services, [found, all], sight) {
+        const { node } = nodeSight(found, all, sight);
+        if (node === undefined) return null;
+        return {
+          Node: nodeAnswer(node),
+          Services: Object.fromEntries(services.map((service) => [service.ID, nodeServiceAnswer(service)])),
+        };
+      },
     });
   });
 
@@ -65,10 +74,10 @@ export function registerCatalogRoutes(app: HttpApp, context: RouteContext): void
     const name = mustName(request.params.node, "node name");
     return reads.list(request, reply, {
       ...servicesOn(name),
-      shape: (services, [node]) => ({
-        Node: node === undefined ? null : nodeAnswer(node),
-        Services: services.map(nodeServiceAnswer),
-      }),
+      shape(services, [found, all], sight) {
+        const { node } = nodeSight(found, all, sight);
+        return { Node: node === undefined ? null : nodeAnswer(node), Services: services.map(nodeServiceAnswer) };
+      },
     });
   });
 }
@@ -87,7 +96,7 @@ function servicesOn(name: string): Omit<ListSpec<NodeWithServices, ServiceRecord
   return {
     query: (reader, { peer }) =>
       peer === "" ? combineReads(reader.node(name), reader.nodeServices(name)) : { ...nothing, value: [undefined, []] },
-    records: ([, services]) => services,
+    records: ([node, services], _parameters, sight) => nodeSight(node, services, sight).services,
     filter: serviceFilter,
   };
 }
@@ -96,7 +105,7 @@ function servicesOn(name: string): Omit<ListSpec<NodeWithServices, ServiceRecord
 const filteredServices: ListSpec<readonly ServiceNode[], ServiceNode> = {
   isCacheable: true,
   query: (reader: StateReader, { peer }) => (peer === "" ? reader.serviceNodes() : nothing),
-  records: (all, { nodeMeta }) => ofNodes(all, nodeMeta),
+  records: (all, { nodeMeta }, sight) => ofNodes(sight.keep(all, seesServiceNode), nodeMeta),
   filter: serviceNodeFilter,
   shape: (kept) => {
     const tags = new Map<string, Set<string>>();
@@ -109,6 +118,11 @@ const filteredServices: ListSpec<readonly ServiceNode[], ServiceNode> = {
     return Object.fromEntries(sorted.map(([name, union]) => [name, [...union].sort(compareText)]));
   },
 };
+
+/** As the list without a filter: a name tells of no node. */
+function seesServiceNode({ Service: service }: ServiceNode, authorizer: Authorizer): boolean {
+  return seesService(service, authorizer);
+}
 
 function ofNodes(all: readonly ServiceNode[], nodeMeta: StringMap): readonly ServiceNode[] {
   return Object.keys(nodeMeta).length === 0 ? all : all.filter(({ Node }) => hasNodeMeta(Node.Meta, nodeMeta));

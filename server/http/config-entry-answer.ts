@@ -61,6 +61,7 @@ function kindFields(entry: ConfigEntryRecord): object {
           Precedence: source.Precedence,
           Type: source.Type,
           ...unlessEmpty("Description", source.Description),
+          ...unlessEmpty("LegacyID", source.LegacyID),
         })),
         ...(entry.JWT !== undefined && { JWT: intentionJwtAnswer(entry.JWT) }),
       };

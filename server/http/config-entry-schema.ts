@@ -106,7 +106,7 @@ const SourceBody = Type.Object({
   Partition: Text,
   Peer: Anything,
   SamenessGroup: Anything,
-  LegacyID: Anything,
+  LegacyID: Text,
   LegacyMeta: Anything,
   LegacyCreateTime: Anything,
   LegacyUpdateTime: Anything,

@@ -7,6 +7,7 @@ import { checkAnswer } from "../../lib/http/check-answer.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
 import type { Read, StateReader } from "../state/reader.ts";
+import { meshSight, seesCheck } from "./acl-sight.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
 import { combineReads } from "./combine-reads.ts";
 import { hasNodeMeta } from "./instance-filters.ts";
@@ -36,7 +37,11 @@ export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): voi
     return reads.list(
       request,
       reply,
-      healthList((reader) => reader.connectInstances(service), healthEntryAnswer),
+      healthList(
+        (reader) => reader.connectInstances(service),
+        healthEntryAnswer,
+        (instances, sight) => meshSight(service, instances, sight),
+      ),
     );
   });
 
@@ -80,7 +85,7 @@ function checkList(query: ListSpec<Checks, CheckRecord>["query"]): ListSpec<Chec
   return {
     // Nothing is imported from other clusters yet.
     query: (reader, parameters) => (parameters.peer === "" ? query(reader, parameters) : noChecks),
-    records: (checks) => checks,
+    records: (checks, _parameters, sight) => sight.keep(checks, seesCheck),
     filter,
     nodeOf: (check) => check.Node,
     shape: (checks) => checks.map(checkAnswer),

@@ -1,7 +1,9 @@
+import type { Sight } from "../../lib/acl/sight.ts";
 import type { ServiceInstance } from "../../lib/contract/catalog.ts";
 import { instanceFields, serviceNodeFields } from "../../lib/contract/filter-shapes.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
 import type { Read, StateReader } from "../state/reader.ts";
+import { seesInstance } from "./acl-sight.ts";
 import { mergeCentralConfig } from "./central-config.ts";
 import { filterInstances } from "./instance-filters.ts";
 import type { ListSpec } from "./read-endpoint.ts";
@@ -9,6 +11,11 @@ import { createRecordFilter } from "../../lib/http/record-filter.ts";
 
 /** Where the instances of a list come from: the services of a name, or who takes mesh traffic for it. */
 export type InstanceSource = (reader: StateReader) => Read<readonly ServiceInstance[]>;
+
+/** Which of them a caller may see. */
+export type InstanceSight = (instances: readonly ServiceInstance[], sight: Sight) => readonly ServiceInstance[];
+
+const seeInstances: InstanceSight = (instances, sight) => sight.keep(instances, seesInstance);
 
 type Instances = readonly ServiceInstance[];
 
@@ -24,11 +31,12 @@ const catalogFilter = createRecordFilter<ServiceInstance>(serviceNodeFields);
 export function healthList(
   source: InstanceSource,
   answerOf: (instance: ServiceInstance) => object,
+  see: InstanceSight = seeInstances,
 ): ListSpec<Instances, ServiceInstance> {
   return {
     ...instanceList(source, answerOf),
     filter: healthFilter,
-    records: (instances, wanted) => filterInstances(instances, wanted),
+    records: (instances, wanted, sight) => filterInstances(see(instances, sight), wanted),
   };
 }
 
@@ -36,11 +44,12 @@ export function healthList(
 export function catalogList(
   source: InstanceSource,
   answerOf: (instance: ServiceInstance) => object,
+  see: InstanceSight = seeInstances,
 ): ListSpec<Instances, ServiceInstance> {
   return {
     ...instanceList(source, answerOf),
     filter: catalogFilter,
-    records: (instances, wanted) => filterInstances(instances, { ...wanted, isOnlyPassing: false }),
+    records: (instances, wanted, sight) => filterInstances(see(instances, sight), { ...wanted, isOnlyPassing: false }),
   };
 }
 

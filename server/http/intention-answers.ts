@@ -42,6 +42,7 @@ const joined = new WeakMap<readonly Intention[], readonly StoredIntention[]>();
 /** Consul's JSON of an intention; those kept in config entries have no ID and no times. */
 export function intentionAnswer({ intention, entry }: StoredIntention): object {
   return {
+    ...unlessEmpty("ID", intention.legacyId),
     ...unlessEmpty("Description", intention.description),
     SourceNS: "default",
     SourceName: intention.sourceName,

@@ -1,18 +1,16 @@
-import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { Static } from "typebox";
-import type { ConfigEntryDelete, ConfigEntryUpsert } from "../../lib/contract/commands.ts";
-import type { ServiceIntentionsEntry, SourceIntention } from "../../lib/contract/config-entries.ts";
+import { demand } from "../../lib/acl/authorizer.ts";
+import type { SourceIntention } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
-import type { CatalogServer } from "../server-api.ts";
 import { PermissionsBody } from "./config-entry-schema.ts";
 import { findSource } from "./intention-answers.ts";
+import { changeSources } from "./intention-changes.ts";
 import { parsePair } from "./intention-query.ts";
-import { proposeOrThrow } from "./propose.ts";
 import type { RouteContext } from "./server-routes.ts";
 import { sourceIntention } from "./source-intention.ts";
 
@@ -25,14 +23,12 @@ const IntentionBody = Type.Object({
   Meta: Type.Optional(Type.Record(Type.String(), Type.String())),
 });
 
-/** Others may write the same entry between our read and our write, one of them with success each time. */
-const maxAttempts = 64;
-
 /** Writes of `/v1/connect/intentions/exact`: one source of a `service-intentions` entry at a time; each answers `true`. */
-export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteContext): void {
+export function registerIntentionWriteRoutes(app: HttpApp, { server, authorize }: RouteContext): void {
   app.put("/v1/connect/intentions/exact", { schema: { body: IntentionBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const { source, destination } = parsePair(request);
+    demand(authorize(request), "intention", "write", destination);
     const rule = decodeRule(request.body, { source, destination });
     await changeSources({ server, request, destination }, (sources) => [
       ...sources.filter(({ Name }) => Name !== source),
@@ -44,6 +40,7 @@ export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteCont
   app.delete("/v1/connect/intentions/exact", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const { source, destination } = parsePair(request);
+    demand(authorize(request), "intention", "write", destination);
     const entry = server.reader.configEntry("service-intentions", destination).value;
     if (findSource(entry, source) !== undefined) {
       await changeSources({ server, request, destination }, (sources) => sources.filter(({ Name }) => Name !== source));
@@ -70,42 +67,4 @@ function decodeRule(
     },
     { destination: pair.destination, path: "" },
   );
-}
-
-/** Reads, changes and writes the entry of `destination` until nobody came between; without sources it is deleted. */
-async function changeSources(
-  write: { readonly server: CatalogServer; readonly request: FastifyRequest; readonly destination: string },
-  change: (sources: readonly SourceIntention[]) => readonly SourceIntention[],
-): Promise<void> {
-  const { server, request, destination } = write;
-  for (let attempt = 0; attempt < maxAttempts; attempt++) {
-    const current = server.reader.configEntry("service-intentions", destination).value;
-    const existing = current?.Kind === "service-intentions" ? current : undefined;
-    const sources = change(existing?.Sources ?? []);
-    const expectedIndex = existing?.ModifyIndex ?? 0;
-    const command: ConfigEntryUpsert | ConfigEntryDelete =
-      sources.length === 0
-        ? { type: "config-entry-delete", kind: "service-intentions", name: destination, expectedIndex }
-        : {
-            type: "config-entry-upsert",
-            entry: entryWith(destination, sources, existing),
-            expectedIndex,
-          };
-    if (await proposeOrThrow({ server, request, command, step: attempt })) return;
-  }
-  throw new AtollError("CONFLICT", `the intentions of "${destination}" are being changed by others: try again`);
-}
-
-function entryWith(
-  destination: string,
-  sources: readonly SourceIntention[],
-  existing: ServiceIntentionsEntry | undefined,
-): ServiceIntentionsEntry {
-  return {
-    Kind: "service-intentions",
-    Name: destination,
-    Meta: existing?.Meta ?? {},
-    Sources: sources,
-    ...(existing?.JWT !== undefined && { JWT: existing.JWT }),
-  };
 }

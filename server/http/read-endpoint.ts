@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Authorizer } from "../../lib/acl/authorizer.ts";
+import { createSight, type Sight } from "../../lib/acl/sight.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { encodeJson, isPretty, sendJsonBody } from "../../lib/http/answers.ts";
@@ -8,6 +9,8 @@ import { setReadHeaders } from "../../lib/http/read-headers.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
 import { nodeHeader } from "../../lib/http/relay.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
+import type { SharedBody } from "../../lib/http/shared-body.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { CatalogServer } from "../server-api.ts";
 import type { Read, StateReader } from "../state/reader.ts";
@@ -19,9 +22,15 @@ import type { RecordFilter } from "../../lib/http/record-filter.ts";
 
 /** One kind of read: what to ask of the state, and the JSON of what came back. */
 export interface ReadSpec<T> {
+  /** Throws `PERMISSION_DENIED` for who may not read this at all: asked before the read, and again when a wait is over. */
+  readonly requires?: (authorizer: Authorizer) => void;
   readonly query: (reader: StateReader, parameters: ReadQuery) => Read<T>;
-  /** Called only when no watcher of the same URL was answered with this very value before: it depends on nothing else. May throw `NOT_FOUND`. */
-  readonly body: (value: T, parameters: ReadQuery) => unknown;
+  /**
+   * Called only when no watcher of the same URL with the same rights was answered with this very value before: it depends on
+   * nothing else. Lists go through `sight` before anything else looks at their entries. May throw `NOT_FOUND` or
+   * `PERMISSION_DENIED`.
+   */
+  readonly body: (value: T, parameters: ReadQuery, sight: Sight) => unknown;
   /** Agents of Consul answer `?cached` from memory: `X-Cache` and `Age` are told. */
   readonly isCacheable?: boolean;
 }
@@ -31,11 +40,11 @@ export interface ReadSpec<T> {
  * `?filter` does not match, sorted by `?near`, in the shape that is answered.
  */
 export interface ListSpec<T, R> extends Omit<ReadSpec<T>, "body"> {
-  readonly records: (value: T, parameters: ReadQuery) => readonly R[];
+  readonly records: (value: T, parameters: ReadQuery, sight: Sight) => readonly R[];
   readonly filter: RecordFilter<R>;
   /** The node that a record belongs to; absent where `?near` means nothing. */
   readonly nodeOf?: (record: R) => string;
-  readonly shape: (records: readonly R[], value: T) => unknown;
+  readonly shape: (records: readonly R[], value: T, sight: Sight) => unknown;
 }
 
 /** Answers reads: parameters, consistency, blocking, headers and the shared bytes, the same way for every route. */
@@ -62,8 +71,10 @@ export interface ReadEndpointOptions {
 const cacheLimits = { maxEntries: 1_024, maxBytes: 32 * 1024 * 1024 };
 
 export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
-  const { server, runtime } = options;
+  const { server, runtime, authorize } = options;
   const cache = createAnswerCache(cacheLimits);
+  /** Answers from which something was left out that the caller may not see. */
+  const filtered = new WeakSet<SharedBody>();
   const marks = createCacheMarks();
   const parse = (request: FastifyRequest): ReadQuery => {
     const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
@@ -95,11 +106,22 @@ export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
     const { request, reply, parameters } = asked;
     // Before the wait, since whoever waits together is answered together.
     const key = answerKey(request, reply);
+    if (spec.requires !== undefined) spec.requires(authorize(request));
     const { read } = await readWith(asked, spec.query);
+    // After the wait: the token may have lost its rights meanwhile.
+    const authorizer = authorize(request);
+    if (parameters.minIndex !== 0) spec.requires?.(authorizer);
     if (parameters.isCached && spec.isCacheable === true) marks.mark(reply, key, server.log.leadership());
-    const body = cache.get(withPlaces(key, server.reader, parameters), read.value, () =>
-      encodeJson(spec.body(read.value, parameters), { isPretty: isPretty(reply) }),
-    );
+    const rightsKey = `${withPlaces(key, server.reader, parameters)} ${authorizer.key}`;
+    let isFiltered = false;
+    const body = cache.get(rightsKey, read.value, () => {
+      const sight = createSight(authorizer);
+      const bytes = encodeJson(spec.body(read.value, parameters, sight), { isPretty: isPretty(reply) });
+      isFiltered = sight.isFiltered();
+      return bytes;
+    });
+    if (isFiltered) filtered.add(body);
+    if (filtered.has(body)) setFilteredHeader(request, reply);
     const query = (reader: StateReader): Read<T> => spec.query(reader, parameters);
     sendJsonBody(reply, body);
     offerHotRead(options, { request, reply, parameters, query, read, body });
@@ -114,7 +136,11 @@ export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
       spec.filter.check(parameters.filter);
       return send(
         { request, reply, parameters },
-        { ...spec, body: (value) => spec.shape(recordsOf(spec, { value, parameters, reader: server.reader }), value) },
+        {
+          ...spec,
+          body: (value, _parameters, sight) =>
+            spec.shape(recordsOf(spec, { value, parameters, sight, reader: server.reader }), value, sight),
+        },
       );
     },
   };
@@ -128,9 +154,10 @@ interface Asked {
 
 function recordsOf<T, R>(
   spec: ListSpec<T, R>,
-  { value, parameters, reader }: { readonly value: T; readonly parameters: ReadQuery; readonly reader: StateReader },
+  of: { readonly value: T; readonly parameters: ReadQuery; readonly sight: Sight; readonly reader: StateReader },
 ): readonly R[] {
-  const all = spec.records(value, parameters);
+  const { value, parameters, sight, reader } = of;
+  const all = spec.records(value, parameters, sight);
   const matching = spec.filter.apply(all, parameters.filter);
   const { near } = parameters;
   if (near === "" || spec.nodeOf === undefined) return matching;

@@ -1,8 +1,10 @@
-import { type Authorizer, unrestricted } from "../../lib/acl/authorizer.ts";
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
+import { createAuthorize } from "./authorize.ts";
 import { registerAclRoutes } from "./acl-routes.ts";
+import { registerAuthorityConfigRoutes } from "./authority-config-routes.ts";
 import { registerAutopilotRoutes } from "./autopilot-routes.ts";
 import { registerCaRoutes } from "./ca-routes.ts";
 import { registerCatalogRoutes } from "./catalog-routes.ts";
@@ -16,13 +18,19 @@ import { registerHealthRoutes } from "./health-routes.ts";
 import type { Asker } from "./hot-reads.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
+import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
+import { registerKvRoutes } from "./kv-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
+import { registerPeeringRoutes } from "./peering-routes.ts";
 import { registerQueryRoutes } from "./query-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
+import { registerSessionRoutes } from "./session-routes.ts";
 import { registerSnapshotRoutes } from "./snapshot-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
+import { registerUiRoutes } from "./ui-routes.ts";
+import { registerTransactionRoutes } from "./transaction-routes.ts";
 
 /**
  * The `/v1` routes of a server, in Consul's wire format. A read walks request -> parameters -> state reader -> answer
@@ -46,24 +54,31 @@ export interface RouteContext extends ServerRoutesOptions {
 }
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
-  const authorize = (): Authorizer => unrestricted;
+  const authorize = createAuthorize(options.server.acl);
   const context: RouteContext = { ...options, reads: createReadEndpoint({ ...options, authorize }), authorize };
   routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);
   registerCatalogWriteRoutes(app, context);
   registerHealthRoutes(app, context);
+  registerKvRoutes(app, context);
+  registerSessionRoutes(app, context);
+  registerTransactionRoutes(app, context);
   registerConfigRoutes(app, context);
   registerCoordinateRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);
+  registerPeeringRoutes(app, context);
   registerQueryRoutes(app, context);
   registerEventRoutes(app, context);
   registerIntentionRoutes(app, context);
   registerIntentionWriteRoutes(app, context);
+  registerLegacyIntentionRoutes(app, context);
   registerCaRoutes(app, context);
+  registerAuthorityConfigRoutes(app, context);
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
   registerSnapshotRoutes(app, context);
-  registerAclRoutes(app);
+  registerUiRoutes(app, context);
+  registerAclRoutes(app, context);
 }

@@ -46,6 +46,7 @@ export function sourceIntention(
     Precedence: intentionPrecedence(body.Name, at.destination),
     Type: "consul",
     Description: description,
+    ...(body.LegacyID && { LegacyID: body.LegacyID }),
   };
 }
 

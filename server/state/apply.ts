@@ -1,5 +1,6 @@
 import { unreachable } from "../../lib/base/assert.ts";
 import type {
+  AuthorityConfigure,
   AutopilotUpsert,
   CaInitialize,
   Command,
@@ -9,12 +10,15 @@ import type {
   RestoreRows,
   TransactionCommand,
 } from "../../lib/contract/commands.ts";
+import { applyAclLoginCommand } from "./acl-login-rules.ts";
+import { applyAclCommand } from "./acl-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
 import { register } from "./register.ts";
 import { fireEvent } from "./event-table.ts";
 import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
+import { deletePeering, upsertPeering } from "./peering-table.ts";
 import { deleteQuery, upsertQuery } from "./query-rules.ts";
 import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
@@ -41,6 +45,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return initializeCa(tables, changes, command);
     case "autopilot-upsert":
       return upsertAutopilot(tables, changes, command);
+    case "authority-configure":
+      return configureAuthority(tables, changes, command);
     case "kv":
       return applyKvCommand(tables, changes, command);
     case "kv-expire":
@@ -61,8 +67,27 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return fireEvent(tables, changes, command);
     case "coordinate-update":
       return updateCoordinate(tables, changes, command);
+    case "peering-upsert":
+      return upsertPeering(tables, changes, command);
+    case "peering-delete":
+      return deletePeering(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
+    case "acl-initialize":
+    case "acl-bootstrap":
+    case "acl-token-upsert":
+    case "acl-token-delete":
+    case "acl-policy-upsert":
+    case "acl-policy-delete":
+    case "acl-role-upsert":
+    case "acl-role-delete":
+      return applyAclCommand(tables, changes, command);
+    case "acl-auth-method-upsert":
+    case "acl-auth-method-delete":
+    case "acl-binding-rule-upsert":
+    case "acl-binding-rule-delete":
+    case "acl-login":
+      return applyAclLoginCommand(tables, changes, command);
     default:
       // A log written by a newer program must stop this one: skipping an entry would fork the state.
       return unreachable(command, "command");
@@ -70,12 +95,18 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
 }
 
 function upsertAutopilot(tables: Tables, changes: ChangeSet, command: AutopilotUpsert): CommandResult {
-  const existing = tables.settings.autopilot();
+  const existing = tables.settings.autopilot.get();
   const { expectedIndex } = command;
   if (expectedIndex !== undefined && expectedIndex !== (existing?.ModifyIndex ?? 0))
     return { ok: true, applied: false };
   const record = upserted(existing, command.config, changes.index);
-  if (record !== undefined) tables.settings.putAutopilot(changes, record);
+  if (record !== undefined) tables.settings.autopilot.put(changes, record);
+  return { ok: true, applied: true };
+}
+
+function configureAuthority(tables: Tables, changes: ChangeSet, { config }: AuthorityConfigure): CommandResult {
+  const record = upserted(tables.settings.authority.get(), config, changes.index);
+  if (record !== undefined) tables.settings.authority.put(changes, record);
   return { ok: true, applied: true };
 }
 

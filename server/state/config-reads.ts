@@ -1,3 +1,4 @@
+import type { AuthorityConfigRecord } from "../../lib/contract/authority-config.ts";
 import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   ConfigEntryRecord,
@@ -21,7 +22,7 @@ import { watchKeys } from "./watch-keys.ts";
 
 type ConfigReads = Pick<
   StateReader,
-  "configEntry" | "configEntries" | "intentions" | "serviceConfig" | "caRoots" | "autopilot"
+  "configEntry" | "configEntries" | "intentions" | "serviceConfig" | "caRoots" | "autopilot" | "authorityConfig"
 >;
 
 export const defaultLocalConnectTimeoutMs = 5_000;
@@ -34,6 +35,7 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
   const serviceConfig = createReadSlot<ResolvedServiceConfig>();
   const chains = createChainReads(tables, cache);
   const roots = createReadSlot<CaRootsValue>();
+  const authorityConfig = createReadSlot<AuthorityConfigRecord | undefined>();
   const autopilot = createReadSlot<AutopilotRecord | undefined>();
 
   return {
@@ -74,7 +76,9 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
       ]);
       return cache.read(serviceConfig, service, [...watch], () => resolveServiceConfig(tables, service, chain.value));
     },
-    autopilot: () => cache.read(autopilot, "", [watchKeys.autopilot], () => tables.settings.autopilot()),
+    autopilot: () => cache.read(autopilot, "", [watchKeys.autopilot], () => tables.settings.autopilot.get()),
+    authorityConfig: () =>
+      cache.read(authorityConfig, "", [watchKeys.authorityConfig], () => tables.settings.authority.get()),
     caRoots: () => cache.read(roots, "", [watchKeys.caRoots], () => publicRoots(tables.ca.active())),
   };
 }

@@ -1,3 +1,4 @@
+import type { AuthorityConfigRecord } from "../../lib/contract/authority-config.ts";
 import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type {
   CheckRecord,
@@ -14,8 +15,11 @@ import type {
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
 import type { CoordinateRecord } from "../../lib/contract/coordinates.ts";
+import type { AclLoginReads } from "./acl-login-reads.ts";
+import type { AclReads } from "./acl-reads.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
+import type { PeeringRecord } from "../../lib/contract/peerings.ts";
 import type { PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
 import type { LockDelay, SessionRecord } from "../../lib/contract/sessions.ts";
 import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
@@ -35,7 +39,7 @@ export interface Read<T> {
 }
 
 /** Reads of the catalog: synchronous, from memory, in a stable order (names, then nodes, then ids). */
-export interface StateReader {
+export interface StateReader extends AclReads, AclLoginReads {
   /** Index of the newest applied entry. */
   appliedIndex(): number;
   nodes(): Read<readonly NodeRecord[]>;
@@ -77,7 +81,8 @@ export interface StateReader {
   kvKeys(prefix: string, separator: string, seenIndex?: number): Read<readonly string[]>;
   /** At most `limit` entries whose time is over at `nowMs`, the earliest first. */
   endedKvEntries(nowMs: number, limit: number): readonly KvRecord[];
-  hasTombstones(): boolean;
+  /** The index of the newest tombstone; 0 when there is none. */
+  newestTombstone(): number;
   session(id: string): Read<SessionRecord | undefined>;
   /** By ID. */
   sessions(): Read<readonly SessionRecord[]>;
@@ -91,10 +96,15 @@ export interface StateReader {
   preparedQueryFor(idOrName: string): Read<PreparedQueryRecord | undefined>;
   /** The newest user events, oldest first. */
   userEvents(): Read<readonly UserEvent[]>;
+  /** By name. */
+  peerings(): Read<readonly PeeringRecord[]>;
+  peering(name: string): Read<PeeringRecord | undefined>;
   /** Operations that only look, all at the same moment. */
   readTransaction(operations: readonly TransactionOperation[]): TransactionOutcome;
   /** What a transaction that was applied here came to, once; undefined when it is too long ago. */
   takeTransaction(id: string): TransactionOutcome | undefined;
+  /** How the authority signs; undefined when nobody has ever set it. */
+  authorityConfig(): Read<AuthorityConfigRecord | undefined>;
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
 }

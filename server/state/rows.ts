@@ -1,10 +1,10 @@
 import { assert } from "../../lib/base/assert.ts";
+import { aclBootstrapKey } from "./acl-tables.ts";
 import { eventRowKey } from "./event-table.ts";
 import { tombstoneRowKey } from "./graveyard.ts";
 import { kvRowKey } from "./kv-row-key.ts";
 import { withinNode } from "./order.ts";
 import type { RowChange, RowTable } from "./row-change.ts";
-import { autopilotKey } from "./settings-table.ts";
 import { stagingKey } from "./staging-table.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
@@ -27,8 +27,11 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
-    assert(key === autopilotKey, `there is no setting ${key}`);
-    tables.settings.loadAutopilot(trusted(value));
+    const { autopilot, authority } = tables.settings;
+    if (key === aclBootstrapKey) return tables.acl.bootstrap.load(trusted(value));
+    if (key === autopilot.key) return autopilot.load(trusted(value));
+    assert(key === authority.key, `there is no setting ${key}`);
+    authority.load(trusted(value));
   },
   kv: (tables, _key, value) => tables.kv.load(trusted(value)),
   "kv-tombstones": (tables, _key, value) => tables.kv.loadTombstone(trusted(value)),
@@ -37,6 +40,12 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
   "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
   coordinates: (tables, _key, value) => tables.coordinates.load(trusted(value)),
+  peerings: (tables, _key, value) => tables.peerings.load(trusted(value)),
+  "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
+  "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
+  "acl-roles": (tables, _key, value) => tables.acl.roles.load(trusted(value)),
+  "acl-auth-methods": (tables, _key, value) => tables.aclLogin.authMethods.load(trusted(value)),
+  "acl-binding-rules": (tables, _key, value) => tables.aclLogin.bindingRules.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -62,14 +71,24 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
   yield* sorted("coordinates", tables.coordinates.all(), (record) => withinNode(record.Node, record.Segment));
-  const autopilot = tables.settings.autopilot();
-  if (autopilot !== undefined) yield { table: "settings", key: autopilotKey, value: autopilot };
+  for (const setting of [tables.settings.authority, tables.settings.autopilot]) {
+    const value = setting.get();
+    if (value !== undefined) yield { table: "settings", key: setting.key, value };
+  }
   yield* sorted("kv", tables.kv.all(), (record) => kvRowKey(record.Key));
   yield* sorted("kv-tombstones", tables.kv.tombstones(), tombstoneRowKey);
   yield* sorted("sessions", tables.sessions.all(), (session) => session.ID);
   yield* sorted("lock-delays", tables.lockDelays.all(), (delay) => kvRowKey(delay.key));
   yield* sorted("prepared-queries", tables.queries.all(), (query) => query.ID);
   yield* sorted("user-events", tables.events.all(), eventRowKey);
+  yield* sorted("peerings", tables.peerings.all(), (peering) => peering.Name);
+  const bootstrap = tables.acl.bootstrap.get();
+  if (bootstrap !== undefined) yield { table: "settings", key: aclBootstrapKey, value: bootstrap };
+  yield* sorted("acl-tokens", tables.acl.tokens.all(), (token) => token.AccessorID);
+  yield* sorted("acl-policies", tables.acl.policies.all(), (policy) => policy.ID);
+  yield* sorted("acl-roles", tables.acl.roles.all(), (role) => role.ID);
+  yield* sorted("acl-auth-methods", tables.aclLogin.authMethods.all(), (method) => method.Name);
+  yield* sorted("acl-binding-rules", tables.aclLogin.bindingRules.all(), (rule) => rule.ID);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

@@ -1,3 +1,4 @@
+import type { AuthorityConfigRecord } from "../../lib/contract/authority-config.ts";
 import type { AutopilotRecord } from "../../lib/contract/autopilot.ts";
 import type { ChangeSet } from "./change-set.ts";
 import type { IndexTable } from "./index-table.ts";
@@ -5,24 +6,38 @@ import { watchKeys } from "./watch-keys.ts";
 
 /** Settings of the cluster itself, each a record of its own. */
 export interface SettingsTable {
-  autopilot(): AutopilotRecord | undefined;
-  putAutopilot(changes: ChangeSet, record: AutopilotRecord): void;
-  loadAutopilot(record: AutopilotRecord): void;
+  readonly autopilot: Setting<AutopilotRecord>;
+  readonly authority: Setting<AuthorityConfigRecord>;
 }
 
-export const autopilotKey = "autopilot";
+export interface Setting<T> {
+  /** Of its row. */
+  readonly key: string;
+  /** Undefined while nobody has set it. */
+  get(): T | undefined;
+  put(changes: ChangeSet, record: T): void;
+  load(record: T): void;
+}
 
 export function createSettingsTable(indexes: IndexTable): SettingsTable {
-  let autopilot: AutopilotRecord | undefined;
   return {
-    autopilot: () => autopilot,
-    loadAutopilot: (record) => {
-      autopilot = record;
+    autopilot: createSetting<AutopilotRecord>(indexes, watchKeys.autopilot),
+    authority: createSetting<AuthorityConfigRecord>(indexes, watchKeys.authorityConfig),
+  };
+}
+
+function createSetting<T>(indexes: IndexTable, key: string): Setting<T> {
+  let value: T | undefined;
+  return {
+    key,
+    get: () => value,
+    load: (record) => {
+      value = record;
     },
-    putAutopilot(changes, record) {
-      autopilot = record;
-      changes.put("settings", autopilotKey, record);
-      indexes.touch(changes, watchKeys.autopilot);
+    put(changes, record) {
+      value = record;
+      changes.put("settings", key, record);
+      indexes.touch(changes, key);
     },
   };
 }

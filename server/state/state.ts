@@ -1,12 +1,15 @@
 import type { CaRootFields, Command, CommandResult, TransactionCommand } from "../../lib/contract/commands.ts";
 import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
+import { createAclLoginReads } from "./acl-login-reads.ts";
+import { createAclReads } from "./acl-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
 import { createKvReads } from "./kv-reads.ts";
 import { createCoordinateReads } from "./coordinate-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
+import { createPeeringReads } from "./peering-table.ts";
 import { createQueryReads } from "./query-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
@@ -62,9 +65,12 @@ export function createState(options: StateOptions = {}): State {
     ...createConfigReads(tables, cache),
     ...createCoordinateReads(tables, cache),
     ...createJwtReads(tables, cache),
+    ...createAclReads(tables, cache),
     ...createKvReads(tables, cache),
     ...createQueryReads(tables, cache),
+    ...createPeeringReads(tables, cache),
     takeTransaction: outcomes.take,
+    ...createAclLoginReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };
 

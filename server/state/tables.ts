@@ -1,3 +1,5 @@
+import { type AclLoginTables, createAclLoginTables } from "./acl-login-tables.ts";
+import { type AclTables, createAclTables } from "./acl-tables.ts";
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
@@ -7,6 +9,7 @@ import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
+import { createPeeringTable, type PeeringTable } from "./peering-table.ts";
 import { createQueryTable, type QueryTable } from "./query-table.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
@@ -29,7 +32,10 @@ export interface Tables {
   readonly lockDelays: LockDelayTable;
   readonly queries: QueryTable;
   readonly events: EventTable;
+  readonly peerings: PeeringTable;
   readonly staging: StagingTable;
+  readonly acl: AclTables;
+  readonly aclLogin: AclLoginTables;
 }
 
 /** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
@@ -54,6 +60,9 @@ export function createTables(): Tables {
     lockDelays: createLockDelayTable(indexes),
     queries: createQueryTable(indexes),
     events: createEventTable(indexes),
+    peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
+    acl: createAclTables(indexes),
+    aclLogin: createAclLoginTables(indexes),
   };
 }

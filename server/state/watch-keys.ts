@@ -17,6 +17,12 @@ export const watchKeys = {
   coordinates: "coordinates",
   caRoots: "ca-roots",
   autopilot: "autopilot",
+  aclTokens: "acl-tokens",
+  aclPolicies: "acl-policies",
+  aclRoles: "acl-roles",
+  authorityConfig: "authority-config",
+  aclAuthMethods: "acl-auth-methods",
+  aclBindingRules: "acl-binding-rules",
   node: (name: string) => `node/${name}`,
   coordinate: (node: string) => `coordinate/${node}`,
   nodeServices: (node: string) => `node-services/${node}`,
@@ -35,6 +41,7 @@ export const watchKeys = {
   lockDelays: "lock-delays",
   preparedQueries: "prepared-queries",
   userEvents: "user-events",
+  peerings: "peerings",
   /** One key. Its index is its record's or its tombstone's; the rest of this object has indexes in the index table. */
   kv: (key: string) => `${kvFamily}${key}`,
   /** Every key that begins with the prefix: woken by each of them, never touched itself. */

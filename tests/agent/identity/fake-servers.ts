@@ -1,3 +1,4 @@
+import { defaultAuthorityConfig } from "../../../lib/contract/authority-config.ts";
 import type { ServerLink, SignedLeaf } from "../../../lib/client/server-link.ts";
 import type { CaRootFields } from "../../../lib/contract/commands.ts";
 import type { CaRootsValue, Topic, TopicValues } from "../../../lib/contract/topics.ts";
@@ -25,7 +26,9 @@ export function createFakeServers(options: { readonly runtime: TestRuntime; read
   function install(seed: number): { readonly authority: Authority; readonly roots: CaRootsValue } {
     index += 10;
     const root = createRoot({ ...createTestRuntime({ seed }), clock: options.runtime.clock });
-    const authority = createAuthority({ ...options, root, datacenter: "dc1", currentIndex: () => index });
+    const { runtime, leafTtlMs } = options;
+    const config = () => ({ ...defaultAuthorityConfig, leafTtlMs });
+    const authority = createAuthority({ runtime, config, root, datacenter: "dc1", currentIndex: () => index });
     return { authority, roots: rootsValue(root, index) };
   }
 

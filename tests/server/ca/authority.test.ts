@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { defaultAuthorityConfig } from "../../../lib/contract/authority-config.ts";
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { isIssuedBy, uriNames } from "../../../lib/x509/certificate.ts";
@@ -42,7 +43,10 @@ describe("a leaf certificate", () => {
   test("is valid from a minute ago for the time configured", () => {
     const clock = createVirtualClock(Date.parse("2030-01-01T00:00:00Z"));
     const runtime = createTestRuntime({ clock });
-    const authority = createTestAuthority({ runtime, leafTtlMs: 3_600_000 });
+    const authority = createTestAuthority({
+      runtime,
+      config: () => ({ ...defaultAuthorityConfig, leafTtlMs: 3_600_000 }),
+    });
     const signed = authority.sign(createTestRequest({ uris: [serviceUri(authority, "web")] }));
     expect(signed.notBefore).toBe("2029-12-31T23:59:00Z");
     expect(signed.notAfter).toBe("2030-01-01T01:00:00Z");
@@ -150,7 +154,9 @@ describe("a certificate request is refused", () => {
   });
 
   test("after any single byte of it was changed, and never crashes the parser", () => {
-    const authorityWithoutLimit = createTestAuthority({ signaturesPerSecond: 1_000_000 });
+    const authorityWithoutLimit = createTestAuthority({
+      config: () => ({ ...defaultAuthorityConfig, signaturesPerSecond: 0 }),
+    });
     const [block] = decodePem(createTestRequest({ uris: [serviceUri(authorityWithoutLimit, "web")] }));
     const der = block?.der ?? Buffer.alloc(0);
     for (let at = 0; at < der.length; at++) {
@@ -164,7 +170,10 @@ describe("a certificate request is refused", () => {
 
 test("requests over the rate limit are refused until the bucket has filled again", async () => {
   const clock = createVirtualClock(Date.parse("2030-01-01T00:00:00Z"));
-  const authority = createTestAuthority({ runtime: createTestRuntime({ clock }), signaturesPerSecond: 2 });
+  const authority = createTestAuthority({
+    runtime: createTestRuntime({ clock }),
+    config: () => ({ ...defaultAuthorityConfig, signaturesPerSecond: 2 }),
+  });
   const csr = createTestRequest({ uris: [serviceUri(authority, "web")] });
   authority.sign(csr);
   authority.sign(csr);

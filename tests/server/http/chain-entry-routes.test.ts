@@ -364,3 +364,23 @@ describe("/v1/discovery-chain", () => {
     });
   });
 });
+
+test("POST answers the chain as it would be under another protocol or timeout, with a hash of what is overridden", async () => {
+  const catalog = createTestCatalog();
+  const write = (entry: object) => catalog.send("PUT", "/v1/config", entry);
+  await write({ Kind: "service-defaults", Name: "web", Protocol: "http" });
+  await write({ Kind: "service-resolver", Name: "web", ConnectTimeout: "3s" });
+  await write({ Kind: "service-router", Name: "web", Routes: [{ Match: { HTTP: { PathPrefix: "/a" } } }] });
+  const post = async (body: object) =>
+    JSON.parse((await catalog.send("POST", "/v1/discovery-chain/web", body)).body).Chain;
+  const asIs = await post({});
+  expect(asIs).toMatchObject({ Protocol: "http", StartNode: "router:web.default.default" });
+  const tcp = await post({ OverrideProtocol: "tcp", OverrideConnectTimeout: "8s" });
+  const resolver = "resolver:web.default.default.dc1";
+  expect(tcp).toMatchObject({ Protocol: "tcp", StartNode: resolver });
+  expect(tcp.Nodes[resolver].Resolver.ConnectTimeout).toBe("8s");
+  expect(tcp.CustomizationHash).toMatch(/^[0-9a-f]{8}$/);
+  expect(tcp.CustomizationHash).not.toBe(asIs.CustomizationHash);
+  const refused = await catalog.send("POST", "/v1/discovery-chain/web", { OverrideProtocol: "udp" });
+  expect(refused.body).toContain("OverrideProtocol must be one of");
+});

@@ -156,10 +156,3 @@ test("many clients writing rules of one destination at once lose none of them", 
   const { json } = await catalog.get("/v1/connect/intentions");
   expect(Array.isArray(json) ? json.map((intention) => intention.SourceName) : json).toEqual(names);
 });
-
-test("the POST of old clients is refused by method", async () => {
-  const catalog = createTestCatalog();
-  const answer = await catalog.send("POST", "/v1/connect/intentions", {});
-  expect(answer).toMatchObject({ status: 405, body: "method POST not allowed" });
-  expect(answer.headers["allow"]).toBe("OPTIONS,GET");
-});

@@ -1,0 +1,158 @@
+import { Type } from "typebox";
+import { demand } from "../../lib/acl/authorizer.ts";
+import { formatDurationMs, parseDurationMs } from "../../lib/base/duration.ts";
+import {
+  type AuthorityConfig,
+  type AuthorityConfigRecord,
+  defaultAuthorityConfig,
+  leafTtlBoundsMs,
+} from "../../lib/contract/authority-config.ts";
+import type { CaRoot } from "../../lib/contract/topics.ts";
+import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { checkDatacenter } from "../../lib/http/read-query.ts";
+import { combineReads } from "./combine-reads.ts";
+import { refusal } from "./entry-fields.ts";
+import { proposeOrThrow } from "./propose.ts";
+import type { RouteContext } from "./server-routes.ts";
+
+const AuthorityBody = Type.Object({
+  Provider: Type.Optional(Type.String()),
+  Config: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  State: Type.Optional(Type.Unknown()),
+  ForceWithoutCrossSigning: Type.Optional(Type.Boolean()),
+  CreateIndex: Type.Optional(Type.Unknown()),
+  ModifyIndex: Type.Optional(Type.Unknown()),
+});
+
+/** The root is made for ten years; there is no certificate between it and the leaves. */
+const rootTtl = "87600h";
+
+/** `/v1/connect/ca/configuration`: how the built-in authority signs. Its root and key stay as they are. */
+export function registerAuthorityConfigRoutes(app: HttpApp, { server, reads, authorize }: RouteContext): void {
+  app.get("/v1/connect/ca/configuration", async (request, reply) => {
+    demand(authorize(request), "operator", "read");
+    return reads.answer(request, reply, {
+      query: (reader) => combineReads(reader.authorityConfig(), reader.caRoots()),
+      body: ([record, roots]) => authorityAnswer(record, roots.roots[0]),
+    });
+  });
+
+  app.put("/v1/connect/ca/configuration", { schema: { body: AuthorityBody } }, async (request, reply) => {
+    demand(authorize(request), "operator", "write");
+    checkDatacenter(request, server.datacenter);
+    const { Provider: provider = "consul", Config = {} } = request.body;
+    if (provider !== "consul" && provider !== "") {
+      throw refusal(`Provider must be "consul": this version has no other authority than its own, found "${provider}"`);
+    }
+    const config = decodeConfig(Config, server.reader.caRoots().value.roots[0]);
+    await proposeOrThrow({ server, request, command: { type: "authority-configure", config } });
+    return sendEmpty(reply);
+  });
+
+  // Kept for scripts that look whether a cluster has a gossip key: there is no gossip here.
+  app.route({
+    url: "/v1/operator/keyring",
+    method: ["GET", "POST", "PUT", "DELETE"],
+    handler: async (request, reply) => {
+      demand(authorize(request), "keyring", request.method === "GET" ? "read" : "write");
+      reply.code(500).header("content-type", "text/plain; charset=utf-8");
+      return reply.send(
+        "Keyring is not enabled: there is no gossip and so no key of it, servers and agents use mutual TLS",
+      );
+    },
+  });
+
+  app.get("/v1/operator/usage", async (request, reply) => {
+    demand(authorize(request), "operator", "read");
+    checkDatacenter(request, server.datacenter);
+    return sendJson(reply, {
+      Usage: { [server.datacenter]: usageOf(server.reader) },
+      Index: server.reader.appliedIndex(),
+    });
+  });
+}
+
+function authorityAnswer(record: AuthorityConfigRecord | undefined, root: CaRoot | undefined): object {
+  const { leafTtlMs, signaturesPerSecond } = record ?? defaultAuthorityConfig;
+  return {
+    Provider: "consul",
+    Config: {
+      LeafCertTTL: formatDurationMs(leafTtlMs),
+      RootCertTTL: rootTtl,
+      CSRMaxPerSecond: signaturesPerSecond,
+      CSRMaxConcurrent: 0,
+      PrivateKeyType: root?.privateKeyType ?? "ec",
+      PrivateKeyBits: root?.privateKeyBits ?? 256,
+    },
+    State: null,
+    ForceWithoutCrossSigning: false,
+    CreateIndex: record?.CreateIndex ?? 0,
+    ModifyIndex: record?.ModifyIndex ?? 0,
+  };
+}
+
+/** Settings of Consul's authority that have no effect on ours, or say what it is anyway. */
+const passedOver = [
+  "intermediatecertttl",
+  "rootcertttl",
+  "csrmaxconcurrent",
+  "rotationperiod",
+  "rootcert",
+  "privatekey",
+];
+
+function decodeConfig(given: Readonly<Record<string, unknown>>, root: CaRoot | undefined): AuthorityConfig {
+  const config = { ...defaultAuthorityConfig };
+  for (const [key, value] of Object.entries(given)) {
+    const name = key.toLowerCase().replaceAll("_", "");
+    if (name === "leafcertttl") config.leafTtlMs = leafTtl(value);
+    else if (name === "csrmaxpersecond") config.signaturesPerSecond = count(value, key);
+    else if (name === "privatekeytype") mustStay(key, value, root?.privateKeyType ?? "ec");
+    else if (name === "privatekeybits") mustStay(key, value, root?.privateKeyBits ?? 256);
+    else if ((name === "rootcert" || name === "privatekey") && value !== "" && value !== null) {
+      throw refusal(`Config.${key} is not supported by this version: the authority keeps its own root and key`);
+    } else if (!passedOver.includes(name)) throw refusal(`Config.${key} is no setting of the authority "consul"`);
+  }
+  return config;
+}
+
+function leafTtl(value: unknown): number {
+  const ms = typeof value === "number" ? value / 1e6 : parseDurationMs(String(value));
+  const { min, max } = leafTtlBoundsMs;
+  if (ms !== undefined && ms >= min && ms <= max) return Math.round(ms);
+  throw refusal(`Config.LeafCertTTL must be a duration between 1h and 8760h, found ${JSON.stringify(value)}`);
+}
+
+function count(value: unknown, key: string): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 1_000_000) return value;
+  throw refusal(`Config.${key} must be a whole number from 0 to 1000000, found ${JSON.stringify(value)}`);
+}
+
+function mustStay(key: string, value: unknown, current: unknown): void {
+  if (value === current || value === "" || value === 0) return;
+  throw refusal(
+    `Config.${key} cannot be changed from ${current} by this version: the authority keeps its own root and key`,
+  );
+}
+
+function usageOf(reader: RouteContext["server"]["reader"]): object {
+  const nodes = reader.nodes().value;
+  const services = reader.services().value;
+  const connect: Record<string, number> = {};
+  let instances = 0;
+  for (const node of nodes) {
+    for (const { Kind, Connect } of reader.nodeServices(node.Node).value) {
+      instances++;
+      const kind = Connect.Native ? "connect-native" : Kind;
+      if (kind !== "") connect[kind] = (connect[kind] ?? 0) + 1;
+    }
+  }
+  return {
+    Nodes: nodes.length,
+    Services: services.size,
+    ServiceInstances: instances,
+    ConnectServiceInstances: connect,
+    BillableServiceInstances: instances - Object.values(connect).reduce((sum, one) => sum + one, 0),
+  };
+}
