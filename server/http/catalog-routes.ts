@@ -1,11 +1,10 @@
-import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { NodeRecord, ServiceRecord, StringMap } from "../../lib/contract/catalog.ts";
 import { nodeFields, serviceFields, serviceNodeFields } from "../../lib/contract/filter-shapes.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { hasQuery, queryOf } from "../../lib/http/request-line.ts";
 import { compareText } from "../state/order.ts";
 import type { Read, ServiceNode, StateReader } from "../state/reader.ts";
-import { meshSight, nodeSight, seesNode, seesService } from "./acl-sight.ts";
+import { meshSight, nodeSight, seesInstance, seesNode, seesService } from "./acl-sight.ts";
 import { nodeAnswer, nodeServiceAnswer, serviceNodeAnswer } from "./catalog-answers.ts";
 import { combineReads } from "./combine-reads.ts";
 import { registerDatacentersRoute } from "./datacenters-route.ts";
@@ -105,7 +104,7 @@ function servicesOn(name: string): Omit<ListSpec<NodeWithServices, ServiceRecord
 const filteredServices: ListSpec<readonly ServiceNode[], ServiceNode> = {
   isCacheable: true,
   query: (reader: StateReader, { peer }) => (peer === "" ? reader.serviceNodes() : nothing),
-  records: (all, { nodeMeta }, sight) => ofNodes(sight.keep(all, seesServiceNode), nodeMeta),
+  records: (all, { nodeMeta }, sight) => ofNodes(sight.keep(all, seesInstance), nodeMeta),
   filter: serviceNodeFilter,
   shape: (kept) => {
     const tags = new Map<string, Set<string>>();
@@ -118,11 +117,6 @@ const filteredServices: ListSpec<readonly ServiceNode[], ServiceNode> = {
     return Object.fromEntries(sorted.map(([name, union]) => [name, [...union].sort(compareText)]));
   },
 };
-
-/** As the list without a filter: a name tells of no node. */
-function seesServiceNode({ Service: service }: ServiceNode, authorizer: Authorizer): boolean {
-  return seesService(service, authorizer);
-}
 
 function ofNodes(all: readonly ServiceNode[], nodeMeta: StringMap): readonly ServiceNode[] {
   return Object.keys(nodeMeta).length === 0 ? all : all.filter(({ Node }) => hasNodeMeta(Node.Meta, nodeMeta));
