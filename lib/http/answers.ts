@@ -11,8 +11,13 @@ export function sendJson(reply: FastifyReply, value: unknown): FastifyReply {
 
 /** Sends JSON that was serialised before by {@link encodeJson}, compressed for those who like it so. */
 export function sendJsonBody(reply: FastifyReply, body: SharedBody): FastifyReply {
+  reply.raw.setHeader("Content-Type", "application/json");
+  return sendCompressible(reply, body);
+}
+
+/** The same for any body whose type has been said. */
+export function sendCompressible(reply: FastifyReply, body: SharedBody): FastifyReply {
   const { raw, request } = reply;
-  raw.setHeader("Content-Type", "application/json");
   raw.setHeader("Vary", "Accept-Encoding");
   if (!wantsZipped(request.headers, body.bytes.length)) return reply.send(body.bytes);
   const zipped = body.zipped();

@@ -1,5 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
+import { sendCompressible } from "./answers.ts";
+import { createSharedBody } from "./shared-body.ts";
+
 /**
  * A `/v1` request that another process runs: what of it travels, and how the answer becomes ours. An agent relays to a
  * server, a following server to its leader.
@@ -58,7 +61,12 @@ export function sendRelayed(reply: FastifyReply, answer: RelayedAnswer): Fastify
     const value = headers[name];
     if (value !== undefined && !ownHeaders.has(name.toLowerCase())) reply.raw.setHeader(consulSpelling(name), value);
   }
-  return reply.code(answer.status).send(Buffer.isBuffer(body) ? body : Buffer.from(body));
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
+  // Answers travel between processes as they are.
+  const isJson = headers["content-type"] === "application/json" || headers["Content-Type"] === "application/json";
+  return isJson
+    ? sendCompressible(reply.code(answer.status), createSharedBody(bytes))
+    : reply.code(answer.status).send(bytes);
 }
 
 function headersOf(request: FastifyRequest): Record<string, string> {
