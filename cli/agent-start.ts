@@ -184,6 +184,7 @@ async function openServer(parts: {
     acl: options.acl,
     ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
+    ...(options.maxBlockingQueries === undefined ? {} : { maxWatches: options.maxBlockingQueries }),
     runtime,
     onFatal: parts.onFatal,
   });
@@ -292,6 +293,8 @@ async function openHttp(parts: {
   parts.closers.push(() => app.close());
   const access = addAccessRules(app, options.edge.access);
   if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
+  const tokenChanges = tokens.onChange(() => app.hotAnswers.clear());
+  parts.closers.push(async () => tokenChanges.close());
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
   const rights = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });

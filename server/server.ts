@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { mustGet } from "../lib/base/assert.ts";
+import { giveBackMemory } from "../lib/base/give-back-memory.ts";
 import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
@@ -67,6 +68,8 @@ export interface ServerOptions {
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
   readonly limits?: Partial<ReplicaLimits>;
+  /** Blocked queries and subscriptions at a time; 200,000 when absent. */
+  readonly maxWatches?: number;
   /** Where the changes that agents make are told; absent: nowhere. */
   readonly audit?: AgentWriteAudit;
   /** Ends the wait for other servers. */
@@ -95,6 +98,9 @@ export interface Server extends CatalogServer {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** Fewer leave little behind when they are read, and a start should not take longer for them. */
+const manyRows = 50_000;
+
 /** Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, `DATA_VERSION`, `WRONG_CLUSTER`, `CONFIG_INVALID` or `ADDRESS_IN_USE`. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { datacenter, audit } = options;
@@ -103,8 +109,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const directory = join(options.dataDir, "server");
 
   const aclSettings = options.acl ?? aclsOff;
-  // Who may call whom follows who may do what.
-  const state = createState({ defaultIntentionAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow" });
+  const state = createState({
+    // Who may call whom follows who may do what.
+    defaultIntentionAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow",
+    ...(options.maxWatches === undefined ? {} : { maxWatches: options.maxWatches }),
+  });
   const { reader } = state;
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];
@@ -142,6 +151,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     runtime,
     onFatal: options.onFatal,
   });
+  if (disk.rowCount > manyRows) giveBackMemory();
   try {
     const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
     const create = (root: CaRootFields): Authority =>

@@ -59,6 +59,9 @@ export interface AgentOptions {
   readonly leaveOnTerminate: boolean;
   readonly logLevel: string;
   readonly isLogJson: boolean;
+  /** HTTP connections of one address at a time; 0 is no limit. */
+  /** Absent: the server's default. */
+  readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
   readonly acl: AgentAclOptions;
   /** Absent: nobody is told of changes. */
@@ -135,6 +138,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     leaveOnTerminate: settings.leaveOnTerminate ?? (isDev || !isServer),
     logLevel: mustBeLogLevel(settings.logLevel ?? "info"),
     isLogJson: settings.isLogJson ?? false,
+    ...(settings.maxBlockingQueries === undefined ? {} : { maxBlockingQueries: settings.maxBlockingQueries }),
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
     acl: resolveAclOptions(settings.acl),
     ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),

@@ -39,6 +39,7 @@ export interface AgentSettings {
   readonly leaveOnTerminate?: boolean;
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
+  readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
   readonly acl?: AclFile;
   readonly audit?: AuditSettings;

@@ -115,6 +115,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       leaveOnTerminate: file.leave_on_terminate,
       logLevel: file.log_level,
       isLogJson: file.log_json,
+      maxBlockingQueries: file.limits?.max_blocking_queries,
       checkUpdateIntervalMs: interval,
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),

@@ -74,7 +74,12 @@ export const AgentFileSchema = Type.Object({
     }),
   ),
   limits: optional(
-    Type.Object({ http_max_conns_per_client: optional(Type.Integer({ minimum: -1 })), https_handshake_timeout: Text }),
+    Type.Object({
+      http_max_conns_per_client: optional(Type.Integer({ minimum: -1 })),
+      https_handshake_timeout: Text,
+      /** Ours: requests and subscriptions that wait for a change at one server. */
+      max_blocking_queries: optional(Type.Integer({ minimum: 1 })),
+    }),
   ),
   retry_join: TextList,
   start_join: TextList,

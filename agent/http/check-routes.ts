@@ -1,11 +1,13 @@
 import { Type } from "typebox";
 import { createSight } from "../../lib/acl/sight.ts";
-import { type CheckStatus, checkStatuses } from "../../lib/contract/catalog.ts";
+import { type CheckFields, type CheckStatus, checkStatuses } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { checkFields } from "../../lib/contract/filter-shapes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
 import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { decodeCheck } from "../registration/decode-check.ts";
@@ -24,14 +26,17 @@ const heartbeats = [
 
 const StatusUpdate = Type.Object({ Status: Type.String(), Output: Type.Optional(Type.String()) });
 
+const checkFilter = createRecordFilter<CheckFields>(checkFields);
+
 /** `/v1/agent/check(s)`: the local checks and their heartbeats. */
 export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
   app.get("/v1/agent/checks", async (request, reply) => {
-    parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
+    const { filter } = parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
     const sight = createSight(await authorize(request));
-    const checks = sight.keep([...agent.checks()], ([, check], authorizer) => seesLocalCheck(check, authorizer));
+    const visible = sight.keep([...agent.checks().values()], seesLocalCheck);
     if (sight.isFiltered()) setFilteredHeader(request, reply);
-    return sendJson(reply, Object.fromEntries(checks.map(([id, check]) => [id, agentCheckAnswer(check)])));
+    const checks = checkFilter.apply(visible, filter);
+    return sendJson(reply, Object.fromEntries(checks.map((check) => [check.CheckID, agentCheckAnswer(check)])));
   });
 
   app.put("/v1/agent/check/register", async (request, reply) => {

@@ -5,9 +5,11 @@ import { createSight } from "../../lib/acl/sight.ts";
 import { sleep } from "../../lib/base/clock.ts";
 import type { ServiceFields } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { serviceFields } from "../../lib/contract/filter-shapes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
 import { ownTokenOf } from "../../lib/http/default-token.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseFlag, parseReadQuery } from "../../lib/http/read-query.ts";
@@ -28,14 +30,14 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
   const logger = runtime.logger.child("http");
 
   app.get("/v1/agent/services", async (request, reply) => {
-    parseReadQuery(request, { datacenter, random: runtime.random });
+    const { filter } = parseReadQuery(request, { datacenter, random: runtime.random });
     const sight = createSight(await authorize(request));
-    const visible = sight.keep([...agent.services()], ([, service], authorizer) =>
+    const visible = sight.keep([...agent.services().values()], (service, authorizer) =>
       authorizer.allows("service", "read", service.Service),
     );
     if (sight.isFiltered()) setFilteredHeader(request, reply);
-    const services = visible.map(([id, service]) => [id, agentServiceAnswer(service, datacenter)]);
-    return sendJson(reply, Object.fromEntries(services));
+    const services = serviceFilter.apply(visible, filter);
+    return sendJson(reply, Object.fromEntries(services.map((of) => [of.ID, agentServiceAnswer(of, datacenter)])));
   });
 
   app.get(
@@ -82,6 +84,8 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
     return sendEmpty(reply);
   });
 }
+
+const serviceFilter = createRecordFilter<ServiceFields>(serviceFields);
 
 interface HashWait {
   readonly waitMs: number;

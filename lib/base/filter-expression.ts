@@ -1,12 +1,12 @@
 import {
-  type ComparisonOf,
+  type Comparison,
   equals,
   type FilterKind,
-  type FilterValue,
   fits,
   holds,
   isEmpty,
   negated,
+  type Operation,
 } from "./filter-comparison.ts";
 
 /**
@@ -17,8 +17,11 @@ import {
  */
 export interface FilterField<R> {
   readonly kind: FilterKind;
-  /** Of a record there are several where a part of it is a list: one that matches is enough. */
-  readonly values: (record: R) => readonly FilterValue[];
+  /**
+   * Whether the record's value is one that `comparison` takes. Where a part of the record is a list there are several: one is
+   * enough. A key that its map does not have is not compared and comes to `ifMissing`.
+   */
+  readonly some: (record: R, comparison: Comparison, ifMissing: boolean) => boolean;
 }
 
 /** The field that a selector stands for, by its parts; undefined for none. */
@@ -116,8 +119,8 @@ class Parser<R> {
       return this.#compare(this.#take("a selector"), negated(holds(first.text)));
     }
     const operator = this.#operator();
-    if (operator === "is empty") return this.#compare(first, () => isEmpty);
-    if (operator === "is not empty") return this.#compare(first, () => (value) => !isEmpty(value));
+    if (operator === "is empty") return this.#compare(first, isEmpty);
+    if (operator === "is not empty") return this.#compare(first, negated(isEmpty));
     const value = this.#take("a value").text;
     if (operator === "==") return this.#compare(first, equals(value));
     if (operator === "!=") return this.#compare(first, negated(equals(value)));
@@ -136,12 +139,19 @@ class Parser<R> {
     throw this.#problem(`needs one of ${known.join(", ")}, in, not in`, this.#peek());
   }
 
-  #compare(selector: Token, comparisonOf: ComparisonOf): Test<R> {
+  #compare(selector: Token, operation: Operation): Test<R> {
+    const quoted = JSON.stringify(selector.text);
     const field = selector.isQuoted ? undefined : this.#fields(selectorPath(selector.text));
-    if (field === undefined) throw this.#problem(`"${selector.text}" is not a field that can be filtered by`, selector);
-    const comparison = comparisonOf(field.kind);
-    if (typeof comparison === "string") throw this.#problem(`"${selector.text}" ${comparison}`, selector);
-    return (record) => field.values(record).some(comparison);
+    if (field === undefined) throw this.#problem(`Selector ${quoted} is not valid`, selector);
+    const comparison = operation.compile(field.kind);
+    if (comparison === undefined) {
+      throw this.#problem(`Invalid match operator "${operation.name}" for selector ${quoted}`, selector);
+    }
+    if (typeof comparison === "object") {
+      throw this.#problem(`${comparison.problem} for selector ${quoted}: ${comparison.cause}`, selector);
+    }
+    const { ifMissing } = operation;
+    return (record) => field.some(record, comparison, ifMissing);
   }
 
   #peek(): Token | undefined {

@@ -3,6 +3,7 @@ import type { AuthorityConfig } from "./authority-config.ts";
 import type { AclLoginCommand } from "./acl-login.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
+import type { CoordinateFields } from "./coordinates.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
 import type { KvOperation } from "./kv.ts";
 import type { PeeringFields } from "./peerings.ts";
@@ -34,6 +35,7 @@ export type Command =
   | QueryUpsert
   | QueryDelete
   | EventFire
+  | CoordinateUpdate
   | PeeringUpsert
   | PeeringDelete
   | AclLoginCommand
@@ -119,6 +121,12 @@ export interface TransactionCommand {
   /** By which the server that proposed it finds the results. */
   readonly id: string;
   readonly operations: readonly TransactionOperation[];
+}
+
+/** Where a node is; means nothing for a node that is not there (any more). */
+export interface CoordinateUpdate {
+  readonly type: "coordinate-update";
+  readonly coordinate: CoordinateFields;
 }
 
 export interface AuthorityConfigure {

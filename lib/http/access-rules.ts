@@ -46,6 +46,7 @@ export function addAccessRules(app: HttpApp, first: AccessSettings): AccessRules
       writers = readNetworks(next.allowWriteFrom);
       ({ responseHeaders, blockEndpoints } = next);
       isIdle = isEmpty(next);
+      app.hotAnswers.clear();
     },
   };
 }

@@ -8,7 +8,8 @@ export interface ConnectionLimit {
   setMax(max: number): void;
 }
 
-const text = "Your IP is issuing too many concurrent connections, please rate limit your calls\n";
+const text =
+  "Your IP is issuing too many concurrent connections, please rate limit your calls (limits.http_max_conns_per_client)\n";
 const refusal =
   "HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
   `Content-Length: ${text.length}\r\n\r\n${text}`;

@@ -11,10 +11,13 @@ import type { Timer } from "../base/clock.ts";
 import type { MeteredRuntime } from "../base/runtime.ts";
 import { compileRequestSchema } from "./body-decoder.ts";
 import { answerError, answerRoutingError } from "./error-answers.ts";
+import { createHotAnswers } from "./hot-answers.ts";
+import type { HotAnswers } from "./hot-answers.ts";
 import { createMethodTable } from "./method-table.ts";
 import { createOpenRequests } from "./open-requests.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import { createRequestMetrics } from "./request-metrics.ts";
+import type { RequestMetrics } from "./request-metrics.ts";
 import { checkRequestLine } from "./request-line.ts";
 
 /**
@@ -55,6 +58,10 @@ declare module "fastify" {
     /** Requests that wait for a change, which the app ends when it closes. */
     readonly openRequests: OpenRequests;
     readonly isAlwaysPretty: boolean;
+    /** Given before the router sees a request. */
+    readonly hotAnswers: HotAnswers;
+    /** Counts an answer that is given without the router, at every call of what it returns. */
+    readonly countAnswer: RequestMetrics["counter"];
     /** Every route that was registered so far. */
     routeList(): readonly RegisteredRoute[];
   }
@@ -95,6 +102,13 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   app.decorate("openRequests", openRequests);
   app.decorate("routeList", methodTable.list);
   app.decorate("isAlwaysPretty", options.isAlwaysPretty ?? false);
+  const hotAnswers = createHotAnswers();
+  app.decorate("hotAnswers", hotAnswers);
+  app.decorate("countAnswer", metrics.counter);
+  app.server.removeAllListeners("request");
+  app.server.on("request", (request, response) => {
+    if (!hotAnswers.take(request, response)) app.routing(request, response);
+  });
   app.setValidatorCompiler(compileRequestSchema);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(namedTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));

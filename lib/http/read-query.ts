@@ -12,6 +12,8 @@ export interface ReadQuery {
   /** Longest wait, jitter included. */
   readonly waitMs: number;
   readonly consistency: Consistency["mode"];
+  /** `max_stale` was given: how old the state may be decides who answers. */
+  readonly hasMaxStale: boolean;
   readonly isCached: boolean;
   /** Every pair must be in the node's Meta. */
   readonly nodeMeta: StringMap;
@@ -20,6 +22,12 @@ export interface ReadQuery {
   readonly isOnlyPassing: boolean;
   /** Sorts by distance from this node; without coordinates there is nothing to sort by. */
   readonly near: string;
+  /** An expression that the records of the answer must match; empty for all of them. */
+  readonly filter: string;
+  /** The cluster that the records were imported from; empty for our own. */
+  readonly peer: string;
+  /** Proxies are shown with the settings that they get from config entries. */
+  readonly isMergingCentralConfig: boolean;
 }
 
 /** How fresh a read has to be. */
@@ -45,28 +53,36 @@ const plainRead: ReadQuery = {
   minIndex: 0,
   waitMs: defaultWaitMs,
   consistency: "default",
+  hasMaxStale: false,
   isCached: false,
   nodeMeta: {},
   tags: [],
   isOnlyPassing: false,
   near: "",
+  filter: "",
+  peer: "",
+  isMergingCentralConfig: false,
 };
 
 export function parseReadQuery(request: FastifyRequest, options: ReadQueryOptions): ReadQuery {
   if (!hasQuery(request)) return plainRead;
   const query = queryOf(request);
   checkDatacenterParameter(query, options.datacenter);
-  refuseUnsupported(query);
+  refuseSamenessGroup(query);
   const isCached = query.has("cached");
   return {
     minIndex: parseIndex(query.get("index")),
     waitMs: parseWaitMs(query.get("wait"), options.random),
     consistency: parseConsistency(query).mode,
+    hasMaxStale: query.has("max_stale"),
     isCached,
     nodeMeta: Object.fromEntries(query.getAll("node-meta").map(splitPair)),
     tags: query.getAll("tag").map((tag) => tag.toLowerCase()),
     isOnlyPassing: parseFlag(query, "passing"),
     near: query.get("near") ?? "",
+    filter: query.get("filter") ?? "",
+    peer: query.get("peer") ?? "",
+    isMergingCentralConfig: query.has("merge-central-config"),
   };
 }
 
@@ -89,12 +105,12 @@ function checkDatacenterParameter(query: URLSearchParams, datacenter: string): v
   if (asked !== datacenter) throw new AtollError("NOT_FOUND", "No path to datacenter", { status: 500 });
 }
 
-/** Answering these as if they were not there would return other entries than were asked for. */
-function refuseUnsupported(query: URLSearchParams): void {
-  for (const name of ["filter", "peer", "sg", "merge-central-config"]) {
-    const isAsked = name === "merge-central-config" ? query.has(name) : Boolean(query.get(name));
-    if (!isAsked) continue;
-    throw new AtollError("INVALID_ARGUMENT", `?${name} is not supported by this version: leave it out`);
+/** As the community edition does; ignoring it would answer with other entries than were asked for. */
+function refuseSamenessGroup(query: URLSearchParams): void {
+  for (const name of ["sg", "sameness-group"]) {
+    if (!query.get(name)) continue;
+    const message = `Invalid query parameter: "${name}" - Sameness groups are a Consul Enterprise feature`;
+    throw new AtollError("INVALID_ARGUMENT", message);
   }
 }
 

@@ -1,5 +1,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 
+import { sendCompressible } from "./answers.ts";
+import { createSharedBody } from "./shared-body.ts";
+
 /**
  * A `/v1` request that another process runs: what of it travels, and how the answer becomes ours. An agent relays to a
  * server, a following server to its leader.
@@ -58,7 +61,12 @@ export function sendRelayed(reply: FastifyReply, answer: RelayedAnswer): Fastify
     const value = headers[name];
     if (value !== undefined && !ownHeaders.has(name.toLowerCase())) reply.raw.setHeader(consulSpelling(name), value);
   }
-  return reply.code(answer.status).send(Buffer.isBuffer(body) ? body : Buffer.from(body));
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(body);
+  // Answers travel between processes as they are.
+  const isJson = headers["content-type"] === "application/json" || headers["Content-Type"] === "application/json";
+  return isJson
+    ? sendCompressible(reply.code(answer.status), createSharedBody(bytes))
+    : reply.code(answer.status).send(bytes);
 }
 
 function headersOf(request: FastifyRequest): Record<string, string> {
@@ -75,6 +83,8 @@ function headersOf(request: FastifyRequest): Record<string, string> {
 /** Names come in lower case; scripts look for Consul's spelling. */
 const spellings = new Map(
   [
+    "Content-Type",
+    "Vary",
     "X-Consul-ContentHash",
     "X-Consul-Default-ACL-Policy",
     "X-Consul-Effective-Consistency",
@@ -92,6 +102,6 @@ const spellings = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 );
 
-function consulSpelling(name: string): string {
+export function consulSpelling(name: string): string {
   return spellings.get(name.toLowerCase()) ?? name;
 }

@@ -14,7 +14,7 @@ export function checkRequestLine(request: FastifyRequest): void {
 }
 
 /** The query parameters of a request; a repeated one has several values, `+` is a space. */
-export function queryOf(request: FastifyRequest): URLSearchParams {
+export function queryOf(request: Pick<FastifyRequest, "url">): URLSearchParams {
   const queryAt = request.url.indexOf("?");
   return new URLSearchParams(queryAt < 0 ? "" : request.url.slice(queryAt + 1));
 }

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { queryOf } from "./request-line.ts";
 
 /** The secret that a request brings: `?token`, then `X-Consul-Token`, then a bearer token; empty when there is none. */
-export function tokenOf(request: FastifyRequest): string {
+export function tokenOf(request: Pick<FastifyRequest, "headers" | "url">): string {
   if (request.url.includes("token=")) {
     const inQuery = queryOf(request).get("token") ?? "";
     if (inQuery !== "") return inQuery;

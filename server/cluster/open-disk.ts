@@ -77,7 +77,7 @@ async function findDisk(disk: LevelLog, options: OpenDiskOptions): Promise<Opene
   const { nodeId } = disk.identity;
   const { voters } = disk.stored.membership;
   const isAlone = voters.length === 1 && voters[0] === nodeId;
-  if (isAlone || disk.rows.some(({ table }) => table === "ca-roots")) return { disk };
+  if (isAlone || disk.hasRows("ca-roots")) return { disk };
   return { disk, enrolled: await enrolServer({ ...options, nodeId, datacenter: options.expected.datacenter }) };
 }
 

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from "fastify";
 import { type Static, Type } from "typebox";
 import { demand } from "../../lib/acl/authorizer.ts";
 import { formatDurationMs, parseDurationMs } from "../../lib/base/duration.ts";
@@ -54,7 +55,7 @@ export function registerAclAuthMethodRoutes(app: HttpApp, context: AclLoginConte
     }),
   );
 
-  const write = async (fields: AclAuthMethodFields, request: Parameters<typeof authorize>[0]): Promise<object> => {
+  const write = async (fields: AclAuthMethodFields, request: FastifyRequest): Promise<object> => {
     logins.check(fields);
     await proposeOrThrow({ server, request, command: { type: "acl-auth-method-upsert", authMethod: fields } });
     return answered(methodOf(fields.Name));

@@ -13,7 +13,10 @@ export function seesService(service: Pick<ServiceRecord, "Service">, authorizer:
 }
 
 /** An instance tells of its node as well. */
-export function seesInstance({ Node, Service }: ServiceInstance, authorizer: Authorizer): boolean {
+export function seesInstance(
+  { Node, Service }: Pick<ServiceInstance, "Node" | "Service">,
+  authorizer: Authorizer,
+): boolean {
   return seesNode(Node, authorizer) && seesService(Service, authorizer);
 }
 

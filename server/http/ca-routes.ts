@@ -1,4 +1,4 @@
-import { encodeJson, isPretty, sendJsonBytes } from "../../lib/http/answers.ts";
+import { sendJson } from "../../lib/http/answers.ts";
 import { caRootsAnswer } from "../../lib/http/ca-roots-answer.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { parseFlag } from "../../lib/http/read-query.ts";
@@ -10,7 +10,7 @@ export function registerCaRoutes(app: HttpApp, { reads }: RouteContext): void {
   app.get("/v1/connect/ca/roots", async (request, reply) => {
     const isPem = parseFlag(queryOf(request), "pem");
     const { read } = await reads.read(request, reply, (reader) => reader.caRoots());
-    if (!isPem) return sendJsonBytes(reply, encodeJson(caRootsAnswer(read.value), { isPretty: isPretty(reply) }));
+    if (!isPem) return sendJson(reply, caRootsAnswer(read.value));
     const chain = read.value.roots.map((root) => `${root.certPem.trimEnd()}\n`).join("");
     return reply.header("content-type", "application/pem-certificate-chain").send(Buffer.from(chain));
   });

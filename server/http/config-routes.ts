@@ -12,6 +12,7 @@ import type { Read } from "../state/reader.ts";
 import { configEntryRule, seesConfigEntry } from "./acl-sight.ts";
 import { configEntryAnswer } from "./config-entry-answer.ts";
 import { parseCas } from "./cas.ts";
+import { configEntryFilter } from "./config-entry-filter.ts";
 import { decodeConfigEntry, mustKind } from "./config-entry-decoder.ts";
 import { foreignKinds } from "./config-entry-schema.ts";
 import { mustName } from "./path-name.ts";
@@ -35,9 +36,11 @@ export function registerConfigRoutes(app: HttpApp, { server, reads, authorize }:
 
   app.get("/v1/config/:kind", { schema: { params: KindPath } }, (request, reply) => {
     const kind = readableKind(request.params.kind);
-    return reads.answer(request, reply, {
+    return reads.list(request, reply, {
       query: (reader) => (kind === "foreign" ? noEntries : reader.configEntries(kind)),
-      body: (entries, _parameters, sight) => sight.keep(entries, seesConfigEntry).map(configEntryAnswer),
+      records: (entries: readonly ConfigEntryRecord[], _parameters, sight) => sight.keep(entries, seesConfigEntry),
+      filter: configEntryFilter(request.params.kind),
+      shape: (entries) => entries.map(configEntryAnswer),
     });
   });
 

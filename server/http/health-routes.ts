@@ -1,71 +1,99 @@
+import { Type } from "typebox";
 import { checkStatuses } from "../../lib/contract/catalog.ts";
 import type { CheckRecord } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { checkFields } from "../../lib/contract/filter-shapes.ts";
+import { checkAnswer } from "../../lib/http/check-answer.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
 import type { Read, StateReader } from "../state/reader.ts";
-import { Type } from "typebox";
-import { checkAnswer } from "../../lib/http/check-answer.ts";
-import { meshSight, seesCheck, seesInstance } from "./acl-sight.ts";
+import { meshSight, seesCheck } from "./acl-sight.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
 import { combineReads } from "./combine-reads.ts";
-import { filterInstances, hasNodeMeta } from "./instance-filters.ts";
+import { hasNodeMeta } from "./instance-filters.ts";
+import { healthList, noInstances } from "./instance-lists.ts";
 import { mustName, NodePath, ServicePath } from "./path-name.ts";
+import type { ListSpec } from "./read-endpoint.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
 import type { RouteContext } from "./server-routes.ts";
 
 const StatePath = Type.Object({ state: Type.String() });
+
+type Checks = readonly CheckRecord[];
 
 /** Reads of `/v1/health`: the entries of `service` come in the order of `/v1/catalog/service`, which clients rely on. */
 export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): void {
   app.get("/v1/health/service/:service", { schema: { params: ServicePath } }, (request, reply) => {
     const service = mustName(request.params.service, "service name");
-    return reads.answer(request, reply, {
-      query: (reader) => reader.serviceInstances(service),
-      body: (instances, wanted, sight) =>
-        filterInstances(sight.keep(instances, seesInstance), wanted).map(healthEntryAnswer),
-    });
+    return reads.list(
+      request,
+      reply,
+      healthList((reader) => reader.serviceInstances(service), healthEntryAnswer),
+    );
   });
 
   app.get("/v1/health/connect/:service", { schema: { params: ServicePath } }, (request, reply) => {
     const service = mustName(request.params.service, "service name");
-    return reads.answer(request, reply, {
-      query: (reader) => reader.connectInstances(service),
-      body: (instances, wanted, sight) =>
-        filterInstances(meshSight(service, instances, sight), wanted).map(healthEntryAnswer),
-    });
+    return reads.list(
+      request,
+      reply,
+      healthList(
+        (reader) => reader.connectInstances(service),
+        healthEntryAnswer,
+        (instances, sight) => meshSight(service, instances, sight),
+      ),
+    );
+  });
+
+  app.get("/v1/health/ingress/:service", { schema: { params: ServicePath } }, (request, reply) => {
+    mustName(request.params.service, "service name");
+    return reads.list(request, reply, healthList(noInstances, healthEntryAnswer));
   });
 
   app.get("/v1/health/node/:node", { schema: { params: NodePath } }, (request, reply) => {
     const node = mustName(request.params.node, "node name");
-    return reads.answer(request, reply, {
-      query: (reader) => reader.nodeChecks(node),
-      body: (checks, _wanted, sight) => sight.keep(checks, seesCheck).map(checkAnswer),
-    });
+    return reads.list(
+      request,
+      reply,
+      checkList((reader) => reader.nodeChecks(node)),
+    );
   });
 
   app.get("/v1/health/checks/:service", { schema: { params: ServicePath } }, (request, reply) => {
     const service = mustName(request.params.service, "service name");
-    return reads.answer(request, reply, {
-      query: (reader, wanted) => checksOnNodes(reader, reader.serviceChecks(service), wanted),
-      body: (checks, _wanted, sight) => sight.keep(checks, seesCheck).map(checkAnswer),
-    });
+    return reads.list(
+      request,
+      reply,
+      checkList((reader, wanted) => checksOnNodes(reader, reader.serviceChecks(service), wanted)),
+    );
   });
 
   app.get("/v1/health/state/:state", { schema: { params: StatePath } }, (request, reply) => {
     const state = mustState(request.params.state);
-    return reads.answer(request, reply, {
-      query: (reader, wanted) => checksOnNodes(reader, reader.checksInState(state), wanted),
-      body: (checks, _wanted, sight) => sight.keep(checks, seesCheck).map(checkAnswer),
-    });
+    return reads.list(
+      request,
+      reply,
+      checkList((reader, wanted) => checksOnNodes(reader, reader.checksInState(state), wanted)),
+    );
   });
 }
 
+const filter = createRecordFilter<CheckRecord>(checkFields);
+const noChecks: Read<Checks> = { index: 1, value: [], watch: [] };
+
+function checkList(query: ListSpec<Checks, CheckRecord>["query"]): ListSpec<Checks, CheckRecord> {
+  return {
+    // Nothing is imported from other clusters yet.
+    query: (reader, parameters) => (parameters.peer === "" ? query(reader, parameters) : noChecks),
+    records: (checks, _parameters, sight) => sight.keep(checks, seesCheck),
+    filter,
+    nodeOf: (check) => check.Node,
+    shape: (checks) => checks.map(checkAnswer),
+  };
+}
+
 /** Keeps the checks of nodes with the wanted Meta; without such a wish the nodes are not looked at. */
-function checksOnNodes(
-  reader: StateReader,
-  checks: Read<readonly CheckRecord[]>,
-  { nodeMeta }: ReadQuery,
-): Read<readonly CheckRecord[]> {
+function checksOnNodes(reader: StateReader, checks: Read<Checks>, { nodeMeta }: ReadQuery): Read<Checks> {
   if (Object.keys(nodeMeta).length === 0) return checks;
   const both = combineReads(checks, reader.nodes());
   const [all, nodes] = both.value;

@@ -1,3 +1,5 @@
+import { from, number, type ShapeFields, text, textMap } from "../../lib/base/filter-shape.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
 import type { ConfigEntryRecord, SourceIntention } from "../../lib/contract/config-entries.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { Read, StateReader } from "../state/reader.ts";
@@ -8,6 +10,8 @@ import { permissionAnswer } from "./permission-answer.ts";
 export interface StoredIntention {
   readonly intention: Intention;
   readonly entry: ConfigEntryRecord | undefined;
+  readonly namespace: "default";
+  readonly sourceType: "consul";
 }
 
 /**
@@ -24,10 +28,14 @@ export function storedIntentions(
     read.value.map((intention) => ({
       intention,
       entry: reader.configEntry("service-intentions", intention.destinationName).value,
+      ...scope,
     }));
   if (known === undefined) joined.set(read.value, value);
   return { ...read, value };
 }
+
+/** What all intentions have in common. */
+export const scope = { namespace: "default", sourceType: "consul" } as const;
 
 const joined = new WeakMap<readonly Intention[], readonly StoredIntention[]>();
 
@@ -50,6 +58,23 @@ export function intentionAnswer({ intention, entry }: StoredIntention): object {
     ModifyIndex: entry?.ModifyIndex ?? 0,
   };
 }
+
+/** The namespace is always the same, and there are neither IDs nor addresses: a filter may name them nevertheless. */
+const shape: ShapeFields = {
+  Action: from(["intention", "action"], text),
+  DefaultAddr: text,
+  DefaultPort: number,
+  Description: from(["intention", "description"], text),
+  DestinationName: from(["intention", "destinationName"], text),
+  DestinationNS: from(["namespace"], text),
+  ID: text,
+  Meta: from(["entry", "Meta"], textMap),
+  Precedence: from(["intention", "precedence"], number),
+  SourceName: from(["intention", "sourceName"], text),
+  SourceNS: from(["namespace"], text),
+  SourceType: from(["sourceType"], text),
+};
+export const intentionFilter = createRecordFilter<StoredIntention>(shape);
 
 /** The rule for `source` in an entry of intentions. */
 export function findSource(entry: ConfigEntryRecord | undefined, source: string): SourceIntention | undefined {

@@ -3,19 +3,26 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { decideIntention, intentionOf } from "../../lib/contract/intentions.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { demandIntention, seesIntention } from "./acl-sight.ts";
-import { findSource, intentionAnswer, storedIntentions } from "./intention-answers.ts";
+import {
+  findSource,
+  intentionAnswer,
+  intentionFilter,
+  scope,
+  type StoredIntention,
+  storedIntentions,
+} from "./intention-answers.ts";
 import { parseMatch, parsePair, plainServiceName } from "./intention-query.ts";
 import type { RouteContext } from "./server-routes.ts";
 
 /** Reads of `/v1/connect/intentions`: a view of the `service-intentions` entries, one row per source. */
 export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteContext): void {
   app.get("/v1/connect/intentions", (request, reply) =>
-    reads.answer(request, reply, {
+    reads.list(request, reply, {
       query: (reader) => storedIntentions(reader, reader.intentions({ by: "all" })),
-      body: (intentions, _parameters, sight) =>
-        sight
-          .keep(intentions, ({ intention }, authorizer) => seesIntention(intention, authorizer))
-          .map(intentionAnswer),
+      records: (intentions: readonly StoredIntention[], _parameters, sight) =>
+        sight.keep(intentions, ({ intention }, authorizer) => seesIntention(intention, authorizer)),
+      filter: intentionFilter,
+      shape: (intentions) => intentions.map(intentionAnswer),
     }),
   );
 
@@ -27,7 +34,7 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
       body: (entry) => {
         const found = findSource(entry, source);
         if (found === undefined) throw new AtollError("NOT_FOUND", "Intention not found");
-        return intentionAnswer({ intention: intentionOf(found, destination), entry });
+        return intentionAnswer({ intention: intentionOf(found, destination), entry, ...scope });
       },
     });
   });
@@ -35,6 +42,7 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
   app.get("/v1/connect/intentions/match", async (request, reply) => {
     const { by, names } = parseMatch(request);
     return reads.answer(request, reply, {
+      isCacheable: true,
       requires(authorizer) {
         for (const name of names) demand(authorizer, "intention", "read", plainServiceName(name));
       },

@@ -12,7 +12,7 @@ import { errorCodeHeader } from "../../lib/http/error-answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseConsistency } from "../../lib/http/read-query.ts";
-import { rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
+import { nodeHeader, rawBody, type RelayedAnswer, relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
 import { hasQuery, queryOf } from "../../lib/http/request-line.ts";
 import type { Freshness } from "../follower-reads.ts";
 import type { ReplicatedLog } from "../log/replicated-log.ts";
@@ -44,6 +44,8 @@ export interface LeaderRoutingOptions {
   readonly server: Pick<CatalogServer, "log" | "leaderLink" | "followerReads">;
   readonly runtime: Runtime;
   readonly leaderWaitMs: number;
+  /** Of the agent in this process: what is asked here is asked on behalf of its node. */
+  readonly nodeName?: string;
 }
 
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
@@ -105,7 +107,11 @@ function createRouting(options: LeaderRoutingOptions): Answer {
       {
         ...relayed,
         url: isRead(request) ? withoutStale(relayed.url) : relayed.url,
-        headers: { ...relayed.headers, [forwardedHeader]: "1" },
+        headers: {
+          ...relayed.headers,
+          [forwardedHeader]: "1",
+          [nodeHeader]: String(request.headers[nodeHeader] ?? options.nodeName ?? ""),
+        },
       },
       signal,
     );
@@ -155,7 +161,7 @@ async function catchUp(request: FastifyRequest, reads: CatalogServer["followerRe
 
 /** What is read from the replicated state and nowhere else, through the read endpoint. */
 function readsState(url: string): boolean {
-  return /^\/v1\/(?:acl|catalog|health|config|connect|kv|session)\//.test(url);
+  return /^\/v1\/(?:acl|catalog|health|config|connect|coordinate|kv|session)\//.test(url);
 }
 
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */

@@ -10,7 +10,7 @@ import { checkDatacenter } from "../../lib/http/read-query.ts";
 import type { StateReader } from "../state/reader.ts";
 import { PermissionsBody } from "./config-entry-schema.ts";
 import { refusal } from "./entry-fields.ts";
-import { intentionAnswer } from "./intention-answers.ts";
+import { intentionAnswer, scope } from "./intention-answers.ts";
 import { changeSources } from "./intention-changes.ts";
 import { plainServiceName } from "./intention-query.ts";
 import type { RouteContext } from "./server-routes.ts";
@@ -53,7 +53,7 @@ export function registerLegacyIntentionRoutes(app: HttpApp, { server, runtime, r
     if (intention === undefined) throw notFound(request.params.id);
     demand(authorize(request), "intention", "read", intention.destinationName);
     const entry = server.reader.configEntry("service-intentions", intention.destinationName).value;
-    return sendJson(reply, intentionAnswer({ intention, entry }));
+    return sendJson(reply, intentionAnswer({ intention, entry, ...scope }));
   });
 
   app.put("/v1/connect/intentions/:id", { schema: { params: IdPath, body: LegacyBody } }, async (request, reply) => {

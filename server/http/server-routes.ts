@@ -1,4 +1,3 @@
-import type { FastifyRequest } from "fastify";
 import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -11,10 +10,12 @@ import { registerCaRoutes } from "./ca-routes.ts";
 import { registerCatalogRoutes } from "./catalog-routes.ts";
 import { registerCatalogWriteRoutes } from "./catalog-write-routes.ts";
 import { registerConfigRoutes } from "./config-routes.ts";
+import { registerCoordinateRoutes } from "./coordinate-routes.ts";
 import { registerDiscoveryChainRoutes } from "./discovery-chain-routes.ts";
 import { registerEventRoutes } from "./event-routes.ts";
 import { registerGatewayRoutes } from "./gateway-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
+import type { Asker } from "./hot-reads.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
@@ -50,7 +51,7 @@ export interface ServerRoutesOptions {
 export interface RouteContext extends ServerRoutesOptions {
   readonly reads: ReadEndpoint;
   /** What the token of a request may do; `unrestricted` where ACLs are off. Throws `PERMISSION_DENIED` for a token that is none. */
-  readonly authorize: (request: FastifyRequest) => Authorizer;
+  readonly authorize: (asker: Asker) => Authorizer;
 }
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
@@ -65,6 +66,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerSessionRoutes(app, context);
   registerTransactionRoutes(app, context);
   registerConfigRoutes(app, context);
+  registerCoordinateRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);
   registerPeeringRoutes(app, context);

@@ -63,7 +63,7 @@ export async function recover(
         return;
       case "row":
         rows.push({ table: decoded.table, key: decoded.key, value: opened.value });
-        digest.put(key, opened.checksum);
+        digest.put("", key, opened.checksum);
         return;
       case "identity":
       case "progress":

@@ -24,15 +24,17 @@ export function identityFields(options: {
   const { names, listNames, open } = options;
   const text = (name: string): FilterField<Identity> => ({
     kind: "text",
-    values({ variables }) {
+    some({ variables }, comparison) {
       const value = variables.get(name);
       if (value === undefined) throw new NotThere();
-      return [value];
+      return comparison(value);
     },
   });
   return (path) => {
     const name = path.join(".");
-    if (listNames.includes(name)) return { kind: "list", values: ({ lists }) => [lists.get(name) ?? []] };
+    if (listNames.includes(name)) {
+      return { kind: "list", some: ({ lists }, comparison) => comparison(lists.get(name) ?? []) };
+    }
     const isOpen = path.length > 1 && open.includes(path[0] ?? "");
     return names.includes(name) || isOpen ? text(name) : undefined;
   };

@@ -5,6 +5,7 @@ import type {
   CaInitialize,
   Command,
   CommandResult,
+  CoordinateUpdate,
   RestoreCommit,
   RestoreRows,
   TransactionCommand,
@@ -65,6 +66,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return deleteQuery(tables, changes, command);
     case "event-fire":
       return fireEvent(tables, changes, command);
+    case "coordinate-update":
+      return updateCoordinate(tables, changes, command);
     case "peering-upsert":
       return upsertPeering(tables, changes, command);
     case "peering-delete":
@@ -107,6 +110,14 @@ function upsertAutopilot(tables: Tables, changes: ChangeSet, command: AutopilotU
 function configureAuthority(tables: Tables, changes: ChangeSet, { config }: AuthorityConfigure): CommandResult {
   const record = upserted(tables.settings.authority.get(), config, changes.index);
   if (record !== undefined) tables.settings.authority.put(changes, record);
+  return { ok: true, applied: true };
+}
+
+function updateCoordinate(tables: Tables, changes: ChangeSet, { coordinate }: CoordinateUpdate): CommandResult {
+  if (tables.nodes.get(coordinate.Node) === undefined) return { ok: true, applied: false };
+  const existing = tables.coordinates.get(coordinate.Node, coordinate.Segment);
+  const record = upserted(existing, coordinate, changes.index);
+  if (record !== undefined) tables.coordinates.put(changes, record);
   return { ok: true, applied: true };
 }
 

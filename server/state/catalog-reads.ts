@@ -1,7 +1,7 @@
 import type { CheckRecord, NodeRecord, ServiceInstance, ServiceRecord, StringMap } from "../../lib/contract/catalog.ts";
 import { compareChecks, compareInstances, compareServices, compareText } from "./order.ts";
 import { createReadSlot, type ReadCache } from "./read-cache.ts";
-import type { StateReader } from "./reader.ts";
+import type { ServiceNode, StateReader } from "./reader.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
 
@@ -10,6 +10,7 @@ type CatalogReads = Pick<
   | "nodes"
   | "node"
   | "services"
+  | "serviceNodes"
   | "serviceInstances"
   | "connectInstances"
   | "nodeServices"
@@ -23,6 +24,7 @@ export function createCatalogReads(tables: Tables, cache: ReadCache): CatalogRea
   const nodes = createReadSlot<readonly NodeRecord[]>();
   const node = createReadSlot<NodeRecord | undefined>();
   const services = createReadSlot<ReadonlyMap<string, readonly string[]>>();
+  const serviceNodes = createReadSlot<readonly ServiceNode[]>();
   const instances = createReadSlot<readonly ServiceInstance[]>();
   const connect = createReadSlot<readonly ServiceInstance[]>();
   const nodeServices = createReadSlot<readonly ServiceRecord[]>();
@@ -40,6 +42,8 @@ export function createCatalogReads(tables: Tables, cache: ReadCache): CatalogRea
       const watch = [watchKeys.serviceNames, watchKeys.nodes];
       return { index: tables.indexes.latest(watch), value: serviceTagsByMeta(tables, nodeMeta), watch };
     },
+    serviceNodes: () =>
+      cache.read(serviceNodes, "", [watchKeys.services, watchKeys.nodes], () => allServiceNodes(tables)),
     serviceInstances: (name) =>
       cache.read(instances, name, [watchKeys.service(name)], () => instancesOf(tables, tables.services.named(name))),
     connectInstances: (name) =>
@@ -78,6 +82,15 @@ function instancesOf(tables: Tables, services: Iterable<ServiceRecord>): readonl
     const ofService = sortedChecks(tables.checks.ofInstance(service.Node, service.ID));
     return [{ Node: node, Service: service, Checks: [...ofNode, ...ofService] }];
   });
+}
+
+function allServiceNodes(tables: Tables): readonly ServiceNode[] {
+  const all: ServiceNode[] = [];
+  for (const service of tables.services.all()) {
+    const node = tables.nodes.get(service.Node);
+    if (node !== undefined) all.push({ Node: node, Service: service });
+  }
+  return all;
 }
 
 function allServiceTags(tables: Tables): ReadonlyMap<string, readonly string[]> {

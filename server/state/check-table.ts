@@ -3,6 +3,7 @@ import type { ChangeSet } from "./change-set.ts";
 import type { IndexTable } from "./index-table.ts";
 import { createMultiMap } from "./multi-map.ts";
 import { withinNode } from "./order.ts";
+import type { SharedParts } from "./shared-parts.ts";
 import { watchKeys } from "./watch-keys.ts";
 
 /** Health checks by node and ID, by the instance they judge, by service name and by status. */
@@ -16,10 +17,11 @@ export interface CheckTable {
   all(): Iterable<CheckRecord>;
   put(changes: ChangeSet, record: CheckRecord): void;
   remove(changes: ChangeSet, record: CheckRecord): void;
-  load(record: CheckRecord): void;
+  /** `key` is that of its row. */
+  load(record: CheckRecord, key: string): void;
 }
 
-export function createCheckTable(indexes: IndexTable): CheckTable {
+export function createCheckTable(indexes: IndexTable, parts: SharedParts): CheckTable {
   const byKey = new Map<string, CheckRecord>();
   const byNode = createMultiMap<CheckRecord>();
   const byInstance = createMultiMap<CheckRecord>();
@@ -33,8 +35,8 @@ export function createCheckTable(indexes: IndexTable): CheckTable {
     byStatus.remove(record.Status, record);
     if (record.ServiceName !== "") byServiceName.remove(record.ServiceName, record);
   };
-  const link = (record: CheckRecord): void => {
-    byKey.set(withinNode(record.Node, record.CheckID), record);
+  const link = (record: CheckRecord, key: string): void => {
+    byKey.set(key, record);
     byNode.add(record.Node, record);
     byInstance.add(withinNode(record.Node, record.ServiceID), record);
     byStatus.add(record.Status, record);
@@ -61,27 +63,31 @@ export function createCheckTable(indexes: IndexTable): CheckTable {
     ofServiceName: byServiceName.get,
     inState: byStatus.get,
     all: () => byKey.values(),
-    load(record) {
-      link(record);
-      for (const key of keysOf(record)) indexes.loadRecord(key, record.ModifyIndex);
+    load(record, key) {
+      parts.share(record);
+      link(record, key);
+      for (const watched of keysOf(record)) indexes.loadRecord(watched, record.ModifyIndex);
     },
     put(changes, record) {
-      const previous = byKey.get(withinNode(record.Node, record.CheckID));
+      parts.share(record);
+      const key = withinNode(record.Node, record.CheckID);
+      const previous = byKey.get(key);
       if (previous !== undefined) unlink(previous);
-      link(record);
+      link(record, key);
       const isUnderSameKeys = previous?.Status === record.Status && previous.ServiceName === record.ServiceName;
       if (previous !== undefined && !isUnderSameKeys) leave(changes, previous);
       changes.onUndo?.(() => {
         unlink(record);
-        if (previous !== undefined) link(previous);
+        if (previous !== undefined) link(previous, key);
       });
-      changes.put("checks", withinNode(record.Node, record.CheckID), record);
-      for (const key of keysOf(record)) indexes.touchWithRecord(changes, key);
+      changes.put("checks", key, record);
+      for (const watched of keysOf(record)) indexes.touchWithRecord(changes, watched);
     },
     remove(changes, record) {
+      const key = withinNode(record.Node, record.CheckID);
       unlink(record);
-      changes.onUndo?.(() => link(record));
-      changes.remove("checks", withinNode(record.Node, record.CheckID));
+      changes.onUndo?.(() => link(record, key));
+      changes.remove("checks", key);
       leave(changes, record);
     },
   };

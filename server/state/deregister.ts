@@ -25,6 +25,7 @@ export function removeNode(tables: Tables, changes: ChangeSet, node: string): vo
   for (const service of [...tables.services.onNode(node)]) removeService(tables, changes, service);
   for (const check of [...tables.checks.onNode(node)]) removeCheck(tables, changes, check);
   endSessionsOnNode(tables, changes, node);
+  tables.coordinates.removeNode(changes, node);
   tables.nodes.remove(changes, node);
 }
 

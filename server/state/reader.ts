@@ -14,6 +14,7 @@ import type {
   IntentionAction,
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
+import type { CoordinateRecord } from "../../lib/contract/coordinates.ts";
 import type { AclLoginReads } from "./acl-login-reads.ts";
 import type { AclReads } from "./acl-reads.ts";
 import type { VirtualIpRecord } from "../../lib/contract/virtual-address.ts";
@@ -46,6 +47,8 @@ export interface StateReader extends AclReads, AclLoginReads {
   node(name: string): Read<NodeRecord | undefined>;
   /** Every service name with the sorted union of its instances' tags; only instances on nodes with all of `nodeMeta`. */
   services(nodeMeta?: StringMap): Read<ReadonlyMap<string, readonly string[]>>;
+  /** Every service instance with its node, in no order. */
+  serviceNodes(): Read<readonly ServiceNode[]>;
   /** All instances of a service with the node's and their own checks; unknown names give an empty list. */
   serviceInstances(service: string): Read<readonly ServiceInstance[]>;
   /** Instances that accept mesh traffic for a service: its sidecars (by destination) and connect-native instances. */
@@ -60,6 +63,8 @@ export interface StateReader extends AclReads, AclLoginReads {
   nodeChecks(node: string): Read<readonly CheckRecord[]>;
   serviceChecks(service: string): Read<readonly CheckRecord[]>;
   checksInState(status: CheckStatus | "any"): Read<readonly CheckRecord[]>;
+  coordinates(): Read<readonly CoordinateRecord[]>;
+  nodeCoordinates(node: string): Read<readonly CoordinateRecord[]>;
   configEntry(kind: ConfigEntryKind, name: string): Read<ConfigEntryRecord | undefined>;
   configEntries(kind: ConfigEntryKind): Read<readonly ConfigEntryRecord[]>;
   /** Intentions sorted by precedence: all, or those that can match the given destination or source. */
@@ -117,6 +122,8 @@ export interface AddressHolders {
   /** Names of services with an instance that was registered with the address, sorted. */
   readonly services: readonly string[];
 }
+/** An instance without its checks. */
+export type ServiceNode = Pick<ServiceInstance, "Node" | "Service">;
 
 export type RequiredTokens = Pick<IntentionsValue, "jwt" | "jwtProviders">;
 

@@ -26,6 +26,7 @@ export const rowTables = [
   "lock-delays",
   "prepared-queries",
   "user-events",
+  "coordinates",
   "peerings",
   "acl-auth-methods",
   "acl-binding-rules",

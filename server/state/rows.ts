@@ -22,8 +22,8 @@ type Loader = (tables: Tables, key: string, value: unknown) => void;
 
 const loaders: Readonly<Record<RowTable, Loader>> = {
   nodes: (tables, _key, value) => tables.nodes.load(trusted(value)),
-  services: (tables, _key, value) => tables.services.load(trusted(value)),
-  checks: (tables, _key, value) => tables.checks.load(trusted(value)),
+  services: (tables, key, value) => tables.services.load(trusted(value), key),
+  checks: (tables, key, value) => tables.checks.load(trusted(value), key),
   "virtual-ips": (tables, _key, value) => tables.virtualIps.load(trusted(value)),
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
@@ -40,6 +40,7 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "lock-delays": (tables, _key, value) => tables.lockDelays.load(trusted(value)),
   "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
   "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
+  coordinates: (tables, _key, value) => tables.coordinates.load(trusted(value)),
   peerings: (tables, _key, value) => tables.peerings.load(trusted(value)),
   "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
   "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
@@ -71,6 +72,7 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("virtual-ips", tables.virtualIps.all(), (record) => record.Service);
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
+  yield* sorted("coordinates", tables.coordinates.all(), (record) => withinNode(record.Node, record.Segment));
   for (const setting of [tables.settings.authority, tables.settings.autopilot]) {
     const value = setting.get();
     if (value !== undefined) yield { table: "settings", key: setting.key, value };

@@ -4,6 +4,7 @@ import type { ChangeSet } from "./change-set.ts";
 import type { IndexTable } from "./index-table.ts";
 import { createMultiMap } from "./multi-map.ts";
 import { compareText, withinNode } from "./order.ts";
+import type { SharedParts } from "./shared-parts.ts";
 import { watchKeys } from "./watch-keys.ts";
 
 /** Service instances by node and ID, by name, and by the destination for which they take mesh traffic. */
@@ -22,7 +23,8 @@ export interface ServiceTable {
   remove(changes: ChangeSet, record: ServiceRecord): void;
   /** What is shown with the instance (its node or a check) changed. */
   touchInstance(changes: ChangeSet, record: ServiceRecord): void;
-  load(record: ServiceRecord): void;
+  /** `key` is that of its row. */
+  load(record: ServiceRecord, key: string): void;
 }
 
 /** The service whose mesh traffic an instance accepts; undefined when it takes none. */
@@ -31,7 +33,7 @@ export function connectDestination(record: ServiceFields): string | undefined {
   return record.Connect.Native ? record.Service : undefined;
 }
 
-export function createServiceTable(indexes: IndexTable): ServiceTable {
+export function createServiceTable(indexes: IndexTable, parts: SharedParts): ServiceTable {
   const byKey = new Map<string, ServiceRecord>();
   const byNode = createMultiMap<ServiceRecord>();
   const byName = createMultiMap<ServiceRecord>();
@@ -47,8 +49,8 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
     const destination = connectDestination(record);
     if (destination !== undefined) byDestination.remove(destination, record);
   };
-  const link = (record: ServiceRecord): void => {
-    byKey.set(withinNode(record.Node, record.ID), record);
+  const link = (record: ServiceRecord, key: string): void => {
+    byKey.set(key, record);
     byNode.add(record.Node, record);
     byName.add(record.Service, record);
     tagUnions.delete(record.Service);
@@ -56,8 +58,8 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
     if (destination !== undefined) byDestination.add(destination, record);
   };
   /** Under the same keys: what nearly every registration is. */
-  const relink = (previous: ServiceRecord, record: ServiceRecord): void => {
-    byKey.set(withinNode(record.Node, record.ID), record);
+  const relink = (previous: ServiceRecord, record: ServiceRecord, key: string): void => {
+    byKey.set(key, record);
     byNode.replace(record.Node, previous, record);
     byName.replace(record.Service, previous, record);
     tagUnions.delete(record.Service);
@@ -74,6 +76,7 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
   /** After `record` left a name, a destination or a node: touch what is still there, retire what was its last. */
   const leave = (changes: ChangeSet, record: ServiceRecord): void => {
     touchInstance(changes, record);
+    indexes.touch(changes, watchKeys.services);
     indexes.touch(changes, watchKeys.nodeServices(record.Node));
     if (!byName.has(record.Service)) indexes.retire(changes, watchKeys.service(record.Service));
     if (!byNode.has(record.Node)) indexes.retire(changes, watchKeys.nodeServices(record.Node));
@@ -99,8 +102,10 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
       return tags;
     },
     all: () => byKey.values(),
-    load(record) {
-      link(record);
+    load(record, key) {
+      parts.share(record);
+      link(record, key);
+      indexes.loadRecord(watchKeys.services, record.ModifyIndex);
       indexes.loadRecord(watchKeys.service(record.Service), record.ModifyIndex);
       indexes.loadRecord(watchKeys.nodeServices(record.Node), record.ModifyIndex);
       const destination = connectDestination(record);
@@ -108,20 +113,22 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
     },
     touchInstance,
     put(changes, record) {
+      parts.share(record);
       const key = withinNode(record.Node, record.ID);
       const previous = byKey.get(key);
       if (previous !== undefined && isUnderSameKeys(previous, record)) {
-        relink(previous, record);
+        relink(previous, record, key);
       } else {
         if (previous !== undefined) unlink(previous);
-        link(record);
+        link(record, key);
         if (previous !== undefined) leave(changes, previous);
       }
       changes.onUndo?.(() => {
         unlink(record);
-        if (previous !== undefined) link(previous);
+        if (previous !== undefined) link(previous, key);
       });
       changes.put("services", key, record);
+      indexes.touchWithRecord(changes, watchKeys.services);
       indexes.touchWithRecord(changes, watchKeys.service(record.Service));
       indexes.touchWithRecord(changes, watchKeys.nodeServices(record.Node));
       const destination = connectDestination(record);
@@ -131,9 +138,10 @@ export function createServiceTable(indexes: IndexTable): ServiceTable {
       if (!hasSameListing) indexes.touch(changes, watchKeys.serviceNames);
     },
     remove(changes, record) {
+      const key = withinNode(record.Node, record.ID);
       unlink(record);
-      changes.onUndo?.(() => link(record));
-      changes.remove("services", withinNode(record.Node, record.ID));
+      changes.onUndo?.(() => link(record, key));
+      changes.remove("services", key);
       leave(changes, record);
       indexes.touch(changes, watchKeys.serviceNames);
     },

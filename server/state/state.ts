@@ -8,6 +8,7 @@ import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
 import { createKvReads } from "./kv-reads.ts";
+import { createCoordinateReads } from "./coordinate-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
 import { createPeeringReads } from "./peering-table.ts";
 import { createQueryReads } from "./query-reads.ts";
@@ -64,6 +65,7 @@ export function createState(options: StateOptions = {}): State {
     ...createCatalogReads(tables, cache),
     ...createAddressReads(tables, cache),
     ...createConfigReads(tables, cache),
+    ...createCoordinateReads(tables, cache),
     ...createJwtReads(tables, cache),
     ...createAclReads(tables, cache),
     ...createKvReads(tables, cache),

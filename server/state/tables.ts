@@ -4,6 +4,7 @@ import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
 import { createEventTable, type EventTable } from "./event-table.ts";
+import { type CoordinateTable, createCoordinateTable } from "./coordinate-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
@@ -12,6 +13,7 @@ import { createPeeringTable, type PeeringTable } from "./peering-table.ts";
 import { createQueryTable, type QueryTable } from "./query-table.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
+import { createSharedParts } from "./shared-parts.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
 import { createVirtualIpTable, type VirtualIpTable } from "./virtual-ip-table.ts";
@@ -24,6 +26,7 @@ export interface Tables {
   readonly checks: CheckTable;
   readonly virtualIps: VirtualIpTable;
   readonly configEntries: ConfigEntryTable;
+  readonly coordinates: CoordinateTable;
   readonly ca: CaTable;
   readonly settings: SettingsTable;
   readonly kv: KvTable;
@@ -44,13 +47,15 @@ export function replaceTables(tables: Tables, next: Tables): void {
 
 export function createTables(): Tables {
   const indexes = createIndexTable();
+  const parts = createSharedParts();
   return {
     indexes,
     nodes: createNodeTable(indexes),
-    services: createServiceTable(indexes),
-    checks: createCheckTable(indexes),
+    services: createServiceTable(indexes, parts),
+    checks: createCheckTable(indexes, parts),
     virtualIps: createVirtualIpTable(indexes),
     configEntries: createConfigEntryTable(indexes),
+    coordinates: createCoordinateTable(indexes),
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),
     kv: createKvTable(indexes),

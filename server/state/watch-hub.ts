@@ -59,7 +59,10 @@ export function createWatchHub(options: { readonly maxWatches?: number } = {}): 
   return {
     watch(keys, onTouched) {
       if (count >= maxWatches) {
-        throw new AtollError("RATE_LIMITED", `too many blocking queries: ${count} are waiting; ask again later`);
+        throw new AtollError(
+          "RATE_LIMITED",
+          `too many blocking queries: ${count} are waiting (limits.max_blocking_queries); ask again later`,
+        );
       }
       const entry: Entry = { keys, onTouched, isActive: true };
       count++;

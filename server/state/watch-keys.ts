@@ -12,6 +12,9 @@ export const watchKeys = {
   nodes: "nodes",
   /** Service names and their tags; not changed by health, ports or addresses. */
   serviceNames: "service-names",
+  /** Every service record, whatever of it changes; nodes and checks are not part of it. */
+  services: "services",
+  coordinates: "coordinates",
   caRoots: "ca-roots",
   autopilot: "autopilot",
   aclTokens: "acl-tokens",
@@ -21,6 +24,7 @@ export const watchKeys = {
   aclAuthMethods: "acl-auth-methods",
   aclBindingRules: "acl-binding-rules",
   node: (name: string) => `node/${name}`,
+  coordinate: (node: string) => `coordinate/${node}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
   /** The instances of a service name with their nodes and checks. */

@@ -26,7 +26,7 @@ test("a sidecar registered here is what a server answers for its service, asked 
   registerServerRoutes(serverApp, { server, runtime });
   server.setForwardHandler(createForwardHandler(serverApp));
   const agentApp = createHttpApp({ runtime });
-  registerForwardRoutes(agentApp, { link: server.link, runtime });
+  registerForwardRoutes(agentApp, { link: server.link, runtime, nodeName: "a1" });
   const agent = await startRegistrations({
     runtime,
     link: server.link,

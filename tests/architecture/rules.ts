@@ -152,7 +152,7 @@ const packageRules: readonly PackageRule[] = [
   },
   {
     packages: /^bun(?::|$)/,
-    allowedIn: ["proxy/transport", "tools", "tests"],
+    allowedIn: ["proxy/transport", "lib/base/give-back-memory.ts", "tools", "tests"],
     reason: "everything but the proxy's transport must be able to run on Node.js",
   },
 ];
@@ -204,8 +204,8 @@ const globalRules: readonly GlobalRule[] = [
   { pattern: /\bconsole\./, allowedIn: entryPoints, instead: "use the logger that is handed in" },
   {
     pattern: /\bBun\./,
-    allowedIn: ["proxy/transport", "tools", "tests"],
-    instead: "use a node: API: only the proxy's transport is bound to Bun",
+    allowedIn: ["proxy/transport", "lib/base/give-back-memory.ts", "tools", "tests"],
+    instead: "use a node: API: only the proxy's transport and giving memory back are bound to Bun",
   },
 ];
 

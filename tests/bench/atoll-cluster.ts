@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findLowPorts } from "../cluster/low-ports.ts";
@@ -85,6 +85,10 @@ function benchServer(options: {
   const cwd = join(options.directory, options.name);
   mkdirSync(cwd, { recursive: true });
   const flags = ["-server", `-node=${options.name}`, `-data-dir=${cwd}/data`, "-bind=127.0.0.1", "-log-level=warn"];
+  const config = join(cwd, "bench.json");
+  // The load comes from one address.
+  writeFileSync(config, JSON.stringify({ limits: { http_max_conns_per_client: 0 } }));
+  flags.push(`-config-file=${config}`);
   const command = [atoll, "agent", ...flags, `-http-port=${options.httpPort}`, "-dns-port=-1", ...options.args];
   return restartable({ name: options.name, httpPort: options.httpPort, command, cwd });
 }

@@ -5,6 +5,8 @@ import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
 import { benchPolicyChanges } from "./policy-changes.ts";
+import { benchHttpRead } from "./http-read.ts";
+import { benchHttpWrite } from "./http-write.ts";
 import { benchProxyBalance } from "./proxy-balance.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
 import { benchProxyConfig } from "./proxy-config.ts";
@@ -22,7 +24,9 @@ import { benchRaftRestart } from "./raft-restart.ts";
 import { benchRetryStorm } from "./retry-storm.ts";
 import { benchRolling } from "./rolling.ts";
 import { benchSoak } from "./soak/soak.ts";
+import { benchScale } from "./scale.ts";
 import { benchStartup } from "./startup.ts";
+import { benchWatchers } from "./watchers.ts";
 
 /**
  * `npm run bench -- NAME [OPTIONS]`: measures side by side with the peers in one run and prints one JSON line per figure. Machines
@@ -35,6 +39,8 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   failover: benchFailover,
   faults: benchProxyFaults,
   framing: benchFraming,
+  "http-read": benchHttpRead,
+  "http-write": benchHttpWrite,
   "http2-codec": benchHttp2Codec,
   "policy-changes": benchPolicyChanges,
   "proxy-balance": benchProxyBalance,
@@ -52,8 +58,10 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   "raft-restart": benchRaftRestart,
   "retry-storm": benchRetryStorm,
   rolling: benchRolling,
+  scale: benchScale,
   soak: benchSoak,
   startup: benchStartup,
+  watchers: benchWatchers,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -76,7 +76,7 @@ async function falsify(dataDir: string, node: string): Promise<void> {
   const { bounds, digest } = found;
   const { table, key } = row;
   const { bytes, checksum } = sealRow({ table, key, value: { ...Object(row.value), Address: "10.6.6.6" } });
-  digest.put(`${table}/${key}`, checksum);
+  digest.put(table, key, checksum);
   const changed = { ...bounds, rowCount: digest.count(), rowDigest: digest.value() };
   await store.write([
     { type: "put", key: stateKey(bounds.generation, { table, key }), value: bytes },

@@ -85,6 +85,7 @@ export const networkKeys: KeyNotes = {
   "http_config.max_header_bytes": does("Longest head of a request on HTTPS and on sockets; 431 above it."),
   "http_config.use_cache": no("?cached answers come from the server's own shared answers"),
   "limits.http_max_conns_per_client": does("Connections per client address, 200; -1 for no limit."),
+  "limits.max_blocking_queries": does("Ours: requests and subscriptions that wait for a change at one server, 250000."),
   "limits.https_handshake_timeout": does("How long a TLS handshake of HTTPS may take, 5s."),
   "limits.rpc_handshake_timeout": no(ownTls),
   "limits.rpc_client_timeout": no("requests between nodes carry their own deadlines"),

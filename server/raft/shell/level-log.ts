@@ -23,9 +23,14 @@ import { type Ballot, openVoteFile, type VoteFile } from "./vote-file.ts";
 
 export interface LevelLog {
   readonly identity: Identity;
-  /** What the replica starts from, and the rows of the state at its applied index. */
+  /** What the replica starts from. */
   readonly stored: StoredLog;
-  readonly rows: readonly Row[];
+  /** Of the state at the start. */
+  readonly rowCount: number;
+  /** Whether the state has rows of a table at the start. */
+  hasRows(table: string): boolean;
+  /** The rows of the state at the applied index; the first call gives them away, since they are as large as the state. */
+  takeRows(): readonly Row[];
   /** Writes one batch; resolves when it is as durable as it asks to be. Never called while another one runs. */
   write(batch: StoreBatch): Promise<void>;
   /** The state at the applied index on disk, as of now, also while a batch is being written. The caller closes it. */
@@ -68,6 +73,8 @@ function createLevelLog(
   let digest: RowDigest = recovered.digest;
   let bounds: Bounds = recovered.bounds;
   let ballot: Ballot | undefined = voteFile.found;
+  const tables = new Set(recovered.rows.map((row) => row.table));
+  let rows: readonly Row[] = recovered.rows;
   let isWriting = false;
   let stage: SnapshotStage | undefined;
 
@@ -106,17 +113,16 @@ function createLevelLog(
     }
     return operations;
   };
-  const rowOperations = (rows: readonly Row[]): StoreOperation[] => {
+  const rowOperations = (changed: readonly Row[]): StoreOperation[] => {
     const prefix = generationPrefix(bounds.generation);
-    return rows.map((row): StoreOperation => {
-      const name = `${row.table}/${row.key}`;
-      const key = prefix + name;
+    return changed.map((row): StoreOperation => {
+      const key = `${prefix}${row.table}/${row.key}`;
       if (row.value === undefined) {
-        digest.remove(name);
+        digest.remove(row.table, row.key);
         return { type: "del", key };
       }
       const { bytes, checksum } = sealRow(row);
-      digest.put(name, checksum);
+      digest.put(row.table, row.key, checksum);
       return { type: "put", key, value: bytes };
     });
   };
@@ -130,7 +136,13 @@ function createLevelLog(
       appliedIndex: recovered.bounds.appliedIndex,
       membership: recovered.bounds.membership,
     },
-    rows: recovered.rows,
+    rowCount: recovered.bounds.rowCount,
+    hasRows: (table) => tables.has(table),
+    takeRows() {
+      const taken = rows;
+      rows = [];
+      return taken;
+    },
     write: (batch) =>
       exclusively(async () => {
         const operations = [...logOperations(batch), ...rowOperations(batch.rows)];
@@ -162,7 +174,7 @@ function createLevelLog(
         const staged = mustGet(stage?.sealed(), "a snapshot is installed after it was staged whole");
         stage = undefined;
         assert(staged.meta.index === snapshot.index, "the snapshot that is installed is the one that was staged");
-        const rows = await readStagedRows({ store, staged, directory });
+        const installedRows = await readStagedRows({ store, staged, directory });
         const operations = runs.clear().map(deleteRun);
         places.reset({ index: snapshot.index, term: snapshot.term, crc: 0 });
         const replaced = bounds.generation;
@@ -181,7 +193,7 @@ function createLevelLog(
         await saveBallot(installed);
         await store.write([...operations, putBounds(bounds)]);
         await store.clear(rangeOf(replaced));
-        return rows;
+        return installedRows;
       }),
     async close() {
       await store.close();

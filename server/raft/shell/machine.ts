@@ -19,9 +19,8 @@ export function createMachine(state: StateMachine): Machine {
   let changed = createNewestRows();
   const catchUp = (): void => {
     for (const row of changed) {
-      const name = `${row.table}/${row.key}`;
-      if (row.value === undefined) digest.remove(name);
-      else digest.put(name, sealRow(row).checksum);
+      if (row.value === undefined) digest.remove(row.table, row.key);
+      else digest.put(row.table, row.key, sealRow(row).checksum);
     }
     changed = createNewestRows();
   };
@@ -39,7 +38,7 @@ export function createMachine(state: StateMachine): Machine {
         appliedIndex,
         (function* () {
           for (const row of rows) {
-            if (row.table !== uncountedTable) counted.put(`${row.table}/${row.key}`, sealRow(row).checksum);
+            if (row.table !== uncountedTable) counted.put(row.table, row.key, sealRow(row).checksum);
             yield row;
           }
         })(),

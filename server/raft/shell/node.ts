@@ -75,7 +75,8 @@ export function startNode(options: RaftNodeOptions): RaftNode {
     core: { ...defaultCoreConfig, ...options.core, id: nodeId },
     clusterId,
     stored: disk.stored,
-    rows: disk.rows,
+    // Not kept by who keeps these options.
+    rows: { [Symbol.iterator]: () => disk.takeRows()[Symbol.iterator]() },
     machine: options.machine,
     random: () => runtime.random.float(),
     limits: { ...defaultLimits, ...options.limits },

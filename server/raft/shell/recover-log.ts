@@ -222,7 +222,7 @@ function checkRows(
     if (opened === undefined)
       throw corrupt(directory, stateKey(generation, { table, key }), "the row's checksum is wrong");
     rows.push(opened.row);
-    digest.put(`${table}/${key}`, opened.checksum);
+    digest.put(table, key, opened.checksum);
   }
   if (digest.count() === bounds.rowCount && digest.value() === bounds.rowDigest) return { rows, digest };
   const found = digest.count() === bounds.rowCount ? "with other contents" : `but ${digest.count()} are there`;

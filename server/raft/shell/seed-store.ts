@@ -50,7 +50,7 @@ export async function writeSeed(store: RangedStore, seed: Seed, replacedKeys: re
   for (const row of seed.rows) {
     assert(row.value !== undefined, "a seed has no deletions");
     const { bytes, checksum } = sealRow(row);
-    digest.put(`${row.table}/${row.key}`, checksum);
+    digest.put(row.table, row.key, checksum);
     operations.push({ type: "put", key: stateKey(generation, row), value: bytes });
   }
   const { index, term, membership } = seed.snapshot;

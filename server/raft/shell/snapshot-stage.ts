@@ -34,7 +34,7 @@ export function startStage(options: { readonly store: RangedStore; readonly gene
       const operations = frames.map(({ table, key, sealed }): StoreOperation => {
         const opened = unsealRow({ table, key }, sealed);
         if (opened === undefined) throw damaged(`the checksum of row ${table}/${key} is wrong`);
-        digest.put(`${table}/${key}`, opened.checksum);
+        digest.put(table, key, opened.checksum);
         return { type: "put", key: stateKey(generation, { table, key }), value: sealed };
       });
       await store.writeUnsynced(operations);
@@ -70,7 +70,7 @@ export async function readStagedRows(options: {
         const opened = decoded.kind === "row" ? unsealRow(decoded, bytes) : undefined;
         if (opened === undefined) throw corrupt(directory, key, "the staged row's checksum is wrong");
         rows.push(opened.row);
-        digest.put(`${opened.row.table}/${opened.row.key}`, opened.checksum);
+        digest.put(opened.row.table, opened.row.key, opened.checksum);
       }
     }
   } finally {

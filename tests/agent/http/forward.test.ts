@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { gunzipSync } from "node:zlib";
 import { connect } from "node:net";
 import { registerForwardRoutes } from "../../../agent/http/forward.ts";
 import type { ForwardRequest, ForwardResponse, ServerLink } from "../../../lib/client/server-link.ts";
@@ -12,7 +13,7 @@ function appOver(forward: ServerLink["forward"]): HttpApp {
   const runtime = createTestRuntime();
   const app = createHttpApp({ runtime });
   app.get("/v1/agent/self", async () => "this agent");
-  registerForwardRoutes(app, { link: { forward }, runtime });
+  registerForwardRoutes(app, { link: { forward }, runtime, nodeName: "a1" });
   return app;
 }
 
@@ -105,5 +106,17 @@ test("a client that goes away ends its forwarded query", async () => {
   await eventually("the query is forwarded", () => signal !== undefined);
   client.destroy();
   await eventually("it is ended", () => signal?.aborted === true);
+  await app.close();
+});
+
+test("a large answer of a server is compressed for the client that takes it", async () => {
+  const text = JSON.stringify(Array.from({ length: 500 }, (_, n) => ({ Node: `node-${n}` })));
+  const app = appOver(async () => answer(text, { headers: { "content-type": "application/json" } }));
+  const ask = (encoding: string) =>
+    app.inject({ method: "GET", url: "/v1/catalog/nodes", headers: { "accept-encoding": encoding } });
+  const zipped = await ask("gzip");
+  expect(zipped.headers).toMatchObject({ "content-encoding": "gzip", vary: "Accept-Encoding" });
+  expect(gunzipSync(zipped.rawPayload).toString()).toBe(text);
+  expect((await ask("identity")).body).toBe(text);
   await app.close();
 });

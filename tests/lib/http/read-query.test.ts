@@ -21,11 +21,15 @@ test("without parameters a read does not block, waits five minutes at most and i
     minIndex: 0,
     waitMs: 300_000,
     consistency: "default",
+    hasMaxStale: false,
     isCached: false,
     nodeMeta: {},
     tags: [],
     isOnlyPassing: false,
     near: "",
+    filter: "",
+    peer: "",
+    isMergingCentralConfig: false,
   });
 });
 

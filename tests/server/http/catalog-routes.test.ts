@@ -247,13 +247,16 @@ test("a consistent read asks the log first and says so; the default one is the l
   expect(catalog.readIndexCalls()).toBe(1);
 });
 
-test("parameters that would silently change what is asked are refused", async () => {
+test("a sameness group is refused as by the community edition; another cluster has nothing for us", async () => {
   const catalog = createTestCatalog();
-  for (const parameter of ["filter=Service.Port==80", "peer=other", "sg=group", "merge-central-config="]) {
-    const answer = await catalog.get(`/v1/health/service/web?${parameter}`);
-    expect(answer.status).toBe(400);
-    expect(answer.body).toContain("not supported by this version");
+  await catalog.send("PUT", "/v1/catalog/register", instanceBody({ node: "a", service: "web" }));
+  const refused = await catalog.get("/v1/health/service/web?sg=group");
+  expect(refused).toMatchObject({ status: 400, body: expect.stringContaining("Consul Enterprise feature") });
+  for (const path of ["health/service/web", "health/node/a", "catalog/service/web", "catalog/nodes"]) {
+    expect((await catalog.get(`/v1/${path}?peer=other`)).json).toEqual([]);
   }
+  expect((await catalog.get("/v1/catalog/node/a?peer=other")).json).toBeNull();
+  expect((await catalog.get("/v1/catalog/services?peer=other")).json).toEqual({});
 });
 
 test("ACL endpoints say that ACLs are off", async () => {

@@ -31,11 +31,11 @@ export async function writeFormat1(store: DurableStore, groups: readonly (readon
     const operations: StoreOperation[] = [];
     for (const [key, { value }] of new Map(changed.map((row) => [rowKey(row.table, row.key), row]))) {
       if (value === undefined) {
-        digest.remove(key);
+        digest.remove("", key);
         operations.push({ type: "del", key });
       } else {
         const { bytes, checksum } = sealJson(key, JSON.stringify(value));
-        digest.put(key, checksum);
+        digest.put("", key, checksum);
         operations.push({ type: "put", key, value: bytes });
       }
     }

@@ -58,12 +58,13 @@ const changes: { what: string; command: Command; moved: string[] }[] = [
   {
     what: "another port moves the service and its node's list, not the list of names",
     command: registerCommand("n2", { service: serviceFields("api", { Port: 1 }) }),
-    moved: ["services on n2", "instances of api"],
+    moved: ["service nodes", "services on n2", "instances of api"],
   },
   {
     what: "another tag moves the list of names and the checks that carry the tags",
     command: registerCommand("n1", { node: n1, service: serviceFields("web", { Tags: ["v2"] }) }),
     moved: [
+      "service nodes",
       ...services,
       "services on n1",
       "instances of web",
@@ -76,17 +77,17 @@ const changes: { what: string; command: Command; moved: string[] }[] = [
   {
     what: "another address of the node moves every service on the node",
     command: registerCommand("n1", { node: { ...n1, Address: "10.0.0.2" } }),
-    moved: ["nodes", "node n1", "services with node meta", ...shownOnN1],
+    moved: ["service nodes", "nodes", "node n1", "services with node meta", ...shownOnN1],
   },
   {
     what: "a second instance moves its name only",
     command: registerCommand("n2", { service: serviceFields("web") }),
-    moved: [...services, "services on n2", "instances of web"],
+    moved: ["service nodes", ...services, "services on n2", "instances of web"],
   },
   {
     what: "a native instance moves the connect read of its name as well",
     command: registerCommand("n2", { service: serviceFields("web", { Connect: { Native: true } }) }),
-    moved: [...services, "services on n2", "instances of web", "connect to web"],
+    moved: ["service nodes", ...services, "services on n2", "instances of web", "connect to web"],
   },
   {
     what: "a sidecar for another destination moves both destinations",
@@ -96,6 +97,7 @@ const changes: { what: string; command: Command; moved: string[] }[] = [
     }),
     // web has no sidecar left: it gets the extinction index, and so do names that never had one.
     moved: [
+      "service nodes",
       "services on n1",
       "instances of web-sidecar-proxy",
       "connect to web",

@@ -9,6 +9,7 @@ import type {
 } from "../../../lib/contract/catalog.ts";
 import type { Command, DeregisterCommand, RegisterCommand } from "../../../lib/contract/commands.ts";
 import type { ConfigEntryRecord, ServiceIntentionsEntry } from "../../../lib/contract/config-entries.ts";
+import type { CoordinateRecord } from "../../../lib/contract/coordinates.ts";
 import { intentionPrecedence } from "../../../lib/contract/intentions.ts";
 
 /**
@@ -23,10 +24,19 @@ export interface NaiveCatalog {
   /** Numbers of mesh services; as few as there are here are kept for ever. */
   offsets: Map<string, number>;
   manualIps: Map<string, readonly string[]>;
+  coordinates: CoordinateRecord[];
 }
 
 export function createNaiveCatalog(): NaiveCatalog {
-  return { nodes: [], services: [], checks: [], entries: [], offsets: new Map(), manualIps: new Map() };
+  return {
+    nodes: [],
+    services: [],
+    checks: [],
+    entries: [],
+    offsets: new Map(),
+    manualIps: new Map(),
+    coordinates: [],
+  };
 }
 
 export function applyNaively(catalog: NaiveCatalog, index: number, command: Command): void {
@@ -57,6 +67,13 @@ export function applyNaively(catalog: NaiveCatalog, index: number, command: Comm
         );
       }
       catalog.manualIps.set(service, addresses);
+      return;
+    }
+    case "coordinate-update": {
+      const { coordinate } = command;
+      if (!catalog.nodes.some((node) => node.Node === coordinate.Node)) return;
+      const record = { ...coordinate, CreateIndex: index, ModifyIndex: index };
+      catalog.coordinates = upsert(catalog.coordinates, (other) => other.Node === coordinate.Node, record);
       return;
     }
     case "ca-initialize":
@@ -99,6 +116,7 @@ function deregisterNaively(catalog: NaiveCatalog, { node, serviceId, checkId }: 
     catalog.nodes = catalog.nodes.filter((record) => record.Node !== node);
     catalog.services = catalog.services.filter((record) => record.Node !== node);
     catalog.checks = catalog.checks.filter((record) => record.Node !== node);
+    catalog.coordinates = catalog.coordinates.filter((record) => record.Node !== node);
   }
 }
 

@@ -19,6 +19,8 @@ export function naiveReads(
         ),
       ),
     ],
+    ["service nodes", instances(catalog, () => true).map(({ Node, Service }) => ({ Node, Service }))],
+    ["coordinates", sortedBy(catalog.coordinates, (record) => record.Node)],
     ["all intentions", intentions(catalog, () => true)],
     ["proxy-defaults", catalog.entries.find((entry) => entry.Kind === "proxy-defaults")],
     ["ca roots", { activeRootId: "", trustDomain: "", roots: [] }],
@@ -43,6 +45,10 @@ export function naiveReads(
     answers.set(
       `services on ${name}`,
       sortedBy(services, (service) => `${service.Service} ${service.ID}`),
+    );
+    answers.set(
+      `coordinates of ${name}`,
+      catalog.coordinates.filter((record) => record.Node === name),
     );
     answers.set(`checks on ${name}`, sortedChecks(catalog.checks.filter((check) => check.Node === name)));
   }
@@ -79,7 +85,13 @@ function destinationOf(service: ServiceRecord): string | undefined {
   return service.Proxy?.DestinationServiceName ?? (service.Connect.Native ? service.Service : undefined);
 }
 
-function instances(catalog: NaiveCatalog, isWanted: (service: ServiceRecord) => boolean): unknown[] {
+interface NaiveInstance {
+  readonly Node: unknown;
+  readonly Service: ServiceRecord;
+  readonly Checks: unknown;
+}
+
+function instances(catalog: NaiveCatalog, isWanted: (service: ServiceRecord) => boolean): NaiveInstance[] {
   return sortedBy(catalog.services.filter(isWanted), (service) => `${service.Node} ${service.ID}`).map((service) => {
     const checks = catalog.checks.filter((check) => check.Node === service.Node);
     return {

@@ -55,6 +55,10 @@ export function randomCommand(random: Random, hasService: (node: string, id: str
     const addresses = pick([[], ["10.9.0.1"], ["10.9.0.2", "10.9.0.1"]]);
     return { type: "virtual-ip-manual", service: name, addresses };
   }
+  if (roll < 0.83) {
+    const Coord = { Vec: Array.from({ length: 8 }, () => pick([0, 0.25])), Error: 1.5, Adjustment: 0, Height: 0 };
+    return { type: "coordinate-update", coordinate: { Node: node, Segment: "", Coord } };
+  }
   return randomConfigCommand(random, pick, name);
 }
 

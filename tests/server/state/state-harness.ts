@@ -1,6 +1,7 @@
 import type { VirtualIpRecord } from "../../../lib/contract/virtual-address.ts";
 import type { Command, CommandResult } from "../../../lib/contract/commands.ts";
 import type { Read, StateReader } from "../../../server/state/reader.ts";
+import { compareInstances } from "../../../server/state/order.ts";
 import type { RowChange } from "../../../server/state/row-change.ts";
 import { createState, type State } from "../../../server/state/state.ts";
 
@@ -48,6 +49,8 @@ export function readsOf(names: readonly string[], nodes: readonly string[]): Map
     ["nodes", (reader) => reader.nodes()],
     ["services", (reader) => reader.services()],
     ["services with node meta", (reader) => reader.services({ zone: "a" })],
+    ["service nodes", sortedServiceNodes],
+    ["coordinates", (reader) => reader.coordinates()],
     ["all intentions", (reader) => reader.intentions({ by: "all" })],
     ["proxy-defaults", (reader) => reader.configEntry("proxy-defaults", "global")],
     ["ca roots", (reader) => reader.caRoots()],
@@ -59,6 +62,7 @@ export function readsOf(names: readonly string[], nodes: readonly string[]): Map
     queries.set(`entries ${kind}`, (reader) => reader.configEntries(kind));
   }
   for (const node of nodes) {
+    queries.set(`coordinates of ${node}`, (reader) => reader.nodeCoordinates(node));
     queries.set(`node ${node}`, (reader) => reader.node(node));
     queries.set(`services on ${node}`, (reader) => reader.nodeServices(node));
     queries.set(`checks on ${node}`, (reader) => reader.nodeChecks(node));
@@ -81,6 +85,12 @@ export function readsOf(names: readonly string[], nodes: readonly string[]): Map
 function withoutTimes(read: Read<VirtualIpRecord | undefined>): Read<unknown> {
   const { Offset, ManualIPs } = read.value ?? {};
   return { ...read, value: read.value && { Offset, ManualIPs } };
+}
+
+/** They come in no order. */
+function sortedServiceNodes(reader: StateReader): Read<unknown> {
+  const read = reader.serviceNodes();
+  return { ...read, value: read.value.toSorted((a, b) => compareInstances(a.Service, b.Service)) };
 }
 
 export type Query = (reader: StateReader) => Read<unknown>;

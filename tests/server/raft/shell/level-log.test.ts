@@ -46,7 +46,7 @@ test("entries, rows and hard state come back as they were written", async () => 
   await reopened(temp.path, (log) => {
     expect(log.stored.entries).toEqual([2, 3, 4, 5, 6].map((index) => command(index)));
     expect(log.stored.appliedIndex).toBe(4);
-    expect(log.rows).toEqual([row("a", { v: 1 }), row("b", { v: 2 })]);
+    expect(log.takeRows()).toEqual([row("a", { v: 1 }), row("b", { v: 2 })]);
   });
 });
 
@@ -147,7 +147,7 @@ test("a deleted row stays deleted", async () => {
   using temp = createTempDir();
   await fill(temp.path);
   await reopened(temp.path, (log) => log.write(batch({ rows: [row("a", undefined)], appliedIndex: 5 })));
-  expect(await reopened(temp.path, (log) => log.rows)).toEqual([row("b", { v: 2 })]);
+  expect(await reopened(temp.path, (log) => log.takeRows())).toEqual([row("b", { v: 2 })]);
 });
 
 const flip = (key: string) => async (db: Level<string, Uint8Array>) => {
@@ -289,7 +289,7 @@ test("a snapshot replaces the state and the log in one step, and the rest of the
   await reopened(target.path, (log) => {
     expect(log.stored.first).toEqual({ index: 40, term: 3 });
     expect(log.stored.entries).toEqual([command(41, 3)]);
-    expect(log.rows.toSorted(byKey)).toEqual(rows.toSorted(byKey));
+    expect(log.takeRows().toSorted(byKey)).toEqual(rows.toSorted(byKey));
   });
 });
 
@@ -304,7 +304,7 @@ test("a snapshot that was staged and not installed leaves the state alone and is
     for (const chunk of sent.chunks) await stage.add(chunk);
     await stage.seal({ meta: snapshot, ...sent });
   });
-  await reopened(temp.path, (log) => expect(log.rows).toHaveLength(2));
+  await reopened(temp.path, (log) => expect(log.takeRows()).toHaveLength(2));
   await damage(temp.path, async (db) => {
     const keys = await db.keys().all();
     expect(keys.filter((key) => key.startsWith("state/0000000002"))).toEqual([]);

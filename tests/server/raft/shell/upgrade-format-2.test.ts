@@ -36,7 +36,7 @@ test("a database of format 2 is taken over with its entries and rows, and writte
   const first = await openDisk(temp.path);
   expect(first.identity).toEqual({ formatVersion: 3, ...identity });
   expect(first.stored.entries).toEqual(entries);
-  expect(first.rows).toEqual([row("a", { v: 1 })]);
+  expect(first.takeRows()).toEqual([row("a", { v: 1 })]);
   await first.write(batch({ entries: [command(5)] }));
   await first.close();
   const second = await openDisk(temp.path);
