@@ -9,6 +9,8 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
+import { nobody } from "../lib/audit/audit-event.ts";
+import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
@@ -16,9 +18,13 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
+import { auditRequests } from "../lib/http/audit-requests.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
+import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
+import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
@@ -78,8 +84,9 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
   const dataDir = await openDataDir(options, closers);
+  const audit = openAudit(start, closers);
   const server = options.isServer
-    ? await openServer({ start, dataDir, closers, onFatal: (error) => failure.reject(error) })
+    ? await openServer({ start, dataDir, audit, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
   const tokens = await openTokenStore({
@@ -93,7 +100,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, tokens, closers });
+  const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
   await agent.startProxies();
   const banner = agentBanner({
     program: start.program,
@@ -126,9 +133,18 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
   return options.dataDir;
 }
 
+/** Closed last: what the others do while they stop is told as well. */
+function openAudit({ options, runtime }: AgentProcessOptions, closers: Closer[]): AgentWriteAudit | undefined {
+  if (options.audit?.isEnabled !== true) return undefined;
+  const log = createAuditLog(options.audit, runtime);
+  closers.push(() => log.close());
+  return { log, server: { node: options.nodeName, datacenter: options.datacenter } };
+}
+
 async function openServer(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
   readonly onFatal: (error: AtollError) => void;
 }): Promise<Server> {
@@ -143,6 +159,7 @@ async function openServer(parts: {
     join: options.servers,
     joinToken: options.joinToken,
     acl: options.acl,
+    ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
     runtime,
     onFatal: parts.onFatal,
@@ -217,6 +234,7 @@ async function openHttp(parts: {
   readonly link: ServerLink;
   readonly server: Server | undefined;
   readonly tokens: AgentTokenStore;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
 }): Promise<RunningHttp & { readonly reload: (next: AgentOptions) => void }> {
   const { options, runtime } = parts.start;
@@ -235,6 +253,16 @@ async function openHttp(parts: {
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
   const rights = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) {
+    const identify =
+      server === undefined
+        ? async (request: Parameters<typeof tokenOf>[0]) => ({
+            ...nobody,
+            accessor_id: (await rights(tokenOf(request))).accessorId,
+          })
+        : createAuditIdentity(server.acl);
+    auditRequests(app, { ...parts.audit, runtime, identify });
+  }
   registerAgentRoutes(app, {
     agent: parts.agent.api,
     runtime,
@@ -244,6 +272,7 @@ async function openHttp(parts: {
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
+    registerOpenApiRoute(app, { version: buildInfo.version });
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const edge = await openEdge(app, options.edge, runtime);

@@ -14,6 +14,7 @@ import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
 import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
 import { createAgentJudge, judgeLink } from "./acl/agent-judge.ts";
+import { type AgentWriteAudit, auditAgentWrites } from "./agent-write-audit.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
@@ -22,6 +23,7 @@ import { admit } from "./cluster/admission.ts";
 import { keepMembership } from "./cluster/membership-keeper.ts";
 import { openDisk } from "./cluster/open-disk.ts";
 import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
+import { startExpiry } from "./expiry/expiry.ts";
 import { createFollowerReads } from "./follower-reads.ts";
 import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
@@ -65,6 +67,8 @@ export interface ServerOptions {
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
   readonly limits?: Partial<ReplicaLimits>;
+  /** Where the changes that agents make are told; absent: nowhere. */
+  readonly audit?: AgentWriteAudit;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -93,7 +97,7 @@ export interface Server extends CatalogServer {
 
 /** Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, `DATA_VERSION`, `WRONG_CLUSTER`, `CONFIG_INVALID` or `ADDRESS_IN_USE`. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { datacenter } = options;
+  const { datacenter, audit } = options;
   checkClusterId(options.clusterId);
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("server") };
   const directory = join(options.dataDir, "server");
@@ -164,6 +168,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       topics,
       sign: (csrPem) => authority.sign(csrPem),
       forward: (request, forwardSignal) => forward(request, forwardSignal),
+      ...(audit === undefined ? {} : { audit: (write) => auditAgentWrites(write, { ...audit, runtime }) }),
     });
     const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
     const link = createFollowingLink(ownLink, leaderLink);
@@ -223,6 +228,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
+    const expiry = startExpiry({ log, reader, watches: state.watches, runtime });
     return {
       datacenter,
       clusterId: log.clusterId,
@@ -231,6 +237,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       operator,
       autopilot,
+      locks: expiry,
       acl,
       leaderLink,
       followerReads,
@@ -249,6 +256,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        expiry.close();
         autopilot.close();
         acl.close();
         scrub.close();

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
@@ -51,6 +52,8 @@ export interface AgentOptions {
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
   readonly acl: AgentAclOptions;
+  /** Absent: nobody is told of changes. */
+  readonly audit?: AuditSettings;
   readonly process: ProcessOptions;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
@@ -116,6 +119,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
     acl: resolveAclOptions(settings.acl),
+    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     process: resolveProcess(settings.process ?? {}, {
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
@@ -125,6 +129,10 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
   };
   checkTogether(options);
   return options;
+}
+
+function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
+  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
 }
 
 /** Replaces the templates in all addresses; everything after this sees addresses only. */

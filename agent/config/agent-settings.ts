@@ -1,3 +1,4 @@
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
@@ -35,6 +36,7 @@ export interface AgentSettings {
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
   readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly edge?: EdgeSettings;
   readonly process?: ProcessSettings;
   readonly services: readonly ServiceDefinition[];

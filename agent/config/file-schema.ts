@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { AclFileSchema } from "./acl-options.ts";
+import { AuditBlock } from "./audit-block.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on, spelt and typed as Consul does, and for what Consul
@@ -85,6 +86,7 @@ export const AgentFileSchema = Type.Object({
   log_rotate_max_files: optional(Type.Integer({ minimum: -1 })),
   check_update_interval: Text,
   acl: optional(AclFileSchema),
+  audit: optional(AuditBlock),
   service: Definitions,
   services: Definitions,
   check: Definitions,

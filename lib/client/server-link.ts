@@ -55,7 +55,11 @@ export interface ForwardRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** Who sent it on, as its certificate says: set by the server that takes it, never sent. */
+  readonly sender?: ForwardSender;
 }
+
+export type ForwardSender = { readonly kind: "server" } | { readonly kind: "agent"; readonly node: string };
 
 export interface ForwardResponse {
   readonly status: number;

@@ -1,5 +1,6 @@
 import type { AclCommand } from "./acl-commands.ts";
 import type { AuthorityConfig } from "./authority-config.ts";
+import type { AclLoginCommand } from "./acl-login.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
@@ -35,6 +36,7 @@ export type Command =
   | EventFire
   | PeeringUpsert
   | PeeringDelete
+  | AclLoginCommand
   | RestoreRows
   | RestoreCommit;
 

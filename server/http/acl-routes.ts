@@ -4,6 +4,7 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { AclService } from "../acl/acl-service.ts";
 import { registerAclAuthorizeRoutes } from "./acl-authorize-routes.ts";
 import { registerAclBootstrapRoutes } from "./acl-bootstrap-routes.ts";
+import { registerAclLoginRoutes } from "./acl-login-routes.ts";
 import { registerAclPolicyRoutes } from "./acl-policy-routes.ts";
 import { registerAclRoleRoutes } from "./acl-role-routes.ts";
 import { registerAclTemplateRoutes } from "./acl-template-routes.ts";
@@ -37,10 +38,6 @@ const aclRoutes: readonly (readonly [path: string, ...methods: HTTPMethods[]])[]
   ["/v1/acl/templated-policy/preview/*", "POST"],
   ["/v1/internal/acl/authorize", "POST"],
   ["/v1/internal/acl/resolve", "GET"],
-];
-
-/** Logins by somebody else's word. _(planned)_: until then they answer as with ACLs off. */
-const loginRoutes: readonly (readonly [path: string, ...methods: HTTPMethods[]])[] = [
   ["/v1/acl/login", "POST"],
   ["/v1/acl/logout", "POST"],
   ["/v1/acl/binding-rules", "GET"],
@@ -53,7 +50,6 @@ const loginRoutes: readonly (readonly [path: string, ...methods: HTTPMethods[]])
 
 export function registerAclRoutes(app: HttpApp, context: RouteContext): void {
   const { acl } = context.server;
-  refuseAll(app, loginRoutes);
   if (acl === undefined || !acl.settings.isEnabled) {
     refuseAll(app, aclRoutes);
     return;
@@ -65,6 +61,7 @@ export function registerAclRoutes(app: HttpApp, context: RouteContext): void {
   registerAclRoleRoutes(app, aclContext);
   registerAclTemplateRoutes(app, aclContext);
   registerAclAuthorizeRoutes(app, aclContext);
+  registerAclLoginRoutes(app, aclContext);
 }
 
 function refuseAll(app: HttpApp, routes: typeof aclRoutes): void {

@@ -49,6 +49,7 @@ export interface LeaderRoutingOptions {
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
 export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
   app.decorateRequest("sentBody", null);
+  app.decorateRequest("writeReply", null);
   app.decorateRequest("freshness", null);
   const answer = createRouting(options);
   app.addHook("onRoute", (route) => {
@@ -154,7 +155,7 @@ async function catchUp(request: FastifyRequest, reads: CatalogServer["followerRe
 
 /** What is read from the replicated state and nowhere else, through the read endpoint. */
 function readsState(url: string): boolean {
-  return /^\/v1\/(?:acl|catalog|health|config|connect)\//.test(url);
+  return /^\/v1\/(?:acl|catalog|health|config|connect|kv|session)\//.test(url);
 }
 
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */

@@ -7,12 +7,14 @@ import type {
   SignResponse,
   WriteMessage,
 } from "../../lib/client/rpc-methods.ts";
-import type { ServerLink } from "../../lib/client/server-link.ts";
+import type { ForwardSender, ServerLink } from "../../lib/client/server-link.ts";
 import { decodeWriteCommand, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { AgentJudge } from "../acl/agent-judge.ts";
 import type { Authority } from "../ca/authority.ts";
 import type { AgentIdentity, CallerIdentity } from "./caller.ts";
+
+const servers: ForwardSender = { kind: "server" };
 
 export interface AgentCalls {
   write(message: WriteMessage, caller: CallerIdentity, signal: AbortSignal): Promise<{ readonly index: number }>;
@@ -22,7 +24,7 @@ export interface AgentCalls {
     signal: AbortSignal,
   ): Promise<JsonMessage>;
   sign(message: SignMessage, caller: AgentIdentity): Promise<SignResponse>;
-  forward(message: ForwardMessage, signal: AbortSignal): Promise<ForwardAnswer>;
+  forward(message: ForwardMessage, from: ForwardSender, signal: AbortSignal): Promise<ForwardAnswer>;
 }
 
 export function createAgentCalls(options: {
@@ -67,14 +69,15 @@ export function createAgentCalls(options: {
       const demandService = (service: string): void => judge.demandService(service, { node: caller.node, token });
       return judge.judged(() => authority.sign(csrPem, { ...scope, demandService }));
     },
-    async forward(message, signal) {
-      if (!message.url.startsWith("/v1/")) {
+    async forward({ method, url, headers, body }, from, signal) {
+      if (!url.startsWith("/v1/")) {
         throw new AtollError(
           "INVALID_ARGUMENT",
-          `only /v1/ paths are forwarded, found ${JSON.stringify(message.url.slice(0, 80))}`,
+          `only /v1/ paths are forwarded, found ${JSON.stringify(url.slice(0, 80))}`,
         );
       }
-      return link.forward(message, signal);
+      const sender = from.kind === "agent" ? { kind: from.kind, node: from.node } : servers;
+      return link.forward({ method, url, headers, body, sender }, signal);
     },
   };
 }

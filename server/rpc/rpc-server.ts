@@ -105,8 +105,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     Sign: asAgent("Sign", calls.sign),
     // A following server has its leader run what its own clients asked of it.
     Forward: answer<ForwardMessage, ForwardAnswer>("Forward", async (call, signal) => {
-      authentication.agentOrServer(call);
-      return calls.forward(call.request, signal);
+      return calls.forward(call.request, authentication.agentOrServer(call).identity, signal);
     }),
     Subscribe(stream: AgentStream) {
       try {
@@ -119,7 +118,6 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   });
 
   const { countRefusal, countCall } = metrics;
-  const { forward } = calls;
   const raft =
     options.raft === undefined
       ? undefined
@@ -129,7 +127,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
           joinToken,
           isOpen,
           answer,
-          forward,
+          forward: (request, signal) => calls.forward(request, { kind: "server" }, signal),
           countRefusal,
           countCall,
           runtime,

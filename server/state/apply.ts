@@ -9,6 +9,7 @@ import type {
   RestoreRows,
   TransactionCommand,
 } from "../../lib/contract/commands.ts";
+import { applyAclLoginCommand } from "./acl-login-rules.ts";
 import { applyAclCommand } from "./acl-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
@@ -78,6 +79,12 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
     case "acl-role-upsert":
     case "acl-role-delete":
       return applyAclCommand(tables, changes, command);
+    case "acl-auth-method-upsert":
+    case "acl-auth-method-delete":
+    case "acl-binding-rule-upsert":
+    case "acl-binding-rule-delete":
+    case "acl-login":
+      return applyAclLoginCommand(tables, changes, command);
     default:
       // A log written by a newer program must stop this one: skipping an entry would fork the state.
       return unreachable(command, "command");

@@ -26,6 +26,8 @@ export const rowTables = [
   "prepared-queries",
   "user-events",
   "peerings",
+  "acl-auth-methods",
+  "acl-binding-rules",
   "restore-staging",
   "indexes",
 ] as const;

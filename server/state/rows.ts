@@ -43,6 +43,8 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
   "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
   "acl-roles": (tables, _key, value) => tables.acl.roles.load(trusted(value)),
+  "acl-auth-methods": (tables, _key, value) => tables.aclLogin.authMethods.load(trusted(value)),
+  "acl-binding-rules": (tables, _key, value) => tables.aclLogin.bindingRules.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -83,6 +85,8 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("acl-tokens", tables.acl.tokens.all(), (token) => token.AccessorID);
   yield* sorted("acl-policies", tables.acl.policies.all(), (policy) => policy.ID);
   yield* sorted("acl-roles", tables.acl.roles.all(), (role) => role.ID);
+  yield* sorted("acl-auth-methods", tables.aclLogin.authMethods.all(), (method) => method.Name);
+  yield* sorted("acl-binding-rules", tables.aclLogin.bindingRules.all(), (rule) => rule.ID);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

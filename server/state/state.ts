@@ -1,6 +1,7 @@
 import type { CaRootFields, Command, CommandResult, TransactionCommand } from "../../lib/contract/commands.ts";
 import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
+import { createAclLoginReads } from "./acl-login-reads.ts";
 import { createAclReads } from "./acl-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
@@ -67,6 +68,7 @@ export function createState(options: StateOptions = {}): State {
     ...createQueryReads(tables, cache),
     ...createPeeringReads(tables, cache),
     takeTransaction: outcomes.take,
+    ...createAclLoginReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };
 

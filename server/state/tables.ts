@@ -1,3 +1,4 @@
+import { type AclLoginTables, createAclLoginTables } from "./acl-login-tables.ts";
 import { type AclTables, createAclTables } from "./acl-tables.ts";
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
@@ -31,6 +32,7 @@ export interface Tables {
   readonly peerings: PeeringTable;
   readonly staging: StagingTable;
   readonly acl: AclTables;
+  readonly aclLogin: AclLoginTables;
 }
 
 /** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
@@ -56,5 +58,6 @@ export function createTables(): Tables {
     peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
     acl: createAclTables(indexes),
+    aclLogin: createAclLoginTables(indexes),
   };
 }

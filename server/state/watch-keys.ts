@@ -18,6 +18,8 @@ export const watchKeys = {
   aclPolicies: "acl-policies",
   aclRoles: "acl-roles",
   authorityConfig: "authority-config",
+  aclAuthMethods: "acl-auth-methods",
+  aclBindingRules: "acl-binding-rules",
   node: (name: string) => `node/${name}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
