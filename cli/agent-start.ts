@@ -19,6 +19,7 @@ import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { agentBanner } from "./agent-banner.ts";
+import { writeBootstrapEntries } from "./bootstrap-entries.ts";
 import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
 import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
@@ -210,6 +211,10 @@ async function openHttp(parts: {
   const edge = await openEdge(app, options.edge, runtime);
   parts.closers.push(() => edge.close());
   server?.setForwardHandler(createForwardHandler(app));
+  if (server !== undefined && options.bootstrapEntries !== undefined) {
+    const writer = writeBootstrapEntries({ server, documents: options.bootstrapEntries, runtime });
+    parts.closers.push(() => writer.close());
+  }
   for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
   return {
     urls: edge.urls,

@@ -50,6 +50,8 @@ export interface AgentOptions {
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
   readonly process: ProcessOptions;
+  /** Config entries as written, which the leader makes when they are not there. */
+  readonly bootstrapEntries?: readonly object[];
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -117,6 +119,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
     }),
+    ...(settings.bootstrapEntries !== undefined && { bootstrapEntries: settings.bootstrapEntries }),
     services: settings.services,
     checks: settings.checks,
   };

@@ -35,6 +35,8 @@ export interface AgentSettings {
   readonly checkUpdateIntervalMs?: number;
   readonly edge?: EdgeSettings;
   readonly process?: ProcessSettings;
+  /** Config entries as they were written. */
+  readonly bootstrapEntries?: readonly object[];
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }

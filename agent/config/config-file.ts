@@ -106,6 +106,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       logLevel: file.log_level,
       isLogJson: file.log_json,
       checkUpdateIntervalMs: interval,
+      bootstrapEntries: file.config_entries?.bootstrap,
     }),
     edge: readEdge(file),
     process: readProcess(file),

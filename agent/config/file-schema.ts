@@ -83,6 +83,7 @@ export const AgentFileSchema = Type.Object({
   log_rotate_bytes: Count,
   log_rotate_max_files: optional(Type.Integer({ minimum: -1 })),
   check_update_interval: Text,
+  config_entries: optional(Type.Object({ bootstrap: Definitions })),
   service: Definitions,
   services: Definitions,
   check: Definitions,

@@ -43,5 +43,6 @@ const keyNames = new Map([
   ["leaveOnTerminate", "leave_on_terminate"],
   ["isLogJson", "log_json"],
   ["checkUpdateIntervalMs", "check_update_interval"],
+  ["bootstrapEntries", "config_entries.bootstrap"],
   ["process", "log_file, pid_file or skip_leave_on_interrupt"],
 ]);

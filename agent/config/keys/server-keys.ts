@@ -61,7 +61,7 @@ export const serverKeys: KeyNotes = {
   "connect.enable_mesh_gateway_wan_federation": no(notYet),
   "connect.enable_serverless_plugin": no("this version has no such plugin"),
   "connect.test_ca_leaf_root_change_spread": no("it is for Consul's own tests"),
-  "config_entries.bootstrap": no("write them over the API: PUT /v1/config"),
+  "config_entries.bootstrap": does("Config entries that the leader writes when there are none of their names."),
   enable_central_service_config: no("config entries always apply"),
   "peering.enabled": no(notYet),
   "xds.*": no("there is no xDS listener yet"),
