@@ -82,6 +82,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
   const isServer = isDev || (settings.isServer ?? false);
   checkRole(settings, isServer);
   const bindAddress = mustBeIp("bind_addr", settings.bindAddress ?? (isDev ? "127.0.0.1" : "0.0.0.0"));
+  const advertiseAddress = advertise(settings, bindAddress, host);
   const sidecarMinPort = mustBePort("sidecar_min_port", settings.sidecarMinPort ?? defaultSidecarMinPort);
   const clientAddresses = (settings.clientAddress || "127.0.0.1")
     .split(/\s+/)
@@ -97,14 +98,14 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     ...(settings.locality === undefined ? {} : { locality: mustBeLocality(settings.locality) }),
     ...(settings.dataDir === undefined ? {} : { dataDir: resolve(host.workingDir, settings.dataDir) }),
     bindAddress,
-    advertiseAddress: advertise(settings, bindAddress, host),
+    advertiseAddress,
     clientAddress: clientAddresses[0] ?? "127.0.0.1",
     clientAddresses,
     httpPort,
     edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
     bootstrapExpect: settings.bootstrapExpect ?? 1,
-    servers: [...new Set(settings.join.map(readJoinAddress))],
+    servers: serversToJoin(settings, { bindAddress, advertiseAddress, host }),
     joinToken: settings.joinToken ?? "",
     sidecarPorts: {
       min: sidecarMinPort,
@@ -166,11 +167,6 @@ function checkRole(settings: AgentSettings, isServer: boolean): void {
       `bootstrap_expect is ${expect}, so the servers have to find each other: give their addresses with -join`,
     );
   }
-  if (expect === 1 && settings.join.length > 0) {
-    throw invalid(
-      `bootstrap_expect is 1, which begins a cluster of its own, and -join (${settings.join[0]}) joins another: leave one of them out`,
-    );
-  }
   if (!isServer && settings.join.length === 0) {
     throw invalid(
       "an agent that is not a server needs one to join: -join=<address>, or -server -bootstrap-expect=1, or -dev for a server and agent in one process",
@@ -208,6 +204,28 @@ function advertise(settings: AgentSettings, bindAddress: string, host: HostFacts
   const found = candidates.length === 0 ? "no private IPv4 address" : `several (${candidates.join(", ")})`;
   throw invalid(
     `bind_addr is ${bindAddress} and this machine has ${found}, so the address for other nodes is not clear: set -bind or -advertise`,
+  );
+}
+
+/** A server that begins a cluster alone may name itself, as many of Consul's configurations do. */
+function serversToJoin(
+  settings: AgentSettings,
+  own: { readonly bindAddress: string; readonly advertiseAddress: string; readonly host: HostFacts },
+): string[] {
+  const addresses = [...new Set(settings.join.map(readJoinAddress))];
+  if (settings.bootstrapExpect !== 1) return addresses;
+  const everywhere = isUnspecified(own.bindAddress)
+    ? [...own.host.addresses, own.host.hostName, "localhost", "127.0.0.1"]
+    : [];
+  const ownHosts = new Set([own.bindAddress, own.advertiseAddress, ...everywhere]);
+  const ownPort = settings.rpcPort ?? defaultRpcPort;
+  const others = addresses.filter((address) => {
+    const parsed = parseHostPort(address);
+    return parsed === undefined || parsed.port !== ownPort || !ownHosts.has(parsed.host);
+  });
+  if (others.length === 0) return [];
+  throw invalid(
+    `bootstrap_expect is 1, which begins a cluster of its own, and -join (${others[0]}) joins another: leave one of them out`,
   );
 }
 
