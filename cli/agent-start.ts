@@ -1,4 +1,7 @@
 import { mkdir } from "node:fs/promises";
+import { createAgentAccess } from "../agent/acl/agent-access.ts";
+import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-resolver.ts";
+import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
@@ -6,15 +9,23 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
-import { unrestricted } from "../lib/acl/authorizer.ts";
+import { nobody } from "../lib/audit/audit-event.ts";
+import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
-import { createHttpApp } from "../lib/http/http-app.ts";
+import { giveDefaultToken } from "../lib/http/default-token.ts";
+import { auditRequests } from "../lib/http/audit-requests.ts";
+import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
+import { tokenOf } from "../lib/http/request-token.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
+import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
+import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
@@ -30,6 +41,8 @@ import { buildInfo } from "./build-info.ts";
  */
 export interface RunningAgent {
   readonly banner: string;
+  /** Where the HTTP API listens and what it has. */
+  readonly http: RunningHttp;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
@@ -38,10 +51,16 @@ export interface RunningAgent {
   stop(options: AgentStop): Promise<void>;
 }
 
+export interface RunningHttp {
+  /** The first plain address; port 0 when there is none. */
+  readonly address: HostPort;
+  readonly routes: readonly RegisteredRoute[];
+}
+
 export interface AgentProcessOptions {
   readonly runtime: MeteredRuntime;
   readonly options: AgentOptions;
-  readonly program: ProgramName;
+  readonly program?: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
 }
@@ -63,28 +82,35 @@ export async function startAgentProcess(start: AgentProcessOptions): Promise<Run
 }
 
 async function startParts(start: AgentProcessOptions, closers: Closer[]): Promise<Omit<RunningAgent, "stop">> {
-  const { options } = start;
+  const { options, program = "atoll" } = start;
   const failure = Promise.withResolvers<never>();
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
   const dataDir = await openDataDir(options, closers);
+  const audit = openAudit(start, closers);
   const server = options.isServer
-    ? await openServer({ start, dataDir, closers, onFatal: (error) => failure.reject(error) })
+    ? await openServer({ start, dataDir, audit, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
-  const agent = await openAgent({ start, dataDir, link, closers });
+  const tokens = await openTokenStore({
+    configured: options.acl.tokens,
+    isPersistent: options.acl.isTokenPersistent,
+    dataDir,
+    logger: start.runtime.logger.child("acl"),
+  });
+  const agent = await openAgent({ start, dataDir, link, tokens, closers });
   if (enrolment !== undefined) {
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const { urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, closers });
+  const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, tokens, audit, closers });
   await agent.startProxies();
-  const banner = agentBanner({ program: start.program, options, identity: agent.api.identity, dataDir, urls, server });
+  const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, server });
   const reload = async (next: AgentOptions): Promise<void> => {
     reloadHttp(next);
     await agent.reload(next);
   };
-  return { banner, failed: failure.promise, reload };
+  return { banner, http, failed: failure.promise, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -103,9 +129,18 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
   return options.dataDir;
 }
 
+/** Closed last: what the others do while they stop is told as well. */
+function openAudit({ options, runtime }: AgentProcessOptions, closers: Closer[]): AgentWriteAudit | undefined {
+  if (options.audit?.isEnabled !== true) return undefined;
+  const log = createAuditLog(options.audit, runtime);
+  closers.push(() => log.close());
+  return { log, server: { node: options.nodeName, datacenter: options.datacenter } };
+}
+
 async function openServer(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
   readonly onFatal: (error: AtollError) => void;
 }): Promise<Server> {
@@ -119,6 +154,8 @@ async function openServer(parts: {
     bootstrapExpect: options.bootstrapExpect,
     join: options.servers,
     joinToken: options.joinToken,
+    acl: options.acl,
+    ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
     runtime,
     onFatal: parts.onFatal,
@@ -135,7 +172,7 @@ async function openLink(parts: {
 }): Promise<{ readonly link: ServerLink; readonly enrolment?: Enrolment }> {
   const { options, runtime, shutdown: signal } = parts.start;
   // The server closes its own link.
-  if (parts.server !== undefined) return { link: parts.server.link };
+  if (parts.server !== undefined) return { link: parts.server.linkOf(options.nodeName) };
   const { servers } = options;
   const enrolment = await openEnrolment({
     dataDir: parts.dataDir,
@@ -156,10 +193,11 @@ async function openAgent(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
   readonly link: ServerLink;
+  readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
 }): Promise<Agent> {
   const { options, runtime, env } = parts.start;
-  const { dataDir, link } = parts;
+  const { dataDir, link, tokens } = parts;
   const wanted = options.nodeId === undefined ? {} : { wanted: options.nodeId };
   const nodeId = await loadNodeId({ dataDir, random: runtime.random, ...wanted });
   const agent = await startAgent({
@@ -176,6 +214,7 @@ async function openAgent(parts: {
       buildDate: buildInfo.date,
       isServer: options.isServer,
     },
+    tokens,
     dataDir,
     temporaryDir,
     userId,
@@ -190,22 +229,50 @@ async function openHttp(parts: {
   readonly agent: Agent;
   readonly link: ServerLink;
   readonly server: Server | undefined;
+  readonly tokens: AgentTokenStore;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
-}): Promise<{ readonly urls: readonly string[]; readonly reload: (next: AgentOptions) => void }> {
+}): Promise<{
+  readonly http: RunningHttp;
+  readonly urls: readonly string[];
+  readonly reload: (next: AgentOptions) => void;
+}> {
   const { options, runtime } = parts.start;
-  const { server, link } = parts;
+  const { server, link, tokens } = parts;
+  const { acl } = options;
   const { maxHeaderBytes } = options.edge;
   const app = createHttpApp({
     runtime,
     isAlwaysPretty: options.isDev,
+    defaultAclPolicy: acl.defaultPolicy,
     ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
   });
+  const rules = addAccessRules(app, options.edge.access);
+  if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
   parts.closers.push(() => app.close());
-  const access = addAccessRules(app, options.edge.access);
-  registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
+  const resolve: ResolveToken =
+    server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
+  const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) {
+    const identify =
+      server === undefined
+        ? async (request: Parameters<typeof tokenOf>[0]) => ({
+            ...nobody,
+            accessor_id: (await access(tokenOf(request))).accessorId,
+          })
+        : createAuditIdentity(server.acl);
+    auditRequests(app, { ...parts.audit, runtime, identify });
+  }
+  registerAgentRoutes(app, {
+    agent: parts.agent.api,
+    runtime,
+    isAclEnabled: acl.isEnabled,
+    authorize: (request) => access(tokenOf(request)),
+  });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
+    registerOpenApiRoute(app, { version: buildInfo.version });
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const edge = await openEdge(app, options.edge, runtime);
@@ -217,10 +284,11 @@ async function openHttp(parts: {
   }
   for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
   return {
+    http: { address: edge.http ?? { host: options.clientAddress, port: 0 }, routes: app.routeList() },
     urls: edge.urls,
     reload(next) {
       edge.reload(next.edge);
-      access.change(next.edge.access);
+      rules.change(next.edge.access);
     },
   };
 }

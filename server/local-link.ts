@@ -21,14 +21,18 @@ export interface LocalLinkOptions {
   readonly topics: TopicSource;
   readonly sign: (csrPem: string) => SignedLeaf;
   readonly forward: ForwardHandler;
+  /** Tells somebody of the writes; absent: nobody is told. */
+  readonly audit?: (write: ServerLink["write"]) => ServerLink["write"];
 }
 
 /** The link of an agent to the server in its own process; the RPC service answers remote agents through one as well. */
 export function createLocalLink(options: LocalLinkOptions): ServerLink {
   const { log, reader, topics } = options;
+  const write: ServerLink["write"] = (command, signal, writeOptions) =>
+    writeCatalog({ log, command, signal, ...writeOptions });
   const subscriptions = new Set<Subscription>();
   return {
-    write: (command, signal, writeOptions) => writeCatalog({ log, command, signal, ...writeOptions }),
+    write: options.audit?.(write) ?? write,
     async nodeRegistrations(node, signal) {
       await log.readIndex(signal);
       return readNodeRegistrations(reader, node);

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -11,6 +12,7 @@ import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
+import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
@@ -52,6 +54,9 @@ export interface AgentOptions {
   readonly process: ProcessOptions;
   /** Config entries as written, which the leader makes when they are not there. */
   readonly bootstrapEntries?: readonly object[];
+  readonly acl: AgentAclOptions;
+  /** Absent: nobody is told of changes. */
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -121,6 +126,8 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       leavesOnInterrupt: isDev || !isServer,
     }),
     ...(settings.bootstrapEntries !== undefined && { bootstrapEntries: settings.bootstrapEntries }),
+    acl: resolveAclOptions(settings.acl),
+    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     services: settings.services,
     checks: settings.checks,
   };
@@ -145,6 +152,10 @@ function expandTemplates(settings: AgentSettings, interfaces: readonly HostInter
     },
     join: settings.join.map((address) => expand("retry_join", address)),
   };
+}
+
+function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
+  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
 }
 
 function checkRole(settings: AgentSettings, isServer: boolean): void {

@@ -1,6 +1,8 @@
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -37,6 +39,8 @@ export interface AgentSettings {
   readonly process?: ProcessSettings;
   /** Config entries as they were written. */
   readonly bootstrapEntries?: readonly object[];
+  readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -45,6 +49,7 @@ export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
 /** `later` wins over `earlier`, field by field; lists are joined, maps are merged. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
+  const acl = mergeAclFiles(earlier.acl, later.acl);
   return {
     ...earlier,
     ...later,
@@ -57,6 +62,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
       }),
     },
     process: { ...earlier.process, ...later.process },
+    ...(acl !== undefined && { acl }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

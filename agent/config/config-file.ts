@@ -5,6 +5,7 @@ import { decodeCheck } from "../registration/decode-check.ts";
 import { type Decoded, issuesUnder } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
 import { type AgentSettings, noSettings } from "./agent-settings.ts";
+import { readAudit } from "./audit-block.ts";
 import { type ConfigFormat, findConfigFiles, parseConfigText, readConfigText } from "./config-text.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import { type AgentFile, agentFileValidator } from "./file-schema.ts";
@@ -107,6 +108,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       isLogJson: file.log_json,
       checkUpdateIntervalMs: interval,
       bootstrapEntries: file.config_entries?.bootstrap,
+      acl: file.acl,
+      audit: file.audit && readAudit(file.audit, found.issues),
     }),
     edge: readEdge(file),
     process: readProcess(file),

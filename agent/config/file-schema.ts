@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { AclFileSchema } from "./acl-options.ts";
+import { AuditBlock } from "./audit-block.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on, spelt and typed as Consul does, and for what Consul
@@ -82,7 +84,9 @@ export const AgentFileSchema = Type.Object({
   log_rotate_duration: Text,
   log_rotate_bytes: Count,
   log_rotate_max_files: optional(Type.Integer({ minimum: -1 })),
+  audit: optional(AuditBlock),
   check_update_interval: Text,
+  acl: optional(AclFileSchema),
   config_entries: optional(Type.Object({ bootstrap: Definitions })),
   service: Definitions,
   services: Definitions,

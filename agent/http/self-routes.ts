@@ -1,6 +1,9 @@
+import { demand } from "../../lib/acl/authorizer.ts";
+import { createSight } from "../../lib/acl/sight.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { AgentApi, AgentIdentity } from "../agent-api.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
@@ -9,13 +12,26 @@ import type { AgentRouteContext } from "./agent-routes.ts";
 const memberAlive = 1;
 
 /** What the agent says of itself: who it is, its node among the members, its metrics. */
-export function registerSelfRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
-  app.get("/v1/agent/self", async (_request, reply) => sendJson(reply, selfAnswer(agent)));
+export function registerSelfRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
+  const { nodeName } = agent.identity;
+
+  app.get("/v1/agent/self", async (request, reply) => {
+    demand(await authorize(request), "agent", "read", nodeName);
+    return sendJson(reply, selfAnswer(agent));
+  });
 
   /** Nodes hold leases with the servers instead of gossiping, so an agent knows no member but its own node. */
-  app.get("/v1/agent/members", async (_request, reply) => sendJson(reply, [memberAnswer(agent.identity)]));
+  app.get("/v1/agent/members", async (request, reply) => {
+    const sight = createSight(await authorize(request));
+    const members = sight.keep([agent.identity], (member, authorizer) =>
+      authorizer.allows("node", "read", member.nodeName),
+    );
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
+    return sendJson(reply, members.map(memberAnswer));
+  });
 
   app.get("/v1/agent/metrics", async (request, reply) => {
+    demand(await authorize(request), "agent", "read", nodeName);
     const format = queryOf(request).get("format") ?? "";
     if (format !== "prometheus") {
       const message = `Invalid value for ?format: only "prometheus" is supported by this version, found "${format}"`;

@@ -6,6 +6,8 @@ export interface HclItem {
   /** The key and the labels behind it, `["service", "web"]`; at least one. */
   readonly keys: readonly string[];
   readonly value: HclNode;
+  /** Written with `=`. */
+  readonly isAssigned: boolean;
   /** Of the key in the text. */
   readonly offset: number;
 }
@@ -55,11 +57,11 @@ export function parseHclItems(text: string): readonly HclItem[] {
     }
     if (keys.length === 0) fail("a key");
     const below = depth + keys.length;
-    if (token.kind === "{") return { keys, value: readObject(below), offset };
+    if (token.kind === "{") return { keys, value: readObject(below), isAssigned: false, offset };
     if (token.kind !== "=") fail('"=" or "{" behind the key');
     if (keys.length > 1) fail('"{" behind the label');
     advance();
-    return { keys, value: readValue(below), offset };
+    return { keys, value: readValue(below), isAssigned: true, offset };
   };
 
   const readObject = (depth: number): HclNode => {

@@ -24,9 +24,11 @@ const word = /[\p{L}_][\p{L}\p{Nd}_.-]*/uy;
 const number = /-?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|\.\d+(?:[eE][+-]?\d+)?/y;
 const behindNumber = /[\p{L}\p{Nd}_.]/uy;
 
-/** `text` has no carriage returns before its line feeds. `next` throws `HclFailure`; behind the end it answers `end` for ever. */
+/** `text` has no carriage returns before its line feeds. Throws `HclFailure`, here and in `next`; behind the end it answers `end` for ever. */
 export function createHclScanner(text: string): HclScanner {
   let at = 0;
+  const zero = text.indexOf("\0");
+  if (zero >= 0) throw new HclFailure(zero, "a null character is not allowed");
 
   const take = (pattern: RegExp): string => {
     pattern.lastIndex = at;

@@ -22,23 +22,52 @@ import type { JsonParse } from "./json-file.ts";
 /** In characters: far above any configuration, and read within a second or two. */
 const maxLength = 4 * 1024 * 1024;
 
+export interface HclOptions {
+  /** As Consul reads ACL rules: the same key with `=` twice in one object is an error, with Consul's sentence. */
+  readonly refusesRepeats?: boolean;
+}
+
 /**
  * Reads HCL; JSON is the caller's to tell apart. Line and column count from 1 and name the first character that cannot be
  * read. Never throws. The key `__proto__` is refused, nesting deeper than 64 and more than 4 Mi characters too.
  */
-export function parseHcl(text: string): JsonParse {
+export function parseHcl(text: string, options: HclOptions = {}): JsonParse {
   if (text.length > maxLength) {
     return { ok: false, line: 1, column: 1, message: `longer than ${maxLength} characters` };
   }
   const unix = text.replaceAll("\r\n", "\n");
   try {
-    return { ok: true, value: toObject(parseHclItems(unix)) };
+    const items = parseHclItems(unix);
+    if (options.refusesRepeats === true) refuseRepeats(items, unix);
+    return { ok: true, value: toObject(items) };
   } catch (thrown) {
     if (!(thrown instanceof HclFailure)) throw thrown;
-    const before = unix.slice(0, thrown.offset);
-    const column = thrown.offset - before.lastIndexOf("\n");
-    return { ok: false, line: before.split("\n").length, column, message: thrown.message };
+    return { ok: false, ...positionOf(unix, thrown.offset), message: thrown.message };
   }
+}
+
+function positionOf(text: string, offset: number): { readonly line: number; readonly column: number } {
+  const before = text.slice(0, offset);
+  return { line: before.split("\n").length, column: offset - before.lastIndexOf("\n") };
+}
+
+function refuseRepeats(items: readonly HclItem[], text: string): void {
+  const assigned = new Set<string>();
+  for (const { keys, value, isAssigned, offset } of items) {
+    const key = keys[0] ?? "";
+    if (isAssigned && assigned.has(key)) {
+      const { line, column } = positionOf(text, offset);
+      const at = `${JSON.stringify(key)} at ${line}:${column}`;
+      throw new HclFailure(offset, `The argument ${at} was already set. Each argument can only be defined once`);
+    }
+    if (isAssigned) assigned.add(key);
+    refuseRepeatsBelow(value, text);
+  }
+}
+
+function refuseRepeatsBelow(node: HclNode, text: string): void {
+  if (node.kind === "object") refuseRepeats(node.items, text);
+  if (node.kind === "list") for (const item of node.items) refuseRepeatsBelow(item, text);
 }
 
 type Plain = string | number | boolean | Plain[] | { [key: string]: Plain };

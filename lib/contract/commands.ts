@@ -1,4 +1,6 @@
+import type { AclCommand } from "./acl-commands.ts";
 import type { AuthorityConfig } from "./authority-config.ts";
+import type { AclLoginCommand } from "./acl-login.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
@@ -20,6 +22,7 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | AclCommand
   | AuthorityConfigure
   | KvCommand
   | KvExpire
@@ -33,6 +36,7 @@ export type Command =
   | EventFire
   | PeeringUpsert
   | PeeringDelete
+  | AclLoginCommand
   | RestoreRows
   | RestoreCommit;
 

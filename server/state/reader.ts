@@ -14,6 +14,8 @@ import type {
   IntentionAction,
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
+import type { AclLoginReads } from "./acl-login-reads.ts";
+import type { AclReads } from "./acl-reads.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
 import type { PeeringRecord } from "../../lib/contract/peerings.ts";
@@ -36,7 +38,7 @@ export interface Read<T> {
 }
 
 /** Reads of the catalog: synchronous, from memory, in a stable order (names, then nodes, then ids). */
-export interface StateReader {
+export interface StateReader extends AclReads, AclLoginReads {
   /** Index of the newest applied entry. */
   appliedIndex(): number;
   nodes(): Read<readonly NodeRecord[]>;
@@ -74,7 +76,8 @@ export interface StateReader {
   kvKeys(prefix: string, separator: string, seenIndex?: number): Read<readonly string[]>;
   /** At most `limit` entries whose time is over at `nowMs`, the earliest first. */
   endedKvEntries(nowMs: number, limit: number): readonly KvRecord[];
-  hasTombstones(): boolean;
+  /** The index of the newest tombstone; 0 when there is none. */
+  newestTombstone(): number;
   session(id: string): Read<SessionRecord | undefined>;
   /** By ID. */
   sessions(): Read<readonly SessionRecord[]>;

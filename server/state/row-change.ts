@@ -16,6 +16,9 @@ export const rowTables = [
   "config-entries",
   "ca-roots",
   "settings",
+  "acl-tokens",
+  "acl-policies",
+  "acl-roles",
   "kv",
   "kv-tombstones",
   "sessions",
@@ -23,6 +26,8 @@ export const rowTables = [
   "prepared-queries",
   "user-events",
   "peerings",
+  "acl-auth-methods",
+  "acl-binding-rules",
   "restore-staging",
   "indexes",
 ] as const;

@@ -1,4 +1,5 @@
 import { assert } from "../../lib/base/assert.ts";
+import { aclBootstrapKey } from "./acl-tables.ts";
 import { eventRowKey } from "./event-table.ts";
 import { tombstoneRowKey } from "./graveyard.ts";
 import { kvRowKey } from "./kv-row-key.ts";
@@ -27,6 +28,7 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
     const { autopilot, authority } = tables.settings;
+    if (key === aclBootstrapKey) return tables.acl.bootstrap.load(trusted(value));
     if (key === autopilot.key) return autopilot.load(trusted(value));
     assert(key === authority.key, `there is no setting ${key}`);
     authority.load(trusted(value));
@@ -38,6 +40,11 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
   "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
   peerings: (tables, _key, value) => tables.peerings.load(trusted(value)),
+  "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
+  "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
+  "acl-roles": (tables, _key, value) => tables.acl.roles.load(trusted(value)),
+  "acl-auth-methods": (tables, _key, value) => tables.aclLogin.authMethods.load(trusted(value)),
+  "acl-binding-rules": (tables, _key, value) => tables.aclLogin.bindingRules.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
@@ -73,6 +80,13 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("prepared-queries", tables.queries.all(), (query) => query.ID);
   yield* sorted("user-events", tables.events.all(), eventRowKey);
   yield* sorted("peerings", tables.peerings.all(), (peering) => peering.Name);
+  const bootstrap = tables.acl.bootstrap.get();
+  if (bootstrap !== undefined) yield { table: "settings", key: aclBootstrapKey, value: bootstrap };
+  yield* sorted("acl-tokens", tables.acl.tokens.all(), (token) => token.AccessorID);
+  yield* sorted("acl-policies", tables.acl.policies.all(), (policy) => policy.ID);
+  yield* sorted("acl-roles", tables.acl.roles.all(), (role) => role.ID);
+  yield* sorted("acl-auth-methods", tables.aclLogin.authMethods.all(), (method) => method.Name);
+  yield* sorted("acl-binding-rules", tables.aclLogin.bindingRules.all(), (rule) => rule.ID);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };

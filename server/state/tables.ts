@@ -1,3 +1,5 @@
+import { type AclLoginTables, createAclLoginTables } from "./acl-login-tables.ts";
+import { type AclTables, createAclTables } from "./acl-tables.ts";
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
@@ -29,6 +31,8 @@ export interface Tables {
   readonly events: EventTable;
   readonly peerings: PeeringTable;
   readonly staging: StagingTable;
+  readonly acl: AclTables;
+  readonly aclLogin: AclLoginTables;
 }
 
 /** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
@@ -53,5 +57,7 @@ export function createTables(): Tables {
     events: createEventTable(indexes),
     peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
+    acl: createAclTables(indexes),
+    aclLogin: createAclLoginTables(indexes),
   };
 }

@@ -118,10 +118,7 @@ test("config entries are written from HCL, read, listed and deleted, with compar
   expect((await consul("config", "read")).err).toBe("error: Must specify the -kind parameter\n");
 });
 
-/** The keys of `/v1/kv`, which watches and locks rest on. */
-const hasKeys = existsSync(join(import.meta.dirname, "..", "..", "server", "http", "kv-routes.ts"));
-
-test.skipIf(!hasKeys)("a watch prints what is there, or runs a handler at once and after each change", async () => {
+test("a watch prints what is there, or runs a handler at once and after each change", async () => {
   expect(await consul("watch", "-type=key", "-key=app/a")).toEqual(prints("null\n"));
   const seen = join(dir.path, "seen");
   const child = Bun.spawn({
@@ -149,24 +146,20 @@ test.skipIf(!hasKeys)("a watch prints what is there, or runs a handler at once a
   expect(JSON.parse(body)).toMatchObject({ Key: "app/a", Value: Buffer.from("hello").toString("base64") });
 });
 
-test.skipIf(!hasKeys)(
-  "a program runs under a lock that nobody else gets meanwhile",
-  async () => {
-    const held = join(dir.path, "held");
-    const first = consul("lock", "app/leader", `touch ${held}; while [ -e ${held} ]; do sleep 0.05; done; exit 3`);
-    await eventually("the first program", async () => existsSync(held) || undefined, 10_000);
-    const second = await consul("lock", "-try=200ms", "app/leader", "true");
-    expect(second.code).toBe(1);
-    expect(second.err).toContain("timeout during lock acquisition");
-    Bun.spawnSync(["rm", held]);
-    expect((await first).code).toBe(1);
-    expect(await consul("lock", "-child-exit-code", "app/leader", "/bin/sh", "-c", "exit 3")).toMatchObject({
-      code: 2,
-    });
-    expect(await consul("lock", "app/leader", "true")).toMatchObject({ code: 0 });
-  },
-  30_000,
-);
+test("a program runs under a lock that nobody else gets meanwhile", async () => {
+  const held = join(dir.path, "held");
+  const first = consul("lock", "app/leader", `touch ${held}; while [ -e ${held} ]; do sleep 0.05; done; exit 3`);
+  await eventually("the first program", async () => existsSync(held) || undefined, 10_000);
+  const second = await consul("lock", "-try=200ms", "app/leader", "true");
+  expect(second.code).toBe(1);
+  expect(second.err).toContain("timeout during lock acquisition");
+  Bun.spawnSync(["rm", held]);
+  expect((await first).code).toBe(1);
+  expect(await consul("lock", "-child-exit-code", "app/leader", "/bin/sh", "-c", "exit 3")).toMatchObject({
+    code: 2,
+  });
+  expect(await consul("lock", "app/leader", "true")).toMatchObject({ code: 0 });
+}, 30_000);
 
 test("events, figures and autopilot are Consul's commands", async () => {
   expect((await consul("event", "-name=deploy", "v2")).out).toMatch(/^Event ID: [0-9a-f-]{36}\n$/);

@@ -3,6 +3,8 @@ import { does, enterprise, type KeyNotes, no, notYet, refused } from "./key-note
 const ownRaft = "Atoll's Raft has timers and storage of its own";
 const autopilot = "set it over the API: /v1/operator/autopilot/configuration";
 
+const oldAcl = "it was taken out of Consul: write it into the acl block";
+
 /** Servers, Raft, the mesh's control plane, ACLs, DNS and telemetry. */
 export const serverKeys: KeyNotes = {
   server: does("Run a server beside the agent."),
@@ -35,24 +37,50 @@ export const serverKeys: KeyNotes = {
   non_voting_server: no(enterprise),
   license_path: no("there is nothing to license"),
   partition: refused(`${enterprise}: the node would be in another partition than the rest`),
-  "audit.*": no(enterprise),
+  "audit.enabled": does("Whether changes are told to the audit sinks."),
+  "audit.sink": does(
+    "Files that changes are told to, by name: path, mode, rotate_bytes, rotate_duration, rotate_max_files.",
+  ),
   "reporting.*": no("nothing is reported to anyone"),
   "cloud.*": no("there is no HCP to connect to"),
   experiments: no("this version has none"),
 
-  "acl.*": no(notYet),
-  acl_agent_master_token: no(notYet),
-  acl_agent_token: no(notYet),
-  acl_datacenter: no(notYet),
-  acl_default_policy: no(notYet),
-  acl_down_policy: no(notYet),
-  acl_enable_key_list_policy: no(notYet),
-  acl_master_token: no(notYet),
-  acl_replication_token: no(notYet),
-  acl_token: no(notYet),
-  acl_ttl: no(notYet),
+  "acl.enabled": does("Whether requests need a token's permission."),
+  "acl.default_policy": does("What applies where no rule does: deny, or allow."),
+  "acl.down_policy": does(
+    "What applies to tokens while no server can be reached: extend-cache, async-cache, allow or deny.",
+  ),
+  "acl.token_ttl": does(
+    "How long an agent relies on what a server said of a token, 30s; the shortest of the three counts.",
+  ),
+  "acl.policy_ttl": does("See acl.token_ttl."),
+  "acl.role_ttl": does("See acl.token_ttl."),
+  "acl.enable_token_persistence": does("Tokens that are set over the API outlive the process."),
+  "acl.tokens.initial_management": does("Secret of the first token that may do everything."),
+  "acl.tokens.master": does("The older name of acl.tokens.initial_management."),
+  "acl.tokens.agent": does("Token of what the agent does for itself."),
+  "acl.tokens.agent_recovery": does("Token that opens this agent's own endpoints when no server can be reached."),
+  "acl.tokens.agent_master": does("The older name of acl.tokens.agent_recovery."),
+  "acl.tokens.default": does("Token of requests that bring none."),
+  "acl.tokens.replication": does("Token for replication between datacenters."),
+  "acl.tokens.config_file_service_registration": does("Token of services in files that name none."),
+  "acl.tokens.dns": does("Token of DNS answers."),
+  "acl.tokens.managed_service_provider": no(enterprise),
+  "acl.enable_key_list_policy": no("key rules know `list`, and it applies always"),
+  "acl.enable_token_replication": no("every datacenter has tokens of its own"),
+  "acl.msp_disable_bootstrap": no(enterprise),
+  acl_agent_master_token: no(oldAcl),
+  acl_agent_token: no(oldAcl),
+  acl_datacenter: no(oldAcl),
+  acl_default_policy: no(oldAcl),
+  acl_down_policy: no(oldAcl),
+  acl_enable_key_list_policy: no(oldAcl),
+  acl_master_token: no(oldAcl),
+  acl_replication_token: no(oldAcl),
+  acl_token: no(oldAcl),
+  acl_ttl: no(oldAcl),
   acl_enforce_version_8: no("Consul itself does not use it any more"),
-  enable_acl_replication: no(notYet),
+  enable_acl_replication: no(oldAcl),
   default_intention_policy: no(notYet),
 
   "connect.enabled": no("the mesh is always on"),

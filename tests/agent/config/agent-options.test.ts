@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type HostFacts, resolveAgentOptions } from "../../../agent/config/agent-options.ts";
+import { resolveAclOptions } from "../../../agent/config/acl-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
 
 const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/srv" };
@@ -40,6 +41,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     leaveOnTerminate: true,
     logLevel: "info",
     isLogJson: false,
+    acl: resolveAclOptions(),
     services: [],
     checks: [],
   });
