@@ -108,6 +108,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, server });
   const reload = async (next: AgentOptions): Promise<void> => {
     reloadHttp(next);
+    tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
   return { banner, http, failed: failure.promise, reload };
