@@ -55,5 +55,7 @@ test.each<[unknown, string]>([
 });
 
 test("an unknown key is warned about", async () => {
-  expect(await read({ enable: true })).toEqual(['FILE: "audit.enable" is not used by this version and is ignored']);
+  expect(await read({ enable: true })).toEqual([
+    'config file FILE: "audit.enable" is not a known key and is ignored (did you mean "audit.enabled"?)',
+  ]);
 });
