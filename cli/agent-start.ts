@@ -55,6 +55,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Where the HTTP API listens and what it has. */
   readonly http: RunningHttp;
+  /** Where DNS listens; undefined when it is off. */
+  readonly dns: HostPort | undefined;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
@@ -130,7 +132,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
-  return { banner, http, failed: failure.promise, reload };
+  return { banner, http, dns, failed: failure.promise, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -344,6 +346,7 @@ async function openDns(parts: {
   const { dnsPort, dnsAddress, dns: settings } = options;
   if (dnsPort === -1) return undefined;
   const listen = { host: dnsAddress, port: dnsPort };
+  // It may be set while the agent runs.
   const token = (): string | undefined => tokens.get("dns") || tokens.get("default") || undefined;
   try {
     const dns = await startDnsServer({ runtime, link: parts.link, settings, listen, token });
