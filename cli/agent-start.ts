@@ -23,9 +23,9 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import type { HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
+import { openEdge } from "../lib/http/edge-listeners.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
 import { auditRequests } from "../lib/http/audit-requests.ts";
-import { openEdge } from "../lib/http/edge-listeners.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
@@ -43,6 +43,7 @@ import {
   temporaryDir,
   userId,
 } from "./agent-process.ts";
+import { writeBootstrapEntries } from "./bootstrap-entries.ts";
 import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
 
@@ -65,14 +66,15 @@ export interface RunningAgent {
 }
 
 export interface RunningHttp {
-  readonly urls: readonly string[];
+  /** The first plain address; port 0 when there is none. */
+  readonly address: HostPort;
   readonly routes: readonly RegisteredRoute[];
 }
 
 export interface AgentProcessOptions {
   readonly runtime: MeteredRuntime;
   readonly options: AgentOptions;
-  readonly program: ProgramName;
+  readonly program?: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
   /** Readers of the log that `runtime` writes. */
@@ -98,7 +100,7 @@ export async function startAgentProcess(start: AgentProcessOptions): Promise<Run
 }
 
 async function startParts(start: AgentProcessOptions, closers: Closer[]): Promise<Omit<RunningAgent, "stop">> {
-  const { options } = start;
+  const { options, program = "atoll" } = start;
   const failure = Promise.withResolvers<never>();
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
@@ -121,20 +123,13 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     closers.push(async () => renewal.close());
   }
   const control = createControl({ start, dataDir, tokens });
-  const http = await openHttp({ start, agent, control, link, server, audit, closers });
+  const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, control, link, server, audit, closers });
   const dns = await openDns({ start, link, tokens, closers });
   await agent.startProxies();
-  const banner = agentBanner({
-    program: start.program,
-    options,
-    identity: agent.api.identity,
-    dataDir,
-    urls: http.urls,
-    dns,
-    server,
-  });
+  const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, dns, server });
   const reload = async (next: AgentOptions): Promise<void> => {
-    http.reload(next);
+    reloadHttp(next);
+    tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
   return { banner, http, dns, failed: failure.promise, reload };
@@ -278,7 +273,11 @@ async function openHttp(parts: {
   readonly server: Server | undefined;
   readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
-}): Promise<RunningHttp & { readonly reload: (next: AgentOptions) => void }> {
+}): Promise<{
+  readonly http: RunningHttp;
+  readonly urls: readonly string[];
+  readonly reload: (next: AgentOptions) => void;
+}> {
   const { options, runtime } = parts.start;
   const { server, link } = parts;
   const { tokens } = parts.control;
@@ -290,9 +289,9 @@ async function openHttp(parts: {
     defaultAclPolicy: acl.defaultPolicy,
     ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
   });
-  parts.closers.push(() => app.close());
-  const access = addAccessRules(app, options.edge.access);
+  const rules = addAccessRules(app, options.edge.access);
   if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
+  parts.closers.push(() => app.close());
   const tokenChanges = tokens.onChange(() => app.hotAnswers.clear());
   parts.closers.push(async () => tokenChanges.close());
   const resolve: ResolveToken =
@@ -323,13 +322,17 @@ async function openHttp(parts: {
   const edge = await openEdge(app, options.edge, runtime);
   parts.closers.push(() => edge.close());
   server?.setForwardHandler(createForwardHandler(app));
+  if (server !== undefined && options.bootstrapEntries !== undefined) {
+    const writer = writeBootstrapEntries({ server, documents: options.bootstrapEntries, runtime });
+    parts.closers.push(() => writer.close());
+  }
   for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
   return {
+    http: { address: edge.http ?? { host: options.clientAddress, port: 0 }, routes: app.routeList() },
     urls: edge.urls,
-    routes: app.routeList(),
     reload(next) {
       edge.reload(next.edge);
-      access.change(next.edge.access);
+      rules.change(next.edge.access);
     },
   };
 }
@@ -346,6 +349,7 @@ async function openDns(parts: {
   const { dnsPort, dnsAddress, dns: settings } = options;
   if (dnsPort === -1) return undefined;
   const listen = { host: dnsAddress, port: dnsPort };
+  // It may be set while the agent runs.
   const token = (): string | undefined => tokens.get("dns") || tokens.get("default") || undefined;
   try {
     const dns = await startDnsServer({ runtime, link: parts.link, settings, listen, token });

@@ -25,8 +25,10 @@ export interface AgentTokenStore {
    * `INTERNAL` when it cannot be kept although it should; it is in force nevertheless.
    */
   set(name: AgentTokenName, secret: string): Promise<void>;
-  /** Calls back after each `set` until closed. */
+  /** Calls back after each change of a token until closed. */
   onChange(listener: (name: AgentTokenName) => void): { close(): void };
+  /** Takes over the tokens of a configuration that was read again; kept ones still win, others that were set are gone. */
+  configure(tokens: AgentTokens): void;
 }
 
 export interface TokenStoreOptions {
@@ -45,7 +47,8 @@ const fileValidator = Compile(Type.Partial(Type.Record(Type.Enum([...agentTokenN
 
 /** Rejects with `DATA_CORRUPT` when the tokens that were kept cannot be read: going on without them would be denied everywhere. */
 export async function openTokenStore(options: TokenStoreOptions): Promise<AgentTokenStore> {
-  const { configured, isPersistent, logger } = options;
+  const { isPersistent, logger } = options;
+  let { configured } = options;
   const path = join(options.dataDir, fileName);
   const set = isPersistent ? await load(path) : new Map<AgentTokenName, string>();
   for (const [name, secret] of set) {
@@ -55,6 +58,9 @@ export async function openTokenStore(options: TokenStoreOptions): Promise<AgentT
   }
   const listeners = new Set<(name: AgentTokenName) => void>();
   const get = (name: AgentTokenName): string => set.get(name) ?? configured[name] ?? "";
+  const tell = (name: AgentTokenName): void => {
+    for (const listener of [...listeners]) listener(name);
+  };
   let writing: Promise<void> = Promise.resolve();
   // One after the other, each with what holds then: the last one that is written is the last one that was set.
   const write = (): Promise<void> => {
@@ -71,7 +77,7 @@ export async function openTokenStore(options: TokenStoreOptions): Promise<AgentT
     ownToken: () => get("agent") || get("default"),
     async set(name, secret) {
       set.set(name, secret);
-      for (const listener of [...listeners]) listener(name);
+      tell(name);
       if (!isPersistent) return;
       await write().catch((thrown: unknown) => {
         const message = `the token is in use, but cannot be kept in ${path}: ${errorMessage(thrown)}`;
@@ -81,6 +87,12 @@ export async function openTokenStore(options: TokenStoreOptions): Promise<AgentT
     onChange(listener) {
       listeners.add(listener);
       return { close: () => void listeners.delete(listener) };
+    },
+    configure(tokens) {
+      const before = agentTokenNames.map(get);
+      configured = tokens;
+      if (!isPersistent) set.clear();
+      for (const [i, name] of agentTokenNames.entries()) if (get(name) !== before[i]) tell(name);
     },
   };
 }
@@ -92,6 +104,7 @@ export const noTokens: AgentTokenStore = {
   ownToken: () => "",
   set: async () => undefined,
   onChange: () => ({ close: () => undefined }),
+  configure: () => undefined,
 };
 
 async function load(path: string): Promise<Map<AgentTokenName, string>> {

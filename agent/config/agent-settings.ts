@@ -1,9 +1,9 @@
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
-import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -41,10 +41,12 @@ export interface AgentSettings {
   readonly isLogJson?: boolean;
   readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
-  readonly acl?: AclFile;
-  readonly audit?: AuditSettings;
   readonly edge?: EdgeSettings;
   readonly process?: ProcessSettings;
+  /** Config entries as they were written. */
+  readonly bootstrapEntries?: readonly object[];
+  readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly enableScriptChecks?: boolean;
   readonly enableLocalScriptChecks?: boolean;
   readonly services: readonly ServiceDefinition[];
@@ -59,7 +61,6 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
   return {
     ...earlier,
     ...later,
-    ...(acl !== undefined && { acl }),
     ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
     edge: {
@@ -70,6 +71,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
       }),
     },
     process: { ...earlier.process, ...later.process },
+    ...(acl !== undefined && { acl }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

@@ -117,6 +117,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       isLogJson: file.log_json,
       maxBlockingQueries: file.limits?.max_blocking_queries,
       checkUpdateIntervalMs: interval,
+      bootstrapEntries: file.config_entries?.bootstrap,
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),
       enableScriptChecks: file.enable_script_checks,

@@ -100,6 +100,7 @@ export const AgentFileSchema = Type.Object({
   enable_script_checks: Flag,
   enable_local_script_checks: Flag,
   acl: optional(AclFileSchema),
+  config_entries: optional(Type.Object({ bootstrap: Definitions })),
   service: Definitions,
   services: Definitions,
   check: Definitions,

@@ -2,6 +2,7 @@ import type { CommandEntry } from "../commands.ts";
 
 /** The commands that ask an agent, and those that Consul's users expect beside them. */
 export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
+  ["acl", { summary: "Manage access control", load: async () => (await import("./acl/acl.ts")).aclCommand }],
   ["catalog", { summary: "List nodes and services", load: async () => (await import("./catalog.ts")).catalogCommand }],
   [
     "config",

@@ -86,6 +86,11 @@ export const operatorReference: ApiReference = {
     answer: "json",
     rule: "service:read",
   },
+  "GET /v1/internal/capital-names": {
+    summary: "Names with capitals, which DNS asks for in lower case",
+    answer: "json",
+    rule: "service:read",
+  },
   "GET /v1/internal/address/:address": {
     summary: "What has an address (not in Consul)",
     answer: "json",

@@ -42,6 +42,22 @@ test("a token is in use as soon as it is set, watchers are told, and of several 
   expect([second.get("default"), second.get("agent")]).toEqual(["d-1", "a-2"]);
 });
 
+test("tokens of a configuration that was read again count unless others were kept, and watchers hear of what changed", async () => {
+  using dir = createTempDir();
+  const both = { ...configured, dns: "dns-token" };
+  const kept = await openTokenStore({ ...common, dataDir: dir.path, configured });
+  await kept.set("default", "kept");
+  const changed: string[] = [];
+  kept.onChange((name) => changed.push(name));
+  kept.configure({ ...both, default: "other" });
+  expect([kept.get("default"), kept.get("dns"), kept.get("agent")]).toEqual(["kept", "dns-token", "agent-token"]);
+  expect(changed).toEqual(["dns"]);
+  const forgetful = await openTokenStore({ ...common, isPersistent: false, dataDir: dir.path, configured });
+  await forgetful.set("default", "set");
+  forgetful.configure(both);
+  expect(forgetful.get("default")).toBe("from-file");
+});
+
 test("without persistence nothing is written and what was written is not read", async () => {
   using dir = createTempDir();
   const kept = await openTokenStore({ ...common, dataDir: dir.path });

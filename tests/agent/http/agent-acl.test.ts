@@ -70,6 +70,18 @@ const routes: readonly (readonly [Method, string, readonly string[], object?])[]
     ["service:write new", "service:write new-sidecar-proxy"],
     { Name: "new", Port: 1, Connect: { SidecarService: {} } },
   ],
+  [
+    "PUT",
+    "/v1/agent/service/register",
+    ["service:write new", "service:write web", "node:write vm1"],
+    {
+      Name: "new",
+      Checks: [
+        { CheckID: "beat", TTL: "1h" },
+        { CheckID: "disk", TTL: "1h" },
+      ],
+    },
+  ],
   ["PUT", "/v1/agent/service/deregister/web", ["service:write web"]],
   ["PUT", "/v1/agent/service/maintenance/web?enable=true", ["service:write web"]],
   ["PUT", "/v1/agent/check/register", ["node:write vm1"], { Name: "c", TTL: "1h" }],
@@ -120,8 +132,12 @@ test("lists have what the token may read, roots and the version everybody may", 
   expect(Object.keys((await app.call("GET", "/v1/agent/checks")).json())).toEqual(["beat"]);
   expect((await app.call("GET", "/v1/agent/connect/ca/roots")).status).toBe(200);
   expect((await app.call("GET", "/v1/agent/version")).status).toBe(200);
+  const hidden = (await app.app.inject({ url: "/v1/agent/members", headers: { "x-consul-token": "t" } })).headers;
+  expect((await app.call("GET", "/v1/agent/members")).text).toBe("[]");
+  expect(hidden["x-consul-results-filtered-by-acls"]).toBe("true");
   await app.stop();
   const node = await start(dir.path, tokenOf("node:read vm1"));
+  expect((await node.call("GET", "/v1/agent/members")).text).toContain("vm1");
   expect(Object.keys((await node.call("GET", "/v1/agent/checks")).json())).toEqual(["disk"]);
   await node.stop();
 });

@@ -45,14 +45,13 @@ export async function startAclAgent(): Promise<AclAgent> {
     runtime: createTestRuntime(),
     options,
     env: process.env,
-    program: "atoll",
     shutdown: new AbortController().signal,
     logs: createLogTaps(Date.now),
     reload: async () => undefined,
   });
-  const [base = ""] = running.http.urls;
+  const { host, port } = running.http.address;
   const call: AclAgent["call"] = async (method, url, token, body) => {
-    const response = await fetch(`${base}${url}`, {
+    const response = await fetch(`http://${host}:${port}${url}`, {
       method,
       headers: token === undefined ? {} : { "X-Consul-Token": token },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
@@ -66,6 +65,7 @@ export async function startAclAgent(): Promise<AclAgent> {
     if (answer.status !== 200) throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`);
     return answer.text;
   };
+  await must("PUT", "/v1/agent/service/register", { Name: "Capital" });
   let made = 0;
   return {
     running,

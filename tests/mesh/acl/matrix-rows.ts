@@ -7,15 +7,17 @@ export interface MatrixRow {
   readonly route: string;
   /**
    * `demand`: 403 without the rules. `filter`: 200, and what the rules are about is left out without them. `any`: whatever a
-   * token may do, as long as it is one. `open`: no token is looked at. `off`: answers 401, as it is not there yet.
+   * token may do, as long as it is one. `own`: the same, and one has to be brought. `open`: no token is looked at.
    */
-  readonly kind: "demand" | "filter" | "any" | "open" | "off";
+  readonly kind: "demand" | "filter" | "any" | "own" | "open";
   readonly rules: readonly string[];
   /** Instead of the route with its parameters filled in by {@link parameters}. */
   readonly url?: string;
   readonly body?: unknown;
   /** What a filtered answer shows to who may see it. */
   readonly marker?: string;
+  /** Instead of 403. */
+  readonly denial?: "409";
 }
 
 const web = { read: "service:read:web", write: "service:write:web" } as const;
@@ -29,7 +31,7 @@ const demand = (route: string, rules: string | readonly string[], more: Partial<
 });
 const filter = (route: string, rules: string | readonly string[], marker: string, more: Partial<MatrixRow> = {}) =>
   demand(route, rules, { kind: "filter", marker, ...more });
-const plain = (kind: "any" | "open" | "off", route: string, more: Partial<MatrixRow> = {}): MatrixRow => ({
+const plain = (kind: "any" | "own" | "open", route: string, more: Partial<MatrixRow> = {}): MatrixRow => ({
   route,
   kind,
   rules: [],
@@ -39,6 +41,7 @@ const plain = (kind: "any" | "open" | "off", route: string, more: Partial<Matrix
 /** What stands for a parameter in a URL; `set-up.ts` has registered these. */
 export const parameters: Readonly<Record<string, string>> = {
   ":service": "web",
+  ":session": "{session}",
   ":gateway": "web",
   ":node": "vm1",
   ":state": "any",
@@ -85,6 +88,7 @@ const agent = [
 ];
 
 const catalog = [
+  plain("open", "GET /v1/openapi.json"),
   plain("open", "GET /v1/status/leader"),
   plain("open", "GET /v1/status/peers"),
   plain("open", "GET /v1/catalog/datacenters"),
@@ -181,6 +185,25 @@ const queriesAndEvents = [
   filter("GET /v1/event/list", "event:read:web", '"web"'),
 ];
 
+const keysAndSessions = [
+  filter("GET /v1/kv", "key:read:web", '"web"', { url: "/v1/kv?recurse" }),
+  demand("PUT /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
+  demand("DELETE /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
+  demand("GET /v1/kv/*", "key:read:web"),
+  demand("PUT /v1/kv/*", "key:write:web"),
+  demand("DELETE /v1/kv/*", "key:write:web"),
+  demand("PUT /v1/txn", "key:write:web", {
+    body: [{ KV: { Verb: "set", Key: "web", Value: "" } }],
+    denial: "409",
+  }),
+  demand("PUT /v1/session/create", "session:write:vm1", { body: { Node: "vm1" } }),
+  demand("PUT /v1/session/destroy/:session", "session:write:vm1"),
+  demand("PUT /v1/session/renew/:session", "session:write:vm1"),
+  filter("GET /v1/session/info/:session", "session:read:vm1", "vm1"),
+  filter("GET /v1/session/node/:node", "session:read:vm1", "vm1"),
+  filter("GET /v1/session/list", "session:read:vm1", "vm1"),
+];
+
 const operator = [
   ...["GET", "POST", "PUT", "DELETE"].map((method) =>
     demand(`${method} /v1/operator/keyring`, method === "GET" ? "keyring:read" : "keyring:write", {
@@ -213,10 +236,10 @@ const internal = [
   demand("GET /v1/internal/ui/catalog-overview", "operator:read"),
   demand("GET /v1/internal/ui/exported-services", "peering:read"),
   plain("open", "GET /v1/internal/ui/metrics-proxy/*"),
-  demand("PUT /v1/internal/service-virtual-ip", "mesh:write", { body: { Service: "web", ManualVIPs: [] } }),
+  demand("PUT /v1/internal/service-virtual-ip", "mesh:write", { body: { Service: "web" } }),
   demand("GET /v1/internal/service-virtual-ip/:service", web.read),
   filter("GET /v1/internal/address/:address", node.read, "vm1", { url: "/v1/internal/address/127.0.0.1" }),
-  plain("any", "GET /v1/internal/capital-names"),
+  filter("GET /v1/internal/capital-names", "service:read:Capital", "Capital"),
   demand("GET /v1/internal/federation-states", "operator:read"),
   demand("GET /v1/internal/federation-states/mesh-gateways", "operator:read"),
 ];
@@ -250,13 +273,18 @@ const accessControl = [
   }),
   plain("any", "POST /v1/internal/acl/authorize", { body: [] }),
   plain("any", "GET /v1/internal/acl/resolve"),
-  ...["POST /v1/acl/login", "POST /v1/acl/logout", "GET /v1/acl/binding-rules", "PUT /v1/acl/binding-rule"].map(
-    (route) => plain("off", route),
-  ),
-  ...["GET /v1/acl/auth-methods", "PUT /v1/acl/auth-method"].map((route) => plain("off", route)),
-  ...["GET", "PUT", "DELETE"].flatMap((method) => [
-    plain("off", `${method} /v1/acl/binding-rule/:id`),
-    plain("off", `${method} /v1/acl/auth-method/:name`),
+  plain("open", "POST /v1/acl/login", { body: { AuthMethod: "none", BearerToken: "none" } }),
+  plain("own", "POST /v1/acl/logout"),
+  ...["binding-rule", "auth-method"].flatMap((what) => [
+    demand(`GET /v1/acl/${what}s`, "acl:read"),
+    demand(`PUT /v1/acl/${what}`, "acl:write", { body: {} }),
+    ...["GET", "PUT", "DELETE"].map((method) =>
+      demand(
+        `${method} /v1/acl/${what}/${what === "binding-rule" ? ":id" : ":name"}`,
+        method === "GET" ? "acl:read" : "acl:write",
+        { ...(method === "PUT" && { body: {} }) },
+      ),
+    ),
   ]),
 ];
 
@@ -266,6 +294,7 @@ export const matrixRows: readonly MatrixRow[] = [
   ...mesh,
   ...keys,
   ...queriesAndEvents,
+  ...keysAndSessions,
   ...operator,
   ...internal,
   ...accessControl,
