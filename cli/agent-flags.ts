@@ -1,5 +1,6 @@
 import { type AgentSettings, noSettings } from "../agent/config/agent-settings.ts";
 import { present } from "../agent/config/config-file.ts";
+import { dnsSettings } from "../agent/config/dns-options.ts";
 import type { FlagValues } from "./flags.ts";
 
 /** The flags of `atoll agent`, with Consul's names where Consul has the same thing. */
@@ -80,6 +81,15 @@ export const agentFlags = {
     placeholder: "port",
     summary: "Port of HTTPS; by default none. Needs tls.https of a configuration file.",
   },
+  "dns-port": { type: "integer", placeholder: "port", summary: "Port of DNS; by default 8600, -1 for none." },
+  domain: { type: "string", placeholder: "name", summary: "Zone that DNS answers besides consul and mesh." },
+  "alt-domain": { type: "string", placeholder: "name", summary: "One more zone that DNS answers." },
+  recursor: {
+    type: "string",
+    placeholder: "address",
+    multiple: true,
+    summary: "Resolver for names of other zones: an IP address, with a port or without.",
+  },
   "allow-write-http-from": {
     type: "string",
     placeholder: "network",
@@ -102,6 +112,15 @@ export const agentFlags = {
       "Admin port of the first sidecar's proxy, the others follow; by default 2000 below the first sidecar port.",
   },
   datacenter: { type: "string", placeholder: "name", summary: "Name of the datacenter; by default dc1." },
+  "enable-script-checks": {
+    type: "boolean",
+    summary:
+      "Run programs for checks, whoever registers them: whoever reaches the HTTP API can then run programs here.",
+  },
+  "enable-local-script-checks": {
+    type: "boolean",
+    summary: "Run programs for checks of the configuration files only.",
+  },
   "log-level": { type: "string", placeholder: "level", summary: "trace, debug, info (the default), warn or error." },
   "log-json": { type: "boolean", summary: "Log one JSON object per line." },
   "log-file": { type: "string", placeholder: "path", summary: "Also log to files that begin with this path." },
@@ -137,12 +156,21 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       advertiseAddress: flags.advertise,
       clientAddress: flags.client,
       httpPort: flags["http-port"],
+      dnsPort: flags["dns-port"],
+      dns: dnsSettings({
+        domain: flags.domain,
+        altDomain: flags["alt-domain"],
+        recursors: flags.recursor,
+        config: undefined,
+      }),
       rpcPort: flags["server-port"] ?? flags["rpc-port"],
       sidecarMinPort: flags["sidecar-min-port"],
       sidecarMaxPort: flags["sidecar-max-port"],
       adminMinPort: flags["proxy-admin-min-port"],
       joinToken: flags["join-token"],
       joinTokenFile: flags["join-token-file"],
+      enableScriptChecks: flags["enable-script-checks"],
+      enableLocalScriptChecks: flags["enable-local-script-checks"],
       logLevel: flags["log-level"],
       isLogJson: flags["log-json"],
     }),

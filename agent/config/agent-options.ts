@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
+import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -9,11 +9,14 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import type { ScriptRights } from "../checks/check-host.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import type { DnsSettings } from "../dns/dns-settings.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
+import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
 
@@ -39,6 +42,12 @@ export interface AgentOptions {
   /** -1 for no plain HTTP. */
   readonly httpPort: number;
   readonly edge: EdgeOptions;
+  readonly dnsAddress: string;
+  /** -1 for no DNS. */
+  readonly dnsPort: number;
+  /** Nobody asked for DNS on that port: without it there is a warning only. */
+  readonly isDnsOptional: boolean;
+  readonly dns: DnsSettings;
   readonly rpcPort: number;
   /** With `isServer`: how many servers begin the cluster together. */
   readonly bootstrapExpect: number;
@@ -57,6 +66,8 @@ export interface AgentOptions {
   readonly acl: AgentAclOptions;
   /** Absent: nobody is told of changes. */
   readonly audit?: AuditSettings;
+  /** Whose checks may run programs on this machine. */
+  readonly scripts: ScriptRights;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -73,6 +84,7 @@ export interface HostFacts {
 
 export const defaultRpcPort = 8300;
 const defaultHttpPort = 8500;
+const defaultDnsPort = 8600;
 const defaultSidecarMinPort = 21_000;
 const sidecarPortCount = 256;
 /** How many servers may begin a cluster together; 0 for one that only joins. More can be added later. */
@@ -92,11 +104,13 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
   const clientAddresses = (settings.clientAddress || "127.0.0.1")
     .split(/\s+/)
     .map((address) => mustBeIp("client_addr", address));
+  const clientAddress = clientAddresses[0] ?? "127.0.0.1";
   const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, -1);
+  const datacenter = mustBeDatacenter(settings.datacenter ?? "dc1");
   const options: AgentOptions = {
     isDev,
     isServer,
-    datacenter: mustBeDatacenter(settings.datacenter ?? "dc1"),
+    datacenter,
     nodeName: mustBeNodeName(settings.nodeName ?? host.hostName),
     ...(settings.nodeId === undefined ? {} : { nodeId: mustBeUuid(settings.nodeId) }),
     nodeMeta: mustBeMeta(settings.nodeMeta ?? {}),
@@ -104,10 +118,14 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     ...(settings.dataDir === undefined ? {} : { dataDir: resolve(host.workingDir, settings.dataDir) }),
     bindAddress,
     advertiseAddress,
-    clientAddress: clientAddresses[0] ?? "127.0.0.1",
+    clientAddress,
     clientAddresses,
     httpPort,
     edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
+    dnsAddress: mustBeIp("addresses.dns", settings.dnsAddress ?? clientAddress),
+    dnsPort: mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort), -1),
+    isDnsOptional: isDev && settings.dnsPort === undefined,
+    dns: resolveDnsSettings(settings.dns ?? {}, datacenter),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
     bootstrapExpect: settings.bootstrapExpect ?? 1,
     servers: serversToJoin(settings, { bindAddress, advertiseAddress, host }),
@@ -125,6 +143,10 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
     }),
+    scripts: {
+      fromFiles: settings.enableLocalScriptChecks === true || settings.enableScriptChecks === true,
+      fromApi: settings.enableScriptChecks ?? false,
+    },
     ...(settings.bootstrapEntries !== undefined && { bootstrapEntries: settings.bootstrapEntries }),
     acl: resolveAclOptions(settings.acl),
     ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
@@ -138,13 +160,14 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
 /** Replaces the templates in all addresses; everything after this sees addresses only. */
 function expandTemplates(settings: AgentSettings, interfaces: readonly HostInterface[]): AgentSettings {
   const expand = (key: string, text: string): string => expandAddresses(key, text, interfaces);
-  const { bindAddress, advertiseAddress, clientAddress, edge = {} } = settings;
+  const { bindAddress, advertiseAddress, clientAddress, dnsAddress, edge = {} } = settings;
   const { httpAddresses, httpsAddresses } = edge;
   return {
     ...settings,
     ...(bindAddress !== undefined && { bindAddress: expand("bind_addr", bindAddress) }),
     ...(advertiseAddress !== undefined && { advertiseAddress: expand("advertise_addr", advertiseAddress) }),
     ...(clientAddress !== undefined && { clientAddress: expand("client_addr", clientAddress) }),
+    ...(dnsAddress !== undefined && { dnsAddress: expand("addresses.dns", dnsAddress) }),
     edge: {
       ...edge,
       ...(httpAddresses !== undefined && { httpAddresses: expand("addresses.http", httpAddresses) }),
@@ -186,6 +209,11 @@ function checkRole(settings: AgentSettings, isServer: boolean): void {
   if (!settings.isDev && !settings.dataDir) {
     throw invalid("data_dir cannot be empty: -data-dir=<path> says where the agent keeps its state (-dev keeps none)");
   }
+}
+
+/** Who lets the system choose the one port has no use for a fixed other one. */
+function dnsPortBeside(httpPort: number | undefined): number {
+  return httpPort === 0 ? 0 : defaultDnsPort;
 }
 
 function checkTogether(options: AgentOptions): void {

@@ -1,6 +1,7 @@
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
@@ -23,6 +24,10 @@ export interface AgentSettings {
   readonly advertiseAddress?: string;
   readonly clientAddress?: string;
   readonly httpPort?: number;
+  readonly dnsAddress?: string;
+  /** -1 for no DNS. */
+  readonly dnsPort?: number;
+  readonly dns?: DnsFileSettings;
   readonly rpcPort?: number;
   readonly sidecarMinPort?: number;
   readonly sidecarMaxPort?: number;
@@ -41,6 +46,8 @@ export interface AgentSettings {
   readonly bootstrapEntries?: readonly object[];
   readonly acl?: AclFile;
   readonly audit?: AuditSettings;
+  readonly enableScriptChecks?: boolean;
+  readonly enableLocalScriptChecks?: boolean;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -53,6 +60,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
   return {
     ...earlier,
     ...later,
+    ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
     edge: {
       ...earlier.edge,

@@ -37,6 +37,10 @@ const keyNames = new Map([
   ["clientAddress", "client_addr"],
   ["clientAddresses", "client_addr"],
   ["httpPort", "ports.http"],
+  ["dnsAddress", "addresses.dns"],
+  ["dnsPort", "ports.dns"],
+  ["isDnsOptional", "ports.dns"],
+  ["dns", "dns_config, domain, alt_domain or recursors"],
   ["rpcPort", "ports.server"],
   ["bootstrapExpect", "bootstrap_expect"],
   ["servers", "retry_join"],
@@ -45,6 +49,7 @@ const keyNames = new Map([
   ["leaveOnTerminate", "leave_on_terminate"],
   ["isLogJson", "log_json"],
   ["checkUpdateIntervalMs", "check_update_interval"],
+  ["scripts", "enable_script_checks or enable_local_script_checks"],
   ["bootstrapEntries", "config_entries.bootstrap"],
   ["process", "log_file, pid_file or skip_leave_on_interrupt"],
 ]);

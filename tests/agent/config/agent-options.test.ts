@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type HostFacts, resolveAgentOptions } from "../../../agent/config/agent-options.ts";
 import { resolveAclOptions } from "../../../agent/config/acl-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
+import { resolveDnsSettings } from "../../../agent/config/dns-options.ts";
 
 const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/srv" };
 
@@ -32,6 +33,10 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
       access: { responseHeaders: {}, blockEndpoints: [], allowWriteFrom: [] },
     },
     process: { skipLeaveOnInterrupt: false },
+    dnsAddress: "127.0.0.1",
+    dnsPort: 8600,
+    isDnsOptional: true,
+    dns: resolveDnsSettings({}, "dc1"),
     rpcPort: 8300,
     bootstrapExpect: 1,
     servers: [],
@@ -42,9 +47,19 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     logLevel: "info",
     isLogJson: false,
     acl: resolveAclOptions(),
+    scripts: { fromFiles: false, fromApi: false },
     services: [],
     checks: [],
   });
+});
+
+test.each([
+  [{}, false, false],
+  [{ enableScriptChecks: true }, true, true],
+  [{ enableLocalScriptChecks: true }, true, false],
+  [{ enableLocalScriptChecks: false, enableScriptChecks: true }, true, true],
+])("with %j checks of files may run programs: %j, those over HTTP: %j", (settings, fromFiles, fromApi) => {
+  expect(resolve({ ...client, ...settings }).scripts).toEqual({ fromFiles, fromApi });
 });
 
 test("where the node is may be said, with its metadata, and is refused where nobody could use it", () => {

@@ -59,3 +59,14 @@ test("an unknown key is warned about", async () => {
     'config file FILE: "audit.enable" is not a known key and is ignored (did you mean "audit.enabled"?)',
   ]);
 });
+
+test("HCL names a sink by the label of its block", async () => {
+  const { settings, warnings } = await readConfigFiles([], {
+    fragments: [`audit { enabled = true sink "a" { path = "/var/log/audit.json" rotate_bytes = 1 mode = "0640" } }`],
+  });
+  expect(warnings).toEqual([]);
+  expect(settings.audit).toMatchObject({
+    isEnabled: true,
+    sinks: [{ name: "a", path: "/var/log/audit.json", mode: 0o640 }],
+  });
+});
