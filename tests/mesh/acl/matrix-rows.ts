@@ -154,22 +154,6 @@ const mesh = [
   demand("GET /v1/peerings", "peering:read"),
 ];
 
-const session = { read: "session:read:vm1", write: "session:write:vm1" } as const;
-
-const keys = [
-  demand("GET /v1/kv/*", "key:read:web"),
-  filter("GET /v1/kv", "key:read:web", '"web"', { url: "/v1/kv?keys" }),
-  demand("PUT /v1/kv/*", "key:write:web", { body: "x" }),
-  demand("DELETE /v1/kv/*", "key:write:web"),
-  filter("PUT /v1/txn", "key:read:web", '"web"', { body: [{ KV: { Verb: "get-tree", Key: "" } }] }),
-  demand("PUT /v1/session/create", session.write, { body: { NodeChecks: [] } }),
-  demand("PUT /v1/session/renew/:session", session.write, { url: "/v1/session/renew/{session}" }),
-  demand("PUT /v1/session/destroy/:session", session.write, { url: "/v1/session/destroy/{session}" }),
-  filter("GET /v1/session/info/:session", session.read, '"vm1"', { url: "/v1/session/info/{session}" }),
-  filter("GET /v1/session/node/:node", session.read, '"vm1"'),
-  filter("GET /v1/session/list", session.read, '"vm1"'),
-];
-
 const queriesAndEvents = [
   demand("POST /v1/query", "query:write:other", { body: { Name: "other", Service: { Service: "web" } } }),
   filter("GET /v1/query", "query:read:web", '"web"'),
@@ -187,8 +171,6 @@ const queriesAndEvents = [
 
 const keysAndSessions = [
   filter("GET /v1/kv", "key:read:web", '"web"', { url: "/v1/kv?recurse" }),
-  demand("PUT /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
-  demand("DELETE /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
   demand("GET /v1/kv/*", "key:read:web"),
   demand("PUT /v1/kv/*", "key:write:web"),
   demand("DELETE /v1/kv/*", "key:write:web"),
@@ -292,7 +274,6 @@ export const matrixRows: readonly MatrixRow[] = [
   ...agent,
   ...catalog,
   ...mesh,
-  ...keys,
   ...queriesAndEvents,
   ...keysAndSessions,
   ...operator,
