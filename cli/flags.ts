@@ -10,6 +10,8 @@ export interface FlagSpec {
   readonly type: "boolean" | "string" | "integer";
   /** Collects every value in order instead of keeping the last. */
   readonly multiple?: true;
+  /** Another flag that gets the values of this one, in the order of the command line. */
+  readonly sameAs?: string;
   /** What stands for the value in the usage text, as in `-data-dir=<path>`. */
   readonly placeholder?: string;
   readonly summary: string;
@@ -36,6 +38,8 @@ export interface ParseFlagsOptions<S extends FlagSpecs> {
   readonly flags: S;
   /** How many arguments that are not flags the command takes at most. */
   readonly maxPositionals?: number;
+  /** The first argument that is no flag ends the flags: what follows belongs to another program. */
+  readonly endsAtPositional?: boolean;
 }
 
 /** Reads the arguments of a command. Throws `INVALID_ARGUMENT` naming the flag and, for an unknown one, the nearest. */
@@ -55,12 +59,19 @@ export function parseFlags<const S extends FlagSpecs>(options: ParseFlagsOptions
   const values = new Map<string, (string | number | boolean)[]>();
   const positionals: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind === "positional") {
+      if (options.endsAtPositional === true) {
+        positionals.push(...options.args.slice(token.index));
+        break;
+      }
+      positionals.push(token.value);
+    }
     if (token.kind !== "option") continue;
     const spec = Object.hasOwn(options.flags, token.name) ? options.flags[token.name] : undefined;
     if (spec === undefined) throw unknownFlag(token.name, Object.keys(options.flags));
     const value = readValue(token.name, spec, token.value);
-    values.set(token.name, spec.multiple ? [...(values.get(token.name) ?? []), value] : [value]);
+    const name = spec.sameAs ?? token.name;
+    values.set(name, spec.multiple ? [...(values.get(name) ?? []), value] : [value]);
   }
   const maxPositionals = options.maxPositionals ?? 0;
   if (positionals.length > maxPositionals) {

@@ -1,14 +1,13 @@
 /** The commands of `atoll operator raft` that change the membership. */
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, httpFlags } from "./http-api.ts";
+import { httpFlags, openHttpApi } from "./http-api.ts";
 import type { Subcommand } from "./subcommands.ts";
 
-const address = httpFlags["http-addr"];
 const id = { type: "string", placeholder: "id", summary: "ID of the server, as list-peers prints it." } as const;
 const serverAddress = { type: "string", placeholder: "host:port", summary: "RPC address of the server." } as const;
 
-const removeFlags = { "http-addr": address, id, address: serverAddress } as const;
+const removeFlags = { ...httpFlags, id, address: serverAddress } as const;
 
 export const removePeer: Subcommand = {
   summary: "Take a server out of the cluster, for good.",
@@ -23,7 +22,7 @@ export const removePeer: Subcommand = {
     if ((flags.id === undefined) === (flags.address === undefined)) {
       throw new AtollError("INVALID_ARGUMENT", "give either -id or -address of the server to remove");
     }
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
+    const api = openHttpApi({ flags, env: io.env });
     const query = flags.id === undefined ? { address: flags.address ?? "" } : { id: flags.id };
     await api.call({ method: "DELETE", path: "/v1/operator/raft/peer", query });
     const [name, value] = Object.entries(query)[0] ?? ["", ""];
@@ -32,7 +31,7 @@ export const removePeer: Subcommand = {
   },
 };
 
-const transferFlags = { "http-addr": address, id } as const;
+const transferFlags = { ...httpFlags, id } as const;
 
 export const transferLeader: Subcommand = {
   summary: "Hand leadership to another server.",
@@ -43,7 +42,7 @@ export const transferLeader: Subcommand = {
   }),
   async run(args, io) {
     const { flags } = parseFlags({ args, flags: transferFlags });
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
+    const api = openHttpApi({ flags, env: io.env });
     const query: Record<string, string> = flags.id === undefined ? {} : { id: flags.id };
     await api.call({ method: "POST", path: "/v1/operator/raft/transfer-leader", query });
     io.stdout("Success\n");
@@ -51,7 +50,7 @@ export const transferLeader: Subcommand = {
   },
 };
 
-const learnerFlags = { "http-addr": address, id, address: serverAddress } as const;
+const learnerFlags = { ...httpFlags, id, address: serverAddress } as const;
 
 export const addLearner: Subcommand = {
   summary: "Let a server receive the log without a vote.",
@@ -65,7 +64,7 @@ export const addLearner: Subcommand = {
     if (flags.id === undefined || flags.address === undefined) {
       throw new AtollError("INVALID_ARGUMENT", "give both -id and -address of the server to add");
     }
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
+    const api = openHttpApi({ flags, env: io.env });
     const query = { id: flags.id, address: flags.address };
     await api.call({ method: "POST", path: "/v1/operator/raft/learner", query });
     io.stdout(`Added learner with id "${flags.id}"\n`);
@@ -73,7 +72,7 @@ export const addLearner: Subcommand = {
   },
 };
 
-const promoteFlags = { "http-addr": address, id } as const;
+const promoteFlags = { ...httpFlags, id } as const;
 
 export const promote: Subcommand = {
   summary: "Make a learner a voter.",
@@ -85,7 +84,7 @@ export const promote: Subcommand = {
   async run(args, io) {
     const { flags } = parseFlags({ args, flags: promoteFlags });
     if (flags.id === undefined) throw new AtollError("INVALID_ARGUMENT", "give the -id of the learner to promote");
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
+    const api = openHttpApi({ flags, env: io.env });
     await api.call({ method: "POST", path: "/v1/operator/raft/promote", query: { id: flags.id } });
     io.stdout(`Promoted server with id "${flags.id}"\n`);
     return 0;

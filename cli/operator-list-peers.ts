@@ -3,7 +3,7 @@ import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, httpFlags } from "./http-api.ts";
+import { httpFlags, openHttpApi } from "./http-api.ts";
 import type { Subcommand } from "./subcommands.ts";
 import { formatTable } from "./table.ts";
 
@@ -33,12 +33,8 @@ export const listPeers: Subcommand = {
   }),
   async run(args, io) {
     const { flags } = parseFlags({ args, flags: httpFlags });
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
-    const answer = await api.json({
-      method: "GET",
-      path: "/v1/operator/raft/configuration",
-      ...(flags.stale === true ? { query: { stale: "" } } : {}),
-    });
+    const api = openHttpApi({ flags, env: io.env });
+    const answer = await api.json({ method: "GET", path: "/v1/operator/raft/configuration" });
     if (!Compile(Configuration).Check(answer)) {
       throw new AtollError("INTERNAL", "the answer is not the configuration of a cluster of servers");
     }

@@ -5,7 +5,7 @@ import { AtollError } from "../lib/contract/error-codes.ts";
 import { readArchive, type Snapshot } from "../server/snapshot/archive.ts";
 import type { CliCommand } from "./command.ts";
 import { formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, httpFlags } from "./http-api.ts";
+import { httpFlags, openHttpApi } from "./http-api.ts";
 import { commandGroup, type Subcommand } from "./subcommands.ts";
 import { formatTable } from "./table.ts";
 
@@ -21,9 +21,8 @@ const save: Subcommand = {
   async run(args, io) {
     const { flags, positionals } = parseFlags({ args, flags: httpFlags, maxPositionals: 1 });
     const path = mustFile(positionals);
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
-    const query: Record<string, string> = flags.stale === true ? { stale: "" } : {};
-    const content = await api.call({ method: "GET", path: "/v1/snapshot", query });
+    const api = openHttpApi({ flags, env: io.env });
+    const content = await api.call({ method: "GET", path: "/v1/snapshot" });
     const { meta } = await readArchive(content);
     try {
       await replaceFile({ path, content, mode: 0o600, isDurable: true });
@@ -35,24 +34,22 @@ const save: Subcommand = {
   },
 };
 
-const restoreFlags = { "http-addr": httpFlags["http-addr"] } as const;
-
 const restore: Subcommand = {
   summary: "Replace the state of the servers by a file's.",
   usage: formatUsage({
     synopsis: "atoll snapshot restore [options] <file>",
     description:
       "Replaces the whole state of all servers by that of a snapshot. The cluster keeps its own certificate authority. A file that is damaged changes nothing.",
-    flags: restoreFlags,
+    flags: httpFlags,
     examples: ["atoll snapshot restore backup.snap"],
   }),
   async run(args, io) {
-    const { flags, positionals } = parseFlags({ args, flags: restoreFlags, maxPositionals: 1 });
+    const { flags, positionals } = parseFlags({ args, flags: httpFlags, maxPositionals: 1 });
     const path = mustFile(positionals);
     const body = await readBytes(path);
     // Said here already, with the file's name, rather than by a server that got 100 MB for nothing.
     await readArchive(body);
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
+    const api = openHttpApi({ flags, env: io.env });
     await api.call({ method: "PUT", path: "/v1/snapshot", body });
     io.stdout("Restored snapshot\n");
     return 0;
