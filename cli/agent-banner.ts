@@ -1,24 +1,26 @@
 import type { AgentIdentity } from "../agent/agent-api.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
+import type { ProgramName } from "./command.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 
 /** What a person wants to know of an agent that has just started. */
 export function agentBanner(parts: {
+  readonly program: ProgramName;
   readonly options: AgentOptions;
   readonly identity: AgentIdentity;
   readonly dataDir: string;
-  readonly http: HostPort;
+  readonly urls: readonly string[];
   /** Of the server in this process, if there is one: where it listens, and as whom list-peers and remove-peer know it. */
   readonly server: { readonly rpcAddress: HostPort; readonly operator: { readonly nodeId: string } } | undefined;
 }): string {
-  const { options, identity, dataDir, http, server } = parts;
+  const { options, identity, dataDir, urls, server } = parts;
   const rows: (readonly [string, string])[] = [
     ["Version", identity.version],
     ["Node name", identity.nodeName],
     ["Node ID", identity.nodeId],
     ["Datacenter", identity.datacenter],
     ["Role", options.isServer ? "server and agent" : `agent of ${options.servers.join(", ")}`],
-    ["HTTP API", `http://${formatHostPort(http)}/v1`],
+    ...urls.map((url) => ["HTTP API", url.startsWith("unix:") ? url : `${url}/v1`] as const),
     ...(server === undefined
       ? []
       : ([
@@ -30,5 +32,5 @@ export function agentBanner(parts: {
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padStart(width)}: ${value}\n`);
-  return `==> Atoll agent running!\n${lines.join("")}==> Log data will now stream in as it occurs:\n`;
+  return `==> ${parts.program === "consul" ? "Consul" : "Atoll"} agent running!\n${lines.join("")}==> Log data will now stream in as it occurs:\n`;
 }

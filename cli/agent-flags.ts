@@ -18,14 +18,27 @@ export const agentFlags = {
     type: "string",
     placeholder: "path",
     multiple: true,
-    summary: "Read settings and services from this JSON file; a later file wins, flags win over files.",
+    summary: "Read settings and services from this JSON or HCL file; a later file wins, flags win over files.",
   },
   "config-dir": {
     type: "string",
     placeholder: "path",
     multiple: true,
-    summary: "Read every .json file of this directory, by name, after the files of -config-file.",
+    sameAs: "config-file",
+    summary: "Read the .json and .hcl files of this directory, by name; -config-file and -config-dir count in order.",
   },
+  "config-format": {
+    type: "string",
+    placeholder: "json|hcl",
+    summary: "Form of all configuration files, whatever their names; by default their names say it.",
+  },
+  hcl: {
+    type: "string",
+    placeholder: "fragment",
+    multiple: true,
+    summary: "A piece of configuration in HCL, after the files.",
+  },
+  bootstrap: { type: "boolean", summary: "With -server: begin a cluster alone, as -bootstrap-expect=1." },
   join: {
     type: "string",
     placeholder: "address",
@@ -56,8 +69,24 @@ export const agentFlags = {
     placeholder: "address",
     summary: "IP address that other nodes are told; by default that of -bind.",
   },
-  client: { type: "string", placeholder: "address", summary: "IP address of the HTTP API; by default 127.0.0.1." },
-  "http-port": { type: "integer", placeholder: "port", summary: "Port of the HTTP API; by default 8500." },
+  client: {
+    type: "string",
+    placeholder: "address",
+    summary: "IP address of the HTTP API, or several with spaces between; by default 127.0.0.1.",
+  },
+  "http-port": { type: "integer", placeholder: "port", summary: "Port of the HTTP API; by default 8500, -1 for none." },
+  "https-port": {
+    type: "integer",
+    placeholder: "port",
+    summary: "Port of HTTPS; by default none. Needs tls.https of a configuration file.",
+  },
+  "allow-write-http-from": {
+    type: "string",
+    placeholder: "network",
+    multiple: true,
+    summary: "Take writes over HTTP from this network only, in CIDR form.",
+  },
+  "node-meta": { type: "string", placeholder: "key:value", multiple: true, summary: "Metadata of the node." },
   "server-port": { type: "integer", placeholder: "port", summary: "With -server: port for agents; by default 8300." },
   "rpc-port": { type: "integer", placeholder: "port", summary: "The same as -server-port." },
   "sidecar-min-port": { type: "integer", placeholder: "port", summary: "First port for sidecars; by default 21000." },
@@ -75,6 +104,19 @@ export const agentFlags = {
   datacenter: { type: "string", placeholder: "name", summary: "Name of the datacenter; by default dc1." },
   "log-level": { type: "string", placeholder: "level", summary: "trace, debug, info (the default), warn or error." },
   "log-json": { type: "boolean", summary: "Log one JSON object per line." },
+  "log-file": { type: "string", placeholder: "path", summary: "Also log to files that begin with this path." },
+  "log-rotate-bytes": { type: "integer", placeholder: "count", summary: "A new log file after this many bytes." },
+  "log-rotate-duration": {
+    type: "string",
+    placeholder: "duration",
+    summary: "A new log file after this long; by default 24h.",
+  },
+  "log-rotate-max-files": {
+    type: "integer",
+    placeholder: "count",
+    summary: "How many older log files are kept: 0 (the default) for all, -1 for none.",
+  },
+  "pid-file": { type: "string", placeholder: "path", summary: "Write the number of the process there." },
 } as const;
 
 export type AgentFlagValues = FlagValues<typeof agentFlags>;
@@ -86,7 +128,7 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
     ...present({
       isDev: flags.dev,
       isServer: flags.server,
-      bootstrapExpect: flags["bootstrap-expect"],
+      bootstrapExpect: flags.bootstrap === true ? 1 : flags["bootstrap-expect"],
       datacenter: flags.datacenter,
       nodeName: flags.node,
       nodeId: flags["node-id"],
@@ -104,6 +146,27 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       logLevel: flags["log-level"],
       isLogJson: flags["log-json"],
     }),
+    ...(flags["node-meta"].length > 0 && { nodeMeta: readMeta(flags["node-meta"]) }),
+    edge: present({
+      httpsPort: flags["https-port"],
+      allowWriteFrom: flags["allow-write-http-from"].length > 0 ? flags["allow-write-http-from"] : undefined,
+    }),
+    process: present({
+      pidFile: flags["pid-file"],
+      logFile: flags["log-file"],
+      logRotateBytes: flags["log-rotate-bytes"],
+      logRotateDuration: flags["log-rotate-duration"],
+      logRotateMaxFiles: flags["log-rotate-max-files"],
+    }),
     join: [...flags.join, ...flags["retry-join"]],
   };
+}
+
+function readMeta(pairs: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [, key = pair, value = ""] = /^([^:=]+)[:=](.*)$/s.exec(pair) ?? [];
+      return [key, value];
+    }),
+  );
 }

@@ -9,10 +9,18 @@ import { thisProgram } from "./this-program.ts";
 
 /** What an agent takes from its process and machine, read in one place. */
 export function readHostFacts(): HostFacts {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const interfaces = Object.entries(networkInterfaces()).flatMap(([name, list]) =>
+    (list ?? []).map(({ address, cidr, internal }) => ({
+      name,
+      address,
+      prefixBits: Number(cidr?.split("/")[1] ?? 0),
+      isLoopback: internal,
+    })),
+  );
   return {
     hostName: hostname(),
-    addresses: addresses.filter((one) => !one.internal).map((one) => one.address),
+    addresses: interfaces.filter((one) => !one.isLoopback).map((one) => one.address),
+    interfaces,
     workingDir: process.cwd(),
   };
 }

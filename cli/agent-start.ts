@@ -4,32 +4,29 @@ import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-res
 import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
-import type { Configured } from "../agent/config/reload.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
-import { nobody } from "../lib/audit/audit-event.ts";
-import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
-import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
+import { addAccessRules } from "../lib/http/access-rules.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
-import { auditRequests } from "../lib/http/audit-requests.ts";
+import { openEdge } from "../lib/http/edge-listeners.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
-import { listenHttp } from "../lib/http/listen.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
-import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
+import { auditHttp, openAudit } from "./agent-audit.ts";
 import { agentBanner } from "./agent-banner.ts";
 import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
+import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
 
 /**
@@ -42,19 +39,21 @@ export interface RunningAgent {
   readonly http: RunningHttp;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
-  reload(configured: Configured): Promise<void>;
+  /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
+  reload(options: AgentOptions): Promise<void>;
   /** Stops everything in the opposite order. */
   stop(options: AgentStop): Promise<void>;
 }
 
 export interface RunningHttp {
-  readonly address: HostPort;
+  readonly urls: readonly string[];
   readonly routes: readonly RegisteredRoute[];
 }
 
 export interface AgentProcessOptions {
   readonly runtime: MeteredRuntime;
   readonly options: AgentOptions;
+  readonly program: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
 }
@@ -81,7 +80,9 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
   const dataDir = await openDataDir(options, closers);
-  const audit = openAudit(start, closers);
+  const audit = openAudit(options, start.runtime);
+  // Closed last but for the directory: what the others do while they stop is told as well.
+  if (audit !== undefined) closers.push(() => audit.log.close());
   const server = options.isServer
     ? await openServer({ start, dataDir, audit, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
@@ -99,8 +100,19 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   }
   const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, server });
-  return { banner, http, failed: failure.promise, reload: (configured) => agent.reload(configured) };
+  const banner = agentBanner({
+    program: start.program,
+    options,
+    identity: agent.api.identity,
+    dataDir,
+    urls: http.urls,
+    server,
+  });
+  const reload = async (next: AgentOptions): Promise<void> => {
+    http.reload(next);
+    await agent.reload(next);
+  };
+  return { banner, http, failed: failure.promise, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -117,14 +129,6 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
   }
   await refuseSecondAgent({ dataDir: options.dataDir, temporaryDir, userId });
   return options.dataDir;
-}
-
-/** Closed last: what the others do while they stop is told as well. */
-function openAudit({ options, runtime }: AgentProcessOptions, closers: Closer[]): AgentWriteAudit | undefined {
-  if (options.audit?.isEnabled !== true) return undefined;
-  const log = createAuditLog(options.audit, runtime);
-  closers.push(() => log.close());
-  return { log, server: { node: options.nodeName, datacenter: options.datacenter } };
 }
 
 async function openServer(parts: {
@@ -222,39 +226,45 @@ async function openHttp(parts: {
   readonly tokens: AgentTokenStore;
   readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
-}): Promise<RunningHttp> {
+}): Promise<RunningHttp & { readonly reload: (next: AgentOptions) => void }> {
   const { options, runtime } = parts.start;
   const { server, link, tokens } = parts;
   const { acl } = options;
-  const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev, defaultAclPolicy: acl.defaultPolicy });
-  if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
+  const { maxHeaderBytes } = options.edge;
+  const app = createHttpApp({
+    runtime,
+    isAlwaysPretty: options.isDev,
+    defaultAclPolicy: acl.defaultPolicy,
+    ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
+  });
   parts.closers.push(() => app.close());
+  const access = addAccessRules(app, options.edge.access);
+  if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
-  const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
-  if (parts.audit !== undefined) {
-    const identify =
-      server === undefined
-        ? async (request: Parameters<typeof tokenOf>[0]) => ({
-            ...nobody,
-            accessor_id: (await access(tokenOf(request))).accessorId,
-          })
-        : createAuditIdentity(server.acl);
-    auditRequests(app, { ...parts.audit, runtime, identify });
-  }
+  const rights = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) auditHttp(app, parts.audit, { server, runtime, rights });
   registerAgentRoutes(app, {
     agent: parts.agent.api,
     runtime,
     isAclEnabled: acl.isEnabled,
-    authorize: (request) => access(tokenOf(request)),
+    authorize: (request) => rights(tokenOf(request)),
   });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
-  const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
+  const edge = await openEdge(app, options.edge, runtime);
+  parts.closers.push(() => edge.close());
   server?.setForwardHandler(createForwardHandler(app));
-  runtime.logger.info("the HTTP API is up", { address: formatHostPort(address) });
-  return { address, routes: app.routeList() };
+  for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
+  return {
+    urls: edge.urls,
+    routes: app.routeList(),
+    reload(next) {
+      edge.reload(next.edge);
+      access.change(next.edge.access);
+    },
+  };
 }

@@ -10,6 +10,9 @@ export interface BuildInfo {
   readonly runtime: string;
 }
 
+/** The release of Consul that the command line and the API behave like. */
+export const consulVersion = "1.21.4";
+
 // Replaced by string literals when the executable is built; the names do not exist otherwise.
 declare const ATOLL_BUILD_REVISION: string | undefined;
 declare const ATOLL_BUILD_DATE: string | undefined;

@@ -18,14 +18,18 @@ export interface CliCommand {
 
 /** All that a command gets from its process, so that a test can run one without a process. */
 export interface CommandIo {
-  /** Writes `text` as it is: the caller adds line ends. */
-  readonly stdout: (text: string) => void;
+  /** Writes text or bytes as they are: the caller adds line ends. */
+  readonly stdout: (text: string | Uint8Array) => void;
   readonly stderr: (text: string) => void;
+  /** All of standard input, for the commands that are told to read it. */
+  stdin(): Promise<Uint8Array>;
+  /** The name that the executable was started under. */
+  readonly program: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Clock, random and a logger for programs; its lines go to stdout, as Consul's agent does. */
   createRuntime(options: RuntimeOptions): Runtime;
   /**
-   * Aborted by the first SIGINT or SIGTERM after this call; a second SIGINT ends the process at once with 130. A program
+   * Aborted by the first SIGINT or SIGTERM after this call, with a {@link StopRequest} as reason; a second SIGINT ends the process at once with 130. A program
    * that runs until it is told to stop waits for it, then stops.
    */
   shutdownSignal(): AbortSignal;
@@ -35,10 +39,26 @@ export interface CommandIo {
   onReplaceSignal(listener: () => void): { close(): void };
 }
 
+/** Under `consul`, a link to the executable, it says what Consul's scripts look for. */
+export type ProgramName = "atoll" | "consul";
+
 export interface RuntimeOptions {
   /** First word of every log line's component, as in `agent`. */
   readonly component: string;
-  /** One of `logLevels`; in capitals too, as Consul's users write them. */
-  readonly logLevel: string;
+  /** One of `logLevels`; in capitals too, as Consul's users write them. A function is asked for every line. */
+  readonly logLevel: string | (() => string);
   readonly isLogJson: boolean;
+  /** Gets every line too, without its line end. */
+  readonly alsoWrite?: (line: string) => void;
+}
+
+/** Why a program is to stop. */
+export class StopRequest extends Error {
+  override readonly name = "AbortError";
+  readonly signal: "SIGINT" | "SIGTERM";
+
+  constructor(signal: "SIGINT" | "SIGTERM") {
+    super(`told to stop by ${signal}`);
+    this.signal = signal;
+  }
 }

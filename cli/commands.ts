@@ -1,3 +1,4 @@
+import { clientCommands } from "./client/client-commands.ts";
 import type { CliCommand } from "./command.ts";
 
 /**
@@ -11,6 +12,7 @@ export interface CommandEntry {
 }
 
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
+  ...clientCommands,
   ["acl", { summary: "Change access control", load: async () => (await import("./acl/acl-command.ts")).aclCommand }],
   ["login", { summary: "Log in by an auth method", load: async () => (await import("./acl/login.ts")).loginCommand }],
   ["logout", { summary: "End a login", load: async () => (await import("./acl/login.ts")).logoutCommand }],

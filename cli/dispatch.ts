@@ -1,5 +1,6 @@
 import { errorMessage } from "../lib/base/errors.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
+import { absentCommands } from "./absent-commands.ts";
 import type { CommandIo } from "./command.ts";
 import type { CommandEntry } from "./commands.ts";
 import { asksForHelp } from "./flags.ts";
@@ -33,13 +34,13 @@ async function runCommand(
 ): Promise<number> {
   const [name, ...rest] = isVersionFlag(args[0]) ? ["version", ...args.slice(1)] : args;
   if (name === undefined) {
-    io.stderr(listCommands(commands));
+    io.stderr(asNamed(listCommands(commands), io));
     return 1;
   }
   if (["help", "-h", "-help", "--help"].includes(name)) return printHelp(rest[0], commands, io);
   const command = await mustFind(name, commands).load();
   if (asksForHelp(rest)) {
-    io.stdout(command.usageOf?.(rest) ?? command.usage);
+    io.stdout(asNamed(command.usageOf?.(rest) ?? command.usage, io));
     return 0;
   }
   return await command.run(rest, io);
@@ -51,13 +52,18 @@ async function printHelp(
   io: CommandIo,
 ): Promise<number> {
   const isCommand = name !== undefined && !name.startsWith("-");
-  io.stdout(isCommand ? (await mustFind(name, commands).load()).usage : listCommands(commands));
+  const text = isCommand ? (await mustFind(name, commands).load()).usage : listCommands(commands);
+  io.stdout(asNamed(text, io));
   return 0;
 }
 
 function mustFind(name: string, commands: ReadonlyMap<string, CommandEntry>): CommandEntry {
   const entry = commands.get(name);
   if (entry !== undefined) return entry;
+  const instead = absentCommands.get(name);
+  if (instead !== undefined) {
+    throw new AtollError("INVALID_ARGUMENT", `this version has no command "${name}": ${instead}`);
+  }
   const what = name.startsWith("-") ? "flag before the command" : "command";
   const guess = nearest(name, commands.keys());
   const hint = guess === undefined ? "" : ` (did you mean "${guess}"?)`;
@@ -70,6 +76,11 @@ function listCommands(commands: ReadonlyMap<string, CommandEntry>): string {
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, entry]) => `    ${name.padEnd(width)}    ${entry.summary}\n`);
   return `Usage: atoll [--version] [--help] <command> [<args>]\n\nCommands:\n${lines.join("")}\nRun "atoll <command> --help" for the options of a command.\n`;
+}
+
+/** A usage text with the name that the person typed. */
+function asNamed(text: string, { program }: CommandIo): string {
+  return program === "atoll" ? text : text.replaceAll(/\batoll(?= )/g, program);
 }
 
 function isVersionFlag(arg: string | undefined): boolean {

@@ -1,3 +1,4 @@
+import { autopilotCommand } from "./client/autopilot.ts";
 import type { CliCommand } from "./command.ts";
 import { addLearner, promote, removePeer, transferLeader } from "./operator-changes.ts";
 import { listPeers } from "./operator-list-peers.ts";
@@ -21,5 +22,8 @@ const raft = commandGroup({
 export const operatorCommand: CliCommand = commandGroup({
   name: "atoll operator",
   description: "Keeps a cluster of servers going.",
-  commands: new Map([["raft", raft]]),
+  commands: new Map([
+    ["autopilot", autopilotCommand],
+    ["raft", raft],
+  ]),
 });

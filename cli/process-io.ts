@@ -1,8 +1,9 @@
+import { basename } from "node:path";
 import { systemClock } from "../lib/base/clock.ts";
-import { createLogger, type LogLevel, logLevels } from "../lib/base/logger.ts";
+import { createLogger, type LogLevel, logLevels, parseLogLevel } from "../lib/base/logger.ts";
 import { systemRandom } from "../lib/base/random.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
-import type { CommandIo } from "./command.ts";
+import { type CommandIo, type ProgramName, type RuntimeOptions, StopRequest } from "./command.ts";
 
 /** The exit code that shells give to a program ended by SIGINT. */
 const interruptedExitCode = 130;
@@ -13,16 +14,25 @@ export function createProcessIo(): CommandIo {
   return {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
+    async stdin() {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
+      return Buffer.concat(chunks);
+    },
     env: process.env,
+    program: programName(),
     createRuntime: (options) => ({
       clock: systemClock,
       random: systemRandom,
       logger: createLogger({
         component: options.component,
-        level: readLogLevel(options.logLevel),
+        level: levelOf(options.logLevel),
         format: options.isLogJson ? "json" : "text",
         nowMs: systemClock.nowMs,
-        write: (line) => void process.stdout.write(`${line}\n`),
+        write(line) {
+          process.stdout.write(`${line}\n`);
+          options.alsoWrite?.(line);
+        },
       }),
     }),
     shutdownSignal() {
@@ -34,6 +44,12 @@ export function createProcessIo(): CommandIo {
   };
 }
 
+/** The launcher says what it was called; a built executable is called by its own name. */
+function programName(): ProgramName {
+  const name = process.env["ATOLL_INVOKED_AS"] ?? basename(process.argv0);
+  return name.replace(/\.exe$/, "") === "consul" ? "consul" : "atoll";
+}
+
 function onSignal(name: "SIGHUP" | "SIGUSR2", listener: () => void): { close(): void } {
   process.on(name, listener);
   return { close: () => void process.off(name, listener) };
@@ -42,19 +58,29 @@ function onSignal(name: "SIGHUP" | "SIGUSR2", listener: () => void): { close(): 
 /** Only a person presses Ctrl-C twice; a supervisor may well send SIGTERM after the terminal's SIGINT. */
 function abortOnStopSignals(): AbortSignal {
   const controller = new AbortController();
-  process.on("SIGTERM", () => controller.abort());
+  process.on("SIGTERM", () => controller.abort(new StopRequest("SIGTERM")));
   process.on("SIGINT", () => {
     if (controller.signal.aborted) process.exit(interruptedExitCode);
-    controller.abort();
+    controller.abort(new StopRequest("SIGINT"));
   });
   return controller.signal;
 }
 
-function readLogLevel(text: string): LogLevel {
-  const lower = text.toLowerCase() === "err" ? "error" : text.toLowerCase();
-  const level = logLevels.find((candidate) => candidate === lower);
-  if (level === undefined) {
-    throw new AtollError("CONFIG_INVALID", `log level must be one of ${logLevels.join(", ")}, found "${text}"`);
-  }
-  return level;
+function levelOf(given: RuntimeOptions["logLevel"]): LogLevel | (() => LogLevel) {
+  if (typeof given === "string") return mustBeLogLevel(given);
+  let text = given();
+  let level = mustBeLogLevel(text);
+  return () => {
+    if (given() !== text) {
+      text = given();
+      level = mustBeLogLevel(text);
+    }
+    return level;
+  };
+}
+
+function mustBeLogLevel(text: string): LogLevel {
+  const level = parseLogLevel(text);
+  if (level !== undefined) return level;
+  throw new AtollError("CONFIG_INVALID", `log level must be one of ${logLevels.join(", ")}, found "${text}"`);
 }

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
+import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -11,7 +12,10 @@ import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
+import { expandAddresses, type HostInterface } from "./address-template.ts";
 import type { AgentSettings } from "./agent-settings.ts";
+import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
+import { type ProcessOptions, resolveProcess } from "./process-options.ts";
 
 /** Everything that decides how an agent runs, with every default filled in. */
 export interface AgentOptions {
@@ -29,8 +33,12 @@ export interface AgentOptions {
   readonly bindAddress: string;
   /** Where other nodes reach this one. */
   readonly advertiseAddress: string;
+  /** The first of client_addr. */
   readonly clientAddress: string;
+  readonly clientAddresses: readonly string[];
+  /** -1 for no plain HTTP. */
   readonly httpPort: number;
+  readonly edge: EdgeOptions;
   readonly rpcPort: number;
   /** With `isServer`: how many servers begin the cluster together. */
   readonly bootstrapExpect: number;
@@ -46,6 +54,7 @@ export interface AgentOptions {
   readonly acl: AgentAclOptions;
   /** Absent: nobody is told of changes. */
   readonly audit?: AuditSettings;
+  readonly process: ProcessOptions;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -56,6 +65,8 @@ export interface HostFacts {
   /** The addresses of this machine's interfaces, loopback left out. */
   readonly addresses: readonly string[];
   readonly workingDir: string;
+  /** For templates of addresses. */
+  readonly interfaces?: readonly HostInterface[];
 }
 
 export const defaultRpcPort = 8300;
@@ -68,13 +79,17 @@ const bootstrapCounts = [0, 1, 3, 5] as const;
 const adminPortDistance = 2_000;
 
 /** Checks `settings` and fills in the defaults. Throws `CONFIG_INVALID` that names the key, the value and the fix. */
-export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): AgentOptions {
+export function resolveAgentOptions(written: AgentSettings, host: HostFacts): AgentOptions {
+  const settings = expandTemplates(written, host.interfaces ?? []);
   const isDev = settings.isDev ?? false;
   const isServer = isDev || (settings.isServer ?? false);
   checkRole(settings, isServer);
   const bindAddress = mustBeIp("bind_addr", settings.bindAddress ?? (isDev ? "127.0.0.1" : "0.0.0.0"));
   const sidecarMinPort = mustBePort("sidecar_min_port", settings.sidecarMinPort ?? defaultSidecarMinPort);
-  const clientAddress = mustBeIp("client_addr", settings.clientAddress ?? "127.0.0.1");
+  const clientAddresses = (settings.clientAddress || "127.0.0.1")
+    .split(/\s+/)
+    .map((address) => mustBeIp("client_addr", address));
+  const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, -1);
   const options: AgentOptions = {
     isDev,
     isServer,
@@ -86,8 +101,10 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     ...(settings.dataDir === undefined ? {} : { dataDir: resolve(host.workingDir, settings.dataDir) }),
     bindAddress,
     advertiseAddress: advertise(settings, bindAddress, host),
-    clientAddress,
-    httpPort: mustBePort("http port", settings.httpPort ?? defaultHttpPort),
+    clientAddress: clientAddresses[0] ?? "127.0.0.1",
+    clientAddresses,
+    httpPort,
+    edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
     bootstrapExpect: settings.bootstrapExpect ?? 1,
     servers: [...new Set(settings.join.map(readJoinAddress))],
@@ -98,11 +115,15 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     },
     adminMinPort: mustBePort("proxy_admin_min_port", settings.adminMinPort ?? sidecarMinPort - adminPortDistance),
     leaveOnTerminate: settings.leaveOnTerminate ?? (isDev || !isServer),
-    logLevel: settings.logLevel ?? "info",
+    logLevel: mustBeLogLevel(settings.logLevel ?? "info"),
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
     acl: resolveAclOptions(settings.acl),
     ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
+    process: resolveProcess(settings.process ?? {}, {
+      workingDir: host.workingDir,
+      leavesOnInterrupt: isDev || !isServer,
+    }),
     services: settings.services,
     checks: settings.checks,
   };
@@ -112,6 +133,25 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
 
 function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
   return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
+}
+
+/** Replaces the templates in all addresses; everything after this sees addresses only. */
+function expandTemplates(settings: AgentSettings, interfaces: readonly HostInterface[]): AgentSettings {
+  const expand = (key: string, text: string): string => expandAddresses(key, text, interfaces);
+  const { bindAddress, advertiseAddress, clientAddress, edge = {} } = settings;
+  const { httpAddresses, httpsAddresses } = edge;
+  return {
+    ...settings,
+    ...(bindAddress !== undefined && { bindAddress: expand("bind_addr", bindAddress) }),
+    ...(advertiseAddress !== undefined && { advertiseAddress: expand("advertise_addr", advertiseAddress) }),
+    ...(clientAddress !== undefined && { clientAddress: expand("client_addr", clientAddress) }),
+    edge: {
+      ...edge,
+      ...(httpAddresses !== undefined && { httpAddresses: expand("addresses.http", httpAddresses) }),
+      ...(httpsAddresses !== undefined && { httpsAddresses: expand("addresses.https", httpsAddresses) }),
+    },
+    join: settings.join.map((address) => expand("retry_join", address)),
+  };
 }
 
 function checkRole(settings: AgentSettings, isServer: boolean): void {
@@ -157,7 +197,7 @@ function checkTogether(options: AgentOptions): void {
   const sharesAddress = [options.clientAddress, options.bindAddress].some(isUnspecified)
     ? true
     : options.clientAddress === options.bindAddress;
-  if (options.isServer && options.httpPort === options.rpcPort && options.httpPort !== 0 && sharesAddress) {
+  if (options.isServer && options.httpPort === options.rpcPort && options.httpPort > 0 && sharesAddress) {
     throw invalid(`the HTTP port and the server port are both ${options.httpPort}: change -http-port or -server-port`);
   }
 }
@@ -195,8 +235,8 @@ function mustBeIp(name: string, text: string): string {
   throw invalid(`${name} must be an IP address, found "${text}"`);
 }
 
-function mustBePort(name: string, port: number): number {
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+function mustBePort(name: string, port: number, min = 0): number {
+  if (Number.isInteger(port) && port >= min && port <= 65_535) return port;
   throw invalid(`${name} must be 0 to 65535, found ${port}`);
 }
 
@@ -223,6 +263,12 @@ function mustBeLocality(locality: Locality): Locality {
   const problem = localityProblem(locality);
   if (problem === undefined) return locality;
   throw invalid(`locality ${problem}`);
+}
+
+function mustBeLogLevel(text: string): string {
+  const level = parseLogLevel(text);
+  if (level !== undefined) return level;
+  throw invalid(`log level must be one of ${logLevels.join(", ")}, found "${text}"`);
 }
 
 function mustBeUuid(text: string): string {

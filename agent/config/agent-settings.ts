@@ -2,6 +2,7 @@ import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
+import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -36,19 +37,30 @@ export interface AgentSettings {
   readonly checkUpdateIntervalMs?: number;
   readonly acl?: AclFile;
   readonly audit?: AuditSettings;
+  readonly edge?: EdgeSettings;
+  readonly process?: ProcessSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
 
 export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
-/** `later` wins over `earlier`, field by field; lists are joined. */
+/** `later` wins over `earlier`, field by field; lists are joined, maps are merged. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
   const acl = mergeAclFiles(earlier.acl, later.acl);
   return {
     ...earlier,
     ...later,
     ...(acl !== undefined && { acl }),
+    ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
+    edge: {
+      ...earlier.edge,
+      ...later.edge,
+      ...(earlier.edge?.allowWriteFrom !== undefined && {
+        allowWriteFrom: [...earlier.edge.allowWriteFrom, ...(later.edge?.allowWriteFrom ?? [])],
+      }),
+    },
+    process: { ...earlier.process, ...later.process },
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

@@ -1,86 +1,75 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { parseDurationMs } from "../../lib/base/duration.ts";
-import { errorMessage } from "../../lib/base/errors.ts";
-import { parseJsonText } from "../../lib/base/json-file.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatIssues, type SchemaIssue, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { decodeCheck } from "../registration/decode-check.ts";
 import { type Decoded, issuesUnder } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
-import { type AgentSettings, mergeSettings, noSettings } from "./agent-settings.ts";
+import { type AgentSettings, noSettings } from "./agent-settings.ts";
 import { readAudit } from "./audit-block.ts";
-import { type AgentFile, agentFileValidator, unknownKeys } from "./file-schema.ts";
+import { type ConfigFormat, findConfigFiles, parseConfigText, readConfigText } from "./config-text.ts";
+import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import { type AgentFile, agentFileValidator } from "./file-schema.ts";
+import { mergeDocuments, normaliseFile } from "./normalise.ts";
 
-/** Configuration files as Consul's agent reads them, in JSON. */
+/** Configuration files as Consul's agent reads them, in JSON and HCL. */
 export interface ConfigFiles {
   readonly settings: AgentSettings;
-  /** One sentence per key that was ignored. */
+  /** One sentence per key or file that was ignored though somebody may count on it. */
   readonly warnings: readonly string[];
+  /** One sentence per key of Consul's that changes nothing here. */
+  readonly notes: readonly string[];
+}
+
+export interface ConfigForm {
+  /** Of all files, whatever their names. */
+  readonly format?: ConfigFormat | undefined;
+  /** Pieces of HCL that come after the files. */
+  readonly fragments?: readonly string[];
 }
 
 /**
- * Reads files in order; a later one wins. A path that is a directory stands for the `.json` files in it, by name. Rejects
- * with `CONFIG_INVALID` that names the file and either the line and column or the path of each wrong value.
+ * Reads files in order, a later one wins, lists are joined, maps merged. A path that is a directory stands for the files in
+ * it, by name. Rejects with `CONFIG_INVALID` that names the file and either the line and column or the path of each wrong value.
  */
-export async function readConfigFiles(paths: readonly string[]): Promise<ConfigFiles> {
-  let settings = noSettings;
-  const warnings: string[] = [];
-  for (const path of paths) {
-    for (const file of await expandDirectory(path)) {
-      const read = await readConfigFile(file);
-      settings = mergeSettings(settings, read.settings);
-      warnings.push(...read.warnings);
-    }
+export async function readConfigFiles(paths: readonly string[], form: ConfigForm = {}): Promise<ConfigFiles> {
+  const { format, fragments = [] } = form;
+  const { files, skipped } = await findConfigFiles(paths, format);
+  const sources = [
+    ...files.map((path) => ({ path: `config file ${path}`, read: () => readConfigText(path, format) })),
+    ...fragments.map((text) => ({ path: "-hcl", read: async () => parseConfigText("-hcl", text, "hcl") })),
+  ];
+  const warnings = [...skipped];
+  const notes: string[] = [];
+  let merged: Record<string, unknown> = {};
+  for (const { path, read } of sources) {
+    const normal = normaliseFile(await read());
+    const found = mustRead(normal.document, (issues) => invalid(path, issues), normal.issues);
+    warnings.push(...normal.unknown.map((sentence) => `${path}: ${sentence}`));
+    warnings.push(...found.unknown.map((key) => `${path}: "${key}" is not used by this version and is ignored`));
+    notes.push(...normal.idle.map((sentence) => `${path}: ${sentence}`));
+    merged = mergeDocuments(merged, normal.document);
   }
-  return { settings, warnings };
+  if (sources.length === 0) return { settings: noSettings, warnings, notes };
+  const names = sources.map(({ path }) => path).join(" and ");
+  const together = (issues: readonly SchemaIssue[]): AtollError => invalid(names, issues);
+  return { settings: mustRead(merged, together).settings, warnings, notes };
 }
 
-async function expandDirectory(path: string): Promise<string[]> {
-  const names = await readdir(path).catch(() => undefined);
-  if (names === undefined) return [path];
-  return names
-    .filter((name) => name.endsWith(".json"))
-    .toSorted()
-    .map((name) => join(path, name));
-}
-
-async function readConfigFile(path: string): Promise<ConfigFiles> {
-  const document = parseObject(path, await readText(path));
-  const shape = schemaIssues(agentFileValidator, document);
-  if (shape.length > 0 || !agentFileValidator.Check(document)) throw invalid(path, shape);
-  const issues: SchemaIssue[] = [];
-  const unknown = unknownKeys(document);
-  const settings = readSettings(document, { issues, unknown });
-  if (issues.length > 0) throw invalid(path, issues);
-  return { settings, warnings: unknown.map((key) => `${path}: "${key}" is not used by this version and is ignored`) };
-}
-
-async function readText(path: string): Promise<string> {
-  if (path.endsWith(".hcl")) {
-    throw new AtollError("CONFIG_INVALID", `config file ${path}: HCL cannot be read by this version, write it as JSON`);
-  }
-  try {
-    return await readFile(path, "utf8");
-  } catch (thrown) {
-    throw new AtollError("CONFIG_INVALID", `config file ${path} cannot be read: ${errorMessage(thrown)}`, {
-      cause: thrown,
-    });
-  }
-}
-
-function parseObject(path: string, text: string): object {
-  const parsed = parseJsonText(text);
-  if (!parsed.ok) {
-    const where = `line ${parsed.line}, column ${parsed.column}`;
-    throw new AtollError("CONFIG_INVALID", `config file ${path}, ${where}: ${parsed.message}`);
-  }
-  if (typeof parsed.value === "object" && parsed.value !== null && !Array.isArray(parsed.value)) return parsed.value;
-  throw new AtollError("CONFIG_INVALID", `config file ${path}: must hold one JSON object`);
+function mustRead(
+  document: object,
+  refuse: (issues: readonly SchemaIssue[]) => AtollError,
+  before: readonly SchemaIssue[] = [],
+): { readonly settings: AgentSettings; readonly unknown: readonly string[] } {
+  const shape = [...before, ...schemaIssues(agentFileValidator, document)];
+  if (shape.length > 0 || !agentFileValidator.Check(document)) throw refuse(shape);
+  const found: Found = { issues: [], unknown: [] };
+  const settings = readSettings(document, found);
+  if (found.issues.length > 0) throw refuse(found.issues);
+  return { settings, unknown: found.unknown };
 }
 
 function invalid(path: string, issues: readonly SchemaIssue[]): AtollError {
-  return new AtollError("CONFIG_INVALID", `config file ${path}: ${formatIssues(issues)}`);
+  return new AtollError("CONFIG_INVALID", `${path}: ${formatIssues(issues)}`);
 }
 
 interface Found {
@@ -89,9 +78,9 @@ interface Found {
 }
 
 function readSettings(file: AgentFile, found: Found): AgentSettings {
-  const listed = <T>(one: T | undefined, many: readonly T[] | undefined, name: string): { path: string; raw: T }[] => [
-    ...(one === undefined ? [] : [{ path: name, raw: one }]),
-    ...(many ?? []).map((raw, i) => ({ path: `${name}s[${i}]`, raw })),
+  const listed = <T>(one: readonly T[] = [], many: readonly T[] = [], name: string): { path: string; raw: T }[] => [
+    ...one.map((raw, i) => ({ path: one.length === 1 ? name : `${name}[${i}]`, raw })),
+    ...many.map((raw, i) => ({ path: `${name}s[${i}]`, raw })),
   ];
   const interval = readInterval(file.check_update_interval, found);
   return {
@@ -106,7 +95,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       dataDir: file.data_dir,
       bindAddress: file.bind_addr,
       advertiseAddress: file.advertise_addr,
-      clientAddress: file.addresses?.http ?? file.client_addr,
+      clientAddress: file.client_addr,
       httpPort: file.ports?.http,
       rpcPort: file.ports?.server,
       sidecarMinPort: file.ports?.sidecar_min_port,
@@ -121,12 +110,52 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),
     }),
+    edge: readEdge(file),
+    process: readProcess(file),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
     services: listed(file.service, file.services, "service").flatMap(({ path, raw }) =>
       unwrap(decodeService(raw), path, found),
     ),
     checks: listed(file.check, file.checks, "check").flatMap(({ path, raw }) => unwrap(decodeCheck(raw), path, found)),
   };
+}
+
+function readEdge(file: AgentFile): EdgeSettings {
+  const https = file.tls?.https ?? {};
+  const defaults = file.tls?.defaults ?? {};
+  return present({
+    httpAddresses: file.addresses?.http,
+    httpsAddresses: file.addresses?.https,
+    httpsPort: file.ports?.https,
+    socketUser: file.unix_sockets?.user,
+    socketGroup: file.unix_sockets?.group,
+    socketMode: file.unix_sockets?.mode,
+    caFile: https.ca_file ?? defaults.ca_file ?? file.ca_file,
+    caPath: https.ca_path ?? defaults.ca_path ?? file.ca_path,
+    certFile: https.cert_file ?? defaults.cert_file ?? file.cert_file,
+    keyFile: https.key_file ?? defaults.key_file ?? file.key_file,
+    verifyIncoming:
+      https.verify_incoming ?? file.verify_incoming_https ?? defaults.verify_incoming ?? file.verify_incoming,
+    tlsMinVersion: https.tls_min_version ?? defaults.tls_min_version ?? file.tls_min_version,
+    tlsCipherSuites: https.tls_cipher_suites ?? defaults.tls_cipher_suites ?? file.tls_cipher_suites,
+    responseHeaders: file.http_config?.response_headers,
+    blockEndpoints: file.http_config?.block_endpoints,
+    allowWriteFrom: file.http_config?.allow_write_http_from,
+    maxHeaderBytes: file.http_config?.max_header_bytes,
+    maxConnsPerClient: file.limits?.http_max_conns_per_client,
+    handshakeTimeout: file.limits?.https_handshake_timeout,
+  });
+}
+
+function readProcess(file: AgentFile): ProcessSettings {
+  return present({
+    pidFile: file.pid_file,
+    logFile: file.log_file,
+    logRotateDuration: file.log_rotate_duration,
+    logRotateBytes: file.log_rotate_bytes,
+    logRotateMaxFiles: file.log_rotate_max_files,
+    skipLeaveOnInterrupt: file.skip_leave_on_interrupt,
+  });
 }
 
 function readInterval(text: string | undefined, found: Found): number | undefined {

@@ -5,78 +5,94 @@ import { AclFileSchema } from "./acl-options.ts";
 import { AuditBlock } from "./audit-block.ts";
 
 /**
- * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
- * no word for, ours. Other keys are not an error, so the object is open.
+ * The keys of an agent's configuration file that this version acts on, spelt and typed as Consul does, and for what Consul
+ * has no word for, ours. keys/key-table.ts says of each what it does, and of Consul's other keys why they do nothing.
  */
-const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
-const Definition = Type.Object({});
+const optional = Type.Optional;
+const Text = optional(Type.String());
+const Flag = optional(Type.Boolean());
+const Count = optional(Type.Integer({ minimum: 0 }));
+/** -1 is "none", as in Consul. */
+const Port = optional(Type.Integer({ minimum: -1, maximum: 65_535 }));
+const TextList = optional(Type.Array(Type.String()));
+const TextMap = optional(Type.Record(Type.String(), Type.String()));
+const Definitions = optional(Type.Array(Type.Object({})));
+
+const tlsFields = {
+  ca_file: Text,
+  ca_path: Text,
+  cert_file: Text,
+  key_file: Text,
+  verify_incoming: Flag,
+  tls_min_version: Text,
+  tls_cipher_suites: Text,
+};
+const TlsSchema = Type.Object(tlsFields);
+export type TlsFile = Static<typeof TlsSchema>;
 
 export const AgentFileSchema = Type.Object({
-  server: Type.Optional(Type.Boolean()),
-  bootstrap: Type.Optional(Type.Boolean()),
-  bootstrap_expect: Type.Optional(Type.Integer({ minimum: 0 })),
-  datacenter: Type.Optional(Type.String()),
-  node_name: Type.Optional(Type.String()),
-  node_id: Type.Optional(Type.String()),
-  node_meta: Type.Optional(Type.Record(Type.String(), Type.String())),
-  locality: Type.Optional(Type.Object({ region: Type.Optional(Type.String()), zone: Type.Optional(Type.String()) })),
-  data_dir: Type.Optional(Type.String()),
-  bind_addr: Type.Optional(Type.String()),
-  advertise_addr: Type.Optional(Type.String()),
-  client_addr: Type.Optional(Type.String()),
-  addresses: Type.Optional(Type.Object({ http: Type.Optional(Type.String()) })),
-  ports: Type.Optional(
+  server: Flag,
+  bootstrap: Flag,
+  bootstrap_expect: Count,
+  datacenter: Text,
+  node_name: Text,
+  node_id: Text,
+  node_meta: TextMap,
+  locality: optional(Type.Object({ region: Text, zone: Text })),
+  data_dir: Text,
+  bind_addr: Text,
+  advertise_addr: Text,
+  client_addr: Text,
+  addresses: optional(Type.Object({ http: Text, https: Text })),
+  ports: optional(
     Type.Object({
-      http: Type.Optional(Port),
-      server: Type.Optional(Port),
-      sidecar_min_port: Type.Optional(Port),
-      sidecar_max_port: Type.Optional(Port),
+      http: Port,
+      https: Port,
+      server: Port,
+      sidecar_min_port: Port,
+      sidecar_max_port: Port,
       /** Ours: the admin port of the proxy of the sidecar on `sidecar_min_port`. */
-      proxy_admin_min_port: Type.Optional(Port),
+      proxy_admin_min_port: Port,
     }),
   ),
-  retry_join: Type.Optional(Type.Array(Type.String())),
-  start_join: Type.Optional(Type.Array(Type.String())),
+  unix_sockets: optional(Type.Object({ user: Text, group: Text, mode: Text })),
+  tls: optional(Type.Object({ defaults: optional(TlsSchema), https: optional(TlsSchema) })),
+  ...tlsFields,
+  verify_incoming_https: Flag,
+  http_config: optional(
+    Type.Object({
+      response_headers: TextMap,
+      block_endpoints: TextList,
+      allow_write_http_from: TextList,
+      max_header_bytes: Count,
+    }),
+  ),
+  limits: optional(
+    Type.Object({ http_max_conns_per_client: optional(Type.Integer({ minimum: -1 })), https_handshake_timeout: Text }),
+  ),
+  retry_join: TextList,
+  start_join: TextList,
   /** Ours: what a server asks of an agent that joins. */
-  join_token: Type.Optional(Type.String()),
-  join_token_file: Type.Optional(Type.String()),
-  leave_on_terminate: Type.Optional(Type.Boolean()),
-  log_level: Type.Optional(Type.String()),
-  log_json: Type.Optional(Type.Boolean()),
-  audit: Type.Optional(AuditBlock),
-  check_update_interval: Type.Optional(Type.String()),
-  acl: Type.Optional(AclFileSchema),
-  service: Type.Optional(Definition),
-  services: Type.Optional(Type.Array(Definition)),
-  check: Type.Optional(Definition),
-  checks: Type.Optional(Type.Array(Definition)),
+  join_token: Text,
+  join_token_file: Text,
+  leave_on_terminate: Flag,
+  skip_leave_on_interrupt: Flag,
+  pid_file: Text,
+  log_level: Text,
+  log_json: Flag,
+  log_file: Text,
+  log_rotate_duration: Text,
+  log_rotate_bytes: Count,
+  log_rotate_max_files: optional(Type.Integer({ minimum: -1 })),
+  check_update_interval: Text,
+  acl: optional(AclFileSchema),
+  audit: optional(AuditBlock),
+  service: Definitions,
+  services: Definitions,
+  check: Definitions,
+  checks: Definitions,
 });
 
 export type AgentFile = Static<typeof AgentFileSchema>;
 
 export const agentFileValidator = Compile(AgentFileSchema);
-
-/** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
-export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality, acl } = AgentFileSchema.properties;
-  return [
-    ...keysBeside(document, AgentFileSchema.properties, ""),
-    ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
-    ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
-    ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
-    ...keysBeside(memberOf(document, "acl"), acl.properties, "acl."),
-    ...keysBeside(memberOf(memberOf(document, "acl"), "tokens"), acl.properties.tokens.properties, "acl.tokens."),
-    ...keysBeside(memberOf(document, "audit"), AuditBlock.properties, "audit."),
-  ];
-}
-
-function keysBeside(document: object, known: object, prefix: string): string[] {
-  return Object.keys(document)
-    .filter((key) => !Object.hasOwn(known, key))
-    .map((key) => `${prefix}${key}`);
-}
-
-function memberOf(document: object, key: string): object {
-  const value: unknown = Object.getOwnPropertyDescriptor(document, key)?.value;
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? value : {};
-}

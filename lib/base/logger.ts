@@ -4,6 +4,12 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export const logLevels = ["trace", "debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** Consul's users write `WARN` and `err` too. */
+export function parseLogLevel(text: string): LogLevel | undefined {
+  const lower = text.toLowerCase() === "err" ? "error" : text.toLowerCase();
+  return logLevels.find((candidate) => candidate === lower);
+}
+
 /** Structured log. `child` adds a dotted component name, as in `agent.sync`. */
 export interface Logger {
   trace(message: string, fields?: LogFields): void;
@@ -16,7 +22,8 @@ export interface Logger {
 
 export interface LoggerOptions {
   readonly component: string;
-  readonly level: LogLevel;
+  /** Asked anew for every line, so that it can change under running programs. */
+  readonly level: LogLevel | (() => LogLevel);
   readonly format: "text" | "json";
   readonly nowMs: () => number;
   /** Takes one finished line without its line end. */
@@ -25,9 +32,11 @@ export interface LoggerOptions {
 
 /** A logger that writes one line per event: `time [LEVEL] component: message: key=value`, or the same as JSON. */
 export function createLogger(options: LoggerOptions): Logger {
-  const threshold = logLevels.indexOf(options.level);
+  const current = options.level;
+  const threshold =
+    typeof current === "function" ? () => logLevels.indexOf(current()) : constant(logLevels.indexOf(current));
   const emit = (level: LogLevel, message: string, fields: LogFields | undefined): void => {
-    if (logLevels.indexOf(level) < threshold) return;
+    if (logLevels.indexOf(level) < threshold()) return;
     options.write(formatLine(options, level, message, fields));
   };
   return {
@@ -38,6 +47,10 @@ export function createLogger(options: LoggerOptions): Logger {
     error: (message, fields) => emit("error", message, fields),
     child: (component) => createLogger({ ...options, component: `${options.component}.${component}` }),
   };
+}
+
+function constant<T>(value: T): () => T {
+  return () => value;
 }
 
 /** A logger that drops everything, for tests that do not look at logs. */

@@ -44,6 +44,8 @@ export interface HttpAppOptions {
   readonly defaultAclPolicy?: "allow" | "deny";
   /** Indents every JSON answer, as Consul does in dev mode. */
   readonly isAlwaysPretty?: boolean;
+  /** Longest request line and headers; the runtime's own limit when absent. */
+  readonly maxHeaderBytes?: number;
 }
 
 declare module "fastify" {
@@ -76,13 +78,14 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
     logger: false,
     bodyLimit: options.bodyLimitBytes ?? defaultBodyLimitBytes,
     requestTimeout: requestTimeoutMs,
+    ...(options.maxHeaderBytes !== undefined && { http: { maxHeaderSize: options.maxHeaderBytes } }),
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: maxParamChars, querystringParser: () => ({}) },
     frameworkErrors: answerRoutingError,
     clientErrorHandler: (error, socket) => {
       metrics.countMalformed(error.code);
-      if (socket.writable) socket.end(malformedAnswer);
+      if (socket.writable) socket.end(error.code === "HPE_HEADER_OVERFLOW" ? tooLongAnswer : malformedAnswer);
       else socket.destroy();
     },
   });
@@ -119,7 +122,12 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   return app;
 }
 
-const malformedText = "400 Bad Request";
-const malformedAnswer =
-  "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
-  `Content-Length: ${malformedText.length}\r\n\r\n${malformedText}`;
+const malformedAnswer = answerAndClose("400 Bad Request");
+const tooLongAnswer = answerAndClose("431 Request Header Fields Too Large");
+
+function answerAndClose(status: string): string {
+  return (
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n` +
+    `Content-Length: ${status.length}\r\n\r\n${status}`
+  );
+}

@@ -13,24 +13,26 @@ export async function listenHttp(app: HttpApp, address: HostPort): Promise<HostP
   try {
     await app.listen({ host: address.host, port: address.port });
   } catch (thrown) {
-    throw listenError(address, thrown);
+    throw listenError(address, thrown, "HTTP");
   }
   const bound = app.server.address();
   const port = typeof bound === "object" && bound !== null ? bound.port : address.port;
   return { host: address.host, port };
 }
 
-function listenError(address: HostPort, cause: unknown): AtollError {
+export function listenError(address: HostPort, cause: unknown, scheme: "HTTP" | "HTTPS"): AtollError {
   const where = formatHostPort(address);
   const code = systemErrorCode(cause);
   if (code === "EADDRINUSE") {
-    const message = `HTTP address ${where} is in use by ${describePortHolder(address.port)}; stop it or choose another --http-port`;
+    const message = `${scheme} address ${where} is in use by ${describePortHolder(address.port)}; stop it or choose another -${scheme.toLowerCase()}-port`;
     return new AtollError("ADDRESS_IN_USE", message, { cause });
   }
   if (code === "EACCES") {
-    return new AtollError("CONFIG_INVALID", `HTTP address ${where} needs privileges: choose a port above 1023`, {
+    return new AtollError("CONFIG_INVALID", `${scheme} address ${where} needs privileges: choose a port above 1023`, {
       cause,
     });
   }
-  return new AtollError("CONFIG_INVALID", `cannot listen on HTTP address ${where}: ${errorMessage(cause)}`, { cause });
+  return new AtollError("CONFIG_INVALID", `cannot listen on ${scheme} address ${where}: ${errorMessage(cause)}`, {
+    cause,
+  });
 }

@@ -50,6 +50,10 @@ export function createAgentJudge(options: {
       if (service === undefined) return;
       const before = reader.nodeServices(node).value.find((one) => one.ID === service.ID);
       if (before?.Service !== service.Service) demandServiceWrite(service.Service, token);
+      const destination = service.Proxy?.DestinationServiceName;
+      if (destination !== undefined && destination !== before?.Proxy?.DestinationServiceName) {
+        demandServiceWrite(destination, token);
+      }
     },
     demandService(service, { node, token }) {
       if (!acl.settings.isEnabled) return;

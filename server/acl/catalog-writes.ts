@@ -17,6 +17,8 @@ export function demandRegister(command: RegisterCommand, authorizer: Authorizer,
   const { service } = command;
   if (service !== undefined) {
     demand(authorizer, "service", "write", service.Service);
+    // A proxy takes the calls to its destination.
+    if (service.Proxy !== undefined) demand(authorizer, "service", "write", service.Proxy.DestinationServiceName);
     const before = serviceName(reader, node, service.ID);
     if (before !== undefined && before !== service.Service) demand(authorizer, "service", "write", before);
   }

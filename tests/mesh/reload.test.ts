@@ -30,7 +30,7 @@ async function services(): Promise<unknown> {
 }
 
 test("SIGHUP takes over the services of the files, keeps those of the API, and refuses a broken file whole", async () => {
-  expect(agent.output()).toContain('"colour" is not used by this version and is ignored');
+  expect(agent.output()).toContain('"colour" is not a known key and is ignored');
   await agent.api("PUT", "agent/service/register", { Name: "by-api", Port: 9 });
   expect(await services()).toEqual(["one:0", "two:1", "by-api:9"]);
 

@@ -55,5 +55,19 @@ test.each<[unknown, string]>([
 });
 
 test("an unknown key is warned about", async () => {
-  expect(await read({ enable: true })).toEqual(['FILE: "audit.enable" is not used by this version and is ignored']);
+  expect(await read({ enable: true })).toEqual([
+    'config file FILE: "audit.enable" is not a known key and is ignored (did you mean "audit.enabled"?)',
+  ]);
+});
+
+test("HCL gives the same", async () => {
+  using dir = createTempDir();
+  const path = join(dir.path, "agent.hcl");
+  writeFileSync(
+    path,
+    'audit { enabled = true\n sink "My sink" { path = "/a.json", rotate_duration = "1h", mode = 0640 } }',
+  );
+  const { settings, warnings } = await readConfigFiles([path]);
+  expect([settings.audit?.isEnabled, warnings]).toEqual([true, []]);
+  expect(settings.audit?.sinks).toMatchObject([{ name: "My sink", rotateDurationMs: 3_600_000, mode: 0o640 }]);
 });

@@ -58,7 +58,10 @@ test("Consul's keys are taken over", async () => {
   });
   expect(await readConfigFiles([path])).toEqual({
     warnings: [],
+    notes: [],
     settings: {
+      edge: {},
+      process: {},
       isServer: true,
       bootstrapExpect: 1,
       datacenter: "east",
@@ -121,17 +124,88 @@ test("a directory stands for its .json files in order of their names", async () 
   expect((await readConfigFiles([folder])).settings).toMatchObject({ nodeName: "last", datacenter: "d" });
 });
 
-test("keys that mean nothing here are warned about by name and do not stop the start", async () => {
+test("HCL says the same as JSON, with blocks that repeat", async () => {
+  const hcl = write(
+    "agent.hcl",
+    `
+    node_name = "vm-1"
+    ports { http = 9500 }
+    ports { sidecar_min_port = 22000 }
+    service { name = "web" port = 80
+      check { id = "a" ttl = "1s" }
+      check { id = "b" ttl = "1s" }
+      connect { sidecar_service { proxy { upstreams { destination_name = "db" local_bind_port = 9000 } } } }
+    }
+    service { name = "db" port = 81 }`,
+  );
+  const { settings, warnings } = await readConfigFiles([hcl]);
+  expect(warnings).toEqual([]);
+  expect(settings).toMatchObject({ nodeName: "vm-1", httpPort: 9500, sidecarMinPort: 22_000 });
+  expect(settings.services.map(({ name, checks }) => [name, checks.map(({ checkId }) => checkId)])).toEqual([
+    ["web", ["a", "b"]],
+    ["db", []],
+  ]);
+  expect(settings.services[0]?.sidecar?.proxy?.Upstreams?.map((upstream) => upstream.DestinationName)).toEqual(["db"]);
+});
+
+test("maps are merged over several files, and pieces on the command line come last", async () => {
+  const first = write("1.json", { node_meta: { a: "1", b: "1" }, ports: { http: 1, https: 2 } });
+  const second = write("2.hcl", 'node_meta { b = "2" } ports { http = 3 }');
+  const { settings } = await readConfigFiles([first, second], { fragments: ["ports { https = 4 }"] });
+  expect(settings).toMatchObject({ nodeMeta: { a: "1", b: "2" }, httpPort: 3, edge: { httpsPort: 4 } });
+});
+
+test("a key may be spelt in camel case, and TLS by its older names", async () => {
+  const path = write("camel.json", {
+    nodeName: "vm-1",
+    Ports: { HTTPS: 1 },
+    cert_file: "a",
+    tls: { https: { keyFile: "b" } },
+  });
+  const { settings, warnings } = await readConfigFiles([path]);
+  expect(warnings).toEqual([]);
+  expect(settings).toMatchObject({ nodeName: "vm-1", edge: { httpsPort: 1, certFile: "a", keyFile: "b" } });
+});
+
+test("a file of another kind is skipped with a warning unless its form is said", async () => {
+  const path = write("agent.conf", { node_name: "a" });
+  const read = await readConfigFiles([path]);
+  expect(read.settings.nodeName).toBeUndefined();
+  expect(read.warnings).toEqual([
+    `skipping file ${path}, extension must be .hcl or .json, or config format must be set`,
+  ]);
+  expect((await readConfigFiles([path], { format: "json" })).settings.nodeName).toBe("a");
+});
+
+test("keys that nobody knows are warned about by name and do not stop the start", async () => {
   const path = write("unknown.json", {
-    enable_script_checks: true,
-    ports: { dns: 8600 },
-    addresses: { dns: "1.1.1.1" },
+    datacentre: "x",
+    zebra: 1,
+    ports: { htp: 1 },
     service: { name: "web", colour: "blue" },
   });
-  const said = (key: string): string => `${path}: "${key}" is not used by this version and is ignored`;
-  expect((await readConfigFiles([path])).warnings).toEqual(
-    ["enable_script_checks", "ports.dns", "addresses.dns", "service.colour"].map(said),
-  );
+  const { warnings } = await readConfigFiles([path]);
+  expect(warnings.map((warning) => warning.replace(`config file ${path}: `, ""))).toEqual([
+    '"datacentre" is not a known key and is ignored (did you mean "datacenter"?)',
+    '"zebra" is not a known key and is ignored',
+    '"ports.htp" is not a known key and is ignored (did you mean "ports.http"?)',
+    '"service.colour" is not used by this version and is ignored',
+  ]);
+});
+
+test("keys of Consul's that change nothing here are told with the reason", async () => {
+  const path = write("idle.json", {
+    encrypt: "k",
+    telemetry: { statsd_address: "a" },
+    performance: { raft_multiplier: 1 },
+  });
+  const { warnings, notes } = await readConfigFiles([path]);
+  expect(warnings).toEqual([]);
+  expect(notes.map((note) => note.replace(`config file ${path}: `, ""))).toEqual([
+    expect.stringMatching(/^"encrypt" has no effect: nodes hold leases/),
+    '"telemetry.statsd_address" has no effect: metrics are scraped from /v1/agent/metrics, nothing is sent anywhere',
+    '"performance.raft_multiplier" has no effect: Atoll\'s Raft has timers and storage of its own',
+  ]);
 });
 
 describe("refused with the place of the mistake", () => {
@@ -146,6 +220,12 @@ describe("refused with the place of the mistake", () => {
     ["a list", "[]", "config file FILE: must hold one JSON object"],
     ["a wrong type", { server: "yes" }, 'config file FILE: server: must be boolean, found "yes"'],
     ["a port out of range", { ports: { http: 70_000 } }, "config file FILE: ports.http: must be <= 65535, found 70000"],
+    [
+      "a segment",
+      { segment: "blue" },
+      "config file FILE: segment: cannot be set: only Consul Enterprise has it: the node would be in a segment that nobody else sees",
+    ],
+    ["a list in place of a group", { ports: [1] }, "config file FILE: ports: must be an object"],
     ["a wrong item", { retry_join: ["a", 1] }, "config file FILE: retry_join[1]: must be string, found 1"],
     [
       "a bad duration",
@@ -164,11 +244,10 @@ describe("refused with the place of the mistake", () => {
     expect(await refusal(content)).toContain(`config file FILE: ${path}`);
   });
 
-  test("a file that cannot be read, and one in HCL", async () => {
+  test("a file that cannot be read, and one that is no HCL", async () => {
     const missing = join(dir.path, "missing.json");
     expect(readConfigFiles([missing])).rejects.toThrow(`config file ${missing} cannot be read: ENOENT`);
-    expect(readConfigFiles(["agent.hcl"])).rejects.toThrow(
-      "config file agent.hcl: HCL cannot be read by this version, write it as JSON",
-    );
+    const wrong = write("wrong.hcl", "ports {");
+    expect(readConfigFiles([wrong])).rejects.toThrow(`config file ${wrong}, line 1, column 8: `);
   });
 });

@@ -22,6 +22,7 @@ async function start(settings: Partial<AgentSettings>, hostName: string): Promis
     runtime: createTestRuntime(),
     options,
     env: process.env,
+    program: "atoll",
     shutdown: new AbortController().signal,
   });
 }
@@ -50,8 +51,8 @@ afterAll(async () => {
 });
 
 async function call(agent: RunningAgent, method: string, url: string, token?: string, body?: unknown) {
-  const { host, port } = agent.http.address;
-  const response = await fetch(`http://${host}:${port}${url}`, {
+  const [base = ""] = agent.http.urls;
+  const response = await fetch(`${base}${url}`, {
     method,
     headers: token === undefined ? {} : { "X-Consul-Token": token },
     ...(body !== undefined && { body: JSON.stringify(body) }),

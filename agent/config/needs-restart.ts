@@ -1,0 +1,47 @@
+import { isDeepStrictEqual } from "node:util";
+import type { AgentOptions } from "./agent-options.ts";
+
+/** Options that follow a reload, all of them or in part, and what is looked at more closely below. */
+const followed = new Set<string>(["services", "checks", "logLevel", "edge", "joinToken"]);
+
+/** What differs between two readings of the configuration and takes effect only when the agent starts again, by key. */
+export function needsRestart(running: AgentOptions, next: AgentOptions): string[] {
+  const plain = Object.entries(next)
+    .filter(
+      ([name, value]) => !followed.has(name) && !isDeepStrictEqual(value, new Map(Object.entries(running)).get(name)),
+    )
+    .map(([name]) => keyNames.get(name) ?? name);
+  const { edge } = running;
+  return [
+    ...plain,
+    ...(isDeepStrictEqual(edge.listeners, next.edge.listeners)
+      ? []
+      : ["the listeners (ports, addresses, client_addr)"]),
+    ...((edge.maxHeaderBytes ?? 0) === (next.edge.maxHeaderBytes ?? 0) ? [] : ["http_config.max_header_bytes"]),
+    ...(isDeepStrictEqual(edge.socketRights, next.edge.socketRights) ? [] : ["unix_sockets"]),
+  ];
+}
+
+/** Where the name of the option is not the key's in another spelling. */
+const keyNames = new Map([
+  ["isServer", "server"],
+  ["datacenter", "datacenter"],
+  ["nodeName", "node_name"],
+  ["nodeId", "node_id"],
+  ["nodeMeta", "node_meta"],
+  ["dataDir", "data_dir"],
+  ["bindAddress", "bind_addr"],
+  ["advertiseAddress", "advertise_addr"],
+  ["clientAddress", "client_addr"],
+  ["clientAddresses", "client_addr"],
+  ["httpPort", "ports.http"],
+  ["rpcPort", "ports.server"],
+  ["bootstrapExpect", "bootstrap_expect"],
+  ["servers", "retry_join"],
+  ["sidecarPorts", "ports.sidecar_min_port"],
+  ["adminMinPort", "ports.proxy_admin_min_port"],
+  ["leaveOnTerminate", "leave_on_terminate"],
+  ["isLogJson", "log_json"],
+  ["checkUpdateIntervalMs", "check_update_interval"],
+  ["process", "log_file, pid_file or skip_leave_on_interrupt"],
+]);

@@ -1,0 +1,50 @@
+import type { CommandEntry } from "../commands.ts";
+
+/** The commands that ask an agent, and those that Consul's users expect beside them. */
+export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
+  ["catalog", { summary: "List nodes and services", load: async () => (await import("./catalog.ts")).catalogCommand }],
+  [
+    "config",
+    { summary: "Read and write config entries", load: async () => (await import("./config.ts")).configCommand },
+  ],
+  [
+    "connect",
+    { summary: "Look at and change the mesh", load: async () => (await import("./connect.ts")).connectCommand },
+  ],
+  [
+    "event",
+    { summary: "Tell all agents of an event", load: async () => (await import("./agent-calls.ts")).eventCommand },
+  ],
+  ["info", { summary: "Print figures of an agent", load: async () => (await import("./agent-calls.ts")).infoCommand }],
+  [
+    "intention",
+    { summary: "Allow and deny calls", load: async () => (await import("./intention.ts")).intentionCommand },
+  ],
+  ["keygen", { summary: "Print a random key", load: async () => (await import("./keygen.ts")).keygenCommand }],
+  ["lock", { summary: "Run a program under a lock", load: async () => (await import("./lock.ts")).lockCommand }],
+  [
+    "maint",
+    { summary: "Begin and end maintenance", load: async () => (await import("./agent-calls.ts")).maintCommand },
+  ],
+  [
+    "monitor",
+    { summary: "Follow the log of an agent", load: async () => (await import("./agent-calls.ts")).monitorCommand },
+  ],
+  [
+    "reload",
+    {
+      summary: "Have an agent read its files again",
+      load: async () => (await import("./agent-calls.ts")).reloadCommand,
+    },
+  ],
+  [
+    "services",
+    { summary: "Register and deregister services", load: async () => (await import("./services.ts")).servicesCommand },
+  ],
+  ["tls", { summary: "Make certificates for HTTPS", load: async () => (await import("./tls.ts")).tlsCommand }],
+  [
+    "validate",
+    { summary: "Check configuration files", load: async () => (await import("./validate.ts")).validateCommand },
+  ],
+  ["watch", { summary: "Run a program at changes", load: async () => (await import("./watch.ts")).watchCommand }],
+];
