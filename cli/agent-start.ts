@@ -19,6 +19,7 @@ import { giveDefaultToken } from "../lib/http/default-token.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
@@ -253,6 +254,7 @@ async function openHttp(parts: {
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
+    registerOpenApiRoute(app, { version: buildInfo.version });
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const edge = await openEdge(app, options.edge, runtime);

@@ -24,6 +24,13 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    "kv",
+    {
+      summary: "Read and write keys",
+      load: async () => (await import("./kv.ts")).kvCommand,
+    },
+  ],
+  [
     "operator",
     {
       summary: "Look at and change the cluster of servers",

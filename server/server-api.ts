@@ -1,6 +1,7 @@
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { AclService } from "./acl/acl-service.ts";
 import type { Autopilot } from "./autopilot/autopilot.ts";
+import type { Locks } from "./expiry/locks.ts";
 import type { FollowerReads } from "./follower-reads.ts";
 import type { LeaderLink } from "./leader-link.ts";
 import type { BlockingReader, StateReader } from "./state/reader.ts";
@@ -16,6 +17,7 @@ export interface CatalogServer {
   /** The engine behind the log, for operators. */
   readonly operator: RaftOperator;
   readonly autopilot: Pick<Autopilot, "health">;
+  readonly locks: Locks;
   /** The way to the leader when another server is. */
   readonly leaderLink: LeaderLink;
   /** Absent: the leader answers whatever is not stale. */

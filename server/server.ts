@@ -23,6 +23,7 @@ import { admit } from "./cluster/admission.ts";
 import { keepMembership } from "./cluster/membership-keeper.ts";
 import { openDisk } from "./cluster/open-disk.ts";
 import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
+import { startExpiry } from "./expiry/expiry.ts";
 import { createFollowerReads } from "./follower-reads.ts";
 import { createFollowingLink } from "./following-link.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
@@ -227,6 +228,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
+    const expiry = startExpiry({ log, reader, watches: state.watches, runtime });
     return {
       datacenter,
       clusterId: log.clusterId,
@@ -235,6 +237,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       operator,
       autopilot,
+      locks: expiry,
       acl,
       leaderLink,
       followerReads,
@@ -253,6 +256,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        expiry.close();
         autopilot.close();
         acl.close();
         scrub.close();

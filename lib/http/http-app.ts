@@ -34,6 +34,8 @@ export interface RegisteredRoute {
   readonly method: string;
   /** As registered, as in `/v1/kv/*`. */
   readonly url: string;
+  /** JSON Schema of its body; absent where it has none. */
+  readonly body?: object;
 }
 
 export interface HttpAppOptions {

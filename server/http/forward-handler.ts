@@ -56,7 +56,8 @@ const plainUrl = /^\/v1\/[\w~:@/-](?:[\w~:@/-]|(?<!\/)\.)*(?:\?[\w~.:@/%&=+,;!$(
 
 /** The URL as the router is given it, which has to be what was judged: dot segments are resolved. Empty for none. */
 function readUrl(url: string): string {
-  if (plainUrl.test(url)) return url;
+  // Whatever follows is a key, which the router does not look into: cleaned it would be another one.
+  if (plainUrl.test(url) || url.startsWith("/v1/kv/")) return url;
   if (!url.startsWith("/v1/")) return "";
   try {
     const { pathname, search } = new URL(url, "http://server");

@@ -155,7 +155,7 @@ async function catchUp(request: FastifyRequest, reads: CatalogServer["followerRe
 
 /** What is read from the replicated state and nowhere else, through the read endpoint. */
 function readsState(url: string): boolean {
-  return /^\/v1\/(?:acl|catalog|health|config|connect)\//.test(url);
+  return /^\/v1\/(?:acl|catalog|health|config|connect|kv|session)\//.test(url);
 }
 
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */

@@ -18,15 +18,18 @@ import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
+import { registerKvRoutes } from "./kv-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
 import { registerPeeringRoutes } from "./peering-routes.ts";
 import { registerQueryRoutes } from "./query-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
+import { registerSessionRoutes } from "./session-routes.ts";
 import { registerSnapshotRoutes } from "./snapshot-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 import { registerUiRoutes } from "./ui-routes.ts";
+import { registerTransactionRoutes } from "./transaction-routes.ts";
 
 /**
  * The `/v1` routes of a server, in Consul's wire format. A read walks request -> parameters -> state reader -> answer
@@ -57,6 +60,9 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerCatalogRoutes(app, context);
   registerCatalogWriteRoutes(app, context);
   registerHealthRoutes(app, context);
+  registerKvRoutes(app, context);
+  registerSessionRoutes(app, context);
+  registerTransactionRoutes(app, context);
   registerConfigRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);

@@ -76,7 +76,8 @@ export interface StateReader extends AclReads, AclLoginReads {
   kvKeys(prefix: string, separator: string, seenIndex?: number): Read<readonly string[]>;
   /** At most `limit` entries whose time is over at `nowMs`, the earliest first. */
   endedKvEntries(nowMs: number, limit: number): readonly KvRecord[];
-  hasTombstones(): boolean;
+  /** The index of the newest tombstone; 0 when there is none. */
+  newestTombstone(): number;
   session(id: string): Read<SessionRecord | undefined>;
   /** By ID. */
   sessions(): Read<readonly SessionRecord[]>;

@@ -22,6 +22,8 @@ export interface AgentProcess {
 export async function startAgentProcess(options: {
   readonly args: readonly string[];
   readonly httpPort: number;
+  /** Sent with every call of `api`. */
+  readonly token?: string;
 }): Promise<AgentProcess> {
   const child = Bun.spawn({
     cmd: [atoll, "agent", ...options.args, `-http-port=${options.httpPort}`],
@@ -38,6 +40,7 @@ export async function startAgentProcess(options: {
   const api: AgentProcess["api"] = async (method, path, body) => {
     const response = await fetch(`http://127.0.0.1:${options.httpPort}/v1/${path}`, {
       method,
+      ...(options.token !== undefined && { headers: { "X-Consul-Token": options.token } }),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

@@ -23,6 +23,7 @@ import type { TestRuntime } from "../../fakes/test-runtime.ts";
  */
 export interface TestCatalog {
   readonly app: HttpApp;
+  readonly server: CatalogServer;
   readonly state: State;
   readonly operator: FakeOperator;
   readonly runtime: TestRuntime;
@@ -106,6 +107,11 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
       stop: async () => undefined,
     },
     operator,
+    locks: {
+      ready: async () => undefined,
+      renewSession: async (id) => state.reader.session(id).value,
+      isDelayed: async (key) => state.reader.lockDelay(key) !== undefined,
+    },
     autopilot: {
       health: () =>
         tracker.observe({
@@ -156,6 +162,7 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
   };
   return {
     app,
+    server,
     state,
     operator,
     runtime,
