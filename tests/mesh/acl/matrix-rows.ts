@@ -7,9 +7,9 @@ export interface MatrixRow {
   readonly route: string;
   /**
    * `demand`: 403 without the rules. `filter`: 200, and what the rules are about is left out without them. `any`: whatever a
-   * token may do, as long as it is one. `open`: no token is looked at. `off`: answers 401, as it is not there yet.
+   * token may do, as long as it is one. `own`: it is about the token itself, so that there has to be one. `open`: no token is looked at. `off`: answers 401, as it is not there yet.
    */
-  readonly kind: "demand" | "filter" | "any" | "open" | "off";
+  readonly kind: "demand" | "filter" | "any" | "own" | "open" | "off";
   readonly rules: readonly string[];
   /** Instead of the route with its parameters filled in by {@link parameters}. */
   readonly url?: string;
@@ -29,7 +29,7 @@ const demand = (route: string, rules: string | readonly string[], more: Partial<
 });
 const filter = (route: string, rules: string | readonly string[], marker: string, more: Partial<MatrixRow> = {}) =>
   demand(route, rules, { kind: "filter", marker, ...more });
-const plain = (kind: "any" | "open" | "off", route: string, more: Partial<MatrixRow> = {}): MatrixRow => ({
+const plain = (kind: "any" | "own" | "open" | "off", route: string, more: Partial<MatrixRow> = {}): MatrixRow => ({
   route,
   kind,
   rules: [],
@@ -220,14 +220,18 @@ const accessControl = [
   }),
   plain("any", "POST /v1/internal/acl/authorize", { body: [] }),
   plain("any", "GET /v1/internal/acl/resolve"),
-  ...["POST /v1/acl/login", "POST /v1/acl/logout", "GET /v1/acl/binding-rules", "PUT /v1/acl/binding-rule"].map(
-    (route) => plain("off", route),
-  ),
-  ...["GET /v1/acl/auth-methods", "PUT /v1/acl/auth-method"].map((route) => plain("off", route)),
-  ...["GET", "PUT", "DELETE"].flatMap((method) => [
-    plain("off", `${method} /v1/acl/binding-rule/:id`),
-    plain("off", `${method} /v1/acl/auth-method/:name`),
-  ]),
+  plain("open", "POST /v1/acl/login", { body: {} }),
+  plain("own", "POST /v1/acl/logout"),
+  demand("GET /v1/acl/binding-rules", "acl:read"),
+  demand("PUT /v1/acl/binding-rule", "acl:write", { body: {} }),
+  demand("GET /v1/acl/binding-rule/:id", "acl:read"),
+  demand("PUT /v1/acl/binding-rule/:id", "acl:write", { body: {} }),
+  demand("DELETE /v1/acl/binding-rule/:id", "acl:write"),
+  demand("GET /v1/acl/auth-methods", "acl:read"),
+  demand("PUT /v1/acl/auth-method", "acl:write", { body: {} }),
+  demand("GET /v1/acl/auth-method/:name", "acl:read"),
+  demand("PUT /v1/acl/auth-method/:name", "acl:write", { body: {} }),
+  demand("DELETE /v1/acl/auth-method/:name", "acl:write"),
 ];
 
 export const matrixRows: readonly MatrixRow[] = [

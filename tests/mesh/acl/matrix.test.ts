@@ -89,6 +89,8 @@ function expectedCell(row: MatrixRow, column: Column): Cell {
       return "ok";
     case "any":
       return column === "unknown" ? "not found" : "ok";
+    case "own":
+      return column === "unknown" || column === "no token" ? "not found" : "ok";
     case "demand":
       if (column === "unknown") return "not found";
       return isEnough ? "ok" : "403";
@@ -162,6 +164,7 @@ function printed(): string {
 
 function rulesText({ kind, rules }: MatrixRow): string {
   if (kind === "any") return "any token";
+  if (kind === "own") return "its own token";
   if (kind === "open" || kind === "off") return "nothing";
   return rules.map((rule) => rule.split(":").slice(0, 2).join(":")).join(", ");
 }
