@@ -13,9 +13,6 @@ export interface CommandEntry {
 
 export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   ...clientCommands,
-  ["acl", { summary: "Change access control", load: async () => (await import("./acl/acl-command.ts")).aclCommand }],
-  ["login", { summary: "Log in by an auth method", load: async () => (await import("./acl/login.ts")).loginCommand }],
-  ["logout", { summary: "End a login", load: async () => (await import("./acl/login.ts")).logoutCommand }],
   [
     "agent",
     {

@@ -2,6 +2,7 @@ import type { CommandEntry } from "../commands.ts";
 
 /** The commands that ask an agent, and those that Consul's users expect beside them. */
 export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
+  ["acl", { summary: "Manage access control", load: async () => (await import("./acl/acl.ts")).aclCommand }],
   ["catalog", { summary: "List nodes and services", load: async () => (await import("./catalog.ts")).catalogCommand }],
   [
     "config",
@@ -41,6 +42,8 @@ export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
     "services",
     { summary: "Register and deregister services", load: async () => (await import("./services.ts")).servicesCommand },
   ],
+  ["login", { summary: "Log in by an auth method", load: async () => (await import("./acl/login.ts")).loginCommand }],
+  ["logout", { summary: "End a login", load: async () => (await import("./acl/login.ts")).logoutCommand }],
   ["tls", { summary: "Make certificates for HTTPS", load: async () => (await import("./tls.ts")).tlsCommand }],
   [
     "validate",

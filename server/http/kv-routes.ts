@@ -7,7 +7,7 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import { rawBody } from "../../lib/http/relay.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
-import type { Read } from "../state/reader.ts";
+
 import { kvAnswer } from "./kv-answer.ts";
 import { kvExpiry, type KvWriteQuery, parseDeleteQuery, parsePutQuery } from "./kv-query.ts";
 import { proposeOrThrow } from "./propose.ts";
@@ -70,10 +70,10 @@ async function answerWrite(
   return sendJson(reply, isApplied);
 }
 
-function answerEntry({ reads, authorize }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
+function answerEntry({ reads }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
   const key = mustKey(request);
-  demand(authorize(request), "key", "read", key);
   return reads.answer(request, reply, {
+    requires: (authorizer) => demand(authorizer, "key", "read", key),
     query: (reader) => reader.kvEntry(key),
     body: (record) => [kvAnswer(mustBeThere(record))],
   });
@@ -93,14 +93,14 @@ async function answerRaw(
   return reply.header("content-type", "text/plain").send(Buffer.from(Value, "base64"));
 }
 
-function answerEntries({ reads, authorize }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
+function answerEntries({ reads }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
   const prefix = keyOf(request);
-  const authorizer = authorize(request);
   return reads.answer(request, reply, {
-    query: (reader, { minIndex }) => readable(reader.kvEntries(prefix, minIndex), authorizer),
-    body(records) {
-      if (records.length === 0) throw nothing;
-      return records.map((record) => kvAnswer(record));
+    query: (reader, { minIndex }) => reader.kvEntries(prefix, minIndex),
+    body(records, _parameters, sight) {
+      const kept = sight.keep(records, seesKey);
+      if (kept.length === 0) throw nothing;
+      return kept.map((record) => kvAnswer(record));
     },
   });
 }
@@ -109,33 +109,35 @@ function answerKeys({ reads, authorize }: RouteContext, request: FastifyRequest,
   const prefix = keyOf(request);
   const query = queryOf(request);
   const separator = query.get("separator") ?? query.get("seperator") ?? "";
-  const authorizer = authorize(request);
+  // At the root there is an empty list.
+  const answered = (keys: readonly string[]): readonly string[] => {
+    if (keys.length === 0 && prefix !== "") throw nothing;
+    return keys;
+  };
+  if (authorize(request).isUnrestricted) {
+    return reads.answer(request, reply, {
+      query: (reader, { minIndex }) => reader.kvKeys(prefix, separator, minIndex),
+      body: (keys, _parameters, sight) => answered(sight.keep(keys, (Key, now) => seesKey({ Key }, now))),
+    });
+  }
   return reads.answer(request, reply, {
-    query: (reader, { minIndex }) =>
-      authorizer.isUnrestricted
-        ? reader.kvKeys(prefix, separator, minIndex)
-        : groupKeys(readable(reader.kvEntries(prefix, minIndex), authorizer), prefix, separator),
-    body(keys) {
-      // At the root there is an empty list.
-      if (keys.length === 0 && prefix !== "") throw nothing;
-      return keys;
-    },
+    query: (reader, { minIndex }) => reader.kvEntries(prefix, minIndex),
+    body: (records, _parameters, sight) => answered(groupKeys(sight.keep(records, seesKey), prefix, separator)),
   });
 }
 
-/** What the token may read: nobody is told of the rest. */
-function readable(read: Read<readonly KvRecord[]>, authorizer: Authorizer): Read<readonly KvRecord[]> {
-  if (authorizer.isUnrestricted) return read;
-  return { ...read, value: read.value.filter(({ Key }) => authorizer.allows("key", "read", Key)) };
+/** Nobody is told of keys that they may not read. */
+function seesKey({ Key }: Pick<KvRecord, "Key">, authorizer: Authorizer): boolean {
+  return authorizer.allows("key", "read", Key);
 }
 
-function groupKeys(read: Read<readonly KvRecord[]>, prefix: string, separator: string): Read<readonly string[]> {
+function groupKeys(records: readonly KvRecord[], prefix: string, separator: string): readonly string[] {
   const keys = new Set<string>();
-  for (const { Key } of read.value) {
+  for (const { Key } of records) {
     const at = separator === "" ? -1 : Key.indexOf(separator, prefix.length);
     keys.add(at === -1 ? Key : Key.slice(0, at + separator.length));
   }
-  return { ...read, value: [...keys] };
+  return [...keys];
 }
 
 /** A whole tree needs the right to all that can be in it. */

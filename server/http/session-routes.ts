@@ -60,29 +60,26 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
 
   app.get("/v1/session/info/:session", { schema: { params: SessionPath } }, (request, reply) => {
     const id = mustName(request.params.session, "session");
-    const authorizer = authorize(request);
     return reads.answer(request, reply, {
-      query: (reader) => readable(asList(reader.session(id)), authorizer),
-      body: (sessions) => sessions.map(sessionAnswer),
+      query: (reader) => asList(reader.session(id)),
+      body: (sessions, _parameters, sight) => sight.keep(sessions, seesSession).map(sessionAnswer),
     });
   });
 
   app.get("/v1/session/node/:node", { schema: { params: NodePath } }, (request, reply) => {
     const node = mustName(request.params.node, "node name");
-    const authorizer = authorize(request);
     return reads.answer(request, reply, {
-      query: (reader) => readable(reader.nodeSessions(node), authorizer),
-      body: (sessions) => sessions.map(sessionAnswer),
+      query: (reader) => reader.nodeSessions(node),
+      body: (sessions, _parameters, sight) => sight.keep(sessions, seesSession).map(sessionAnswer),
     });
   });
 
-  app.get("/v1/session/list", (request, reply) => {
-    const authorizer = authorize(request);
-    return reads.answer(request, reply, {
-      query: (reader) => readable(reader.sessions(), authorizer),
-      body: (sessions) => sessions.map(sessionAnswer),
-    });
-  });
+  app.get("/v1/session/list", (request, reply) =>
+    reads.answer(request, reply, {
+      query: (reader) => reader.sessions(),
+      body: (sessions, _parameters, sight) => sight.keep(sessions, seesSession).map(sessionAnswer),
+    }),
+  );
 }
 
 /** Made of the name of the request, so that asking again with it answers the session that there is. */
@@ -95,9 +92,8 @@ function asList({ index, value, watch }: Read<SessionRecord | undefined>): Read<
   return { index, value: value === undefined ? [] : [value], watch };
 }
 
-function readable(read: Read<readonly SessionRecord[]>, authorizer: Authorizer): Read<readonly SessionRecord[]> {
-  if (authorizer.isUnrestricted) return read;
-  return { ...read, value: read.value.filter(({ Node }) => authorizer.allows("session", "read", Node)) };
+function seesSession({ Node }: Pick<SessionRecord, "Node">, authorizer: Authorizer): boolean {
+  return authorizer.allows("session", "read", Node);
 }
 
 /** Whose node nobody knows is nobody's. */

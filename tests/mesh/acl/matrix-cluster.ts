@@ -87,7 +87,10 @@ export async function startAclAgent(): Promise<AclAgent> {
         await must("DELETE", `/v1/query/${ID}`, undefined);
       }
       const query = JSON.parse(await must("POST", "/v1/query", { Name: "web", Service: { Service: "web" } })).ID;
-      return { intention, query };
+      await must("PUT", "/v1/kv/web", "");
+      const sessions = JSON.parse(await must("GET", "/v1/session/list", undefined));
+      const session = sessions[0]?.ID ?? JSON.parse(await must("PUT", "/v1/session/create", { Node: "vm1" })).ID;
+      return { intention, query, session };
     },
     stop: () => running.stop({ isLeaving: true, deadlineMs: 2_000 }),
   };

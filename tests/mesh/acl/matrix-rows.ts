@@ -7,15 +7,17 @@ export interface MatrixRow {
   readonly route: string;
   /**
    * `demand`: 403 without the rules. `filter`: 200, and what the rules are about is left out without them. `any`: whatever a
-   * token may do, as long as it is one. `own`: it is about the token itself, so that there has to be one. `open`: no token is looked at. `off`: answers 401, as it is not there yet.
+   * token may do, as long as it is one. `own`: the same, and one has to be brought. `open`: no token is looked at.
    */
-  readonly kind: "demand" | "filter" | "any" | "own" | "open" | "off";
+  readonly kind: "demand" | "filter" | "any" | "own" | "open";
   readonly rules: readonly string[];
   /** Instead of the route with its parameters filled in by {@link parameters}. */
   readonly url?: string;
   readonly body?: unknown;
   /** What a filtered answer shows to who may see it. */
   readonly marker?: string;
+  /** Instead of 403. */
+  readonly denial?: "409";
 }
 
 const web = { read: "service:read:web", write: "service:write:web" } as const;
@@ -29,7 +31,7 @@ const demand = (route: string, rules: string | readonly string[], more: Partial<
 });
 const filter = (route: string, rules: string | readonly string[], marker: string, more: Partial<MatrixRow> = {}) =>
   demand(route, rules, { kind: "filter", marker, ...more });
-const plain = (kind: "any" | "own" | "open" | "off", route: string, more: Partial<MatrixRow> = {}): MatrixRow => ({
+const plain = (kind: "any" | "own" | "open", route: string, more: Partial<MatrixRow> = {}): MatrixRow => ({
   route,
   kind,
   rules: [],
@@ -39,6 +41,7 @@ const plain = (kind: "any" | "own" | "open" | "off", route: string, more: Partia
 /** What stands for a parameter in a URL; `set-up.ts` has registered these. */
 export const parameters: Readonly<Record<string, string>> = {
   ":service": "web",
+  ":session": "{session}",
   ":gateway": "web",
   ":node": "vm1",
   ":state": "any",
@@ -75,6 +78,7 @@ const agent = [
 ];
 
 const catalog = [
+  plain("open", "GET /v1/openapi.json"),
   plain("open", "GET /v1/status/leader"),
   plain("open", "GET /v1/status/peers"),
   plain("open", "GET /v1/catalog/datacenters"),
@@ -155,6 +159,25 @@ const queriesAndEvents = [
   filter("GET /v1/event/list", "event:read:web", '"web"'),
 ];
 
+const keysAndSessions = [
+  filter("GET /v1/kv", "key:read:web", '"web"', { url: "/v1/kv?recurse" }),
+  demand("PUT /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
+  demand("DELETE /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
+  demand("GET /v1/kv/*", "key:read:web"),
+  demand("PUT /v1/kv/*", "key:write:web"),
+  demand("DELETE /v1/kv/*", "key:write:web"),
+  demand("PUT /v1/txn", "key:write:web", {
+    body: [{ KV: { Verb: "set", Key: "web", Value: "" } }],
+    denial: "409",
+  }),
+  demand("PUT /v1/session/create", "session:write:vm1", { body: { Node: "vm1" } }),
+  demand("PUT /v1/session/destroy/:session", "session:write:vm1"),
+  demand("PUT /v1/session/renew/:session", "session:write:vm1"),
+  filter("GET /v1/session/info/:session", "session:read:vm1", "vm1"),
+  filter("GET /v1/session/node/:node", "session:read:vm1", "vm1"),
+  filter("GET /v1/session/list", "session:read:vm1", "vm1"),
+];
+
 const operator = [
   ...["GET", "POST", "PUT", "DELETE"].map((method) =>
     demand(`${method} /v1/operator/keyring`, method === "GET" ? "keyring:read" : "keyring:write", {
@@ -220,18 +243,19 @@ const accessControl = [
   }),
   plain("any", "POST /v1/internal/acl/authorize", { body: [] }),
   plain("any", "GET /v1/internal/acl/resolve"),
-  plain("open", "POST /v1/acl/login", { body: {} }),
+  plain("open", "POST /v1/acl/login", { body: { AuthMethod: "none", BearerToken: "none" } }),
   plain("own", "POST /v1/acl/logout"),
-  demand("GET /v1/acl/binding-rules", "acl:read"),
-  demand("PUT /v1/acl/binding-rule", "acl:write", { body: {} }),
-  demand("GET /v1/acl/binding-rule/:id", "acl:read"),
-  demand("PUT /v1/acl/binding-rule/:id", "acl:write", { body: {} }),
-  demand("DELETE /v1/acl/binding-rule/:id", "acl:write"),
-  demand("GET /v1/acl/auth-methods", "acl:read"),
-  demand("PUT /v1/acl/auth-method", "acl:write", { body: {} }),
-  demand("GET /v1/acl/auth-method/:name", "acl:read"),
-  demand("PUT /v1/acl/auth-method/:name", "acl:write", { body: {} }),
-  demand("DELETE /v1/acl/auth-method/:name", "acl:write"),
+  ...["binding-rule", "auth-method"].flatMap((what) => [
+    demand(`GET /v1/acl/${what}s`, "acl:read"),
+    demand(`PUT /v1/acl/${what}`, "acl:write", { body: {} }),
+    ...["GET", "PUT", "DELETE"].map((method) =>
+      demand(
+        `${method} /v1/acl/${what}/${what === "binding-rule" ? ":id" : ":name"}`,
+        method === "GET" ? "acl:read" : "acl:write",
+        { ...(method === "PUT" && { body: {} }) },
+      ),
+    ),
+  ]),
 ];
 
 export const matrixRows: readonly MatrixRow[] = [
@@ -239,6 +263,7 @@ export const matrixRows: readonly MatrixRow[] = [
   ...catalog,
   ...mesh,
   ...queriesAndEvents,
+  ...keysAndSessions,
   ...operator,
   ...internal,
   ...accessControl,

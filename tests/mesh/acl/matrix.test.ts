@@ -10,7 +10,7 @@ import { type MatrixRow, matrixRows, parameters } from "./matrix-rows.ts";
  */
 const columns = ["no token", "unknown", "all but it", "read all", "only it", "management"] as const;
 type Column = (typeof columns)[number];
-type Cell = "ok" | "shown" | "hidden" | "403" | "not found" | "401";
+type Cell = "ok" | "shown" | "hidden" | "403" | "409" | "not found";
 
 const document = join(import.meta.dirname, "..", "..", "..", "docs", "acl-matrix.md");
 let agent: AclAgent;
@@ -83,8 +83,6 @@ function expectedCell(row: MatrixRow, column: Column): Cell {
     column === "only it" ||
     (column === "read all" && row.rules.every((rule) => rule.includes(":read")));
   switch (row.kind) {
-    case "off":
-      return "401";
     case "open":
       return "ok";
     case "any":
@@ -93,7 +91,7 @@ function expectedCell(row: MatrixRow, column: Column): Cell {
       return column === "unknown" || column === "no token" ? "not found" : "ok";
     case "demand":
       if (column === "unknown") return "not found";
-      return isEnough ? "ok" : "403";
+      return isEnough ? "ok" : (row.denial ?? "403");
     case "filter":
       if (column === "unknown") return "not found";
       return isEnough ? "shown" : "hidden";
@@ -101,9 +99,12 @@ function expectedCell(row: MatrixRow, column: Column): Cell {
 }
 
 function cellOf(row: MatrixRow, { status, text }: AclAnswer): Cell {
-  if (status === 401) return "401";
   if (status === 403 && text === "ACL not found") return "not found";
   if (status === 403 && text.startsWith("Permission denied:") && !text.includes("bootstrap no longer")) return "403";
+  // A transaction says of each operation why it was not done.
+  if (status === 409 && text.includes("Permission denied:")) return "409";
+  // Of keys that nobody may see there are none.
+  if (row.kind === "filter" && status === 404) return "hidden";
   if (row.kind !== "filter" || status !== 200) return "ok";
   return text.includes(row.marker ?? "") ? "shown" : "hidden";
 }
@@ -164,8 +165,8 @@ function printed(): string {
 
 function rulesText({ kind, rules }: MatrixRow): string {
   if (kind === "any") return "any token";
-  if (kind === "own") return "its own token";
-  if (kind === "open" || kind === "off") return "nothing";
+  if (kind === "own") return "a token of its own";
+  if (kind === "open") return "nothing";
   return rules.map((rule) => rule.split(":").slice(0, 2).join(":")).join(", ");
 }
 
@@ -174,5 +175,5 @@ const intro = `# What every route asks of a token
 Made by \`ATOLL_REWRITE=1 bin/run-bun test tests/mesh/acl\`, which calls every route of a running agent and server over HTTP, with all
 that is denied by default; the test fails when an answer is another one, and when a route has no row. "All but it" is a token with
 every right but one that the route asks for; "only it" has that right and no other. \`shown\` and \`hidden\`: the entry in question of a list;
-\`not found\`: 403 \`ACL not found\`; \`401\`: not there yet.
+\`not found\`: 403 \`ACL not found\`.
 `;

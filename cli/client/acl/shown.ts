@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { errorMessage } from "../../lib/base/errors.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
-import { printJson } from "../client/client-command.ts";
-import type { CommandIo } from "../command.ts";
+import { errorMessage } from "../../../lib/base/errors.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
+import { printJson } from "../client-command.ts";
+import type { CommandIo } from "../../command.ts";
 
 /** What the commands of `atoll acl` have in common: `-format`, `-meta`, and values from files. */
 export const shownFlags = {

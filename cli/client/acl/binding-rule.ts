@@ -1,7 +1,7 @@
 import { type Static, Type } from "typebox";
-import { clientCommand, mustBe, pairs } from "../client/client-command.ts";
-import type { HttpApi } from "../http-api.ts";
-import { commandGroup } from "../subcommands.ts";
+import { clientCommand, mustBe, pairs } from "../client-command.ts";
+import type { HttpApi } from "../../http-api.ts";
+import { commandGroup } from "../../subcommands.ts";
 import { fieldLines, required, show, type ShownFlags, shownFlags } from "./shown.ts";
 
 const Rule = Type.Object({

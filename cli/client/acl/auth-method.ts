@@ -1,10 +1,10 @@
 import { type Static, Type } from "typebox";
-import { parseHcl } from "../../lib/base/hcl.ts";
-import { parseJsonText } from "../../lib/base/json-file.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
-import { clientCommand, mustBe } from "../client/client-command.ts";
-import type { HttpApi } from "../http-api.ts";
-import { commandGroup } from "../subcommands.ts";
+import { parseHcl } from "../../../lib/base/hcl.ts";
+import { parseJsonText } from "../../../lib/base/json-file.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
+import { clientCommand, mustBe } from "../client-command.ts";
+import type { HttpApi } from "../../http-api.ts";
+import { commandGroup } from "../../subcommands.ts";
 import { fieldLines, required, show, type ShownFlags, shownFlags, textOrFile } from "./shown.ts";
 
 const Method = Type.Object({

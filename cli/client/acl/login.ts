@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Type } from "typebox";
-import { replaceFile } from "../../lib/base/durable-file.ts";
-import { errorMessage } from "../../lib/base/errors.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
-import { clientCommand, mustBe, pairs } from "../client/client-command.ts";
+import { replaceFile } from "../../../lib/base/durable-file.ts";
+import { errorMessage } from "../../../lib/base/errors.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
+import { clientCommand, mustBe, pairs } from "../client-command.ts";
 import { required } from "./shown.ts";
 
 const Token = Type.Object({ SecretID: Type.String() });
