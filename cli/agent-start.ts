@@ -13,19 +13,21 @@ import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
-import { giveDefaultToken } from "../lib/http/default-token.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
+import { giveDefaultToken } from "../lib/http/default-token.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
-import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { auditHttp, openAudit } from "./agent-audit.ts";
 import { agentBanner } from "./agent-banner.ts";
+import { writeBootstrapEntries } from "./bootstrap-entries.ts";
 import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
 import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
@@ -47,14 +49,15 @@ export interface RunningAgent {
 }
 
 export interface RunningHttp {
-  readonly urls: readonly string[];
+  /** The first plain address; port 0 when there is none. */
+  readonly address: HostPort;
   readonly routes: readonly RegisteredRoute[];
 }
 
 export interface AgentProcessOptions {
   readonly runtime: MeteredRuntime;
   readonly options: AgentOptions;
-  readonly program: ProgramName;
+  readonly program?: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
 }
@@ -76,7 +79,7 @@ export async function startAgentProcess(start: AgentProcessOptions): Promise<Run
 }
 
 async function startParts(start: AgentProcessOptions, closers: Closer[]): Promise<Omit<RunningAgent, "stop">> {
-  const { options } = start;
+  const { options, program = "atoll" } = start;
   const failure = Promise.withResolvers<never>();
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
@@ -99,18 +102,12 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
+  const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, tokens, audit, closers });
   await agent.startProxies();
-  const banner = agentBanner({
-    program: start.program,
-    options,
-    identity: agent.api.identity,
-    dataDir,
-    urls: http.urls,
-    server,
-  });
+  const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, server });
   const reload = async (next: AgentOptions): Promise<void> => {
-    http.reload(next);
+    reloadHttp(next);
+    tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
   return { banner, http, failed: failure.promise, reload };
@@ -227,7 +224,11 @@ async function openHttp(parts: {
   readonly tokens: AgentTokenStore;
   readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
-}): Promise<RunningHttp & { readonly reload: (next: AgentOptions) => void }> {
+}): Promise<{
+  readonly http: RunningHttp;
+  readonly urls: readonly string[];
+  readonly reload: (next: AgentOptions) => void;
+}> {
   const { options, runtime } = parts.start;
   const { server, link, tokens } = parts;
   const { acl } = options;
@@ -238,18 +239,18 @@ async function openHttp(parts: {
     defaultAclPolicy: acl.defaultPolicy,
     ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
   });
-  parts.closers.push(() => app.close());
-  const access = addAccessRules(app, options.edge.access);
+  const rules = addAccessRules(app, options.edge.access);
   if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
+  parts.closers.push(() => app.close());
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
-  const rights = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
-  if (parts.audit !== undefined) auditHttp(app, parts.audit, { server, runtime, rights });
+  const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) auditHttp(app, parts.audit, { server, runtime, rights: access });
   registerAgentRoutes(app, {
     agent: parts.agent.api,
     runtime,
     isAclEnabled: acl.isEnabled,
-    authorize: (request) => rights(tokenOf(request)),
+    authorize: (request) => access(tokenOf(request)),
   });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
@@ -260,13 +261,17 @@ async function openHttp(parts: {
   const edge = await openEdge(app, options.edge, runtime);
   parts.closers.push(() => edge.close());
   server?.setForwardHandler(createForwardHandler(app));
+  if (server !== undefined && options.bootstrapEntries !== undefined) {
+    const writer = writeBootstrapEntries({ server, documents: options.bootstrapEntries, runtime });
+    parts.closers.push(() => writer.close());
+  }
   for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
   return {
+    http: { address: edge.http ?? { host: options.clientAddress, port: 0 }, routes: app.routeList() },
     urls: edge.urls,
-    routes: app.routeList(),
     reload(next) {
       edge.reload(next.edge);
-      access.change(next.edge.access);
+      rules.change(next.edge.access);
     },
   };
 }

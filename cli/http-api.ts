@@ -46,11 +46,6 @@ export function openHttpApi(options: { readonly flags: HttpFlagValues; readonly 
   return apiOf(readHttpTarget(options.flags, options.env));
 }
 
-/** The same where only the address was given as a flag. */
-export function createHttpApi(options: { readonly address: string | undefined; readonly env: Env }): HttpApi {
-  return openHttpApi({ flags: { "http-addr": options.address }, env: options.env });
-}
-
 function apiOf(target: HttpTarget): HttpApi {
   const ask = async (request: ApiRequest): Promise<ApiAnswer> => {
     const timeout = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);

@@ -1,11 +1,11 @@
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, httpFlags } from "./http-api.ts";
+import { httpFlags, openHttpApi } from "./http-api.ts";
 import { keyArgument, keyPath, mustKey, refuseCleaned } from "./kv-client.ts";
 import type { Subcommand } from "./subcommands.ts";
 
 const flags = {
-  "http-addr": httpFlags["http-addr"],
+  ...httpFlags,
   cas: { type: "boolean", summary: "Delete only when the key is still at -modify-index." },
   "modify-index": { type: "integer", placeholder: "index", summary: "What -cas compares with." },
   recurse: { type: "boolean", summary: "Delete all keys that begin with the given prefix." },
@@ -32,7 +32,7 @@ export const deleteKey: Subcommand = {
       throw new AtollError("INVALID_ARGUMENT", "Must specify -modify-index greater than 0 with -cas");
     }
     const query: Record<string, string> = isTree ? { recurse: "" } : given.cas === true ? { cas: String(index) } : {};
-    const api = createHttpApi({ address: given["http-addr"], env: io.env });
+    const api = openHttpApi({ flags: given, env: io.env });
     const answer = await api.json({ method: "DELETE", path: keyPath(key), query });
     if (answer !== true) {
       io.stderr(`Error! Did not delete key ${key}: CAS failed\n`);

@@ -1,6 +1,6 @@
 import type { CommandIo } from "./command.ts";
 import { type FlagValues, formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, type HttpApi, httpFlags } from "./http-api.ts";
+import { type HttpApi, httpFlags, openHttpApi } from "./http-api.ts";
 import { keyArgument, keyPath, type KvEntry, mustKey, parseEntries, refuseCleaned } from "./kv-client.ts";
 import type { Subcommand } from "./subcommands.ts";
 
@@ -27,7 +27,7 @@ export const getKey: Subcommand = {
   }),
   async run(args, io) {
     const { flags: given, positionals } = parseFlags({ args, flags, maxPositionals: 1 });
-    const api = createHttpApi({ address: given["http-addr"], env: io.env });
+    const api = openHttpApi({ flags: given, env: io.env });
     if (given.keys === true) return printKeys({ api, io, given, prefix: keyArgument(positionals) });
     if (given.recurse === true) return printEntries({ api, io, given, prefix: keyArgument(positionals) });
     return printEntry({ api, io, given, key: mustKey(positionals) });
@@ -44,7 +44,11 @@ interface Printing {
 
 async function printKeys({ api, io, given, prefix }: Printing & { readonly prefix: string }): Promise<number> {
   const separator = given.separator ?? "/";
-  const answer = await ask(api, given, { path: keyPath(refuseCleaned(prefix)), query: { keys: "", separator } });
+  const answer = await api.find({
+    method: "GET",
+    path: keyPath(refuseCleaned(prefix)),
+    query: { keys: "", separator },
+  });
   if (answer === undefined) return 0;
   const keys: unknown = JSON.parse(answer.toString("utf8"));
   if (Array.isArray(keys)) for (const key of keys) io.stdout(`${String(key)}\n`);
@@ -52,7 +56,7 @@ async function printKeys({ api, io, given, prefix }: Printing & { readonly prefi
 }
 
 async function printEntries({ api, io, given, prefix }: Printing & { readonly prefix: string }): Promise<number> {
-  const answer = await ask(api, given, { path: keyPath(refuseCleaned(prefix)), query: { recurse: "" } });
+  const answer = await api.find({ method: "GET", path: keyPath(refuseCleaned(prefix)), query: { recurse: "" } });
   if (answer === undefined) return 0;
   for (const [number, entry] of parseEntries(answer).entries()) {
     if (given.detailed === true) {
@@ -66,7 +70,7 @@ async function printEntries({ api, io, given, prefix }: Printing & { readonly pr
 }
 
 async function printEntry({ api, io, given, key }: Printing & { readonly key: string }): Promise<number> {
-  const answer = await ask(api, given, { path: keyPath(key), query: {} });
+  const answer = await api.find({ method: "GET", path: keyPath(key), query: {} });
   const [entry] = answer === undefined ? [] : parseEntries(answer);
   if (entry === undefined) {
     io.stderr(`Error! No key exists at: ${key}\n`);
@@ -75,14 +79,6 @@ async function printEntry({ api, io, given, key }: Printing & { readonly key: st
   if (given.detailed === true) printDetails(io, entry, given);
   else io.stdout(Buffer.concat([valueBytes(entry, given), Buffer.from("\n")]));
   return 0;
-}
-
-async function ask(
-  api: HttpApi,
-  given: Given,
-  { path, query }: { readonly path: string; readonly query: Readonly<Record<string, string>> },
-): Promise<Buffer | undefined> {
-  return api.find({ method: "GET", path, query: given.stale === true ? { ...query, stale: "" } : query });
 }
 
 /** The names are one column of Consul's table. */

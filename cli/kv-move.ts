@@ -4,7 +4,7 @@ import { errorMessage } from "../lib/base/errors.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { isKvFlags } from "../lib/contract/kv.ts";
 import { formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, httpFlags } from "./http-api.ts";
+import { httpFlags, openHttpApi } from "./http-api.ts";
 import { keyArgument, keyPath, parseEntries, parseWithFlags, readData, refuseCleaned } from "./kv-client.ts";
 import type { Subcommand } from "./subcommands.ts";
 
@@ -19,8 +19,8 @@ export const exportKeys: Subcommand = {
   async run(args, io) {
     const { flags, positionals } = parseFlags({ args, flags: httpFlags, maxPositionals: 1 });
     const path = keyPath(refuseCleaned(keyArgument(positionals)));
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
-    const query: Record<string, string> = flags.stale === true ? { recurse: "", stale: "" } : { recurse: "" };
+    const api = openHttpApi({ flags, env: io.env });
+    const query = { recurse: "" };
     const answer = await api.find({ method: "GET", path, query });
     const exported = (answer === undefined ? [] : parseEntries(answer)).map(({ Key, Flags, Value }) => ({
       key: Key,
@@ -33,7 +33,7 @@ export const exportKeys: Subcommand = {
 };
 
 const importFlags = {
-  "http-addr": httpFlags["http-addr"],
+  ...httpFlags,
   prefix: { type: "string", placeholder: "prefix", summary: "Goes before every key." },
 } as const;
 
@@ -55,7 +55,7 @@ export const importKeys: Subcommand = {
     const [argument = ""] = positionals;
     if (argument === "") throw new AtollError("INVALID_ARGUMENT", "Missing DATA argument");
     const entries = parseExport(Buffer.from(await readData(argument, io)).toString("utf8"));
-    const api = createHttpApi({ address: flags["http-addr"], env: io.env });
+    const api = openHttpApi({ flags, env: io.env });
     for (const entry of entries) {
       const key = refuseCleaned(`${flags.prefix ?? ""}${entry.key}`);
       const body = Buffer.from(entry.value ?? "", "base64");

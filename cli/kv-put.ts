@@ -1,12 +1,12 @@
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { isKvFlags } from "../lib/contract/kv.ts";
 import { type FlagValues, formatUsage, parseFlags } from "./flags.ts";
-import { createHttpApi, httpFlags } from "./http-api.ts";
+import { httpFlags, openHttpApi } from "./http-api.ts";
 import { keyPath, mustKey, readData } from "./kv-client.ts";
 import type { Subcommand } from "./subcommands.ts";
 
 const flags = {
-  "http-addr": httpFlags["http-addr"],
+  ...httpFlags,
   acquire: { type: "boolean", summary: "Lock the key for -session, and make it when it is not there." },
   base64: { type: "boolean", summary: "The data is base64 and stands for bytes." },
   cas: {
@@ -35,7 +35,7 @@ export const putKey: Subcommand = {
     const query = queryOf(given);
     const data = await readData(positionals[1] ?? "", io);
     const body = given.base64 === true ? decodeBase64(data) : data;
-    const api = createHttpApi({ address: given["http-addr"], env: io.env });
+    const api = openHttpApi({ flags: given, env: io.env });
     const answer = await api.json({ method: "PUT", path: keyPath(key), query, body });
     const text = answer === true ? successOf(given, key) : failureOf(given, key);
     if (answer === true) io.stdout(`${text}\n`);

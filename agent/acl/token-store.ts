@@ -13,6 +13,8 @@ export interface AgentTokenStore {
   get(name: AgentTokenName): string;
   /** Resolves when it is in force and, where that is asked for, on disk. An empty secret takes the token away. */
   set(name: AgentTokenName, secret: string): Promise<void>;
+  /** Takes over the tokens of a configuration that was read again; kept ones still win, others that were set are gone. */
+  configure(tokens: AgentTokens): void;
 }
 
 const fileName = "acl-tokens.json";
@@ -24,7 +26,8 @@ export async function openTokenStore(options: {
   readonly isPersistent: boolean;
   readonly logger: Logger;
 }): Promise<AgentTokenStore> {
-  const { configured, isPersistent, logger } = options;
+  const { isPersistent, logger } = options;
+  let { configured } = options;
   const path = join(options.dataDir, fileName);
   const set = new Map<AgentTokenName, string>(isPersistent ? await load(path) : []);
   for (const [name, secret] of set) {
@@ -42,11 +45,19 @@ export async function openTokenStore(options: {
         throw new AtollError("INTERNAL", `cannot write ${path}: ${errorMessage(error)}`, { cause: error });
       });
     },
+    configure(tokens) {
+      configured = tokens;
+      if (!isPersistent) set.clear();
+    },
   };
 }
 
 /** Of tests and of agents without ACLs. */
-export const noTokens: AgentTokenStore = { get: () => "", set: async () => undefined };
+export const noTokens: AgentTokenStore = {
+  get: () => "",
+  set: async () => undefined,
+  configure: () => undefined,
+};
 
 async function load(path: string): Promise<Map<AgentTokenName, string>> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {

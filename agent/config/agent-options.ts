@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -11,8 +11,8 @@ import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
-import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
+import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
@@ -51,10 +51,12 @@ export interface AgentOptions {
   readonly logLevel: string;
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly process: ProcessOptions;
+  /** Config entries as written, which the leader makes when they are not there. */
+  readonly bootstrapEntries?: readonly object[];
   readonly acl: AgentAclOptions;
   /** Absent: nobody is told of changes. */
   readonly audit?: AuditSettings;
-  readonly process: ProcessOptions;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -85,6 +87,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
   const isServer = isDev || (settings.isServer ?? false);
   checkRole(settings, isServer);
   const bindAddress = mustBeIp("bind_addr", settings.bindAddress ?? (isDev ? "127.0.0.1" : "0.0.0.0"));
+  const advertiseAddress = advertise(settings, bindAddress, host);
   const sidecarMinPort = mustBePort("sidecar_min_port", settings.sidecarMinPort ?? defaultSidecarMinPort);
   const clientAddresses = (settings.clientAddress || "127.0.0.1")
     .split(/\s+/)
@@ -100,14 +103,14 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     ...(settings.locality === undefined ? {} : { locality: mustBeLocality(settings.locality) }),
     ...(settings.dataDir === undefined ? {} : { dataDir: resolve(host.workingDir, settings.dataDir) }),
     bindAddress,
-    advertiseAddress: advertise(settings, bindAddress, host),
+    advertiseAddress,
     clientAddress: clientAddresses[0] ?? "127.0.0.1",
     clientAddresses,
     httpPort,
     edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
     bootstrapExpect: settings.bootstrapExpect ?? 1,
-    servers: [...new Set(settings.join.map(readJoinAddress))],
+    servers: serversToJoin(settings, { bindAddress, advertiseAddress, host }),
     joinToken: settings.joinToken ?? "",
     sidecarPorts: {
       min: sidecarMinPort,
@@ -118,21 +121,18 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     logLevel: mustBeLogLevel(settings.logLevel ?? "info"),
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
-    acl: resolveAclOptions(settings.acl),
-    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     process: resolveProcess(settings.process ?? {}, {
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
     }),
+    ...(settings.bootstrapEntries !== undefined && { bootstrapEntries: settings.bootstrapEntries }),
+    acl: resolveAclOptions(settings.acl),
+    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     services: settings.services,
     checks: settings.checks,
   };
   checkTogether(options);
   return options;
-}
-
-function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
-  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
 }
 
 /** Replaces the templates in all addresses; everything after this sees addresses only. */
@@ -154,6 +154,10 @@ function expandTemplates(settings: AgentSettings, interfaces: readonly HostInter
   };
 }
 
+function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
+  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
+}
+
 function checkRole(settings: AgentSettings, isServer: boolean): void {
   const expect = settings.bootstrapExpect ?? 0;
   if (expect > 0 && !isServer) {
@@ -172,11 +176,6 @@ function checkRole(settings: AgentSettings, isServer: boolean): void {
   if (expect > 1 && settings.join.length === 0) {
     throw invalid(
       `bootstrap_expect is ${expect}, so the servers have to find each other: give their addresses with -join`,
-    );
-  }
-  if (expect === 1 && settings.join.length > 0) {
-    throw invalid(
-      `bootstrap_expect is 1, which begins a cluster of its own, and -join (${settings.join[0]}) joins another: leave one of them out`,
     );
   }
   if (!isServer && settings.join.length === 0) {
@@ -216,6 +215,28 @@ function advertise(settings: AgentSettings, bindAddress: string, host: HostFacts
   const found = candidates.length === 0 ? "no private IPv4 address" : `several (${candidates.join(", ")})`;
   throw invalid(
     `bind_addr is ${bindAddress} and this machine has ${found}, so the address for other nodes is not clear: set -bind or -advertise`,
+  );
+}
+
+/** A server that begins a cluster alone may name itself, as many of Consul's configurations do. */
+function serversToJoin(
+  settings: AgentSettings,
+  own: { readonly bindAddress: string; readonly advertiseAddress: string; readonly host: HostFacts },
+): string[] {
+  const addresses = [...new Set(settings.join.map(readJoinAddress))];
+  if (settings.bootstrapExpect !== 1) return addresses;
+  const everywhere = isUnspecified(own.bindAddress)
+    ? [...own.host.addresses, own.host.hostName, "localhost", "127.0.0.1"]
+    : [];
+  const ownHosts = new Set([own.bindAddress, own.advertiseAddress, ...everywhere]);
+  const ownPort = settings.rpcPort ?? defaultRpcPort;
+  const others = addresses.filter((address) => {
+    const parsed = parseHostPort(address);
+    return parsed === undefined || parsed.port !== ownPort || !ownHosts.has(parsed.host);
+  });
+  if (others.length === 0) return [];
+  throw invalid(
+    `bootstrap_expect is 1, which begins a cluster of its own, and -join (${others[0]}) joins another: leave one of them out`,
   );
 }
 

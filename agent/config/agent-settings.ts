@@ -1,8 +1,8 @@
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
-import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -35,10 +35,12 @@ export interface AgentSettings {
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
-  readonly acl?: AclFile;
-  readonly audit?: AuditSettings;
   readonly edge?: EdgeSettings;
   readonly process?: ProcessSettings;
+  /** Config entries as they were written. */
+  readonly bootstrapEntries?: readonly object[];
+  readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -51,7 +53,6 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
   return {
     ...earlier,
     ...later,
-    ...(acl !== undefined && { acl }),
     ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
     edge: {
       ...earlier.edge,
@@ -61,6 +62,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
       }),
     },
     process: { ...earlier.process, ...later.process },
+    ...(acl !== undefined && { acl }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

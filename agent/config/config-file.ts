@@ -107,6 +107,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       logLevel: file.log_level,
       isLogJson: file.log_json,
       checkUpdateIntervalMs: interval,
+      bootstrapEntries: file.config_entries?.bootstrap,
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),
     }),

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AgentOptions } from "./agent-options.ts";
 
 /** Options that follow a reload, all of them or in part, and what is looked at more closely below. */
-const followed = new Set<string>(["services", "checks", "logLevel", "edge", "joinToken"]);
+const followed = new Set<string>(["services", "checks", "logLevel", "edge", "joinToken", "acl"]);
 
 /** What differs between two readings of the configuration and takes effect only when the agent starts again, by key. */
 export function needsRestart(running: AgentOptions, next: AgentOptions): string[] {
@@ -12,8 +12,10 @@ export function needsRestart(running: AgentOptions, next: AgentOptions): string[
     )
     .map(([name]) => keyNames.get(name) ?? name);
   const { edge } = running;
+  const withoutTokens = { ...next.acl, tokens: running.acl.tokens };
   return [
     ...plain,
+    ...(isDeepStrictEqual(running.acl, withoutTokens) ? [] : ["acl, apart from acl.tokens"]),
     ...(isDeepStrictEqual(edge.listeners, next.edge.listeners)
       ? []
       : ["the listeners (ports, addresses, client_addr)"]),
@@ -43,5 +45,6 @@ const keyNames = new Map([
   ["leaveOnTerminate", "leave_on_terminate"],
   ["isLogJson", "log_json"],
   ["checkUpdateIntervalMs", "check_update_interval"],
+  ["bootstrapEntries", "config_entries.bootstrap"],
   ["process", "log_file, pid_file or skip_leave_on_interrupt"],
 ]);

@@ -16,6 +16,7 @@ export interface NormalFile {
 
 /** Keys that hold definitions: what is in them is their decoder's business. */
 const definitionLists = new Set(["service", "services", "check", "checks"]);
+const entryList = "config_entries.bootstrap";
 
 export function normaliseFile(raw: object): NormalFile {
   const found = { unknown: [] as string[], idle: [] as string[], issues: [] as SchemaIssue[] };
@@ -46,7 +47,7 @@ function readGroup(raw: object, prefix: string, found: Found): Record<string, un
     } else if (note.use === "refused") {
       if (value !== "" && value !== false) found.issues.push({ path, message: `cannot be set: ${note.note}` });
     } else {
-      group[name] = definitionLists.has(path) ? asDefinitions(value) : value;
+      group[name] = definitionLists.has(path) ? asDefinitions(value) : path === entryList ? asList(value) : value;
     }
   }
   return group;
@@ -94,6 +95,11 @@ const repeated = new Map([
 function asDefinitions(value: unknown): unknown {
   if (Array.isArray(value)) return value.map((one: unknown) => (isPlainObject(one) ? unwrapBlocks(one) : one));
   return isPlainObject(value) ? [unwrapBlocks(value)] : value;
+}
+
+/** HCL gives a block that is written once as an object. */
+function asList(value: unknown): unknown {
+  return isPlainObject(value) ? [value] : value;
 }
 
 function unwrapBlocks(definition: object): object {

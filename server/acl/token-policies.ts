@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { nodeIdentityRules, policyTemplate, renderTemplate, serviceIdentityRules } from "../../lib/acl/templates.ts";
 import type { AclRoleFields, AclTokenFields } from "../../lib/contract/acl.ts";
 import type { AclRecords } from "../state/acl-reads.ts";
@@ -30,7 +31,9 @@ function grantedBy(grant: Granting, records: AclRecords, datacenter: string): re
     ...grant.Policies.flatMap((id) => {
       const policy = records.policies.get(id);
       if (policy === undefined || !holds(policy.Datacenters)) return [];
-      return [{ key: `${policy.ID}@${policy.ModifyIndex}`, name: policy.Name, rules: policy.Rules }];
+      // By what it says: a restored snapshot may have other rules under the same id and index.
+      const key = `${policy.ID}@${hash("sha256", policy.Rules, "base64url")}`;
+      return [{ key, name: policy.Name, rules: policy.Rules }];
     }),
     ...grant.ServiceIdentities.filter((one) => holds(one.Datacenters)).map((one) => ({
       key: `service:${one.ServiceName}`,

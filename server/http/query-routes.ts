@@ -4,9 +4,12 @@ import { demand } from "../../lib/acl/authorizer.ts";
 import type { PreparedQueryFields, PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
+import { createSight } from "../../lib/acl/sight.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter, parseFlag } from "../../lib/http/read-query.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
+import { meshSight } from "./acl-sight.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
 import { proposeOrThrow } from "./propose.ts";
 import { decodeQuery, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
@@ -46,10 +49,12 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
   });
 
   app.get("/v1/query", async (request, reply) => {
-    const authorizer = authorize(request);
+    authorize(request);
     const { read } = await reads.read(request, reply, (reader) => reader.preparedQueries());
+    const sight = createSight(authorize(request));
     // Those without a name are told to whoever knows their ID, and listed for who may read all.
-    const listed = read.value.filter(({ Name }) => authorizer.allows("query", "read", Name));
+    const listed = sight.keep(read.value, ({ Name }, authorizer) => authorizer.allows("query", "read", Name));
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(reply, listed.map(queryAnswer));
   });
 
@@ -74,10 +79,9 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
     const isConnect = Service.Connect || parseFlag(asked, "connect");
     const { reader } = server;
     const found = isConnect ? reader.connectInstances(Service.Service) : reader.serviceInstances(Service.Service);
-    const allowed = found.value.filter(
-      (instance) =>
-        authorizer.allows("service", "read", Service.Service) && authorizer.allows("node", "read", instance.Node.Node),
-    );
+    const sight = createSight(authorizer);
+    const allowed = meshSight(Service.Service, found.value, sight);
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     const instances = shuffled(matchingInstances(allowed, Service), runtime.random);
     return sendJson(reply, {
       Service: Service.Service,

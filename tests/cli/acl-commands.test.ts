@@ -23,7 +23,7 @@ afterAll(async () => {
 
 async function acl(args: readonly string[], token = management) {
   const io = createFakeIo();
-  const env = { CONSUL_HTTP_ADDR: agent.running.http.urls[0], CONSUL_HTTP_TOKEN: token };
+  const env = { CONSUL_HTTP_ADDR: `127.0.0.1:${agent.running.http.address.port}`, CONSUL_HTTP_TOKEN: token };
   const code = await dispatch(["acl", ...args], commands, { ...io, env, program: "consul" });
   return { code, out: io.out(), err: io.err() };
 }

@@ -36,6 +36,7 @@ function writeConfig(logLevel: string, service: string): void {
      pid_file = "${file("agent.pid")}"
      skip_leave_on_interrupt = true
      raft_protocol = 3
+     config_entries { bootstrap { kind = "service-defaults" name = "web" protocol = "http" } }
      colour = "blue"`,
   );
   writeFileSync(file("20-services.json"), JSON.stringify({ service: { name: service, port: 8080 } }));
@@ -89,6 +90,14 @@ test("its listeners are there, and the log tells which keys are unknown and whic
   expect(output).toContain('10-agent.hcl: "colour" is not a known key and is ignored');
   expect(output).toContain('"raft_protocol" has no effect: Atoll\'s Raft has timers and storage of its own');
   expect(output).toContain('"ports.serf_lan" has no effect: nodes hold leases with the servers');
+});
+
+test("the config entries of the configuration are written", async () => {
+  const entry = await eventually("the entry", async () => {
+    const answer = await fetch(`${url("http")}/v1/config/service-defaults/web`);
+    return answer.ok ? await answer.text() : undefined;
+  });
+  expect(JSON.parse(entry)).toMatchObject({ Kind: "service-defaults", Name: "web", Protocol: "http" });
 });
 
 test("the pid file and the log file are written, the latter under the name that it was started by", async () => {

@@ -155,7 +155,9 @@ test("a program runs under a lock that nobody else gets meanwhile", async () => 
   expect(second.err).toContain("timeout during lock acquisition");
   Bun.spawnSync(["rm", held]);
   expect((await first).code).toBe(1);
-  expect(await consul("lock", "-child-exit-code", "app/leader", "/bin/sh", "-c", "exit 3")).toMatchObject({ code: 2 });
+  expect(await consul("lock", "-child-exit-code", "app/leader", "/bin/sh", "-c", "exit 3")).toMatchObject({
+    code: 2,
+  });
   expect(await consul("lock", "app/leader", "true")).toMatchObject({ code: 0 });
 }, 30_000);
 

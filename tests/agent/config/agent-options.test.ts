@@ -84,6 +84,15 @@ test("bound to all addresses, the one private address is told to others", () => 
   expect(resolve({ ...client, advertiseAddress: "203.0.113.5" }).advertiseAddress).toBe("203.0.113.5");
 });
 
+test("a server that begins alone may name itself among those to join, and nobody else", () => {
+  const alone = { ...server, bootstrapExpect: 1, bindAddress: "10.1.2.3" };
+  expect(resolve({ ...alone, join: ["10.1.2.3", "10.1.2.3:8300"] }).servers).toEqual([]);
+  expect(resolve({ ...alone, bindAddress: "0.0.0.0", join: ["vm-1", "127.0.0.1"] }).servers).toEqual([]);
+  for (const other of ["10.1.2.4", "10.1.2.3:8301", "127.0.0.1"]) {
+    expect(() => resolve({ ...alone, join: [other] })).toThrow("bootstrap_expect is 1");
+  }
+});
+
 describe("refused with the setting and the fix", () => {
   test.each<[string, Partial<AgentSettings>, string]>([
     ["no role", { dataDir: "d" }, "an agent that is not a server needs one to join: -join=<address>"],

@@ -22,7 +22,6 @@ async function start(settings: Partial<AgentSettings>, hostName: string): Promis
     runtime: createTestRuntime(),
     options,
     env: process.env,
-    program: "atoll",
     shutdown: new AbortController().signal,
   });
 }
@@ -51,8 +50,8 @@ afterAll(async () => {
 });
 
 async function call(agent: RunningAgent, method: string, url: string, token?: string, body?: unknown) {
-  const [base = ""] = agent.http.urls;
-  const response = await fetch(`${base}${url}`, {
+  const { host, port } = agent.http.address;
+  const response = await fetch(`http://${host}:${port}${url}`, {
     method,
     headers: token === undefined ? {} : { "X-Consul-Token": token },
     ...(body !== undefined && { body: JSON.stringify(body) }),

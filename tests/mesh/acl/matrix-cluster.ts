@@ -41,12 +41,11 @@ export async function startAclAgent(): Promise<AclAgent> {
     runtime: createTestRuntime(),
     options,
     env: process.env,
-    program: "atoll",
     shutdown: new AbortController().signal,
   });
-  const [base = ""] = running.http.urls;
+  const { host, port } = running.http.address;
   const call: AclAgent["call"] = async (method, url, token, body) => {
-    const response = await fetch(`${base}${url}`, {
+    const response = await fetch(`http://${host}:${port}${url}`, {
       method,
       headers: token === undefined ? {} : { "X-Consul-Token": token },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
