@@ -91,7 +91,7 @@ export const serverKeys: KeyNotes = {
   "connect.test_ca_leaf_root_change_spread": no("it is for Consul's own tests"),
   "config_entries.bootstrap": does("Config entries that the leader writes when there are none of their names."),
   enable_central_service_config: no("config entries always apply"),
-  "peering.enabled": no(notYet),
+  "peering.enabled": no("peerings can always be made over the API"),
   "xds.*": no("there is no xDS listener yet"),
   use_streaming_backend: no("watches are always pushed"),
   "rpc.enable_streaming": no("watches are always pushed"),
