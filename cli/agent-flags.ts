@@ -1,5 +1,6 @@
 import { type AgentSettings, noSettings } from "../agent/config/agent-settings.ts";
 import { present } from "../agent/config/config-file.ts";
+import { dnsSettings } from "../agent/config/dns-options.ts";
 import type { FlagValues } from "./flags.ts";
 
 /** The flags of `atoll agent`, with Consul's names where Consul has the same thing. */
@@ -87,6 +88,15 @@ export const agentFlags = {
     summary: "Take writes over HTTP from this network only, in CIDR form.",
   },
   "node-meta": { type: "string", placeholder: "key:value", multiple: true, summary: "Metadata of the node." },
+  "dns-port": { type: "integer", placeholder: "port", summary: "Port of DNS; by default 8600, -1 for none." },
+  domain: { type: "string", placeholder: "name", summary: "Zone that DNS answers besides consul and mesh." },
+  "alt-domain": { type: "string", placeholder: "name", summary: "One more zone that DNS answers." },
+  recursor: {
+    type: "string",
+    placeholder: "address",
+    multiple: true,
+    summary: "Resolver for names of other zones: an IP address, with a port or without.",
+  },
   "server-port": { type: "integer", placeholder: "port", summary: "With -server: port for agents; by default 8300." },
   "rpc-port": { type: "integer", placeholder: "port", summary: "The same as -server-port." },
   "sidecar-min-port": { type: "integer", placeholder: "port", summary: "First port for sidecars; by default 21000." },
@@ -137,6 +147,13 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       advertiseAddress: flags.advertise,
       clientAddress: flags.client,
       httpPort: flags["http-port"],
+      dnsPort: flags["dns-port"],
+      dns: dnsSettings({
+        domain: flags.domain,
+        altDomain: flags["alt-domain"],
+        recursors: flags.recursor,
+        config: undefined,
+      }),
       rpcPort: flags["server-port"] ?? flags["rpc-port"],
       sidecarMinPort: flags["sidecar-min-port"],
       sidecarMaxPort: flags["sidecar-max-port"],

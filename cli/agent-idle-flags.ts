@@ -4,14 +4,11 @@ import type { FlagSpec } from "./flags.ts";
 /** Flags of Consul's agent that change nothing here, each with the key of the configuration that it stands for. */
 const keys = {
   "advertise-wan": ["string", "advertise_addr_wan"],
-  "alt-domain": ["string", "alt_domain"],
   "auto-reload-config": ["boolean", "auto_reload_config"],
   check_output_max_size: ["integer", "check_output_max_size"],
   "default-query-time": ["string", "default_query_time"],
   "disable-host-node-id": ["boolean", "disable_host_node_id"],
   "disable-keyring-file": ["boolean", "disable_keyring_file"],
-  "dns-port": ["integer", "ports.dns"],
-  domain: ["string", "domain"],
   "enable-local-script-checks": ["boolean", "enable_local_script_checks"],
   "enable-script-checks": ["boolean", "enable_script_checks"],
   encrypt: ["string", "encrypt"],
@@ -23,7 +20,6 @@ const keys = {
   protocol: ["integer", "protocol"],
   "raft-protocol": ["integer", "raft_protocol"],
   "read-replica": ["boolean", "read_replica"],
-  recursor: ["string", "recursors"],
   rejoin: ["boolean", "rejoin_after_leave"],
   "retry-interval": ["string", "retry_interval"],
   "retry-interval-wan": ["string", "retry_interval_wan"],

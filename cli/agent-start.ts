@@ -4,6 +4,7 @@ import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-res
 import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
+import { startDnsServer } from "../agent/dns/dns-server.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
@@ -34,7 +35,7 @@ import { buildInfo } from "./build-info.ts";
 
 /**
  * The composition root of `atoll agent`: the one place that knows both servers and agents. In order: data directory,
- * server (when it is one), link, agent, HTTP, and last the proxies, when nothing else can fail any more.
+ * server (when it is one), link, agent, HTTP, DNS, and last the proxies, when nothing else can fail any more.
  */
 export interface RunningAgent {
   readonly banner: string;
@@ -103,8 +104,9 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     closers.push(async () => renewal.close());
   }
   const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, tokens, audit, closers });
+  const dns = await openDns({ start, link, closers });
   await agent.startProxies();
-  const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, server });
+  const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, dns, server });
   const reload = async (next: AgentOptions): Promise<void> => {
     reloadHttp(next);
     tokens.configure(next.acl.tokens);
@@ -274,4 +276,25 @@ async function openHttp(parts: {
       rules.change(next.edge.access);
     },
   };
+}
+
+/** After HTTP: a server answers its own agent's questions through the app. */
+async function openDns(parts: {
+  readonly start: AgentProcessOptions;
+  readonly link: ServerLink;
+  readonly closers: Closer[];
+}): Promise<HostPort | undefined> {
+  const { options, runtime } = parts.start;
+  const { dnsPort, dnsAddress, dns: settings } = options;
+  if (dnsPort === -1) return undefined;
+  const listen = { host: dnsAddress, port: dnsPort };
+  try {
+    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen });
+    parts.closers.push(() => dns.close());
+    return dns.address;
+  } catch (thrown) {
+    if (!options.isDnsOptional) throw thrown;
+    runtime.logger.warn("there is no DNS", { error: errorMessage(thrown) });
+    return undefined;
+  }
 }

@@ -13,7 +13,9 @@ import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
+import type { DnsSettings } from "../dns/dns-settings.ts";
 import type { AgentSettings } from "./agent-settings.ts";
+import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
 
@@ -39,6 +41,12 @@ export interface AgentOptions {
   /** -1 for no plain HTTP. */
   readonly httpPort: number;
   readonly edge: EdgeOptions;
+  readonly dnsAddress: string;
+  /** -1 for no DNS. */
+  readonly dnsPort: number;
+  /** Nobody asked for DNS on that port: without it there is a warning only. */
+  readonly isDnsOptional: boolean;
+  readonly dns: DnsSettings;
   readonly rpcPort: number;
   /** With `isServer`: how many servers begin the cluster together. */
   readonly bootstrapExpect: number;
@@ -73,6 +81,7 @@ export interface HostFacts {
 
 export const defaultRpcPort = 8300;
 const defaultHttpPort = 8500;
+const defaultDnsPort = 8600;
 const defaultSidecarMinPort = 21_000;
 const sidecarPortCount = 256;
 /** How many servers may begin a cluster together; 0 for one that only joins. More can be added later. */
@@ -93,10 +102,12 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     .split(/\s+/)
     .map((address) => mustBeIp("client_addr", address));
   const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, -1);
+  const clientAddress = clientAddresses[0] ?? "127.0.0.1";
+  const datacenter = mustBeDatacenter(settings.datacenter ?? "dc1");
   const options: AgentOptions = {
     isDev,
     isServer,
-    datacenter: mustBeDatacenter(settings.datacenter ?? "dc1"),
+    datacenter,
     nodeName: mustBeNodeName(settings.nodeName ?? host.hostName),
     ...(settings.nodeId === undefined ? {} : { nodeId: mustBeUuid(settings.nodeId) }),
     nodeMeta: mustBeMeta(settings.nodeMeta ?? {}),
@@ -104,10 +115,15 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     ...(settings.dataDir === undefined ? {} : { dataDir: resolve(host.workingDir, settings.dataDir) }),
     bindAddress,
     advertiseAddress,
-    clientAddress: clientAddresses[0] ?? "127.0.0.1",
+    clientAddress,
     clientAddresses,
     httpPort,
     edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
+    dnsAddress: mustBeIp("addresses.dns", settings.dnsAddress ?? clientAddress),
+    dnsPort:
+      settings.dnsPort === -1 ? -1 : mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort)),
+    isDnsOptional: isDev && settings.dnsPort === undefined,
+    dns: resolveDnsSettings(settings.dns ?? {}, datacenter),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
     bootstrapExpect: settings.bootstrapExpect ?? 1,
     servers: serversToJoin(settings, { bindAddress, advertiseAddress, host }),
@@ -140,11 +156,13 @@ function expandTemplates(settings: AgentSettings, interfaces: readonly HostInter
   const expand = (key: string, text: string): string => expandAddresses(key, text, interfaces);
   const { bindAddress, advertiseAddress, clientAddress, edge = {} } = settings;
   const { httpAddresses, httpsAddresses } = edge;
+  const { dnsAddress } = settings;
   return {
     ...settings,
     ...(bindAddress !== undefined && { bindAddress: expand("bind_addr", bindAddress) }),
     ...(advertiseAddress !== undefined && { advertiseAddress: expand("advertise_addr", advertiseAddress) }),
     ...(clientAddress !== undefined && { clientAddress: expand("client_addr", clientAddress) }),
+    ...(dnsAddress !== undefined && { dnsAddress: expand("addresses.dns", dnsAddress) }),
     edge: {
       ...edge,
       ...(httpAddresses !== undefined && { httpAddresses: expand("addresses.http", httpAddresses) }),
@@ -186,6 +204,11 @@ function checkRole(settings: AgentSettings, isServer: boolean): void {
   if (!settings.isDev && !settings.dataDir) {
     throw invalid("data_dir cannot be empty: -data-dir=<path> says where the agent keeps its state (-dev keeps none)");
   }
+}
+
+/** Who lets the system choose the one port has no use for a fixed other one. */
+function dnsPortBeside(httpPort: number | undefined): number {
+  return httpPort === 0 ? 0 : defaultDnsPort;
 }
 
 function checkTogether(options: AgentOptions): void {

@@ -3,6 +3,7 @@ import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
+import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -23,6 +24,10 @@ export interface AgentSettings {
   readonly advertiseAddress?: string;
   readonly clientAddress?: string;
   readonly httpPort?: number;
+  readonly dnsAddress?: string;
+  /** -1 for no DNS. */
+  readonly dnsPort?: number;
+  readonly dns?: DnsFileSettings;
   readonly rpcPort?: number;
   readonly sidecarMinPort?: number;
   readonly sidecarMaxPort?: number;
@@ -63,6 +68,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
     },
     process: { ...earlier.process, ...later.process },
     ...(acl !== undefined && { acl }),
+    ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

@@ -7,6 +7,7 @@ import { decodeService } from "../registration/decode-service.ts";
 import { type AgentSettings, noSettings } from "./agent-settings.ts";
 import { readAudit } from "./audit-block.ts";
 import { type ConfigFormat, findConfigFiles, parseConfigText, readConfigText } from "./config-text.ts";
+import { dnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import { type AgentFile, agentFileValidator } from "./file-schema.ts";
 import { mergeDocuments, normaliseFile } from "./normalise.ts";
@@ -97,6 +98,14 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       advertiseAddress: file.advertise_addr,
       clientAddress: file.client_addr,
       httpPort: file.ports?.http,
+      dnsAddress: file.addresses?.dns,
+      dnsPort: file.ports?.dns,
+      dns: dnsSettings({
+        domain: file.domain,
+        altDomain: file.alt_domain,
+        config: file.dns_config,
+        recursors: file.recursors,
+      }),
       rpcPort: file.ports?.server,
       sidecarMinPort: file.ports?.sidecar_min_port,
       sidecarMaxPort: file.ports?.sidecar_max_port,

@@ -3,6 +3,7 @@ import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
 import { AclFileSchema } from "./acl-options.ts";
 import { AuditBlock } from "./audit-block.ts";
+import { DnsConfigSchema } from "./dns-options.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on, spelt and typed as Consul does, and for what Consul
@@ -43,9 +44,10 @@ export const AgentFileSchema = Type.Object({
   bind_addr: Text,
   advertise_addr: Text,
   client_addr: Text,
-  addresses: optional(Type.Object({ http: Text, https: Text })),
+  addresses: optional(Type.Object({ dns: Text, http: Text, https: Text })),
   ports: optional(
     Type.Object({
+      dns: Port,
       http: Port,
       https: Port,
       server: Port,
@@ -55,6 +57,10 @@ export const AgentFileSchema = Type.Object({
       proxy_admin_min_port: Port,
     }),
   ),
+  domain: Text,
+  alt_domain: Text,
+  recursors: TextList,
+  dns_config: optional(DnsConfigSchema),
   unix_sockets: optional(Type.Object({ user: Text, group: Text, mode: Text })),
   tls: optional(Type.Object({ defaults: optional(TlsSchema), https: optional(TlsSchema) })),
   ...tlsFields,

@@ -37,6 +37,7 @@ export type Command =
   | PeeringUpsert
   | PeeringDelete
   | AclLoginCommand
+  | VirtualIpManual
   | RestoreRows
   | RestoreCommit;
 
@@ -123,6 +124,13 @@ export interface TransactionCommand {
 export interface AuthorityConfigure {
   readonly type: "authority-configure";
   readonly config: AuthorityConfig;
+}
+
+/** Gives a mesh service virtual addresses of somebody's choice in the place of those it was given before. */
+export interface VirtualIpManual {
+  readonly type: "virtual-ip-manual";
+  readonly service: string;
+  readonly addresses: readonly string[];
 }
 
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */

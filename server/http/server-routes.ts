@@ -19,6 +19,7 @@ import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
 import { registerKvRoutes } from "./kv-routes.ts";
+import { registerInternalRoutes } from "./internal-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
 import { registerPeeringRoutes } from "./peering-routes.ts";
@@ -76,6 +77,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerAuthorityConfigRoutes(app, context);
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
+  registerInternalRoutes(app, context);
   registerSnapshotRoutes(app, context);
   registerUiRoutes(app, context);
   registerAclRoutes(app, context);

@@ -22,6 +22,7 @@ import { deleteQuery, upsertQuery } from "./query-rules.ts";
 import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
+import { setManualIps } from "./virtual-ips.ts";
 
 /** `restore-commit` replaces the tables themselves (restore-snapshot.ts); `txn` comes with results (transaction-rules.ts). */
 type AppliedCommand = Exclude<Command, RestoreCommit | TransactionCommand>;
@@ -68,6 +69,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return upsertPeering(tables, changes, command);
     case "peering-delete":
       return deletePeering(tables, changes, command);
+    case "virtual-ip-manual":
+      return setManualIps(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     case "acl-initialize":

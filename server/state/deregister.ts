@@ -2,8 +2,10 @@ import type { CheckRecord, ServiceRecord } from "../../lib/contract/catalog.ts";
 import type { CommandResult, DeregisterCommand } from "../../lib/contract/commands.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { endSessionsOfCheck, endSessionsOnNode } from "./session-rules.ts";
+import { connectDestination } from "./service-table.ts";
 import type { Tables } from "./tables.ts";
 import { touchJudged } from "./touch-judged.ts";
+import { releaseVirtualAddress } from "./virtual-ips.ts";
 
 /** Removes a service with its checks, a check, or a node with everything on it. What is not there is gone already. */
 export function deregister(tables: Tables, changes: ChangeSet, command: DeregisterCommand): CommandResult {
@@ -29,6 +31,7 @@ export function removeNode(tables: Tables, changes: ChangeSet, node: string): vo
 function removeService(tables: Tables, changes: ChangeSet, service: ServiceRecord): void {
   for (const check of [...tables.checks.ofInstance(service.Node, service.ID)]) removeCheck(tables, changes, check);
   tables.services.remove(changes, service);
+  releaseVirtualAddress(tables, changes, connectDestination(service));
 }
 
 function removeCheck(tables: Tables, changes: ChangeSet, check: CheckRecord): void {

@@ -16,6 +16,7 @@ import type {
 } from "../../lib/contract/config-entries.ts";
 import type { AclLoginReads } from "./acl-login-reads.ts";
 import type { AclReads } from "./acl-reads.ts";
+import type { VirtualIpRecord } from "../../lib/contract/virtual-address.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
 import type { PeeringRecord } from "../../lib/contract/peerings.ts";
@@ -49,6 +50,12 @@ export interface StateReader extends AclReads, AclLoginReads {
   serviceInstances(service: string): Read<readonly ServiceInstance[]>;
   /** Instances that accept mesh traffic for a service: its sidecars (by destination) and connect-native instances. */
   connectInstances(service: string): Read<readonly ServiceInstance[]>;
+  /** The virtual addresses of a mesh service; undefined for one that has none. */
+  virtualIp(service: string): Read<VirtualIpRecord | undefined>;
+  /** The service that has the manual virtual address. */
+  manualIpHolder(address: string): string | undefined;
+  /** Nodes and services by IP address, as of now: looks at every instance, so whoever asks should remember it. */
+  addressHolders(): ReadonlyMap<string, AddressHolders>;
   nodeServices(node: string): Read<readonly ServiceRecord[]>;
   nodeChecks(node: string): Read<readonly CheckRecord[]>;
   serviceChecks(service: string): Read<readonly CheckRecord[]>;
@@ -102,6 +109,13 @@ export interface StateReader extends AclReads, AclLoginReads {
   authorityConfig(): Read<AuthorityConfigRecord | undefined>;
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
+}
+
+export interface AddressHolders {
+  /** The first by name of the nodes with the address. */
+  readonly node?: NodeRecord;
+  /** Names of services with an instance that was registered with the address, sorted. */
+  readonly services: readonly string[];
 }
 
 export type RequiredTokens = Pick<IntentionsValue, "jwt" | "jwtProviders">;

@@ -13,6 +13,7 @@ export const rowTables = [
   "nodes",
   "services",
   "checks",
+  "virtual-ips",
   "config-entries",
   "ca-roots",
   "settings",

@@ -24,6 +24,7 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   nodes: (tables, _key, value) => tables.nodes.load(trusted(value)),
   services: (tables, _key, value) => tables.services.load(trusted(value)),
   checks: (tables, _key, value) => tables.checks.load(trusted(value)),
+  "virtual-ips": (tables, _key, value) => tables.virtualIps.load(trusted(value)),
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
@@ -67,6 +68,7 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("nodes", tables.nodes.all(), (node) => node.Node);
   yield* sorted("services", tables.services.all(), (service) => withinNode(service.Node, service.ID));
   yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
+  yield* sorted("virtual-ips", tables.virtualIps.all(), (record) => record.Service);
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
   for (const setting of [tables.settings.authority, tables.settings.autopilot]) {

@@ -3,6 +3,7 @@ import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
 import { createAclLoginReads } from "./acl-login-reads.ts";
 import { createAclReads } from "./acl-reads.ts";
+import { createAddressReads } from "./address-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
@@ -61,6 +62,7 @@ export function createState(options: StateOptions = {}): State {
   const reader: StateReader = {
     appliedIndex: () => appliedIndex,
     ...createCatalogReads(tables, cache),
+    ...createAddressReads(tables, cache),
     ...createConfigReads(tables, cache),
     ...createJwtReads(tables, cache),
     ...createAclReads(tables, cache),

@@ -14,6 +14,7 @@ import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
+import { createVirtualIpTable, type VirtualIpTable } from "./virtual-ip-table.ts";
 
 /** Everything that the state holds. Each table keeps its own secondary indexes and moves its own change indexes. */
 export interface Tables {
@@ -21,6 +22,7 @@ export interface Tables {
   readonly nodes: NodeTable;
   readonly services: ServiceTable;
   readonly checks: CheckTable;
+  readonly virtualIps: VirtualIpTable;
   readonly configEntries: ConfigEntryTable;
   readonly ca: CaTable;
   readonly settings: SettingsTable;
@@ -47,6 +49,7 @@ export function createTables(): Tables {
     nodes: createNodeTable(indexes),
     services: createServiceTable(indexes),
     checks: createCheckTable(indexes),
+    virtualIps: createVirtualIpTable(indexes),
     configEntries: createConfigEntryTable(indexes),
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),

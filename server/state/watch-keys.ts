@@ -27,6 +27,7 @@ export const watchKeys = {
   service: (name: string) => `service/${name}`,
   /** The mesh-capable instances for a destination name with their nodes and checks. */
   connect: (destination: string) => `connect/${destination}`,
+  virtualIp: (service: string) => `virtual-ip/${service}`,
   serviceChecks: (service: string) => `service-checks/${service}`,
   checks: (status: CheckStatus | "any") => `checks-${status}`,
   configKind: (kind: ConfigEntryKind) => `config-kind-${kind}`,

@@ -1,5 +1,6 @@
 import { benchBalanceTimeline } from "./balance-timeline/timeline.ts";
 import { benchCatalogRead } from "./catalog-read.ts";
+import { benchDns } from "./dns.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
@@ -30,6 +31,7 @@ import { benchStartup } from "./startup.ts";
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   "balance-timeline": benchBalanceTimeline,
   "catalog-read": benchCatalogRead,
+  dns: benchDns,
   failover: benchFailover,
   faults: benchProxyFaults,
   framing: benchFraming,

@@ -1,4 +1,4 @@
-import { does, enterprise, type KeyNotes, no, noGossip, notYet, refused } from "./key-note.ts";
+import { does, enterprise, type KeyNotes, no, noGossip, refused } from "./key-note.ts";
 
 const ownTls = "links between nodes are always mutual TLS with certificates that the servers issue";
 const lanOnly = "there is one address per node, that of advertise_addr";
@@ -11,7 +11,7 @@ export const networkKeys: KeyNotes = {
   client_addr: does("Addresses of the HTTP API, several with spaces between. Templates are read."),
   "addresses.http": does("Instead of client_addr for HTTP; also `unix:///path`. Several with spaces between."),
   "addresses.https": does("Instead of client_addr for HTTPS; also `unix:///path`."),
-  "addresses.dns": no(notYet),
+  "addresses.dns": does("Instead of client_addr for DNS."),
   "addresses.grpc": no("there is no xDS listener yet"),
   "addresses.grpc_tls": no("there is no xDS listener yet"),
   advertise_addr_ipv4: no(lanOnly),
@@ -27,7 +27,7 @@ export const networkKeys: KeyNotes = {
     "Port of HTTPS, by default none. Without tls.https.cert_file and key_file it ends every connection.",
   ),
   "ports.server": does("With server: port for agents and other servers, 8300."),
-  "ports.dns": no(notYet),
+  "ports.dns": does("Port of DNS, 8600; -1 for none."),
   "ports.grpc": no("there is no xDS listener yet: nothing listens on it"),
   "ports.grpc_tls": no("there is no xDS listener yet: nothing listens on it"),
   "ports.serf_lan": no(noGossip),
@@ -76,8 +76,8 @@ export const networkKeys: KeyNotes = {
   verify_server_hostname: no(ownTls),
   tls_prefer_server_cipher_suites: no("TLS 1.3 and the server's order always apply"),
   server_name: no("a node's certificate carries the name of its node"),
-  domain: no(notYet),
-  alt_domain: no(notYet),
+  domain: does("Zone that DNS answers besides consul and mesh."),
+  alt_domain: does("One more zone that DNS answers."),
 
   "http_config.response_headers": does("Headers of every HTTP answer."),
   "http_config.block_endpoints": does("Prefixes of paths that are answered with 403."),

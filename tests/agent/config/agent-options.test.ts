@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type HostFacts, resolveAgentOptions } from "../../../agent/config/agent-options.ts";
 import { resolveAclOptions } from "../../../agent/config/acl-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
+import { resolveDnsSettings } from "../../../agent/config/dns-options.ts";
 
 const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/srv" };
 
@@ -32,6 +33,10 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
       access: { responseHeaders: {}, blockEndpoints: [], allowWriteFrom: [] },
     },
     process: { skipLeaveOnInterrupt: false },
+    dnsAddress: "127.0.0.1",
+    dnsPort: 8600,
+    isDnsOptional: true,
+    dns: resolveDnsSettings({}, "dc1"),
     rpcPort: 8300,
     bootstrapExpect: 1,
     servers: [],

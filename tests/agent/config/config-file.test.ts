@@ -107,6 +107,38 @@ test("services and checks are decoded, in Consul's spelling or the API's", async
   ]);
 });
 
+test("the settings of DNS are taken over, and a key of dns_config that is not known is named", async () => {
+  const path = write("dns.json", {
+    domain: "corp",
+    alt_domain: "alt",
+    recursors: ["10.0.0.1"],
+    ports: { dns: -1 },
+    addresses: { dns: "10.0.0.2" },
+    dns_config: {
+      recursor_strategy: "random",
+      service_ttl: { "*": "5s" },
+      soa: { min_ttl: 3 },
+      prefer_namespaces: true,
+    },
+  });
+  const { settings, warnings } = await readConfigFiles([path]);
+  expect(warnings).toEqual([
+    `config file ${path}: "dns_config.prefer_namespaces" is not a known key and is ignored (did you mean "dns_config.prefer_namespace"?)`,
+  ]);
+  expect(settings).toMatchObject({
+    dnsPort: -1,
+    dnsAddress: "10.0.0.2",
+    dns: {
+      domain: "corp",
+      altDomain: "alt",
+      recursors: ["10.0.0.1"],
+      config: { recursor_strategy: "random", service_ttl: { "*": "5s" }, soa: { min_ttl: 3 } },
+    },
+  });
+  expect(await refusal({ dns_config: { recursor_strategy: "fastest" } })).toContain("dns_config.recursor_strategy");
+  expect(await refusal({ ports: { dns: -2 } })).toContain("ports.dns");
+});
+
 test("a later file wins over an earlier one, and lists are joined", async () => {
   const first = write("1.json", { node_name: "a", datacenter: "x", retry_join: ["one"], service: { name: "s1" } });
   const second = write("2.json", { node_name: "b", retry_join: ["two"], service: { name: "s2" } });
