@@ -1,6 +1,6 @@
 import type { CheckFields, CheckStatus, ServiceFields } from "../lib/contract/catalog.ts";
-import type { CaRootsValue } from "../lib/contract/topics.ts";
-import type { AgentTokenName } from "./config/acl-options.ts";
+import type { CaRootsValue, IntentionsValue } from "../lib/contract/topics.ts";
+import type { MaintenanceWish } from "./maintenance.ts";
 import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts";
 
 /**
@@ -9,8 +9,6 @@ import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts
  */
 export interface AgentApi {
   readonly identity: AgentIdentity;
-  /** Sets a secret that the agent itself uses. */
-  setToken(name: AgentTokenName, secret: string): Promise<void>;
   services(): ReadonlyMap<string, ServiceFields>;
   checks(): ReadonlyMap<string, CheckFields>;
   /** Calls back after every change of the local services and checks until closed. */
@@ -26,6 +24,12 @@ export interface AgentApi {
   deregisterCheck(checkId: string): Promise<void>;
   /** Heartbeat of a TTL check. */
   updateTtlCheck(checkId: string, status: CheckStatus, output: string): Promise<void>;
+  /** Takes a service out of rotation, or back into it; rejects with `NOT_FOUND`. Kept over restarts. */
+  setServiceMaintenance(serviceId: string, wish: MaintenanceWish): Promise<void>;
+  /** The same for everything on this node. */
+  setNodeMaintenance(wish: MaintenanceWish): Promise<void>;
+  /** The intentions that are about a destination; rejects with `UNAVAILABLE` when no server has sent them. */
+  intentions(destination: string, signal: AbortSignal): Promise<IntentionsValue>;
   caRoots(options: AgentWait): Promise<Indexed<CaRootsValue>>;
   /** The current leaf certificate of a service, made on first use. */
   leaf(service: string, options: AgentWait & { readonly token?: string }): Promise<Indexed<LeafCertificate>>;

@@ -1,16 +1,16 @@
 import { type Clock, sleep } from "../lib/base/clock.ts";
 import type { CheckFields, CheckStatus } from "../lib/contract/catalog.ts";
-import type { AgentTokenStore } from "./acl/token-store.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
+import { createMaintenance } from "./maintenance.ts";
 import type { Registrations } from "./registrations.ts";
 
 export interface AgentServiceOptions {
   readonly clock: Clock;
   readonly identity: AgentIdentity;
   readonly registrations: Registrations;
-  readonly tokens: Pick<AgentTokenStore, "set">;
   readonly leaf: AgentApi["leaf"];
   readonly caRoots: AgentApi["caRoots"];
+  readonly intentions: AgentApi["intentions"];
 }
 
 /** How long a local change waits for the catalog to have it too, before it is answered without that. */
@@ -20,6 +20,7 @@ const catalogWaitMs = 2_000;
 export function createAgentService(options: AgentServiceOptions): AgentApi {
   const { clock, registrations } = options;
   const { state, registrar, sync } = registrations;
+  const maintenance = createMaintenance({ state, registrar });
   /**
    * A local change holds whatever the servers say, so their failure is not the caller's. Waiting lets a caller who looks
    * into the catalog next find there what it has just registered.
@@ -32,7 +33,6 @@ export function createAgentService(options: AgentServiceOptions): AgentApi {
   };
   return {
     identity: options.identity,
-    setToken: (name, secret) => options.tokens.set(name, secret),
     services: () => new Map([...state.services()].map(([id, service]) => [id, service.fields])),
     checks: () => new Map([...state.checks()].map(([id, check]): [string, CheckFields] => [id, check.fields])),
     onLocalChange: (listener) => state.observe(listener),
@@ -44,6 +44,9 @@ export function createAgentService(options: AgentServiceOptions): AgentApi {
     async updateTtlCheck(checkId: string, status: CheckStatus, output: string) {
       await thenSync(registrations.heartbeat(checkId, status, output));
     },
+    setServiceMaintenance: (serviceId, wish) => thenSync(maintenance.setService(serviceId, wish)),
+    setNodeMaintenance: (wish) => thenSync(maintenance.setNode(wish)),
+    intentions: options.intentions,
     caRoots: options.caRoots,
     leaf: options.leaf,
   };

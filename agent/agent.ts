@@ -6,8 +6,10 @@ import { nodeZone } from "../lib/contract/locality.ts";
 import type { AgentTokenStore } from "./acl/token-store.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import { createAgentService } from "./agent-service.ts";
+import { type CheckHost, forwardWithToken } from "./checks/check-host.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
 import { type Configured, reloadConfigured } from "./config/reload.ts";
+import { createIntentionCache } from "./intention-cache.ts";
 import { createLeafManager } from "./identity/leaf-manager.ts";
 import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
 import type { ProxyStatus } from "./proxies/proxy-session.ts";
@@ -49,6 +51,8 @@ export interface AgentStart {
   readonly temporaryDir: string;
   readonly userId: number;
   readonly launch: ProxyLaunch;
+  /** What checks may use of this machine. */
+  readonly checks: Pick<CheckHost, "env" | "docker">;
 }
 
 /** Rejects with `DATA_CORRUPT` or `CONFIG_INVALID`; then nothing is left running. */
@@ -57,6 +61,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   const { datacenter } = options;
   const logger = runtime.logger.child("agent");
   const roots = createRootWatch({ link, runtime });
+  const intentions = createIntentionCache({ link, clock: runtime.clock });
   const registrations = await startRegistrations({
     runtime,
     link,
@@ -64,15 +69,18 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     node: nodeFields(start),
     isServer: options.isServer,
     sidecarPorts: options.sidecarPorts,
+    checkHost: { ...start.checks, scripts: options.scripts, forward: forwardWithToken(link, start.tokens) },
     ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
     tokens: start.tokens,
     configured: options,
   }).catch((error: unknown) => {
+    intentions.close();
     roots.close();
     throw error;
   });
   const leaves = createLeafManager({ link, roots, datacenter, tokenFor: registrations.tokens.ofName, runtime });
   const closeIdentity = (): void => {
+    intentions.close();
     leaves.close();
     roots.close();
   };
@@ -80,9 +88,9 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     clock: runtime.clock,
     identity,
     registrations,
-    tokens: start.tokens,
     leaf: leaves.leaf,
     caRoots: roots.read,
+    intentions: intentions.read,
   });
   let proxies: ProxySessions | undefined;
   let sidecarChanges: { close(): void } | undefined;

@@ -1,5 +1,5 @@
 import { errorMessage } from "../lib/base/errors.ts";
-import type { Logger } from "../lib/base/logger.ts";
+import type { LogFields, Logger } from "../lib/base/logger.ts";
 import { createSerialQueue } from "../lib/base/serial-queue.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { LocalUpdate } from "./local-state.ts";
@@ -45,6 +45,7 @@ export function createRegistrar(
         });
       }
       state.apply(update);
+      logger.debug("registrations changed", changedIds(update));
       for (const checkId of update.removedChecks ?? []) {
         if (!state.checks().has(checkId)) store.removeCheckState(checkId);
       }
@@ -55,5 +56,17 @@ export function createRegistrar(
     registerCheck: (definition, plan) => change(() => planCheck(definition, plan, options)),
     deregisterCheck: (checkId) => change(() => planCheckRemoval(checkId, options)),
     drained: () => queue.drained(),
+  };
+}
+
+/** As much of a change as is worth a line of the log. */
+function changedIds(update: LocalUpdate): LogFields {
+  const listed = (ids: readonly string[] | undefined): string | undefined =>
+    ids === undefined || ids.length === 0 ? undefined : ids.join(", ");
+  return {
+    services: listed(update.services?.map(({ definition }) => definition.id)),
+    checks: listed(update.checks?.map(({ definition }) => definition.checkId)),
+    removedServices: listed(update.removedServices),
+    removedChecks: listed(update.removedChecks),
   };
 }

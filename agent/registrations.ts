@@ -5,6 +5,7 @@ import { AtollError } from "../lib/contract/error-codes.ts";
 import { createServiceTokens, type ServiceTokens } from "./acl/service-tokens.ts";
 import { type AgentTokenStore, noTokens } from "./acl/token-store.ts";
 import { type AntiEntropy, createAntiEntropy, defaultCheckUpdateIntervalMs } from "./anti-entropy.ts";
+import { type CheckHost, defaultCheckHost } from "./checks/check-host.ts";
 import { startCheckRunners } from "./checks/check-runners.ts";
 import { createLocalState, type LocalState } from "./local-state.ts";
 import { createRegistrationStore, type RegistrationStore } from "./persistence.ts";
@@ -45,6 +46,8 @@ export interface RegistrationsOptions {
   readonly checkUpdateIntervalMs?: number;
   /** The agent's own tokens; absent: none. */
   readonly tokens?: AgentTokenStore;
+  /** What checks may use; absent: no programs. */
+  readonly checkHost?: CheckHost;
   /** Services and checks of the configuration files. */
   readonly configured: {
     readonly services: readonly ServiceDefinition[];
@@ -59,18 +62,22 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
   const store = createRegistrationStore({ dataDir: options.dataDir, logger: runtime.logger });
   const saved = await store.load();
   const state = createLocalState(node.Node);
-  const restored = restoreUpdate(saved, runtime.logger);
+  const configuredServiceIds = new Set(options.configured.services.map((service) => service.id));
+  const restored = restoreUpdate(saved, { configuredServiceIds, logger: runtime.logger });
   state.apply({ services: restored.services, checks: restored.checks });
   for (const checkId of restored.orphanedCheckIds) await store.removeCheck(checkId);
 
+  const checkHost = options.checkHost ?? defaultCheckHost(link);
   const registrar = createRegistrar({
     state,
     store,
     logger: runtime.logger,
     nodeAddress: node.Address,
     sidecarPorts: options.sidecarPorts ?? defaultSidecarPorts,
+    scripts: checkHost.scripts,
   });
   await registerConfigured(registrar, options.configured);
+  state.apply({ checks: restored.lateChecks });
   for (const [checkId, last] of saved.states) {
     // Checks of the configuration keep their status over a restart as well.
     if (state.checks().has(checkId)) state.setCheckStatus(checkId, last.status, last.output);
@@ -82,6 +89,7 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
     state,
     store,
     savedStates: saved.states,
+    host: checkHost,
     deregisterService: (serviceId) => registrar.deregisterService(serviceId),
   });
   const tokens = createServiceTokens(state, options.tokens ?? noTokens);

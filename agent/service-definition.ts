@@ -1,6 +1,7 @@
 import type { CheckStatus, ServiceKind, StringMap, TaggedAddress, Weights } from "../lib/contract/catalog.ts";
 import type { ConnectProxyFields } from "../lib/contract/catalog.ts";
 import type { Locality } from "../lib/contract/locality.ts";
+import type { ServicePort } from "../lib/contract/service-ports.ts";
 
 /**
  * A service as a person defines it, in a config file or by `/v1/agent/service/register`: decoded and checked, names
@@ -15,6 +16,9 @@ export interface ServiceDefinition {
   readonly meta: StringMap;
   readonly address: string;
   readonly port: number;
+  /** Named ports in the place of `port`, which is 0 then. */
+  readonly ports?: readonly ServicePort[];
+  readonly socketPath?: string;
   readonly taggedAddresses: Readonly<Record<string, TaggedAddress>>;
   readonly weights: Weights;
   readonly enableTagOverride: boolean;
@@ -62,6 +66,30 @@ export interface CheckDefinition {
   readonly probe: CheckProbe;
 }
 
+export interface ProbeTiming {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/** How a probe speaks TLS; absent where it does not. */
+export interface ProbeTls {
+  readonly skipVerify: boolean;
+  /** Name to ask for and to verify; empty: the host of the address. */
+  readonly serverName: string;
+}
+
+/** The probes that make attempts of their own, once per interval. */
+export type PeriodicProbe = Extract<CheckProbe, ProbeTiming>;
+
+export function isPeriodic(probe: CheckProbe): probe is PeriodicProbe {
+  return "intervalMs" in probe;
+}
+
+/** Probes that run programs of whoever registers them: off unless the agent's configuration allows them. */
+export function runsScript(probe: CheckProbe): boolean {
+  return probe.type === "script" || probe.type === "docker";
+}
+
 export type CheckProbe =
   | {
       readonly type: "http";
@@ -76,6 +104,20 @@ export type CheckProbe =
       readonly intervalMs: number;
       readonly timeoutMs: number;
     }
-  | { readonly type: "tcp"; readonly address: string; readonly intervalMs: number; readonly timeoutMs: number }
+  | (ProbeTiming & { readonly type: "tcp"; readonly address: string; readonly tls?: ProbeTls })
+  | (ProbeTiming & { readonly type: "udp"; readonly address: string })
+  | (ProbeTiming & {
+      readonly type: "grpc";
+      readonly address: string;
+      /** Whose health is asked for; empty: the server's. */
+      readonly service: string;
+      readonly tls?: ProbeTls;
+    })
+  | (ProbeTiming & { readonly type: "h2ping"; readonly address: string; readonly tls?: ProbeTls })
+  | (ProbeTiming & { readonly type: "script"; readonly args: readonly string[] })
+  | (ProbeTiming & { readonly type: "docker"; readonly container: string; readonly args: readonly string[] })
+  | (ProbeTiming & { readonly type: "os_service"; readonly service: string })
   | { readonly type: "ttl"; readonly ttlMs: number }
-  | { readonly type: "alias"; readonly node: string; readonly service: string };
+  | { readonly type: "alias"; readonly node: string; readonly service: string }
+  /** Says by being there that its node or service is out of rotation; see maintenance.ts. */
+  | { readonly type: "maintenance" };

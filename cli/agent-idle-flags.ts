@@ -9,8 +9,6 @@ const keys = {
   "default-query-time": ["string", "default_query_time"],
   "disable-host-node-id": ["boolean", "disable_host_node_id"],
   "disable-keyring-file": ["boolean", "disable_keyring_file"],
-  "enable-local-script-checks": ["boolean", "enable_local_script_checks"],
-  "enable-script-checks": ["boolean", "enable_script_checks"],
   encrypt: ["string", "encrypt"],
   "grpc-port": ["integer", "ports.grpc"],
   "grpc-tls-port": ["integer", "ports.grpc_tls"],

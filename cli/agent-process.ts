@@ -2,8 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { networkInterfaces, tmpdir } from "node:os";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { type DockerAddress, parseDockerHost } from "../agent/checks/docker-probe.ts";
 import type { HostFacts } from "../agent/config/agent-options.ts";
 import type { ProxyLaunch } from "../agent/proxy-sessions.ts";
+import { AtollError } from "../lib/contract/error-codes.ts";
 import { buildInfo } from "./build-info.ts";
 import { thisProgram } from "./this-program.ts";
 
@@ -39,6 +41,22 @@ export function proxyLaunch(options: {
     env: Object.fromEntries(Object.entries(options.env).filter(([name]) => !secretVariables.test(name))),
     exitWithAgent: options.exitWithAgent,
   };
+}
+
+/** Variables that programs of checks get to see. The agent's own hold tokens, and settings that are none of theirs. */
+const checkVariables = /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_[A-Z]+|TZ|TMPDIR)$/;
+
+export function checkEnvironment(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  const kept = Object.entries(env).filter(([name]) => checkVariables.test(name));
+  return Object.fromEntries(kept.map(([name, value]) => [name, value ?? ""]));
+}
+
+/** As Docker's own client finds its daemon. */
+export function dockerAddress(env: Readonly<Record<string, string | undefined>>): DockerAddress {
+  const text = env["DOCKER_HOST"] ?? "";
+  const address = parseDockerHost(text);
+  if (address !== undefined) return address;
+  throw new AtollError("CONFIG_INVALID", `DOCKER_HOST must be unix:///path or tcp://host:port, found "${text}"`);
 }
 
 export const temporaryDir: string = tmpdir();

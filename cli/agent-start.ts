@@ -3,14 +3,18 @@ import { createAgentAccess } from "../agent/acl/agent-access.ts";
 import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-resolver.ts";
 import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
+import type { AgentControl } from "../agent/agent-control.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
+import { debugConfig } from "../agent/config/debug-config.ts";
 import { startDnsServer } from "../agent/dns/dns-server.ts";
+import { readHostReport } from "../agent/host-report.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
 import { errorMessage } from "../lib/base/errors.ts";
+import type { LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
@@ -20,16 +24,23 @@ import { addAccessRules } from "../lib/http/access-rules.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
-import { tokenOf } from "../lib/http/request-token.ts";
 import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
+import { tokenOf } from "../lib/http/request-token.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { auditHttp, openAudit } from "./agent-audit.ts";
 import { agentBanner } from "./agent-banner.ts";
+import {
+  checkEnvironment,
+  createTemporaryDataDir,
+  dockerAddress,
+  proxyLaunch,
+  temporaryDir,
+  userId,
+} from "./agent-process.ts";
 import { writeBootstrapEntries } from "./bootstrap-entries.ts";
-import { createTemporaryDataDir, proxyLaunch, temporaryDir, userId } from "./agent-process.ts";
 import type { ProgramName } from "./command.ts";
 import { buildInfo } from "./build-info.ts";
 
@@ -41,6 +52,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Where the HTTP API listens and what it has. */
   readonly http: RunningHttp;
+  /** Where DNS listens; undefined when it is off. */
+  readonly dns: HostPort | undefined;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
@@ -61,6 +74,10 @@ export interface AgentProcessOptions {
   readonly program?: ProgramName;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly shutdown: AbortSignal;
+  /** Readers of the log that `runtime` writes. */
+  readonly logs: LogTaps;
+  /** Reads the configuration files again, as SIGHUP does; rejects with what is wrong with them. */
+  readonly reload: () => Promise<void>;
 }
 
 type Closer = (stop: AgentStop) => Promise<void>;
@@ -93,6 +110,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
   const tokens = await openTokenStore({
+    isAclEnabled: options.acl.isEnabled,
     configured: options.acl.tokens,
     isPersistent: options.acl.isTokenPersistent,
     dataDir,
@@ -103,8 +121,9 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, link, server, tokens, audit, closers });
-  const dns = await openDns({ start, link, closers });
+  const control = createControl({ start, dataDir, tokens });
+  const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, control, link, server, audit, closers });
+  const dns = await openDns({ start, link, tokens, closers });
   await agent.startProxies();
   const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, dns, server });
   const reload = async (next: AgentOptions): Promise<void> => {
@@ -112,7 +131,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
-  return { banner, http, failed: failure.promise, reload };
+  return { banner, http, dns, failed: failure.promise, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -213,17 +232,35 @@ async function openAgent(parts: {
     temporaryDir,
     userId,
     launch: proxyLaunch({ env, exitWithAgent: options.isDev }),
+    checks: { env: checkEnvironment(env), docker: dockerAddress(env) },
   });
   parts.closers.push((stop) => agent.stop(stop));
   return agent;
 }
 
+function createControl(parts: {
+  readonly start: AgentProcessOptions;
+  readonly dataDir: string;
+  readonly tokens: AgentTokenStore;
+}): AgentControl {
+  const { options, runtime, logs, reload } = parts.start;
+  const { dataDir, tokens } = parts;
+  return {
+    tokens,
+    logs,
+    debugConfig: debugConfig(options),
+    nodeMeta: options.nodeMeta,
+    reload,
+    hostReport: () => readHostReport({ dataDir, nowMs: runtime.clock.nowMs() }),
+  };
+}
+
 async function openHttp(parts: {
   readonly start: AgentProcessOptions;
   readonly agent: Agent;
+  readonly control: AgentControl;
   readonly link: ServerLink;
   readonly server: Server | undefined;
-  readonly tokens: AgentTokenStore;
   readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
 }): Promise<{
@@ -232,7 +269,8 @@ async function openHttp(parts: {
   readonly reload: (next: AgentOptions) => void;
 }> {
   const { options, runtime } = parts.start;
-  const { server, link, tokens } = parts;
+  const { server, link } = parts;
+  const { tokens } = parts.control;
   const { acl } = options;
   const { maxHeaderBytes } = options.edge;
   const app = createHttpApp({
@@ -246,13 +284,13 @@ async function openHttp(parts: {
   parts.closers.push(() => app.close());
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
-  const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
-  if (parts.audit !== undefined) auditHttp(app, parts.audit, { server, runtime, rights: access });
+  const rights = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) auditHttp(app, parts.audit, { server, runtime, rights });
   registerAgentRoutes(app, {
     agent: parts.agent.api,
+    control: parts.control,
     runtime,
-    isAclEnabled: acl.isEnabled,
-    authorize: (request) => access(tokenOf(request)),
+    authorize: (request) => rights(tokenOf(request)),
   });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
@@ -282,14 +320,17 @@ async function openHttp(parts: {
 async function openDns(parts: {
   readonly start: AgentProcessOptions;
   readonly link: ServerLink;
+  readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
 }): Promise<HostPort | undefined> {
   const { options, runtime } = parts.start;
+  const { tokens } = parts;
   const { dnsPort, dnsAddress, dns: settings } = options;
   if (dnsPort === -1) return undefined;
   const listen = { host: dnsAddress, port: dnsPort };
+  const token = (): string | undefined => tokens.get("dns") || tokens.get("default") || undefined;
   try {
-    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen });
+    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen, token });
     parts.closers.push(() => dns.close());
     return dns.address;
   } catch (thrown) {

@@ -5,6 +5,7 @@ import { readConfigFiles } from "../agent/config/config-file.ts";
 import { withJoinToken } from "../agent/config/join-token-file.ts";
 import { needsRestart } from "../agent/config/needs-restart.ts";
 import { errorMessage } from "../lib/base/errors.ts";
+import { createLogTaps, type LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { type AgentFlagValues, agentFlags, settingsOfFlags } from "./agent-flags.ts";
@@ -43,22 +44,28 @@ export const agentCommand: CliCommand = {
     const files = { program: io.program, nowMs: Date.now };
     const logFile = logFileOptions === undefined ? undefined : openLogFile(logFileOptions, files);
     const level = { text: options.logLevel };
+    const component = "atoll";
+    const plain = io.createRuntime({
+      component,
+      logLevel: () => level.text,
+      isLogJson: options.isLogJson,
+      ...(logFile !== undefined && { alsoWrite: logFile.write }),
+    });
+    const logs = createLogTaps(plain.clock.nowMs);
     const runtime: MeteredRuntime = {
-      ...io.createRuntime({
-        component: "atoll",
-        logLevel: () => level.text,
-        isLogJson: options.isLogJson,
-        ...(logFile !== undefined && { alsoWrite: logFile.write }),
-      }),
+      ...plain,
+      logger: logs.tap(plain.logger, component),
       metrics: new Registry(),
     };
     const said = new Set<string>();
     say(first, { runtime, said });
     const pidFile = pidPath === undefined ? undefined : writePidFile(pidPath);
+    let running: RunningAgent | undefined;
+    const reloadNow = (): Promise<void> => reload({ running, read, options, runtime, level, said });
     try {
-      const running = await startUnlessStopped({ runtime, options, io, shutdown });
+      running = await startUnlessStopped({ runtime, options, io, shutdown, logs, reload: reloadNow });
       if (running === undefined) return 0;
-      const hangup = io.onHangup(() => void reload({ running, read, options, runtime, level, said }));
+      const hangup = io.onHangup(() => void reloadNow().catch(() => undefined));
       try {
         if (!options.isLogJson) io.stdout(running.banner);
         await Promise.race([aborted(shutdown), running.failed]);
@@ -119,6 +126,8 @@ async function startUnlessStopped(start: {
   readonly options: AgentOptions;
   readonly io: CommandIo;
   readonly shutdown: AbortSignal;
+  readonly logs: LogTaps;
+  readonly reload: () => Promise<void>;
 }): Promise<RunningAgent | undefined> {
   try {
     return await startAgentProcess({ ...start, env: start.io.env, program: start.io.program });
@@ -128,9 +137,10 @@ async function startUnlessStopped(start: {
   }
 }
 
-/** A mistake in a file leaves everything as it was and is logged. */
+/** A mistake in a file leaves everything as it was, is logged and thrown. */
 async function reload(parts: {
-  readonly running: RunningAgent;
+  /** Absent while it starts. */
+  readonly running: RunningAgent | undefined;
   readonly read: () => Promise<ReadOptions>;
   /** Those of the start. */
   readonly options: AgentOptions;
@@ -143,13 +153,14 @@ async function reload(parts: {
   try {
     const next = await parts.read();
     say(next, { runtime, said: parts.said });
-    await running.reload(next.options);
+    await running?.reload(next.options);
     parts.level.text = next.options.logLevel;
     const waiting = needsRestart(parts.options, next.options);
     if (waiting.length > 0) logger.warn(`changed, but only read at a start: ${waiting.join(", ")}`);
     logger.info("read the configuration files again");
   } catch (thrown) {
     logger.error("the configuration files were not taken over", { error: errorMessage(thrown) });
+    throw thrown;
   }
 }
 

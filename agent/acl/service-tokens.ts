@@ -13,14 +13,13 @@ export interface ServiceTokens {
  */
 export function createServiceTokens(
   state: Pick<LocalState, "services">,
-  tokens: Pick<AgentTokenStore, "get">,
+  tokens: Pick<AgentTokenStore, "get" | "ownToken">,
 ): ServiceTokens {
-  const agentsOwn = (): string => tokens.get("agent") || tokens.get("default");
   const ofService = (serviceId: string): string => {
     const service = state.services().get(serviceId);
-    if (service === undefined) return agentsOwn();
+    if (service === undefined) return tokens.ownToken();
     const ofFiles = service.isPersisted ? "" : tokens.get("config_file_service_registration");
-    return service.definition.token || ofFiles || tokens.get("default") || agentsOwn();
+    return service.definition.token || ofFiles || tokens.get("default") || tokens.ownToken();
   };
   return {
     ofService,
@@ -28,7 +27,7 @@ export function createServiceTokens(
       for (const [id, { fields }] of state.services()) {
         if (fields.Service === name || fields.Proxy?.DestinationServiceName === name) return ofService(id);
       }
-      return agentsOwn();
+      return tokens.ownToken();
     },
   };
 }

@@ -9,7 +9,10 @@ export interface AliasTarget {
 }
 
 /** The worst of the node's and the service's own checks. `checks` must not hold the alias itself: it would follow itself. */
-export function aliasStatus(target: AliasTarget, checks: readonly CheckFields[]): ProbeResult {
+export function aliasStatus(
+  target: AliasTarget,
+  checks: readonly Pick<CheckFields, "Name" | "Status" | "Output" | "ServiceID">[],
+): ProbeResult {
   const { serviceId, nodeName } = target;
   if (serviceId !== "" && !target.hasService) {
     return { status: "critical", output: `Service ${serviceId} could not be found on node ${nodeName}` };

@@ -4,13 +4,14 @@ import type { CheckStatus } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { LocalChange, LocalState } from "../local-state.ts";
 import type { RegistrationStore, SavedCheckState } from "../persistence.ts";
-import type { CheckDefinition, CheckProbe } from "../service-definition.ts";
+import { type CheckDefinition, isPeriodic, type PeriodicProbe } from "../service-definition.ts";
 import { type AliasChecks, createAliasChecks } from "./alias-checks.ts";
-import { probeHttp } from "./http-probe.ts";
+import { attemptProbe } from "./attempt.ts";
+import { type CheckHost, scriptProblem } from "./check-host.ts";
 import { type Periodic, startPeriodic } from "./periodic.ts";
 import { type ProbeResult, capOutput } from "./probe-result.ts";
 import { startReaper } from "./reaper.ts";
-import { probeTcp } from "./tcp-probe.ts";
+import { startRemoteAlias } from "./remote-alias.ts";
 import { createThresholds } from "./thresholds.ts";
 import { type TtlCheck, type TtlLife, startTtlCheck } from "./ttl-check.ts";
 
@@ -33,6 +34,7 @@ export interface CheckRunnersOptions {
   /** What the checks of an earlier run of the agent were, by check id. */
   readonly savedStates: ReadonlyMap<string, SavedCheckState>;
   readonly deregisterService: (serviceId: string) => Promise<void>;
+  readonly host: CheckHost;
 }
 
 export function startCheckRunners(options: CheckRunnersOptions): CheckRunners {
@@ -113,32 +115,38 @@ class Runners implements CheckRunners {
   }
 
   #startRunner(definition: CheckDefinition, saved: SavedCheckState | undefined): Runner {
-    const { probe, checkId, outputMaxBytes } = definition;
-    switch (probe.type) {
-      case "http":
-        return this.#startProbe(definition, probe, (signal) => probeHttp(probe, { signal, outputMaxBytes }));
-      case "tcp":
-        return this.#startProbe(definition, probe, (signal) => probeTcp(probe.address, { signal, outputMaxBytes }));
-      case "ttl":
-        return this.#startTtl(definition, probe.ttlMs, saved);
-      case "alias":
-        this.#aliases.add(checkId, probe.service);
-        return { definition, stop: () => this.#aliases.remove(checkId) };
+    const { probe, checkId } = definition;
+    if (isPeriodic(probe)) return this.#startProbe(definition, probe);
+    if (probe.type === "ttl") return this.#startTtl(definition, probe.ttlMs, saved);
+    if (probe.type === "maintenance") return { definition, stop: () => undefined };
+    const { runtime, state, host } = this.#options;
+    if (probe.node !== "" && probe.node !== state.nodeName) {
+      const report = (result: ProbeResult): void => this.#report(definition, result);
+      const { node, service: serviceId } = probe;
+      const alias = startRemoteAlias({ runtime, forward: host.forward, node, serviceId, report });
+      return { definition, stop: alias.stop };
     }
+    this.#aliases.add(checkId, probe.service);
+    return { definition, stop: () => this.#aliases.remove(checkId) };
   }
 
-  #startProbe(
-    definition: CheckDefinition,
-    probe: Extract<CheckProbe, { type: "http" | "tcp" }>,
-    attempt: (signal: AbortSignal) => Promise<ProbeResult>,
-  ): Runner {
+  #startProbe(definition: CheckDefinition, probe: PeriodicProbe): Runner {
+    const { host, state } = this.#options;
+    const { checkId, outputMaxBytes } = definition;
+    const isFromApi = state.checks().get(checkId)?.isPersisted ?? true;
+    const problem = scriptProblem(definition, { isFromApi, rights: host.scripts });
+    if (problem !== undefined) {
+      // Saved when programs were allowed: it is kept, since they may be again.
+      this.#report(definition, { status: "critical", output: problem });
+      return { definition, stop: () => undefined };
+    }
     const thresholds = createThresholds(definition);
     const periodic = startPeriodic({
       runtime: this.#options.runtime,
       intervalMs: probe.intervalMs,
       timeoutMs: probe.timeoutMs,
       run: async (signal) => {
-        const result = await attempt(signal);
+        const result = await attemptProbe(probe, { signal, outputMaxBytes }, host);
         // A check that was replaced meanwhile may have the same id and another meaning.
         if (this.#runners.get(definition.checkId) !== runner) return;
         const status = thresholds.judge(result.status);

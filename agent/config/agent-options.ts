@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
+import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -9,11 +9,12 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
+import type { ScriptRights } from "../checks/check-host.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import type { DnsSettings } from "../dns/dns-settings.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
-import type { DnsSettings } from "../dns/dns-settings.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
@@ -65,6 +66,8 @@ export interface AgentOptions {
   readonly acl: AgentAclOptions;
   /** Absent: nobody is told of changes. */
   readonly audit?: AuditSettings;
+  /** Whose checks may run programs on this machine. */
+  readonly scripts: ScriptRights;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -101,8 +104,8 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
   const clientAddresses = (settings.clientAddress || "127.0.0.1")
     .split(/\s+/)
     .map((address) => mustBeIp("client_addr", address));
-  const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, -1);
   const clientAddress = clientAddresses[0] ?? "127.0.0.1";
+  const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, -1);
   const datacenter = mustBeDatacenter(settings.datacenter ?? "dc1");
   const options: AgentOptions = {
     isDev,
@@ -120,8 +123,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     httpPort,
     edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
     dnsAddress: mustBeIp("addresses.dns", settings.dnsAddress ?? clientAddress),
-    dnsPort:
-      settings.dnsPort === -1 ? -1 : mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort)),
+    dnsPort: mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort), -1),
     isDnsOptional: isDev && settings.dnsPort === undefined,
     dns: resolveDnsSettings(settings.dns ?? {}, datacenter),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
@@ -141,6 +143,10 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
     }),
+    scripts: {
+      fromFiles: settings.enableLocalScriptChecks === true || settings.enableScriptChecks === true,
+      fromApi: settings.enableScriptChecks ?? false,
+    },
     ...(settings.bootstrapEntries !== undefined && { bootstrapEntries: settings.bootstrapEntries }),
     acl: resolveAclOptions(settings.acl),
     ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
@@ -154,9 +160,8 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
 /** Replaces the templates in all addresses; everything after this sees addresses only. */
 function expandTemplates(settings: AgentSettings, interfaces: readonly HostInterface[]): AgentSettings {
   const expand = (key: string, text: string): string => expandAddresses(key, text, interfaces);
-  const { bindAddress, advertiseAddress, clientAddress, edge = {} } = settings;
+  const { bindAddress, advertiseAddress, clientAddress, dnsAddress, edge = {} } = settings;
   const { httpAddresses, httpsAddresses } = edge;
-  const { dnsAddress } = settings;
   return {
     ...settings,
     ...(bindAddress !== undefined && { bindAddress: expand("bind_addr", bindAddress) }),

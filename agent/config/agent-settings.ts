@@ -1,9 +1,9 @@
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
-import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -46,6 +46,8 @@ export interface AgentSettings {
   readonly bootstrapEntries?: readonly object[];
   readonly acl?: AclFile;
   readonly audit?: AuditSettings;
+  readonly enableScriptChecks?: boolean;
+  readonly enableLocalScriptChecks?: boolean;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -58,6 +60,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
   return {
     ...earlier,
     ...later,
+    ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     ...(earlier.nodeMeta !== undefined && { nodeMeta: { ...earlier.nodeMeta, ...later.nodeMeta } }),
     edge: {
       ...earlier.edge,
@@ -68,7 +71,6 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
     },
     process: { ...earlier.process, ...later.process },
     ...(acl !== undefined && { acl }),
-    ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

@@ -119,6 +119,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       bootstrapEntries: file.config_entries?.bootstrap,
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),
+      enableScriptChecks: file.enable_script_checks,
+      enableLocalScriptChecks: file.enable_local_script_checks,
     }),
     edge: readEdge(file),
     process: readProcess(file),

@@ -32,9 +32,6 @@ export const DnsConfigSchema = Type.Object({
       min_ttl: Type.Optional(Count),
     }),
   ),
-  /** Answers are kept current here in any case, so these two change nothing. */
-  use_cache: Type.Optional(Type.Boolean()),
-  cache_max_age: Type.Optional(Duration),
 });
 export type DnsConfigFile = Static<typeof DnsConfigSchema>;
 

@@ -92,6 +92,8 @@ export const AgentFileSchema = Type.Object({
   log_rotate_max_files: optional(Type.Integer({ minimum: -1 })),
   audit: optional(AuditBlock),
   check_update_interval: Text,
+  enable_script_checks: Flag,
+  enable_local_script_checks: Flag,
   acl: optional(AclFileSchema),
   config_entries: optional(Type.Object({ bootstrap: Definitions })),
   service: Definitions,

@@ -39,7 +39,8 @@ const keyNames = new Map([
   ["httpPort", "ports.http"],
   ["dnsAddress", "addresses.dns"],
   ["dnsPort", "ports.dns"],
-  ["dns", "dns_config, domain or recursors"],
+  ["isDnsOptional", "ports.dns"],
+  ["dns", "dns_config, domain, alt_domain or recursors"],
   ["rpcPort", "ports.server"],
   ["bootstrapExpect", "bootstrap_expect"],
   ["servers", "retry_join"],
@@ -48,6 +49,7 @@ const keyNames = new Map([
   ["leaveOnTerminate", "leave_on_terminate"],
   ["isLogJson", "log_json"],
   ["checkUpdateIntervalMs", "check_update_interval"],
+  ["scripts", "enable_script_checks or enable_local_script_checks"],
   ["bootstrapEntries", "config_entries.bootstrap"],
   ["process", "log_file, pid_file or skip_leave_on_interrupt"],
 ]);

@@ -1,7 +1,7 @@
 import type { Random } from "../../lib/base/random.ts";
 import type { Recursor } from "./recursor.ts";
 import { classes, flagBits, headerBytes } from "./wire/codes.ts";
-import { readAnswer } from "./wire/reader.ts";
+import { readAnswers } from "./wire/reader.ts";
 import type { DnsRecord } from "./wire/record.ts";
 
 /** Finds the addresses of names outside of our zones, for instances that are registered under one. */
@@ -14,15 +14,10 @@ export function createNameFollower(recursor: Pick<Recursor, "ask">, random: Rand
   return {
     async outside(labels, type) {
       const query = questionMessage(labels, type, random);
-      const short = readMaybe(await recursor.ask(query, "udp"));
-      const answer = short?.isTruncated === true ? readMaybe(await recursor.ask(query, "tcp")) : short;
-      return answer?.records ?? [];
+      const answer = await recursor.ask(query, "tcp");
+      return answer === undefined ? [] : readAnswers(answer);
     },
   };
-}
-
-function readMaybe(packet: Buffer | undefined): ReturnType<typeof readAnswer> {
-  return packet === undefined ? undefined : readAnswer(packet);
 }
 
 function questionMessage(labels: readonly string[], type: number, random: Random): Uint8Array {

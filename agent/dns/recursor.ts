@@ -10,12 +10,13 @@ import { type HostPort, parseHostPort } from "../../lib/contract/address.ts";
 import type { Transport } from "./answer-size.ts";
 import type { DnsSettings } from "./dns-settings.ts";
 import { createLengthReader, withLength } from "./tcp-framing.ts";
-import { rcodes } from "./wire/codes.ts";
+import { flagBits, rcodes } from "./wire/codes.ts";
 import { isAnswerTo } from "./wire/reader.ts";
 
 export interface Recursor {
   /**
-   * Asks the resolvers in turn, `query` being a whole message. The answer comes under the query's id; undefined when none
+   * Asks the resolvers in turn, `query` being a whole message: over UDP, and for who takes any length again over TCP when that
+   * was too short for the answer. The answer comes under the query's id; undefined when none
    * of them had one. Never rejects.
    */
   ask(query: Uint8Array, transport: Transport): Promise<Buffer | undefined>;
@@ -63,7 +64,8 @@ export function createRecursor(options: RecursorOptions): Recursor {
             clock: options.clock,
             signal: stopping.signal,
           };
-          const answer = await (transport === "tcp" ? askOverTcp(exchange) : askOverUdp(exchange));
+          const short = await askOverUdp(exchange);
+          const answer = transport === "tcp" && isTruncated(short) ? await askOverTcp(exchange) : short;
           const rcode = answer === undefined ? undefined : answer.readUInt16BE(2) & 0x0f;
           if (answer !== undefined && (rcode === rcodes.noError || rcode === rcodes.nameError)) {
             Buffer.from(query).copy(answer, 0, 0, 2);
@@ -139,6 +141,10 @@ function askOverTcp({ sent, address, timeoutMs, clock, signal }: Exchange): Prom
     socket.on("data", (chunk: Buffer) => reader.push(chunk));
     socket.on("connect", () => socket.write(withLength(sent)));
   });
+}
+
+function isTruncated(answer: Buffer | undefined): boolean {
+  return answer !== undefined && (answer.readUInt16BE(2) & flagBits.truncated) !== 0;
 }
 
 function isSameHost(from: string, host: string): boolean {

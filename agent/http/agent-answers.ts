@@ -1,6 +1,8 @@
 import { checkAnswer } from "../../lib/http/check-answer.ts";
 import { createHash } from "node:crypto";
-import type { CheckFields, ConnectProxyFields, ServiceFields } from "../../lib/contract/catalog.ts";
+import type { CheckFields, ConnectProxyFields, ServiceFields, Upstream } from "../../lib/contract/catalog.ts";
+import { readProxyExtras, readUpstreamExtras } from "../../lib/contract/proxy-registration.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
 
 /**
  * Consul's JSON of local entries: names and which empty fields are left out (Go's `omitempty`). It differs from the
@@ -15,11 +17,13 @@ export function agentServiceAnswer(service: ServiceFields, datacenter: string): 
     Tags: service.Tags,
     Meta: service.Meta,
     Port: service.Port,
+    ...(service.Ports === undefined ? {} : { Ports: service.Ports }),
     Address: service.Address,
+    ...(service.SocketPath === undefined ? {} : { SocketPath: service.SocketPath }),
     ...(Object.keys(service.TaggedAddresses).length === 0 ? {} : { TaggedAddresses: service.TaggedAddresses }),
     Weights: service.Weights,
     EnableTagOverride: service.EnableTagOverride,
-    ...(service.Proxy === undefined ? {} : { Proxy: proxyAnswer(service.Proxy) }),
+    ...(service.Kind === "" ? {} : { Proxy: proxyAnswer(service.Proxy ?? noProxy) }),
     ...(service.Connect.Native ? { Connect: { Native: true } } : {}),
     ...(service.Locality === undefined ? {} : { Locality: service.Locality }),
     Datacenter: datacenter,
@@ -36,16 +40,47 @@ export function contentHash(answer: object): string {
   return createHash("sha256").update(JSON.stringify(answer)).digest("hex").slice(0, 16);
 }
 
+/** Of a gateway whose registration has none. */
+const noProxy: ConnectProxyFields = {
+  DestinationServiceName: "",
+  DestinationServiceID: "",
+  LocalServiceAddress: "",
+  LocalServicePort: 0,
+  Config: {},
+  Upstreams: [],
+};
+
 function proxyAnswer(proxy: ConnectProxyFields): object {
+  const { Mode, MeshGateway, Expose, ...extras } = readProxyExtras(proxy);
   return {
-    DestinationServiceName: proxy.DestinationServiceName,
-    ...(proxy.DestinationServiceID === "" ? {} : { DestinationServiceID: proxy.DestinationServiceID }),
-    LocalServiceAddress: proxy.LocalServiceAddress,
-    ...(proxy.LocalServicePort === 0 ? {} : { LocalServicePort: proxy.LocalServicePort }),
-    Mode: "",
-    ...(Object.keys(proxy.Config).length === 0 ? {} : { Config: proxy.Config }),
-    ...(proxy.Upstreams.length === 0 ? {} : { Upstreams: proxy.Upstreams.map((up) => ({ ...up, MeshGateway: {} })) }),
-    MeshGateway: {},
-    Expose: {},
+    ...unlessEmpty("DestinationServiceName", proxy.DestinationServiceName),
+    ...unlessEmpty("DestinationServiceID", proxy.DestinationServiceID),
+    ...unlessEmpty("LocalServiceAddress", proxy.LocalServiceAddress),
+    ...unlessEmpty("LocalServicePort", proxy.LocalServicePort),
+    ...(Mode !== undefined && { Mode }),
+    ...unlessEmpty("Config", proxy.Config),
+    ...unlessEmpty("Upstreams", proxy.Upstreams.map(upstreamAnswer)),
+    ...extras,
+    MeshGateway: MeshGateway ?? {},
+    Expose: Expose ?? {},
   };
+}
+
+function upstreamAnswer(upstream: Upstream): object {
+  const { MeshGateway, ...extras } = readUpstreamExtras(upstream);
+  return {
+    DestinationType: upstream.DestinationType,
+    DestinationName: upstream.DestinationName,
+    ...unlessEmpty("Datacenter", upstream.Datacenter),
+    ...unlessEmpty("LocalBindAddress", upstream.LocalBindAddress),
+    ...unlessEmpty("LocalBindPort", upstream.LocalBindPort),
+    ...extras,
+    ...unlessEmpty("Config", upstream.Config),
+    MeshGateway: MeshGateway ?? {},
+  };
+}
+
+function unlessEmpty(name: string, value: unknown): object {
+  const isEmpty = typeof value === "object" && value !== null ? Object.keys(value).length === 0 : isZeroValue(value);
+  return isEmpty ? {} : { [name]: value };
 }

@@ -3,19 +3,23 @@ import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { AgentApi } from "../agent-api.ts";
-import { registerTokenRoutes } from "./token-routes.ts";
+import type { AgentControl } from "../agent-control.ts";
+import { registerAuthorizeRoute } from "./authorize-route.ts";
 import { registerCheckRoutes } from "./check-routes.ts";
 import { registerConnectRoutes } from "./connect-routes.ts";
+import { registerControlRoutes } from "./control-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
+import { registerMetricsRoutes } from "./metrics-routes.ts";
+import { registerMonitorRoute } from "./monitor-route.ts";
 import { registerSelfRoutes } from "./self-routes.ts";
 import { registerServiceRoutes } from "./service-routes.ts";
+import { registerTokenRoutes } from "./token-routes.ts";
 
 /** What the routes of this folder have in common. */
 export interface AgentRouteContext {
   readonly agent: AgentApi;
+  readonly control: AgentControl;
   readonly runtime: MeteredRuntime;
-  /** Absent: they are off. */
-  readonly isAclEnabled?: boolean;
   /** What the token of a request may do; `unrestricted` where ACLs are off. Rejects with `PERMISSION_DENIED` for a token that is none. */
   readonly authorize: (request: FastifyRequest) => Promise<Authorizer>;
 }
@@ -27,5 +31,9 @@ export function registerAgentRoutes(app: HttpApp, context: AgentRouteContext): v
   registerCheckRoutes(app, context);
   registerHealthRoutes(app, context);
   registerConnectRoutes(app, context);
+  registerAuthorizeRoute(app, context);
+  registerControlRoutes(app, context);
+  registerMetricsRoutes(app, context);
+  registerMonitorRoute(app, context);
   registerTokenRoutes(app, context);
 }

@@ -10,7 +10,7 @@ import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { decodeCheck } from "../registration/decode-check.ts";
 import { mustDecode } from "../registration/decode-result.ts";
-import { demandCheckDefinition, demandCheckId, seesLocalCheck } from "./agent-rights.ts";
+import { demandCheck, demandCheckRegistration, seesLocalCheck } from "./agent-rights.ts";
 import { agentCheckAnswer } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
@@ -36,24 +36,24 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }:
 
   app.put("/v1/agent/check/register", async (request, reply) => {
     const definition = mustDecode(decodeCheck(readJsonBody(request.body)));
-    demandCheckDefinition(agent, definition, await authorize(request));
+    demandCheckRegistration(await authorize(request), agent, definition);
     await agent.registerCheck(definition);
     return sendEmpty(reply);
   });
 
   app.put("/v1/agent/check/deregister/*", { schema: { params: RestOfPath } }, async (request, reply) => {
-    const id = mustId(request.params, "check ID");
-    demandCheckId(agent, id, await authorize(request));
-    await agent.deregisterCheck(id);
+    const checkId = mustId(request.params, "check ID");
+    demandCheck(await authorize(request), agent, checkId);
+    await agent.deregisterCheck(checkId);
     return sendEmpty(reply);
   });
 
   for (const { path, status } of heartbeats) {
     app.put(`/v1/agent/check/${path}/*`, { schema: { params: RestOfPath } }, async (request, reply) => {
       const note = queryOf(request).get("note") ?? "";
-      const id = mustId(request.params, "check ID");
-      demandCheckId(agent, id, await authorize(request));
-      await agent.updateTtlCheck(id, status, note);
+      const checkId = mustId(request.params, "check ID");
+      demandCheck(await authorize(request), agent, checkId);
+      await agent.updateTtlCheck(checkId, status, note);
       return sendEmpty(reply);
     });
   }
@@ -61,9 +61,10 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }:
   const schema = { params: RestOfPath, body: StatusUpdate };
   app.put("/v1/agent/check/update/*", { schema }, async (request, reply) => {
     const { Status: status, Output: output } = request.body;
-    const id = mustId(request.params, "check ID");
-    demandCheckId(agent, id, await authorize(request));
-    await agent.updateTtlCheck(id, mustStatus(status), output ?? "");
+    const known = mustStatus(status);
+    const checkId = mustId(request.params, "check ID");
+    demandCheck(await authorize(request), agent, checkId);
+    await agent.updateTtlCheck(checkId, known, output ?? "");
     return sendEmpty(reply);
   });
 }
@@ -71,8 +72,5 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }:
 function mustStatus(text: string): CheckStatus {
   const status = checkStatuses.find((known) => known === text);
   if (status !== undefined) return status;
-  throw new AtollError(
-    "INVALID_ARGUMENT",
-    `Invalid check status: '${text}': Status must be one of ${checkStatuses.join(", ")}`,
-  );
+  throw new AtollError("INVALID_ARGUMENT", `Invalid check status: '${text}'`);
 }

@@ -14,10 +14,7 @@ import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** `/v1/agent/connect/ca`: the roots and leaf certificates that this agent holds. Both are blocking reads. */
-export function registerConnectRoutes(
-  app: HttpApp,
-  { agent, runtime, authorize, isAclEnabled }: AgentRouteContext,
-): void {
+export function registerConnectRoutes(app: HttpApp, { agent, runtime, authorize, control }: AgentRouteContext): void {
   const { datacenter } = agent.identity;
 
   const waitOf = (request: FastifyRequest, reply: FastifyReply): AgentWait => {
@@ -28,6 +25,9 @@ export function registerConnectRoutes(
   app.get("/v1/agent/connect/ca/roots", async (request, reply) => {
     const { index, value } = await agent.caRoots(waitOf(request, reply));
     setHeaders(reply, index);
+    // The agent keeps them up to date, so they are never old.
+    reply.raw.setHeader("X-Cache", "HIT");
+    reply.raw.setHeader("Age", "0");
     return sendJson(reply, caRootsAnswer(value));
   });
 
@@ -37,7 +37,7 @@ export function registerConnectRoutes(
     // Asked with every request, before and after it waits: a leaf that is here already is no less secret.
     demand(await authorize(request), "service", "write", service);
     const wait = waitOf(request, reply);
-    const token = isAclEnabled === true ? tokenOf(request) : "";
+    const token = control.tokens.isAclEnabled ? tokenOf(request) : "";
     const { index, value } = await agent.leaf(service, token === "" ? wait : { ...wait, token });
     if (wait.minIndex !== 0) demand(await authorize(request), "service", "write", service);
     setHeaders(reply, index);

@@ -1,20 +1,29 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { demand } from "../../lib/acl/authorizer.ts";
-import { aggregateStatus, type CheckFields, type CheckStatus, type ServiceFields } from "../../lib/contract/catalog.ts";
+import type { CheckFields, ServiceFields } from "../../lib/contract/catalog.ts";
 import { sendJson, sendText } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
+import { type AgentHealth, agentHealth } from "../maintenance.ts";
 import { agentCheckAnswer, agentServiceAnswer } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** Load balancers look at the status code alone. */
-const httpStatus: Readonly<Record<CheckStatus, number>> = { passing: 200, warning: 429, critical: 503 };
+const httpStatus: Readonly<Record<AgentHealth, number>> = {
+  passing: 200,
+  warning: 429,
+  critical: 503,
+  maintenance: 503,
+};
+
+/** Worst first. */
+const byWeight = ["maintenance", "critical", "warning", "passing"] as const;
 
 interface Health {
   readonly service: ServiceFields;
   readonly checks: readonly CheckFields[];
-  readonly status: CheckStatus;
+  readonly status: AgentHealth;
 }
 
 /** `/v1/agent/health/service`: the health of local services, as JSON or (`?format=text`) one word. */
@@ -23,14 +32,15 @@ export function registerHealthRoutes(app: HttpApp, { agent, authorize }: AgentRo
 
   app.get("/v1/agent/health/service/id/*", { schema: { params: RestOfPath } }, async (request, reply) => {
     const id = mustId(request.params, "serviceID");
+    const authorizer = await authorize(request);
     const service = agent.services().get(id);
     if (service === undefined) {
-      reply.raw.setHeader("X-Consul-Reason", "critical");
-      return sendText(reply, 404, `ServiceId ${id} not found`);
+      const body = { AggregatedStatus: "critical", Service: null, Checks: null };
+      return answer(request, reply, { code: 404, reason: `ServiceId ${id} not found`, body });
     }
-    demand(await authorize(request), "service", "read", service.Service);
+    demand(authorizer, "service", "read", service.Service);
     const health = healthOf(service, agent.checks());
-    return answer(request, reply, { status: health.status, body: healthAnswer(health, datacenter) });
+    return answer(request, reply, { ...outcome(health.status), body: healthAnswer(health, datacenter) });
   });
 
   app.get("/v1/agent/health/service/name/*", { schema: { params: RestOfPath } }, async (request, reply) => {
@@ -40,15 +50,19 @@ export function registerHealthRoutes(app: HttpApp, { agent, authorize }: AgentRo
     const all = [...agent.services().values()]
       .filter((service) => service.Service === name)
       .map((service) => healthOf(service, checks));
-    const status = all.length === 0 ? "critical" : aggregateStatus(all.map((health) => ({ Status: health.status })));
-    const body = all.map((health) => healthAnswer(health, datacenter));
-    return answer(request, reply, { status, body, ...(all.length === 0 && { code: 404 }) });
+    const worst = byWeight.find((status) => all.some((health) => health.status === status));
+    const found = worst === undefined ? { code: 404, reason: `ServiceName ${name} Not Found` } : outcome(worst);
+    return answer(request, reply, { ...found, body: all.map((health) => healthAnswer(health, datacenter)) });
   });
+}
+
+function outcome(status: AgentHealth): { readonly code: number; readonly reason: string } {
+  return { code: httpStatus[status], reason: status };
 }
 
 function healthOf(service: ServiceFields, checks: ReadonlyMap<string, CheckFields>): Health {
   const own = [...checks.values()].filter((check) => check.ServiceID === "" || check.ServiceID === service.ID);
-  return { service, checks: own, status: aggregateStatus(own) };
+  return { service, checks: own, status: agentHealth(own) };
 }
 
 function healthAnswer(health: Health, datacenter: string): object {
@@ -59,13 +73,14 @@ function healthAnswer(health: Health, datacenter: string): object {
   };
 }
 
+/** `reason` is the word of the text form, and a header. An id in it may hold what a header must not. */
 function answer(
   request: FastifyRequest,
   reply: FastifyReply,
-  result: { readonly status: CheckStatus; readonly body: object; readonly code?: number },
+  result: { readonly code: number; readonly reason: string; readonly body: object },
 ): FastifyReply {
-  const code = result.code ?? httpStatus[result.status];
-  reply.raw.setHeader("X-Consul-Reason", result.status);
-  if (queryOf(request).get("format") === "text") return sendText(reply, code, result.status);
-  return sendJson(reply.code(code), result.body);
+  const { code, reason, body } = result;
+  reply.raw.setHeader("X-Consul-Reason", reason.replace(/[^\x20-\x7e]/g, "?"));
+  if (queryOf(request).get("format") === "text") return sendText(reply, code, reason);
+  return sendJson(reply.code(code), body);
 }

@@ -1,23 +1,20 @@
 import { demand } from "../../lib/acl/authorizer.ts";
 import { createSight } from "../../lib/acl/sight.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { setFilteredHeader } from "../../lib/http/request-token.ts";
-import { queryOf } from "../../lib/http/request-line.ts";
 import type { AgentApi, AgentIdentity } from "../agent-api.ts";
+import type { AgentControl } from "../agent-control.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 
 /** Serf's number for a member that is alive. */
 const memberAlive = 1;
 
-/** What the agent says of itself: who it is, its node among the members, its metrics. */
-export function registerSelfRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
-  const { nodeName } = agent.identity;
-
+/** What the agent says of itself: who it is, and its node among the members. */
+export function registerSelfRoutes(app: HttpApp, { agent, authorize, control }: AgentRouteContext): void {
   app.get("/v1/agent/self", async (request, reply) => {
-    demand(await authorize(request), "agent", "read", nodeName);
-    return sendJson(reply, selfAnswer(agent));
+    demand(await authorize(request), "agent", "read", agent.identity.nodeName);
+    return sendJson(reply, selfAnswer(agent, control));
   });
 
   /** Nodes hold leases with the servers instead of gossiping, so an agent knows no member but its own node. */
@@ -29,21 +26,10 @@ export function registerSelfRoutes(app: HttpApp, { agent, runtime, authorize }: 
     if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(reply, members.map(memberAnswer));
   });
-
-  app.get("/v1/agent/metrics", async (request, reply) => {
-    demand(await authorize(request), "agent", "read", nodeName);
-    const format = queryOf(request).get("format") ?? "";
-    if (format !== "prometheus") {
-      const message = `Invalid value for ?format: only "prometheus" is supported by this version, found "${format}"`;
-      throw new AtollError("INVALID_ARGUMENT", message);
-    }
-    return reply.header("content-type", runtime.metrics.contentType).send(await runtime.metrics.metrics());
-  });
 }
 
-function selfAnswer(agent: AgentApi): object {
+function selfAnswer(agent: AgentApi, { debugConfig, nodeMeta }: AgentControl): object {
   const { identity } = agent;
-  const checks = [...agent.checks().values()];
   return {
     Config: {
       Datacenter: identity.datacenter,
@@ -55,19 +41,30 @@ function selfAnswer(agent: AgentApi): object {
       Version: identity.version,
       BuildDate: identity.buildDate,
     },
-    DebugConfig: {},
+    DebugConfig: debugConfig,
     Coord: null,
     Member: memberAnswer(identity),
-    Stats: {
-      agent: {
-        check_monitors: String(checks.filter((check) => check.Type === "http" || check.Type === "tcp").length),
-        check_ttls: String(checks.filter((check) => check.Type === "ttl").length),
-        checks: String(checks.length),
-        services: String(agent.services().size),
-      },
-      consul: { server: String(identity.isServer) },
+    Stats: stats(agent),
+    Meta: nodeMeta,
+    // Proxies get their configuration over the agent's socket: there is no listener for xDS.
+    xDS: { SupportedProxies: {}, Port: -1, Ports: { Plaintext: -1, TLS: -1 } },
+  };
+}
+
+/** Consul's numbers are texts here. */
+function stats(agent: AgentApi): object {
+  const { identity } = agent;
+  const checks = [...agent.checks().values()];
+  const passive = ["ttl", "alias", "maintenance"];
+  return {
+    agent: {
+      check_monitors: String(checks.filter((check) => !passive.includes(check.Type)).length),
+      check_ttls: String(checks.filter((check) => check.Type === "ttl").length),
+      checks: String(checks.length),
+      services: String(agent.services().size),
     },
-    Meta: {},
+    build: { prerelease: "", revision: identity.revision, version: identity.version, version_metadata: "" },
+    consul: { server: String(identity.isServer), known_datacenters: "1" },
   };
 }
 

@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { demand } from "../../lib/acl/authorizer.ts";
 import { createSight } from "../../lib/acl/sight.ts";
 import { sleep } from "../../lib/base/clock.ts";
+import type { ServiceFields } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
@@ -14,14 +15,15 @@ import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { mustDecode } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
-import { demandRegistration, demandServiceId } from "./agent-rights.ts";
+import { demandRegistration, demandService } from "./agent-rights.ts";
 import { agentServiceAnswer, contentHash } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
+import { readMaintenance } from "./control-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** `/v1/agent/service(s)`: the local services. */
 export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext): void {
-  const { agent, runtime, authorize } = context;
+  const { agent, control, runtime, authorize } = context;
   const { datacenter } = agent.identity;
   const logger = runtime.logger.child("http");
 
@@ -42,12 +44,9 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
     async (request, reply) => {
       const { waitMs } = parseReadQuery(request, { datacenter, random: runtime.random });
       const authorizer = await authorize(request);
-      const local = agent.services().get(request.params.id);
-      if (local !== undefined) demand(authorizer, "service", "read", local.Service);
       const wait = { waitMs, hash: queryOf(request).get("hash") ?? "", reply };
-      const found = await readService(context, request.params.id, wait);
-      // Another service may have taken the id while this waited.
-      demand(authorizer, "service", "read", found.name);
+      const mayRead = ({ Service: name }: ServiceFields): void => demand(authorizer, "service", "read", name);
+      const found = await readService(context, request.params.id, { ...wait, mayRead });
       reply.raw.setHeader("X-Consul-ContentHash", found.hash);
       return sendJson(reply, { ...found.answer, ContentHash: found.hash });
     },
@@ -60,18 +59,26 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
       const fields = { service: definition.id, fields: decoded.unknownFields.join(", ") };
       logger.debug("fields of a registration mean nothing here and are left out", fields);
     }
+    demandRegistration(await authorize(request), agent, definition);
     const replaceExistingChecks = parseFlag(queryOf(request), "replace-existing-checks");
-    demandRegistration(agent, definition, await authorize(request));
-    const token = context.isAclEnabled === true ? ownTokenOf(request) : "";
+    const token = control.tokens.isAclEnabled ? ownTokenOf(request) : "";
     const registered = token === "" ? definition : { ...definition, token };
     await agent.registerService(registered, { replaceExistingChecks });
     return sendEmpty(reply);
   });
 
   app.put("/v1/agent/service/deregister/*", { schema: { params: RestOfPath } }, async (request, reply) => {
-    const id = mustId(request.params, "service ID");
-    demandServiceId(agent, id, await authorize(request));
-    await agent.deregisterService(id);
+    const serviceId = mustId(request.params, "service ID");
+    demandService(await authorize(request), agent, serviceId);
+    await agent.deregisterService(serviceId);
+    return sendEmpty(reply);
+  });
+
+  app.put("/v1/agent/service/maintenance/*", { schema: { params: RestOfPath } }, async (request, reply) => {
+    const serviceId = mustId(request.params, "service ID");
+    const wish = readMaintenance(request);
+    demandService(await authorize(request), agent, serviceId);
+    await agent.setServiceMaintenance(serviceId, wish);
     return sendEmpty(reply);
   });
 }
@@ -81,6 +88,8 @@ interface HashWait {
   /** The hash that the caller has already; empty: answer at once. */
   readonly hash: string;
   readonly reply: FastifyReply;
+  /** Throws for a service that the request may not read: one id can come to another service while it waits. */
+  readonly mayRead: (service: ServiceFields) => void;
 }
 
 /** The service as soon as its hash is another one, or as it is when the wait is over. */
@@ -88,13 +97,14 @@ async function readService(
   context: AgentRouteContext,
   id: string,
   wait: HashWait,
-): Promise<{ readonly answer: object; readonly hash: string; readonly name: string }> {
+): Promise<{ readonly answer: object; readonly hash: string }> {
   const { agent } = context;
-  const read = (): { answer: object; hash: string; name: string } => {
+  const read = (): { answer: object; hash: string } => {
     const service = agent.services().get(id);
     if (service === undefined) throw new AtollError("NOT_FOUND", `unknown service ID: ${id}`);
+    wait.mayRead(service);
     const answer = agentServiceAnswer(service, agent.identity.datacenter);
-    return { answer, hash: contentHash(answer), name: service.Service };
+    return { answer, hash: contentHash(answer) };
   };
   const first = read();
   if (wait.hash === "" || first.hash !== wait.hash) return first;

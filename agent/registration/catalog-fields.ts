@@ -1,7 +1,8 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { formatDurationMs } from "../../lib/base/duration.ts";
 import type { CheckFields, CheckStatus, ServiceFields, TaggedAddress } from "../../lib/contract/catalog.ts";
-import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import { defaultPort } from "../../lib/contract/service-ports.ts";
+import { type CheckDefinition, isPeriodic, type ServiceDefinition } from "../service-definition.ts";
 
 /** The catalog record of a service that has been expanded: it has its port, and no sidecar of its own any more. */
 export function serviceFields(definition: ServiceDefinition): ServiceFields {
@@ -12,7 +13,9 @@ export function serviceFields(definition: ServiceDefinition): ServiceFields {
     Tags: definition.tags,
     Meta: definition.meta,
     Port: definition.port,
+    ...(definition.ports !== undefined && { Ports: definition.ports }),
     Address: definition.address,
+    ...(definition.socketPath !== undefined && { SocketPath: definition.socketPath }),
     TaggedAddresses: taggedAddresses(definition),
     Weights: definition.weights,
     EnableTagOverride: definition.enableTagOverride,
@@ -33,7 +36,6 @@ export interface CheckFieldsContext {
 /** The catalog record of a check. */
 export function checkFields(definition: CheckDefinition, context: CheckFieldsContext): CheckFields {
   const { probe } = definition;
-  const isPeriodic = probe.type === "http" || probe.type === "tcp";
   return {
     Node: context.node,
     CheckID: definition.checkId,
@@ -45,8 +47,8 @@ export function checkFields(definition: CheckDefinition, context: CheckFieldsCon
     ServiceName: context.service?.name ?? "",
     ServiceTags: context.service?.tags ?? [],
     Type: probe.type,
-    Interval: formatDurationMs(isPeriodic ? probe.intervalMs : 0),
-    Timeout: formatDurationMs(isPeriodic ? probe.timeoutMs : 0),
+    Interval: probe.type === "maintenance" ? "" : formatDurationMs(isPeriodic(probe) ? probe.intervalMs : 0),
+    Timeout: probe.type === "maintenance" ? "" : formatDurationMs(isPeriodic(probe) ? probe.timeoutMs : 0),
     Definition: {},
   };
 }
@@ -66,8 +68,11 @@ export function nameServiceChecks(service: ServiceDefinition): readonly CheckDef
 
 /** The address of a service under the tags by which it is reached from the LAN and the WAN, where no others are given. */
 function taggedAddresses(definition: ServiceDefinition): Readonly<Record<string, TaggedAddress>> {
-  const { address, port, taggedAddresses: given } = definition;
-  const own = { Address: address, Port: port };
+  const { address, port, ports, taggedAddresses: given } = definition;
+  const own = {
+    Address: address,
+    Port: port || defaultPort({ Port: port, ...(ports !== undefined && { Ports: ports }) }),
+  };
   if (isIPv4(address)) return { lan_ipv4: own, wan_ipv4: own, ...given };
   if (isIPv6(address)) return { lan_ipv6: own, wan_ipv6: own, ...given };
   return given;

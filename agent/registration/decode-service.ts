@@ -1,5 +1,7 @@
-import { type ServiceKind, type Weights, serviceKinds } from "../../lib/contract/catalog.ts";
+import { type ConnectProxyFields, type ServiceKind, type Weights, serviceKinds } from "../../lib/contract/catalog.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
+import { readProxyExtras, unmanagedIssues } from "../../lib/contract/proxy-registration.ts";
+import { readServicePorts, servicePortIssues } from "../../lib/contract/service-ports.ts";
 import { type SchemaIssue, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import type { CheckDefinition, ServiceDefinition, SidecarDefinition } from "../service-definition.ts";
 import { canonicalKeys } from "../../lib/contract/canonical-keys.ts";
@@ -7,7 +9,14 @@ import { readCheck } from "./decode-check.ts";
 import { localHost, readProxy } from "./decode-proxy.ts";
 import { type Decoded, issuesUnder } from "./decode-result.ts";
 import { serviceIssues } from "./rules.ts";
-import { type RawInstance, type RawService, type RawSidecar, ServiceSchema, serviceValidator } from "./schemas.ts";
+import {
+  type RawInstance,
+  type RawProxy,
+  type RawService,
+  type RawSidecar,
+  ServiceSchema,
+  serviceValidator,
+} from "./schemas.ts";
 
 /** Decodes a service: the body of `/v1/agent/service/register` or a member of a `services` block of a config file. */
 export function decodeService(document: unknown): Decoded<ServiceDefinition> {
@@ -26,8 +35,9 @@ const defaultWeights: Weights = { Passing: 1, Warning: 1 };
 function readService(raw: RawService, issues: SchemaIssue[]): ServiceDefinition {
   const name = raw.Name ?? "";
   if (name === "") issues.push({ path: "", message: "Missing service name" });
-  refuseUnsupported(raw, issues);
   const locality = readLocality(raw, issues);
+  const ports = readServicePorts(raw.Ports);
+  issues.push(...servicePortIssues("Ports", raw.Port ?? 0, ports));
   const sidecar = raw.Connect?.SidecarService;
   const proxy =
     raw.Proxy === undefined ? undefined : readUnder("Proxy", issues, (own) => readProxy(raw.Proxy ?? {}, own));
@@ -39,6 +49,8 @@ function readService(raw: RawService, issues: SchemaIssue[]): ServiceDefinition 
     meta: raw.Meta ?? {},
     address: raw.Address ?? "",
     port: raw.Port ?? 0,
+    ...(ports !== undefined && { ports }),
+    ...(raw.SocketPath && { socketPath: raw.SocketPath }),
     taggedAddresses: readTaggedAddresses(raw),
     weights: readWeights(raw.Weights) ?? defaultWeights,
     enableTagOverride: raw.EnableTagOverride ?? false,
@@ -46,10 +58,11 @@ function readService(raw: RawService, issues: SchemaIssue[]): ServiceDefinition 
       proxy: {
         DestinationServiceName: proxy.DestinationServiceName ?? "",
         DestinationServiceID: proxy.DestinationServiceID ?? "",
-        LocalServiceAddress: proxy.LocalServiceAddress ?? localHost,
+        LocalServiceAddress: proxy.LocalServiceAddress ?? (raw.Kind === "connect-proxy" ? localHost : ""),
         LocalServicePort: proxy.LocalServicePort ?? 0,
         Config: proxy.Config ?? {},
         Upstreams: proxy.Upstreams ?? [],
+        ...readProxyExtras(proxy),
       },
     }),
     connectNative: raw.Connect?.Native ?? false,
@@ -70,7 +83,7 @@ function readSidecar(raw: RawSidecar, issues: SchemaIssue[]): SidecarDefinition 
   if (raw.Kind && raw.Kind !== "connect-proxy") {
     issues.push({ path: "Kind", message: `must be "connect-proxy" or left out, found ${JSON.stringify(raw.Kind)}` });
   }
-  refuseUnsupported(raw, issues);
+  refusePorts(raw, issues);
   const checks = readChecks(raw, issues);
   const weights = readWeights(raw.Weights);
   const locality = readLocality(raw, issues);
@@ -84,15 +97,22 @@ function readSidecar(raw: RawSidecar, issues: SchemaIssue[]): SidecarDefinition 
     ...(raw.EnableTagOverride !== undefined && { enableTagOverride: raw.EnableTagOverride }),
     ...(locality !== undefined && { locality }),
     ...(raw.Port && { port: raw.Port }),
-    ...(raw.Proxy && { proxy: readUnder("Proxy", issues, (own) => readProxy(raw.Proxy ?? {}, own)) }),
+    ...(raw.Proxy && { proxy: readUnder("Proxy", issues, (own) => readManagedProxy(raw.Proxy ?? {}, own)) }),
     ...(checks.length > 0 && { checks }),
   };
+}
+
+/** The proxy of a sidecar is ours: what it would not do is refused. */
+function readManagedProxy(raw: RawProxy, issues: SchemaIssue[]): Partial<ConnectProxyFields> {
+  const proxy = readProxy(raw, issues);
+  issues.push(...unmanagedIssues(proxy));
+  return proxy;
 }
 
 function readKind(kind: string, issues: SchemaIssue[]): ServiceKind {
   const known = serviceKinds.find((candidate) => candidate === kind);
   if (known === undefined) {
-    const message = `must be "" or "connect-proxy" in this version, found ${JSON.stringify(kind)}`;
+    const message = `must be one of ${serviceKinds.map((one) => JSON.stringify(one)).join(", ")}, found ${JSON.stringify(kind)}`;
     issues.push({ path: "Kind", message });
   }
   return known ?? "";
@@ -129,12 +149,12 @@ function readWeights(raw: RawInstance["Weights"]): Weights | undefined {
   return raw === undefined ? undefined : { Passing: raw.Passing ?? 1, Warning: raw.Warning ?? 1 };
 }
 
-function refuseUnsupported(raw: RawInstance, issues: SchemaIssue[]): void {
-  for (const field of ["Ports", "SocketPath"] as const) {
-    const value = raw[field];
-    const isGiven = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== "";
-    if (isGiven) issues.push({ path: field, message: "is not supported by this version; use Port" });
+/** Other proxies dial a sidecar at one port; sockets of other hosts they cannot reach. */
+function refusePorts(raw: RawSidecar, issues: SchemaIssue[]): void {
+  if (raw.Ports !== undefined && raw.Ports.length > 0) {
+    issues.push({ path: "Ports", message: "a sidecar has one port: use Port" });
   }
+  if (raw.SocketPath) issues.push({ path: "SocketPath", message: "is not supported for a sidecar: use Port" });
 }
 
 /** Runs `read` and files what it finds wrong under `path`. */

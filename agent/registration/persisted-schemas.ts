@@ -1,12 +1,18 @@
 import { Type } from "typebox";
 import { Compile } from "typebox/compile";
 import { checkStatuses, serviceKinds } from "../../lib/contract/catalog.ts";
+import { proxyExtraFields, upstreamExtraFields } from "../../lib/contract/proxy-registration.ts";
+import { ServicePortSchema } from "../../lib/contract/service-ports.ts";
 
 /** The files under `<data-dir>/services` and `<data-dir>/checks`. Another `version` is another program's file. */
 const TextMap = Type.Record(Type.String(), Type.String());
 const OpenMap = Type.Record(Type.String(), Type.Unknown());
 const Duration = Type.Number({ minimum: 0 });
 const Port = Type.Integer({ minimum: 0, maximum: 65_535 });
+
+const timing = { intervalMs: Duration, timeoutMs: Duration };
+const Tls = Type.Optional(Type.Object({ skipVerify: Type.Boolean(), serverName: Type.String() }));
+const Args = Type.Array(Type.String(), { minItems: 1 });
 
 const Probe = Type.Union([
   Type.Object({
@@ -18,12 +24,18 @@ const Probe = Type.Union([
     tlsSkipVerify: Type.Boolean(),
     tlsServerName: Type.String(),
     disableRedirects: Type.Boolean(),
-    intervalMs: Duration,
-    timeoutMs: Duration,
+    ...timing,
   }),
-  Type.Object({ type: Type.Literal("tcp"), address: Type.String(), intervalMs: Duration, timeoutMs: Duration }),
+  Type.Object({ type: Type.Literal("tcp"), address: Type.String(), tls: Tls, ...timing }),
+  Type.Object({ type: Type.Literal("udp"), address: Type.String(), ...timing }),
+  Type.Object({ type: Type.Literal("grpc"), address: Type.String(), service: Type.String(), tls: Tls, ...timing }),
+  Type.Object({ type: Type.Literal("h2ping"), address: Type.String(), tls: Tls, ...timing }),
+  Type.Object({ type: Type.Literal("script"), args: Args, ...timing }),
+  Type.Object({ type: Type.Literal("docker"), container: Type.String(), args: Args, ...timing }),
+  Type.Object({ type: Type.Literal("os_service"), service: Type.String(), ...timing }),
   Type.Object({ type: Type.Literal("ttl"), ttlMs: Duration }),
   Type.Object({ type: Type.Literal("alias"), node: Type.String(), service: Type.String() }),
+  Type.Object({ type: Type.Literal("maintenance") }),
 ]);
 
 const Check = Type.Object({
@@ -54,8 +66,10 @@ const ConnectProxy = Type.Object({
       LocalBindAddress: Type.String(),
       LocalBindPort: Port,
       Config: OpenMap,
+      ...upstreamExtraFields,
     }),
   ),
+  ...proxyExtraFields,
 });
 
 const Service = Type.Object({
@@ -66,6 +80,8 @@ const Service = Type.Object({
   meta: TextMap,
   address: Type.String(),
   port: Port,
+  ports: Type.Optional(Type.Array(ServicePortSchema)),
+  socketPath: Type.Optional(Type.String()),
   taggedAddresses: Type.Record(Type.String(), Type.Object({ Address: Type.String(), Port })),
   weights: Type.Object({ Passing: Type.Integer(), Warning: Type.Integer() }),
   enableTagOverride: Type.Boolean(),

@@ -1,3 +1,4 @@
+import { mustRunHere, type ScriptRights } from "../checks/check-host.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { LocalState, LocalUpdate, NewLocalCheck } from "../local-state.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
@@ -13,6 +14,8 @@ export interface PlanContext {
   readonly state: LocalState;
   readonly sidecarPorts: PortRange;
   readonly nodeAddress: string;
+  /** Whose checks may run programs. */
+  readonly scripts: ScriptRights;
 }
 
 export interface ServicePlanOptions {
@@ -26,7 +29,6 @@ export function planService(
   options: ServicePlanOptions,
   context: PlanContext,
 ): LocalUpdate {
-  refuseOrphanProxy(definition, context.state);
   const { sidecar, ...parent } = definition;
   const ownSidecarId = sidecarId(definition.id);
   const expanded =
@@ -45,13 +47,15 @@ export function planService(
   const services = [parent, ...(expanded === undefined ? [] : [expanded])];
   const checks = services.flatMap(nameServiceChecks);
   refuseRepeatedIds(checks);
-  for (const check of checks) refuseRemoteAlias(check, context.state);
+  for (const check of checks) mustRunHere(check, { isFromApi: options.isPersisted, rights: context.scripts });
   const outdated = expanded === undefined ? outdatedSidecar(definition.id, context.state) : undefined;
   return {
     removedServices: outdated === undefined ? [] : [outdated],
     removedChecks: [
       ...(outdated === undefined ? [] : checkIdsOf(outdated, context.state)),
-      ...(options.replaceExistingChecks ? services.flatMap((service) => checkIdsOf(service.id, context.state)) : []),
+      ...(options.replaceExistingChecks
+        ? services.flatMap((service) => replacedChecks(service.id, options, context))
+        : []),
     ],
     services: services.map((service) => ({
       definition: { ...service, checks: [] },
@@ -76,13 +80,13 @@ export function planServiceRemoval(serviceId: string, context: Pick<PlanContext,
 export function planCheck(
   definition: CheckDefinition,
   options: { readonly isPersisted: boolean },
-  context: Pick<PlanContext, "state">,
+  context: Pick<PlanContext, "state" | "scripts">,
 ): LocalUpdate {
   const { serviceId } = definition;
   if (serviceId !== "" && !context.state.services().has(serviceId)) {
     throw new AtollError("NOT_FOUND", `ServiceID "${serviceId}" does not exist`);
   }
-  refuseRemoteAlias(definition, context.state);
+  mustRunHere(definition, { isFromApi: options.isPersisted, rights: context.scripts });
   const check: NewLocalCheck = { definition, isStandalone: true, isPersisted: options.isPersisted };
   return { checks: [check] };
 }
@@ -95,36 +99,21 @@ export function planCheckRemoval(checkId: string, context: Pick<PlanContext, "st
   return { removedChecks: [checkId] };
 }
 
-/**
- * A proxy registered by hand stands for a service of this agent, or says itself where its application is. Consul takes
- * any destination and serves errors; here the registration is refused, so that the mistake is seen where it is made.
- */
-function refuseOrphanProxy(definition: ServiceDefinition, state: LocalState): void {
-  const { proxy } = definition;
-  if (definition.kind !== "connect-proxy" || proxy === undefined) return;
-  const register = "register the service first";
-  const destinationId = proxy.DestinationServiceID;
-  if (destinationId !== "" && !state.services().has(destinationId)) {
-    throw new AtollError(
-      "INVALID_ARGUMENT",
-      `Proxy.DestinationServiceID: no service with the ID "${destinationId}" is registered on this agent: ${register}`,
-    );
-  }
-  const hasDestination = [...state.services().values()].some(
-    (service) => service.definition.name === proxy.DestinationServiceName,
-  );
-  if (destinationId === "" && !hasDestination && proxy.LocalServicePort === 0) {
-    throw new AtollError(
-      "INVALID_ARGUMENT",
-      `Proxy.DestinationServiceName: no service named "${proxy.DestinationServiceName}" is registered on this agent: ` +
-        `${register}, or set Proxy.LocalServicePort`,
-    );
-  }
-}
-
 function portsInUse(parent: ServiceDefinition, state: LocalState): ReadonlyMap<string, number> {
   const ports = new Map([...state.services()].map(([id, service]) => [id, service.definition.port]));
   return ports.set(parent.id, parent.port);
+}
+
+/** A file that is read again takes back what it said before, not what others have added over HTTP since. */
+function replacedChecks(
+  serviceId: string,
+  { isPersisted: isFromApi }: ServicePlanOptions,
+  { state }: Pick<PlanContext, "state">,
+): string[] {
+  return state
+    .checksOf(serviceId)
+    .filter((check) => isFromApi || !check.isStandalone)
+    .map((check) => check.definition.checkId);
 }
 
 /** The sidecar that an earlier registration of the service made. One that was registered by hand is not its to remove. */
@@ -144,14 +133,5 @@ function refuseRepeatedIds(checks: readonly CheckDefinition[]): void {
   throw new AtollError(
     "INVALID_ARGUMENT",
     `Checks: the check id "${twice}" is used twice: give each check its own CheckID`,
-  );
-}
-
-/** An alias follows the local state, which knows nothing of other nodes. */
-function refuseRemoteAlias({ probe, checkId }: CheckDefinition, state: LocalState): void {
-  if (probe.type !== "alias" || probe.node === "" || probe.node === state.nodeName) return;
-  throw new AtollError(
-    "INVALID_ARGUMENT",
-    `AliasNode: check "${checkId}" follows node "${probe.node}"; this version follows services of this node only: leave it out`,
   );
 }

@@ -5,6 +5,8 @@ import type { SavedRegistrations } from "../persistence.ts";
 export interface Restored {
   readonly services: readonly Omit<LocalService, "fields">[];
   readonly checks: readonly NewLocalCheck[];
+  /** Checks of services of the configuration files, which are registered after this. */
+  readonly lateChecks: readonly NewLocalCheck[];
   /** Files of checks whose service is gone: the agent was stopped while it deregistered the service. */
   readonly orphanedCheckIds: readonly string[];
 }
@@ -14,7 +16,11 @@ export interface Restored {
  * removing the other, the later one is right. Checks keep the status that they had: an agent's restart must not take
  * healthy services out of rotation until each of them has been probed again.
  */
-export function restoreUpdate(saved: SavedRegistrations, logger: Logger): Restored {
+export function restoreUpdate(
+  saved: SavedRegistrations,
+  options: { readonly configuredServiceIds: ReadonlySet<string>; readonly logger: Logger },
+): Restored {
+  const { configuredServiceIds, logger } = options;
   const services = new Map<string, Omit<LocalService, "fields">>();
   const checks = new Map<string, NewLocalCheck>();
   const withState = (check: Omit<NewLocalCheck, "restored">): NewLocalCheck => {
@@ -43,15 +49,21 @@ export function restoreUpdate(saved: SavedRegistrations, logger: Logger): Restor
       checks.set(document.check.checkId, check);
     }
   }
-  const isOrphan = ({ definition }: NewLocalCheck): boolean =>
-    definition.serviceId !== "" && !services.has(definition.serviceId);
-  const orphanedCheckIds = [...checks.values()].filter(isOrphan).map((check) => check.definition.checkId);
+  const isEarly = ({ definition }: NewLocalCheck): boolean =>
+    definition.serviceId === "" || services.has(definition.serviceId);
+  const isLate = (check: NewLocalCheck): boolean =>
+    !isEarly(check) && configuredServiceIds.has(check.definition.serviceId);
+  const all = [...checks.values()];
+  const orphanedCheckIds = all
+    .filter((check) => !isEarly(check) && !isLate(check))
+    .map((check) => check.definition.checkId);
   for (const check of orphanedCheckIds) {
     logger.warn("a saved check is dropped: its service is not registered any more", { check });
   }
   return {
     services: [...services.values()],
-    checks: [...checks.values()].filter((check) => !isOrphan(check)),
+    checks: all.filter(isEarly),
+    lateChecks: all.filter(isLate),
     orphanedCheckIds,
   };
 }

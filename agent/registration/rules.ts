@@ -1,5 +1,6 @@
 import { addressIssues, metaIssues } from "../../lib/contract/catalog-rules.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import type { ServiceDefinition } from "../service-definition.ts";
 import { nameIssues } from "./name-issues.ts";
 
@@ -40,6 +41,17 @@ function proxyIssues(service: ServiceDefinition): SchemaIssue[] {
       'The Proxy configuration is only valid with Kind "connect-proxy"; a service with a sidecar has it in Connect.SidecarService.Proxy';
     return proxy === undefined ? [] : [{ path: "Proxy", message }];
   }
+  const issues = kind === "connect-proxy" ? connectProxyIssues(service) : gatewayIssues(service);
+  if (service.connectNative) {
+    issues.push({ path: "Connect.Native", message: "a Proxy cannot also be Connect Native, only typical services" });
+  }
+  if (service.sidecar !== undefined) {
+    issues.push({ path: "Connect.SidecarService", message: `a ${kind} cannot have a sidecar service defined` });
+  }
+  return issues;
+}
+
+function connectProxyIssues({ proxy, port, ports, socketPath }: ServiceDefinition): SchemaIssue[] {
   const issues: SchemaIssue[] = [];
   const destination = proxy?.DestinationServiceName ?? "";
   if (destination === "") {
@@ -48,17 +60,35 @@ function proxyIssues(service: ServiceDefinition): SchemaIssue[] {
   if (destination === "*") {
     issues.push({ path: "Proxy.DestinationServiceName", message: "must not be a wildcard for Connect proxy services" });
   }
-  if (service.port === 0) {
-    issues.push({ path: "Port", message: "must be set for a Connect proxy: it is where other proxies dial it" });
+  if (port === 0 && socketPath === undefined) {
+    issues.push({ path: "Port", message: "Port or SocketPath must be set for a Connect proxy: others dial it there" });
   }
-  if (service.connectNative) {
-    issues.push({ path: "Connect.Native", message: "a Proxy cannot also be Connect Native, only typical services" });
+  if (ports !== undefined) issues.push({ path: "Ports", message: "a Connect proxy has one port: use Port" });
+  return issues;
+}
+
+function gatewayIssues({ kind, proxy, port, ports }: ServiceDefinition): SchemaIssue[] {
+  const issues: SchemaIssue[] = [];
+  const hasOwnListeners = kind === "ingress-gateway" || kind === "api-gateway";
+  if (port === 0 && ports === undefined && !hasOwnListeners) {
+    issues.push({ path: "Port", message: `Port must be non-zero for a ${kind}` });
   }
-  if (service.sidecar !== undefined) {
-    issues.push({ path: "Connect.SidecarService", message: "a proxy cannot have a sidecar of its own" });
+  for (const field of proxyFieldsOfNoGateway) {
+    const value = proxy?.[field];
+    if (isZeroValue(value)) continue;
+    issues.push({ path: `Proxy.${field}`, message: `The Proxy.${field} configuration is invalid for a ${kind}` });
   }
   return issues;
 }
+
+const proxyFieldsOfNoGateway = [
+  "DestinationServiceName",
+  "DestinationServiceID",
+  "LocalServiceAddress",
+  "LocalServicePort",
+  "LocalServiceSocketPath",
+  "Upstreams",
+] as const;
 
 function sidecarIssues(service: ServiceDefinition): SchemaIssue[] {
   const { sidecar } = service;

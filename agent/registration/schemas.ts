@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { proxyExtraFields, upstreamExtraFields } from "../../lib/contract/proxy-registration.ts";
+import { ServicePortsBody } from "../../lib/contract/service-ports.ts";
 
 /**
  * The shape of a service or check as people write it, in Consul's field names. Everything is optional here: what must be
@@ -17,7 +19,6 @@ const TextMap = optional(Type.Record(Type.String(), Type.String()));
 const OpenMap = optional(Type.Record(Type.String(), Type.Unknown()));
 /** Text or nanoseconds: read by durations.ts, which words the error better than a union could. */
 const Duration = optional(Type.Unknown());
-const Unsupported = optional(Type.Unknown());
 
 export const CheckSchema = Type.Object({
   ID: Text,
@@ -25,7 +26,8 @@ export const CheckSchema = Type.Object({
   Name: Text,
   Notes: Text,
   ServiceID: Text,
-  Status: optional(Type.Enum(["", "passing", "warning", "critical"])),
+  /** Its words are a rule of decode-check.ts, with Consul's sentence. */
+  Status: Text,
   HTTP: Text,
   Method: Text,
   Header: optional(Type.Record(Type.String(), Type.Array(Type.String()))),
@@ -44,17 +46,18 @@ export const CheckSchema = Type.Object({
   FailuresBeforeCritical: Count,
   DeregisterCriticalServiceAfter: Duration,
   OutputMaxSize: Count,
-  GRPC: Unsupported,
-  GRPCUseTLS: Unsupported,
-  UDP: Unsupported,
-  H2PING: Unsupported,
-  Script: Unsupported,
-  ScriptArgs: Unsupported,
-  Args: Unsupported,
-  Shell: Unsupported,
-  DockerContainerID: Unsupported,
-  OSService: Unsupported,
-  TCPUseTLS: Unsupported,
+  GRPC: Text,
+  GRPCUseTLS: Flag,
+  UDP: Text,
+  H2PING: Text,
+  H2PingUseTLS: Flag,
+  Script: Text,
+  ScriptArgs: TextList,
+  Args: TextList,
+  Shell: Text,
+  DockerContainerID: Text,
+  OSService: Text,
+  TCPUseTLS: Flag,
 });
 export type RawCheck = Static<typeof CheckSchema>;
 
@@ -65,10 +68,7 @@ const UpstreamSchema = Type.Object({
   LocalBindAddress: Text,
   LocalBindPort: Port,
   Config: OpenMap,
-  DestinationPeer: Unsupported,
-  LocalBindSocketPath: Unsupported,
-  LocalBindSocketMode: Unsupported,
-  MeshGateway: optional(Type.Object({ Mode: Text })),
+  ...upstreamExtraFields,
 });
 export type RawUpstream = Static<typeof UpstreamSchema>;
 
@@ -79,11 +79,7 @@ export const ProxySchema = Type.Object({
   LocalServicePort: Port,
   Config: OpenMap,
   Upstreams: optional(Type.Array(UpstreamSchema, { maxItems: 1_000 })),
-  LocalServiceSocketPath: Unsupported,
-  Mode: Text,
-  TransparentProxy: Unsupported,
-  Expose: Unsupported,
-  MeshGateway: optional(Type.Object({ Mode: Text })),
+  ...proxyExtraFields,
 });
 export type RawProxy = Static<typeof ProxySchema>;
 
@@ -110,8 +106,8 @@ const instanceFields = {
   Check: optional(CheckSchema),
   Checks: optional(Type.Array(CheckSchema, { maxItems: 256 })),
   Locality: optional(Type.Object({ Region: Text, Zone: Text })),
-  Ports: Unsupported,
-  SocketPath: Unsupported,
+  Ports: ServicePortsBody,
+  SocketPath: Text,
 };
 
 /** A sidecar's own `Connect` is an error that deserves its own sentence, hence unknown. */

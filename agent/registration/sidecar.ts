@@ -1,5 +1,7 @@
 import type { CheckDefinition, ServiceDefinition, SidecarDefinition } from "../service-definition.ts";
 import { formatHostPort, type HostPort } from "../../lib/contract/address.ts";
+import { readProxyExtras } from "../../lib/contract/proxy-registration.ts";
+import { defaultPort } from "../../lib/contract/service-ports.ts";
 import { maxCheckOutputBytes } from "./decode-check.ts";
 import { localHost } from "./decode-proxy.ts";
 
@@ -31,7 +33,8 @@ export function expandSidecar(
   const id = sidecarId(parent.id);
   const address = sidecar.address ?? parent.address;
   const locality = sidecar.locality ?? parent.locality;
-  const localServicePort = sidecar.proxy?.LocalServicePort ?? parent.port;
+  const parentPort = defaultPort({ Port: parent.port, ...(parent.ports !== undefined && { Ports: parent.ports }) });
+  const localServicePort = sidecar.proxy?.LocalServicePort ?? parentPort;
   // Without a port of the application there are no calls to accept: such a sidecar only makes them.
   const listener = localServicePort === 0 ? undefined : { host: address || context.nodeAddress, port: context.port };
   return {
@@ -55,6 +58,7 @@ export function expandSidecar(
       LocalServicePort: localServicePort,
       Config: sidecar.proxy?.Config ?? {},
       Upstreams: sidecar.proxy?.Upstreams ?? [],
+      ...readProxyExtras(sidecar.proxy ?? {}),
     },
     checks: sidecar.checks ?? defaultChecks(parent.id, listener),
   };

@@ -8,7 +8,7 @@ export const agentReference: ApiReference = {
     rule: "agent:read",
   },
   "GET /v1/agent/host": { summary: "Facts about the machine", answer: "json", rule: "operator:read" },
-  "GET /v1/agent/version": { summary: "The version of the program", answer: "json", rule: "agent:read" },
+  "GET /v1/agent/version": { summary: "The version of the program", answer: "json" },
   "GET /v1/agent/metrics": {
     summary: "Metrics, as JSON or for Prometheus",
     query: ["format"],
@@ -64,12 +64,11 @@ export const agentReference: ApiReference = {
     answer: "json",
     rule: "service:read",
   },
-  "GET /v1/agent/service/*": {
+  "GET /v1/agent/service/:id": {
     summary: "One service that is registered here",
     query: ["hash", "wait"],
     answer: "json",
     rule: "service:read",
-    path: "/v1/agent/service/{service}",
   },
   "PUT /v1/agent/service/register": {
     summary: "Registers a service with its checks and its sidecar",

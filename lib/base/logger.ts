@@ -62,7 +62,13 @@ export const silentLogger: Logger = createLogger({
   write: () => undefined,
 });
 
-function formatLine(options: LoggerOptions, level: LogLevel, message: string, fields: LogFields | undefined): string {
+/** One line of a log, without its end. */
+export function formatLine(
+  options: Pick<LoggerOptions, "component" | "format" | "nowMs">,
+  level: LogLevel,
+  message: string,
+  fields: LogFields | undefined,
+): string {
   const time = new Date(options.nowMs()).toISOString();
   if (options.format === "json") {
     return JSON.stringify({

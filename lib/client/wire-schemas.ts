@@ -11,6 +11,8 @@ import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts
 import { escapedSlashesActions, protocols, underscoresActions } from "../contract/config-entries.ts";
 import { AtollError } from "../contract/error-codes.ts";
 import { formatIssues, schemaIssues } from "../contract/schema-issues.ts";
+import { proxyExtraFields, upstreamExtraFields } from "../contract/proxy-registration.ts";
+import { ServicePortSchema } from "../contract/service-ports.ts";
 import { chainSchema } from "./wire-chain.ts";
 import type { NodeRegistrations, Topic, TopicValues } from "../contract/topics.ts";
 
@@ -42,6 +44,7 @@ const upstream = Type.Object({
   LocalBindAddress: text,
   LocalBindPort: port,
   Config: openMap,
+  ...upstreamExtraFields,
 });
 
 const serviceFields = {
@@ -51,6 +54,8 @@ const serviceFields = {
   Tags: Type.Array(text),
   Meta: textMap,
   Port: port,
+  Ports: Type.Optional(Type.Array(ServicePortSchema)),
+  SocketPath: Type.Optional(text),
   Address: text,
   TaggedAddresses: Type.Record(text, Type.Object({ Address: text, Port: port })),
   Weights: Type.Object({ Passing: Type.Integer(), Warning: Type.Integer() }),
@@ -63,6 +68,7 @@ const serviceFields = {
       LocalServicePort: port,
       Config: openMap,
       Upstreams: Type.Array(upstream),
+      ...proxyExtraFields,
     }),
   ),
   Connect: Type.Object({ Native: Type.Boolean() }),

@@ -1,4 +1,6 @@
 import type { Locality } from "./locality.ts";
+import type { ProxyExtras, UpstreamExtras } from "./proxy-registration.ts";
+import type { ServicePort } from "./service-ports.ts";
 
 /**
  * The records of the catalog, in the exact shape and spelling of Consul's `/v1` JSON, so that what is stored is what is
@@ -8,7 +10,8 @@ export const checkStatuses = ["passing", "warning", "critical"] as const;
 export type CheckStatus = (typeof checkStatuses)[number];
 
 /** Kinds of service; the empty string is an ordinary application. */
-export const serviceKinds = ["", "connect-proxy"] as const;
+export const gatewayKinds = ["mesh-gateway", "terminating-gateway", "ingress-gateway", "api-gateway"] as const;
+export const serviceKinds = ["", "connect-proxy", ...gatewayKinds] as const;
 export type ServiceKind = (typeof serviceKinds)[number];
 
 export type StringMap = Readonly<Record<string, string>>;
@@ -42,7 +45,7 @@ export interface Weights {
 }
 
 /** One destination of a sidecar: calls to `LocalBindAddress:LocalBindPort` go to `DestinationName`. */
-export interface Upstream {
+export interface Upstream extends UpstreamExtras {
   readonly DestinationType: "service" | "prepared_query";
   readonly DestinationName: string;
   readonly Datacenter: string;
@@ -51,7 +54,7 @@ export interface Upstream {
   readonly Config: Readonly<Record<string, unknown>>;
 }
 
-export interface ConnectProxyFields {
+export interface ConnectProxyFields extends ProxyExtras {
   readonly DestinationServiceName: string;
   readonly DestinationServiceID: string;
   readonly LocalServiceAddress: string;
@@ -66,12 +69,17 @@ export interface ServiceFields {
   readonly Service: string;
   readonly Tags: readonly string[];
   readonly Meta: StringMap;
+  /** 0 where there are `Ports`, see `defaultPort`. */
   readonly Port: number;
+  /** Named ports, in the place of `Port`; absent when there are none. */
+  readonly Ports?: readonly ServicePort[];
   readonly Address: string;
+  /** Path of the unix socket on which it listens in the place of a port; absent when there is none. */
+  readonly SocketPath?: string;
   readonly TaggedAddresses: Readonly<Record<string, TaggedAddress>>;
   readonly Weights: Weights;
   readonly EnableTagOverride: boolean;
-  /** Present when `Kind` is `connect-proxy`. */
+  /** Present when `Kind` is `connect-proxy`, and of a gateway when its registration has one. */
   readonly Proxy?: ConnectProxyFields;
   /** `Native`: the application does its own mTLS and is returned by connect queries itself. */
   readonly Connect: { readonly Native: boolean };

@@ -44,7 +44,8 @@ export function serviceNodeAnswer({ Node: node, Service: service }: ServiceInsta
     ServiceWeights: { Passing: service.Weights.Passing, Warning: service.Weights.Warning },
     ServiceMeta: service.Meta,
     ServicePort: service.Port,
-    ServiceSocketPath: "",
+    ...(service.Ports !== undefined && { ServicePorts: service.Ports }),
+    ServiceSocketPath: service.SocketPath ?? "",
     ServiceEnableTagOverride: service.EnableTagOverride,
     ServiceProxy: proxyAnswer(service.Proxy),
     ServiceConnect: connectAnswer(service.Connect),
@@ -65,6 +66,8 @@ export function nodeServiceAnswer(service: ServiceRecord): object {
     ...unlessEmpty("TaggedAddresses", service.TaggedAddresses),
     Meta: service.Meta,
     Port: service.Port,
+    ...(service.Ports !== undefined && { Ports: service.Ports }),
+    ...unlessEmpty("SocketPath", service.SocketPath),
     Weights: { Passing: service.Weights.Passing, Warning: service.Weights.Warning },
     EnableTagOverride: service.EnableTagOverride,
     Proxy: proxyAnswer(service.Proxy),
@@ -90,23 +93,31 @@ function proxyAnswer(proxy: ConnectProxyFields | undefined): object {
     ...unlessEmpty("DestinationServiceID", proxy?.DestinationServiceID),
     ...unlessEmpty("LocalServiceAddress", proxy?.LocalServiceAddress),
     ...unlessEmpty("LocalServicePort", proxy?.LocalServicePort),
-    Mode: "",
+    ...unlessEmpty("LocalServiceSocketPath", proxy?.LocalServiceSocketPath),
+    Mode: proxy?.Mode ?? "",
+    ...unlessEmpty("TransparentProxy", proxy?.TransparentProxy),
+    ...unlessEmpty("MutualTLSMode", proxy?.MutualTLSMode),
     ...unlessEmpty("Config", proxy?.Config),
+    ...unlessEmpty("EnvoyExtensions", proxy?.EnvoyExtensions),
     ...unlessEmpty("Upstreams", proxy?.Upstreams.map(upstreamAnswer)),
-    MeshGateway: {},
-    Expose: {},
+    MeshGateway: proxy?.MeshGateway ?? {},
+    Expose: proxy?.Expose ?? {},
+    ...unlessEmpty("AccessLogs", proxy?.AccessLogs),
   };
 }
 
 function upstreamAnswer(upstream: Upstream): object {
   return {
     DestinationType: upstream.DestinationType,
+    ...unlessEmpty("DestinationPeer", upstream.DestinationPeer),
     DestinationName: upstream.DestinationName,
     Datacenter: upstream.Datacenter,
     ...unlessEmpty("LocalBindAddress", upstream.LocalBindAddress),
     ...unlessEmpty("LocalBindPort", upstream.LocalBindPort),
+    ...unlessEmpty("LocalBindSocketPath", upstream.LocalBindSocketPath),
+    ...unlessEmpty("LocalBindSocketMode", upstream.LocalBindSocketMode),
     Config: upstream.Config,
-    MeshGateway: {},
+    MeshGateway: upstream.MeshGateway ?? {},
   };
 }
 

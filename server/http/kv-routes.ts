@@ -7,7 +7,6 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import { rawBody } from "../../lib/http/relay.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
-
 import { kvAnswer } from "./kv-answer.ts";
 import { kvExpiry, type KvWriteQuery, parseDeleteQuery, parsePutQuery } from "./kv-query.ts";
 import { proposeOrThrow } from "./propose.ts";
@@ -42,11 +41,11 @@ export function registerKvRoutes(app: HttpApp, context: RouteContext): void {
     if (problem !== undefined) throw new AtollError("INVALID_ARGUMENT", problem);
     done();
   };
-  for (const url of ["/v1/kv", "/v1/kv/*"]) {
-    app.get(url, get);
-    app.put(url, { preValidation }, put);
-    app.delete(url, remove);
-  }
+  app.get("/v1/kv/*", get);
+  app.put("/v1/kv/*", { preValidation }, put);
+  app.delete("/v1/kv/*", remove);
+  // Where Consul redirects to the path with a slash behind it.
+  app.get("/v1/kv", get);
 }
 
 async function answerWrite(
@@ -87,6 +86,8 @@ async function answerRaw(
   const key = mustKey(request);
   demand(authorize(request), "key", "read", key);
   const { read } = await reads.read(request, reply, (reader) => reader.kvEntry(key));
+  // The token may have lost the right while the request waited.
+  demand(authorize(request), "key", "read", key);
   const { Value } = mustBeThere(read.value);
   reply.raw.setHeader("X-Content-Type-Options", "nosniff");
   reply.raw.setHeader("Content-Security-Policy", "sandbox");
@@ -97,47 +98,38 @@ function answerEntries({ reads }: RouteContext, request: FastifyRequest, reply: 
   const prefix = keyOf(request);
   return reads.answer(request, reply, {
     query: (reader, { minIndex }) => reader.kvEntries(prefix, minIndex),
-    body(records, _parameters, sight) {
-      const kept = sight.keep(records, seesKey);
-      if (kept.length === 0) throw nothing;
-      return kept.map((record) => kvAnswer(record));
+    body(records, _query, sight) {
+      const seen = sight.keep(records, ({ Key }, authorizer) => authorizer.allows("key", "read", Key));
+      if (seen.length === 0) throw nothing;
+      return seen.map((record) => kvAnswer(record));
     },
   });
 }
 
+/** Who may not read everything is shown the groups of what it may. */
 function answerKeys({ reads, authorize }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
   const prefix = keyOf(request);
   const query = queryOf(request);
   const separator = query.get("separator") ?? query.get("seperator") ?? "";
-  // At the root there is an empty list.
-  const answered = (keys: readonly string[]): readonly string[] => {
-    if (keys.length === 0 && prefix !== "") throw nothing;
-    return keys;
-  };
-  if (authorize(request).isUnrestricted) {
-    return reads.answer(request, reply, {
-      query: (reader, { minIndex }) => reader.kvKeys(prefix, separator, minIndex),
-      body: (keys, _parameters, sight) => answered(sight.keep(keys, (Key, now) => seesKey({ Key }, now))),
-    });
-  }
+  const isGrouped = authorize(request).isUnrestricted;
   return reads.answer(request, reply, {
-    query: (reader, { minIndex }) => reader.kvEntries(prefix, minIndex),
-    body: (records, _parameters, sight) => answered(groupKeys(sight.keep(records, seesKey), prefix, separator)),
+    query: (reader, { minIndex }) => reader.kvKeys(prefix, isGrouped ? separator : "", minIndex),
+    body(keys, _query, sight) {
+      const seen = sight.keep(keys, (key, authorizer) => authorizer.allows("key", "read", key));
+      // At the root there is an empty list.
+      if (seen.length === 0 && prefix !== "") throw nothing;
+      return isGrouped ? seen : groupKeys(seen, prefix, separator);
+    },
   });
 }
 
-/** Nobody is told of keys that they may not read. */
-function seesKey({ Key }: Pick<KvRecord, "Key">, authorizer: Authorizer): boolean {
-  return authorizer.allows("key", "read", Key);
-}
-
-function groupKeys(records: readonly KvRecord[], prefix: string, separator: string): readonly string[] {
-  const keys = new Set<string>();
-  for (const { Key } of records) {
-    const at = separator === "" ? -1 : Key.indexOf(separator, prefix.length);
-    keys.add(at === -1 ? Key : Key.slice(0, at + separator.length));
-  }
-  return [...keys];
+function groupKeys(keys: readonly string[], prefix: string, separator: string): readonly string[] {
+  if (separator === "") return keys;
+  const groups = keys.map((key) => {
+    const at = key.indexOf(separator, prefix.length);
+    return at === -1 ? key : key.slice(0, at + separator.length);
+  });
+  return [...new Set(groups)];
 }
 
 /** A whole tree needs the right to all that can be in it. */

@@ -9,6 +9,9 @@ import type {
 import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { readProxyExtras, readUpstreamExtras } from "../../lib/contract/proxy-registration.ts";
+import { readServicePorts } from "../../lib/contract/service-ports.ts";
+import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import type { CheckBody, DeregisterBody, LocalityBody, RegisterBody, ServiceBody } from "./register-schema.ts";
 import { checkRegistration, checksOf } from "./register-rules.ts";
 
@@ -66,14 +69,26 @@ function serviceFields(body: ServiceBody): ServiceFields {
     Tags: body.Tags ?? [],
     Meta: body.Meta ?? {},
     Port: body.Port ?? 0,
+    ...servicePorts(body),
     Address: body.Address ?? "",
+    ...(body.SocketPath && { SocketPath: body.SocketPath }),
     TaggedAddresses: body.TaggedAddresses === undefined ? {} : taggedAddresses(body.TaggedAddresses),
     Weights: { Passing: body.Weights?.Passing ?? 1, Warning: body.Weights?.Warning ?? 1 },
     EnableTagOverride: body.EnableTagOverride ?? false,
-    ...(body.Kind === "connect-proxy" ? { Proxy: proxyFields(body.Proxy ?? {}) } : {}),
+    ...(hasProxy(body) ? { Proxy: proxyFields(body.Proxy ?? {}) } : {}),
     Connect: { Native: body.Connect?.Native ?? false },
     ...locality(body.Locality),
   };
+}
+
+/** A gateway may have one; an ordinary service sends an empty one. */
+function hasProxy({ Kind: kind, Proxy: proxy }: ServiceBody): boolean {
+  return kind === "connect-proxy" || (Boolean(kind) && !isZeroValue(proxy));
+}
+
+function servicePorts(body: ServiceBody): Pick<ServiceFields, "Ports"> {
+  const ports = readServicePorts(body.Ports);
+  return ports === undefined ? {} : { Ports: ports };
 }
 
 /** One that says nothing is none. */
@@ -97,6 +112,7 @@ function proxyFields(body: ProxyBody): ConnectProxyFields {
     LocalServicePort: body.LocalServicePort ?? 0,
     Config: body.Config ?? {},
     Upstreams: (body.Upstreams ?? []).map(upstreamFields),
+    ...readProxyExtras(body),
   };
 }
 
@@ -108,6 +124,7 @@ function upstreamFields(body: NonNullable<ProxyBody["Upstreams"]>[number]): Upst
     LocalBindAddress: body.LocalBindAddress ?? "",
     LocalBindPort: body.LocalBindPort ?? 0,
     Config: body.Config ?? {},
+    ...readUpstreamExtras(body),
   };
 }
 

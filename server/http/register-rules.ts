@@ -3,6 +3,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { localityProblem } from "../../lib/contract/locality.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import type { SchemaIssue } from "../../lib/contract/schema-issues.ts";
+import { readServicePorts, servicePortIssues } from "../../lib/contract/service-ports.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
 import type { CheckBody, LocalityBody, RegisterBody, ServiceBody } from "./register-schema.ts";
 
@@ -39,16 +40,37 @@ function mustBeService(service: ServiceBody): void {
         : "Must provide service name (Service.Service)",
     );
   }
-  if (service.Kind !== "connect-proxy") {
-    if (isZeroValue(service.Proxy)) return;
-    refuse('Service.Proxy is only valid with Service.Kind "connect-proxy"');
-  }
+  if (!service.Kind) {
+    if (!isZeroValue(service.Proxy)) refuse('Service.Proxy is only valid with Service.Kind "connect-proxy"');
+  } else if (service.Kind === "connect-proxy") mustBeConnectProxy(service);
+  else mustBeGateway(service);
+}
+
+function mustBeConnectProxy(service: ServiceBody): void {
   const destination = service.Proxy?.DestinationServiceName ?? "";
   if (destination === "") refuse("Proxy.DestinationServiceName must be non-empty for Connect proxy services");
   if (destination === "*") refuse("Proxy.DestinationServiceName must not be a wildcard for Connect proxy services");
-  if (!service.Port) refuse("Port must be set for a Connect proxy");
+  if (!service.Port && !service.SocketPath) refuse("Port or SocketPath must be set for a connect-proxy");
   if (service.Connect?.Native === true) refuse("A Proxy cannot also be Connect Native, only typical services");
 }
+
+function mustBeGateway({ Kind: kind, Port: port, Ports: ports, Proxy: proxy, Connect: connect }: ServiceBody): void {
+  const hasOwnListeners = kind === "ingress-gateway" || kind === "api-gateway";
+  if (!port && isZeroValue(ports) && !hasOwnListeners) refuse(`Port must be non-zero for a ${kind}`);
+  for (const field of proxyFieldsOfNoGateway) {
+    if (!isZeroValue(proxy?.[field])) refuse(`The Proxy.${field} configuration is invalid for a ${kind}`);
+  }
+  if (connect?.Native === true) refuse("A Proxy cannot also be Connect Native, only typical services");
+}
+
+const proxyFieldsOfNoGateway = [
+  "DestinationServiceName",
+  "DestinationServiceID",
+  "LocalServiceAddress",
+  "LocalServicePort",
+  "LocalServiceSocketPath",
+  "Upstreams",
+] as const;
 
 function mustBeCheck(check: CheckBody, node: string): void {
   if (!check.CheckID && !check.Name) refuse("Must provide a check name (Check.Name) or a check ID (Check.CheckID)");
@@ -61,19 +83,13 @@ function addLocalityIssue(issues: SchemaIssue[], path: string, body: LocalityBod
 }
 
 function addServiceIssues(issues: SchemaIssue[], service: ServiceBody): void {
-  const { Proxy: proxy } = service;
   issues.push(...nameIssues("Service.Service", service.Service ?? ""), ...nameIssues("Service.ID", service.ID ?? ""));
   issues.push(...addressIssues("Service.Address", service.Address ?? ""));
   addLocalityIssue(issues, "Service.Locality", service.Locality);
   if (service.Meta !== undefined) issues.push(...metaIssues("Service.Meta", service.Meta));
-  addUnsupported(issues, "Service.SocketPath", service.SocketPath);
-  addUnsupported(issues, "Service.Proxy.Mode", proxy?.Mode);
-  addUnsupported(issues, "Service.Proxy.TransparentProxy", proxy?.TransparentProxy);
-  addUnsupported(issues, "Service.Proxy.LocalServiceSocketPath", proxy?.LocalServiceSocketPath);
-}
-
-function addUnsupported(issues: SchemaIssue[], path: string, value: unknown): void {
-  if (!isZeroValue(value)) issues.push({ path, message: "is not supported by this version: leave it out" });
+  if (service.Ports !== undefined) {
+    issues.push(...servicePortIssues("Service.Ports", service.Port ?? 0, readServicePorts(service.Ports)));
+  }
 }
 
 function refuse(message: string): never {

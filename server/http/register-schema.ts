@@ -1,6 +1,8 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { checkStatuses, serviceKinds } from "../../lib/contract/catalog.ts";
+import { proxyExtraFields, upstreamExtraFields } from "../../lib/contract/proxy-registration.ts";
+import { ServicePortsBody } from "../../lib/contract/service-ports.ts";
 
 /**
  * Bodies of `/v1/catalog/register` and `/deregister`. Everything is optional to the schema: what must be there has a
@@ -11,8 +13,6 @@ const Flag = Type.Optional(Type.Boolean());
 const Port = Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 }));
 const TextMap = Type.Optional(Type.Record(Type.String(), Type.String()));
 const OpenMap = Type.Optional(Type.Record(Type.String(), Type.Unknown()));
-/** Fields of Consul that a record has no place for: refused when they say something, see `isZeroValue`. */
-const Unsupported = Type.Optional(Type.Unknown());
 
 const LocalityBody = Type.Optional(Type.Object({ Region: Text, Zone: Text }));
 export type LocalityBody = Static<typeof LocalityBody>;
@@ -24,6 +24,7 @@ const UpstreamBody = Type.Object({
   LocalBindAddress: Text,
   LocalBindPort: Port,
   Config: OpenMap,
+  ...upstreamExtraFields,
 });
 
 const ProxyBody = Type.Object({
@@ -33,9 +34,7 @@ const ProxyBody = Type.Object({
   LocalServicePort: Port,
   Config: OpenMap,
   Upstreams: Type.Optional(Type.Array(UpstreamBody, { maxItems: 1_000 })),
-  Mode: Unsupported,
-  TransparentProxy: Unsupported,
-  LocalServiceSocketPath: Unsupported,
+  ...proxyExtraFields,
 });
 
 export const ServiceBody = Type.Object({
@@ -45,6 +44,7 @@ export const ServiceBody = Type.Object({
   Tags: Type.Optional(Type.Array(Type.String(), { maxItems: 1_024 })),
   Meta: TextMap,
   Port,
+  Ports: ServicePortsBody,
   Address: Text,
   TaggedAddresses: Type.Optional(Type.Record(Type.String(), Type.Object({ Address: Text, Port }))),
   Weights: Type.Optional(
@@ -56,7 +56,7 @@ export const ServiceBody = Type.Object({
   EnableTagOverride: Flag,
   Proxy: Type.Optional(ProxyBody),
   Connect: Type.Optional(Type.Object({ Native: Flag })),
-  SocketPath: Unsupported,
+  SocketPath: Text,
   Locality: LocalityBody,
 });
 export type ServiceBody = Static<typeof ServiceBody>;

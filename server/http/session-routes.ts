@@ -9,7 +9,6 @@ import { askedNodeOf, nameAskedNode } from "../../lib/http/asked-node.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import { rawBody } from "../../lib/http/relay.ts";
-import type { Read } from "../state/reader.ts";
 import { stateStatuses } from "./kv-routes.ts";
 import { mustName, NodePath } from "./path-name.ts";
 import { proposeOrThrow } from "./propose.ts";
@@ -61,8 +60,9 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
   app.get("/v1/session/info/:session", { schema: { params: SessionPath } }, (request, reply) => {
     const id = mustName(request.params.session, "session");
     return reads.answer(request, reply, {
-      query: (reader) => asList(reader.session(id)),
-      body: (sessions, _parameters, sight) => sight.keep(sessions, seesSession).map(sessionAnswer),
+      query: (reader) => reader.session(id),
+      body: (session, _query, sight) =>
+        sight.keep(session === undefined ? [] : [session], isReadable).map(sessionAnswer),
     });
   });
 
@@ -70,14 +70,14 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
     const node = mustName(request.params.node, "node name");
     return reads.answer(request, reply, {
       query: (reader) => reader.nodeSessions(node),
-      body: (sessions, _parameters, sight) => sight.keep(sessions, seesSession).map(sessionAnswer),
+      body: (sessions, _query, sight) => sight.keep(sessions, isReadable).map(sessionAnswer),
     });
   });
 
   app.get("/v1/session/list", (request, reply) =>
     reads.answer(request, reply, {
       query: (reader) => reader.sessions(),
-      body: (sessions, _parameters, sight) => sight.keep(sessions, seesSession).map(sessionAnswer),
+      body: (sessions, _query, sight) => sight.keep(sessions, isReadable).map(sessionAnswer),
     }),
   );
 }
@@ -88,11 +88,7 @@ function sessionId(requestId: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-function asList({ index, value, watch }: Read<SessionRecord | undefined>): Read<readonly SessionRecord[]> {
-  return { index, value: value === undefined ? [] : [value], watch };
-}
-
-function seesSession({ Node }: Pick<SessionRecord, "Node">, authorizer: Authorizer): boolean {
+function isReadable({ Node }: SessionRecord, authorizer: Authorizer): boolean {
   return authorizer.allows("session", "read", Node);
 }
 

@@ -12,6 +12,7 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { checkDatacenter, parseConsistency } from "../../lib/http/read-query.ts";
 import { rawBody } from "../../lib/http/relay.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { nodeAnswer, nodeServiceAnswer } from "./catalog-answers.ts";
 import { kvAnswer } from "./kv-answer.ts";
@@ -44,8 +45,11 @@ export function registerTransactionRoutes(app: HttpApp, context: RouteContext): 
       ? await readOutcome(context, { request, reply, operations })
       : await writtenOutcome(context, { request, operations });
     if (outcome.errors.length > 0) return answerErrors(reply, outcome.errors);
-    const Results = visibleResults(outcome.results, authorizer).map(resultAnswer);
-    return sendJson(reply, { Results, Errors: null, ...(isReading ? readMeta(context) : {}) });
+    const seen = visibleResults(outcome.results, authorizer);
+    const isFiltered = seen.length < outcome.results.length;
+    if (isFiltered) setFilteredHeader(request, reply);
+    const Results = seen.map(resultAnswer);
+    return sendJson(reply, { Results, Errors: null, ...(isReading ? readMeta(context, isFiltered) : {}) });
   });
 }
 
@@ -97,7 +101,7 @@ function answerErrors(reply: FastifyReply, errors: readonly TransactionError[]):
 }
 
 /** Consul says it in the body too. */
-function readMeta({ server }: RouteContext): object {
+function readMeta({ server }: RouteContext, isFiltered: boolean): object {
   return {
     Index: 0,
     LastContact: 0,
@@ -105,7 +109,7 @@ function readMeta({ server }: RouteContext): object {
     ConsistencyLevel: "",
     NotModified: false,
     Backend: 0,
-    ResultsFilteredByACLs: false,
+    ResultsFilteredByACLs: isFiltered,
   };
 }
 

@@ -73,17 +73,16 @@ test("an exhausted port range refuses the whole registration", async () => {
   await agent.stop();
 });
 
-test.each([
-  [{ DestinationServiceName: "web", DestinationServiceID: "web-9" }, 'no service with the ID "web-9" is registered'],
-  [{ DestinationServiceName: "nobody" }, 'no service named "nobody" is registered on this agent'],
-])("a proxy %j for a service that does not exist is refused and leaves nothing", async (proxy, message) => {
+test("a proxy registered by hand may name a service that comes later, as in Consul", async () => {
   using dir = createTempDir();
   const agent = await startTestAgent({ dataDir: dir.path });
-  const definition = service({ Name: "p", Kind: "connect-proxy", Port: 1, Proxy: proxy, Check: { TTL: "1s" } });
-  await expect(agent.registrar.registerService(definition, byApi)).rejects.toThrow(message);
-  await agent.registrar.drained();
-  expect([agent.state.services().size, agent.state.checks().size]).toEqual([0, 0]);
-  expect(files(dir.path, "services")).toEqual([]);
+  const proxy = { DestinationServiceName: "later", DestinationServiceID: "later-1" };
+  await agent.registrar.registerService(
+    service({ Name: "p", Kind: "connect-proxy", Port: 1, Proxy: proxy, Check: { TTL: "1s" } }),
+    byApi,
+  );
+  expect(agent.state.services().get("p")?.fields.Proxy).toMatchObject(proxy);
+  expect(agent.managedSidecars()).toEqual([]);
   await agent.stop();
 });
 
@@ -228,11 +227,13 @@ test("services of the configuration are not saved, and one that does not fit sto
   expect([...agent.state.services().keys()]).toEqual(["web", "web-sidecar-proxy"]);
   expect([...files(dir.path, "services"), ...files(dir.path, "checks")]).toEqual([]);
   await agent.stop();
-  const orphan = service({ Name: "p", Kind: "connect-proxy", Port: 1, Proxy: { DestinationServiceName: "nobody" } });
-  const start = startTestAgent({ dataDir: dir.path, configured: { services: [orphan], checks: [] } });
-  await expect(start).rejects.toThrow(
-    'service "p" of the configuration: Proxy.DestinationServiceName: no service named',
-  );
+  const tooMany = { services: [service({ ...web, Name: "a" }), service({ ...web, Name: "b" })], checks: [] };
+  const start = startTestAgent({
+    dataDir: dir.path,
+    configured: tooMany,
+    sidecarPorts: { min: 30_000, max: 30_000 },
+  });
+  await expect(start).rejects.toThrow('service "b" of the configuration: none left in the configured sidecar port');
 });
 
 test("an address of a service is also its LAN and WAN address, unless others are given", async () => {

@@ -137,8 +137,8 @@ const packageRules: readonly PackageRule[] = [
   { packages: /^(?:level|classic-level)$/, allowedIn: ["server/log", "tests"], reason: "one engine owns the database" },
   {
     packages: /^(?:@grpc\/|protobufjs$)/,
-    allowedIn: ["lib/client", "server/rpc", "tests"],
-    reason: "the link between machines has two ends and no other user",
+    allowedIn: ["lib/client", "server/rpc", "agent/checks/grpc-probe.ts", "tests"],
+    reason: "the link between machines has two ends; only a check of a gRPC server speaks it too",
   },
   {
     packages: /^jose$/,

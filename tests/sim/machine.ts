@@ -8,7 +8,7 @@ export interface RegisterMachine extends Machine {
 
 /** How clients phrase their writes for a kind of machine. Every command carries its `opId`, by which effects are counted. */
 export interface MachineKind {
-  readonly name: "registers" | "catalog";
+  readonly name: "registers" | "catalog" | "keys";
   create(): RegisterMachine;
   write(opId: string, key: string, value: string | null): string;
   /** Absent where the machine knows no compare-and-set. */

@@ -5,6 +5,7 @@ import { createFaults } from "./faults.ts";
 import { requireLiveness } from "./liveness.ts";
 import { createOperator, type Operator } from "./operator.ts";
 import { drawOptions } from "./profiles.ts";
+import type { MachineKind } from "./machine.ts";
 import { createRng, type Rng } from "./random.ts";
 import { createRpc } from "./rpc.ts";
 import type { CreateReplica } from "./server.ts";
@@ -16,6 +17,8 @@ import { World } from "./world.ts";
 export interface RunOptions {
   readonly seed: number;
   readonly createReplica: CreateReplica;
+  /** In the place of the one that the seed draws. */
+  readonly machine?: MachineKind;
   /** Given: prints the column log. */
   readonly print?: (line: string) => void;
 }
@@ -34,9 +37,10 @@ export interface RunResult {
 }
 
 /** One whole life of a cluster: faults, healing, and the verdict over what clients saw. Throws nothing. */
-export function runSeed({ seed, createReplica, print }: RunOptions): RunResult {
+export function runSeed({ seed, createReplica, machine, print }: RunOptions): RunResult {
   const rng = createRng(`seed ${seed}`);
-  const options = drawOptions(seed, rng.fork("options"));
+  const drawn = drawOptions(seed, rng.fork("options"));
+  const options: SimOptions = machine === undefined ? drawn : { ...drawn, machine };
   const keys = Array.from({ length: options.keys }, (_, at) => `k${at + 1}`);
   const world = new World({
     options,

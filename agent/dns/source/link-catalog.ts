@@ -16,7 +16,7 @@ import type { WatchedReads } from "./watched-reads.ts";
 
 /** The catalog of the servers, over reads that are kept current. */
 export interface LinkCatalogOptions {
-  readonly reads: Pick<WatchedReads, "read" | "ask">;
+  readonly reads: Pick<WatchedReads, "read" | "ask" | "tokenGeneration">;
   readonly datacenter: string;
   /** Whether any server may answer, or only the leader. */
   readonly isStaleAllowed: boolean;
@@ -34,13 +34,14 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: 
   const pathOf = (kind: ServiceLookup["kind"], name: string, place: Place): string =>
     `/v1/health/${kind}/${encodeURIComponent(name)}${parameters(place)}`;
 
+  const keyOf = (text: string): string => `${reads.tokenGeneration()} ${text}`;
   const datacenters = createShortMemory<ReadonlySet<string>>(clock, rareChangeMs);
   const capitals = createShortMemory<CapitalNames>(clock, newNameMs);
   const holders = createShortMemory<AddressHolders>(clock, rareChangeMs);
   /** In a datacenter that nobody knows there is nothing, and no server has to say so of each name. */
   const inDatacenter = <T>({ datacenter: asked }: Place, nothing: T, read: () => Found<T>): Found<T> => {
     if (asked === undefined || asked === datacenter) return read();
-    const known = datacenters.get("", () => reads.ask("/v1/catalog/datacenters", decodeDatacenters));
+    const known = datacenters.get(keyOf(""), () => reads.ask("/v1/catalog/datacenters", decodeDatacenters));
     const judge = (outcome: Outcome<ReadonlySet<string>>): Found<T> => {
       if (outcome.state !== "known") return { state: outcome.state };
       return outcome.value.has(asked) ? read() : { state: "known", value: nothing };
@@ -55,7 +56,7 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: 
   ): Found<T> => {
     const judge = (outcome: Outcome<T>): Found<T> => {
       if (outcome.state !== "known" || !isAbsent(outcome.value) || place.peer !== undefined) return outcome;
-      const names = capitals.get(parameters(place), () =>
+      const names = capitals.get(keyOf(parameters(place)), () =>
         reads.ask(`/v1/internal/capital-names${parameters(place)}`, decodeCapitalNames),
       );
       const choose = (known: Outcome<CapitalNames>): Found<T> => {
@@ -88,7 +89,7 @@ export function createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }: 
           )
         : { state: "known", value: undefined },
     holders: (address) =>
-      holders.get(address, () =>
+      holders.get(keyOf(address), () =>
         reads.ask(`/v1/internal/address/${encodeURIComponent(address)}${parameters({})}`, decodeHolders),
       ),
     // A query may sort by how near the client is, which its server takes from this header.

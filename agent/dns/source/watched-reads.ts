@@ -21,6 +21,8 @@ export interface WatchedReads {
   ask<T>(path: string, decode: Decode<T>, headers?: Readonly<Record<string, string>>): Promise<Outcome<T>>;
   /** Another number after each change of anything that `read` returns. */
   version(): number;
+  /** Another number with each other token: what else is remembered of answers has to be kept apart by it. */
+  tokenGeneration(): number;
   /** URLs that are followed now. */
   size(): number;
   close(): void;
@@ -91,6 +93,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
   let entriesToken = options.token();
   let fetches = 0;
   let version = 0;
+  let tokenGeneration = 0;
   const closing = new AbortController();
   let sweepTimer: Timer;
 
@@ -208,6 +211,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
     const token = options.token();
     if (token === entriesToken) return;
     entriesToken = token;
+    tokenGeneration++;
     version++;
     clear();
   };
@@ -249,6 +253,10 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
     version() {
       heedToken();
       return version;
+    },
+    tokenGeneration() {
+      heedToken();
+      return tokenGeneration;
     },
     size: () => entries.size,
     close() {

@@ -3,22 +3,13 @@ import { flagBits, headerBytes, recordTypes } from "./codes.ts";
 import { foldCase, readName } from "./name.ts";
 import type { DnsRecord } from "./record.ts";
 
-export interface ReadAnswer {
-  readonly rcode: number;
-  readonly isTruncated: boolean;
-  /** Addresses and aliases in their order; each with its owner. */
-  readonly records: readonly DnsRecord[];
-}
-
 /** Records of one answer that are looked at. */
 const maxRecords = 256;
 
-/** Undefined for what is no answer. What is cut off in the middle ends before that. */
-export function readAnswer(packet: Buffer): ReadAnswer | undefined {
-  if (packet.length < headerBytes) return undefined;
-  const flags = packet.readUInt16BE(2);
-  if ((flags & flagBits.response) === 0) return undefined;
+/** Addresses and aliases in their order, each with its owner; what is cut off in the middle ends before that. */
+export function readAnswers(packet: Buffer): readonly DnsRecord[] {
   const records: DnsRecord[] = [];
+  if (packet.length < headerBytes || (packet.readUInt16BE(2) & flagBits.response) === 0) return records;
   let offset = endOfQuestions(packet);
   const count = Math.min(packet.readUInt16BE(6), maxRecords);
   for (let i = 0; i < count && offset !== undefined; i++) {
@@ -26,7 +17,7 @@ export function readAnswer(packet: Buffer): ReadAnswer | undefined {
     if (read?.record !== undefined) records.push(read.record);
     offset = read?.end;
   }
-  return { rcode: flags & 0x0f, isTruncated: (flags & flagBits.truncated) !== 0, records };
+  return records;
 }
 
 /** Whether `answer` belongs to `query`: the same id, and the same question but for letter case. */

@@ -1,7 +1,10 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:net";
 import { eventually } from "../../fakes/eventually.ts";
+import { defaultCheckHost, forwardWithToken } from "../../../agent/checks/check-host.ts";
+import type { ServerLink } from "../../../lib/client/server-link.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
+import { createFakeCatalog } from "../fake-catalog.ts";
 import { byApi, check, service, startTestAgent, type TestAgent } from "../test-registrations.ts";
 
 function statusOf(agent: TestAgent, checkId: string): string {
@@ -109,12 +112,118 @@ test("a chain of aliases settles at once, and a circle of them does not hang", a
   await agent.stop();
 });
 
-test("an alias of another node is refused by name", async () => {
+/** A link that answers as servers do about another node. */
+function remoteNode(node: string) {
+  const remote = { checks: [] as object[], services: { web: {} } as object | null, index: 5, urls: [] as string[] };
+  let wake = (): void => undefined;
+  const forward: ServerLink["forward"] = async ({ url }, signal) => {
+    remote.urls.push(url);
+    if (url === `/v1/catalog/node/${node}`) return answerJson(remote.services && { Services: remote.services });
+    if (url.includes(`index=${remote.index}&`)) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+    return { ...answerJson(remote.checks), headers: { "X-Consul-Index": String(remote.index) } };
+  };
+  const change = (index: number, checks: object[], services: object | null = remote.services): void => {
+    Object.assign(remote, { index, checks, services });
+    wake();
+  };
+  return { forward, urls: remote.urls, change };
+}
+
+function answerJson(value: unknown) {
+  return { status: 200, headers: {}, body: Buffer.from(JSON.stringify(value)) };
+}
+
+test("an alias of another node follows the catalog by a blocking query", async () => {
   using dir = createTempDir();
-  const agent = await startTestAgent({ dataDir: dir.path });
-  const remote = check({ Name: "far", AliasNode: "vm2", AliasService: "web" });
-  await expect(agent.registrar.registerCheck(remote, { isPersisted: true })).rejects.toThrow('follows node "vm2"');
+  const node = remoteNode("vm2");
+  const catalog = createFakeCatalog();
+  catalog.link.forward = node.forward;
+  const agent = await startTestAgent({ dataDir: dir.path, catalog });
+  await agent.registrar.registerCheck(check({ Name: "far", AliasNode: "vm2", AliasService: "web" }), byApi);
+  await eventually("the first answer", () => statusOf(agent, "far") === "passing");
+  expect(outputOf(agent, "far")).toBe("No checks found.");
+  await agent.clock.advance(1_000);
+  await eventually("the wait", () => node.urls.at(-1) === "/v1/health/node/vm2?index=5&wait=60000ms");
+  const sick = { Name: "disk", Status: "warning", Output: "full", ServiceID: "web" };
+  const others = { Name: "x", Status: "critical", Output: "", ServiceID: "other" };
+  node.change(6, [sick, others]);
+  await eventually("the change", () => statusOf(agent, "far") === "warning");
+  expect(outputOf(agent, "far")).toBe('Aliased check "disk" failing: full');
+  await agent.clock.advance(1_000);
+  node.change(7, [], null);
+  await eventually("the end of the node", () => statusOf(agent, "far") === "critical");
+  expect(outputOf(agent, "far")).toBe("Service web could not be found on node vm2");
   await agent.stop();
+  expect(agent.clock.pendingTimers()).toBe(0);
+});
+
+test("an alias of another node is critical while no server can be asked, and tries again", async () => {
+  using dir = createTempDir();
+  const node = remoteNode("vm2");
+  const catalog = createFakeCatalog();
+  let isDown = true;
+  catalog.link.forward = (request, signal) => {
+    return isDown ? Promise.reject(new Error("no server answers")) : node.forward(request, signal);
+  };
+  const agent = await startTestAgent({ dataDir: dir.path, catalog });
+  const far = check({ Name: "far", AliasNode: "vm2", AliasService: "web", Status: "passing" });
+  await agent.registrar.registerCheck(far, byApi);
+  await eventually("the failure", () => statusOf(agent, "far") === "critical");
+  expect(outputOf(agent, "far")).toBe("Node vm2 cannot be asked for: no server answers");
+  isDown = false;
+  await agent.clock.advance(2_000);
+  await eventually("the next try", () => statusOf(agent, "far") === "passing");
+  await agent.stop();
+});
+
+const scripted = { Name: "script", Args: ["/bin/sh", "-c", "echo $PATH; exit 1"], Interval: "10s" };
+
+test("programs are run only for whom the configuration allows it", async () => {
+  using dir = createTempDir();
+  const off = await startTestAgent({ dataDir: dir.path });
+  const byFile = { isPersisted: false };
+  await expect(off.registrar.registerCheck(check(scripted), byApi)).rejects.toThrow(
+    "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
+  );
+  await expect(off.registrar.registerCheck(check(scripted), byFile)).rejects.toThrow(
+    "Scripts are disabled on this agent; to enable, configure 'enable_script_checks' or 'enable_local_script_checks' to true",
+  );
+  const inService = service({ Name: "web", Check: { ...scripted, DockerContainerID: "c" } });
+  await expect(off.registrar.registerService(inService, byApi)).rejects.toThrow("Scripts are disabled");
+  expect(off.state.services().size).toBe(0);
+  await off.stop();
+
+  const host = { ...defaultCheckHost(createFakeCatalog().link), env: { PATH: "/bin:/usr/bin" } };
+  const local = await startTestAgent({
+    dataDir: dir.path,
+    checkHost: { ...host, scripts: { fromFiles: true, fromApi: false } },
+  });
+  await expect(local.registrar.registerCheck(check(scripted), byApi)).rejects.toThrow("from remote calls");
+  await local.registrar.registerCheck(check(scripted), byFile);
+  await local.clock.advance(1_000);
+  await eventually("the script has run", () => statusOf(local, "script") === "warning");
+  expect(outputOf(local, "script")).toBe("/bin:/usr/bin\n");
+  await local.stop();
+});
+
+test("a saved check that runs programs stays, critical, where programs are not allowed any more", async () => {
+  using dir = createTempDir();
+  const host = { ...defaultCheckHost(createFakeCatalog().link), scripts: { fromFiles: true, fromApi: true } };
+  const first = await startTestAgent({ dataDir: dir.path, checkHost: host });
+  await first.registrar.registerCheck(check(scripted), byApi);
+  await first.stop();
+  const second = await startTestAgent({ dataDir: dir.path });
+  await second.clock.advance(60_000);
+  expect([statusOf(second, "script"), outputOf(second, "script")]).toEqual([
+    "critical",
+    "Scripts are disabled on this agent from remote calls; to enable, configure 'enable_script_checks' to true",
+  ]);
+  await second.stop();
 });
 
 test("a service whose check stays critical long enough is deregistered, one that recovers is not", async () => {
@@ -142,4 +251,20 @@ test("registering a probe again as it was does not begin its interval anew", asy
   }
   await eventually("an attempt was made", () => outputOf(agent, "port").startsWith("TCP connect"));
   await agent.stop();
+});
+
+test("an alias of another node asks with the token that the agent has at that moment", async () => {
+  const seen: (string | undefined)[] = [];
+  const link = createFakeCatalog().link;
+  link.forward = async ({ headers }) => {
+    seen.push(headers["x-consul-token"]);
+    return answerJson([]);
+  };
+  let token = "";
+  const forward = forwardWithToken(link, { ownToken: () => token });
+  const request = { method: "GET", url: "/v1/health/node/vm2", headers: {}, body: new Uint8Array() };
+  await forward(request, new AbortController().signal);
+  token = "t-2";
+  await forward(request, new AbortController().signal);
+  expect(seen).toEqual([undefined, "t-2"]);
 });

@@ -149,20 +149,23 @@ test("bytes that are not HTTP are critical", async () => {
 test("a TCP check passes when something listens, and closes the connection", async () => {
   await using server = await listening(createTcpServer());
   const address = `127.0.0.1:${server.port}`;
-  expect(await probeTcp(address, limits)).toEqual({ status: "passing", output: `TCP connect ${address}: Success` });
+  expect(await probeTcp({ address: address }, limits)).toEqual({
+    status: "passing",
+    output: `TCP connect ${address}: Success`,
+  });
   await eventually("the connection is closed", () => server.sockets.size === 0);
 });
 
 test("a TCP check is critical when nothing listens, and says why", async () => {
   const server = await listening(createTcpServer());
   await server[Symbol.asyncDispose]();
-  const result = await probeTcp(`127.0.0.1:${server.port}`, limits);
+  const result = await probeTcp({ address: `127.0.0.1:${server.port}` }, limits);
   expect(result).toMatchObject({ status: "critical", output: expect.stringContaining("ECONNREFUSED") });
 });
 
 test("an attempt whose time is over before it began is critical", async () => {
   await using server = await listening(createTcpServer());
-  const result = await probeTcp(`127.0.0.1:${server.port}`, { ...limits, signal: AbortSignal.abort() });
+  const result = await probeTcp({ address: `127.0.0.1:${server.port}` }, { ...limits, signal: AbortSignal.abort() });
   expect(result).toMatchObject({ status: "critical", output: expect.stringContaining("timed out") });
 });
 

@@ -47,9 +47,19 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     logLevel: "info",
     isLogJson: false,
     acl: resolveAclOptions(),
+    scripts: { fromFiles: false, fromApi: false },
     services: [],
     checks: [],
   });
+});
+
+test.each([
+  [{}, false, false],
+  [{ enableScriptChecks: true }, true, true],
+  [{ enableLocalScriptChecks: true }, true, false],
+  [{ enableLocalScriptChecks: false, enableScriptChecks: true }, true, true],
+])("with %j checks of files may run programs: %j, those over HTTP: %j", (settings, fromFiles, fromApi) => {
+  expect(resolve({ ...client, ...settings }).scripts).toEqual({ fromFiles, fromApi });
 });
 
 test("where the node is may be said, with its metadata, and is refused where nobody could use it", () => {

@@ -60,6 +60,17 @@ test("an unknown key is warned about", async () => {
   ]);
 });
 
+test("HCL names a sink by the label of its block", async () => {
+  const { settings, warnings } = await readConfigFiles([], {
+    fragments: [`audit { enabled = true sink "a" { path = "/var/log/audit.json" rotate_bytes = 1 mode = "0640" } }`],
+  });
+  expect(warnings).toEqual([]);
+  expect(settings.audit).toMatchObject({
+    isEnabled: true,
+    sinks: [{ name: "a", path: "/var/log/audit.json", mode: 0o640 }],
+  });
+});
+
 test("HCL gives the same", async () => {
   using dir = createTempDir();
   const path = join(dir.path, "agent.hcl");

@@ -118,12 +118,12 @@ test("the settings of DNS are taken over, and a key of dns_config that is not kn
       recursor_strategy: "random",
       service_ttl: { "*": "5s" },
       soa: { min_ttl: 3 },
-      prefer_namespaces: true,
+      only_passin: true,
     },
   });
   const { settings, warnings } = await readConfigFiles([path]);
   expect(warnings).toEqual([
-    `config file ${path}: "dns_config.prefer_namespaces" is not a known key and is ignored (did you mean "dns_config.prefer_namespace"?)`,
+    `config file ${path}: "dns_config.only_passin" is not a known key and is ignored (did you mean "dns_config.only_passing"?)`,
   ]);
   expect(settings).toMatchObject({
     dnsPort: -1,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createHotAnswers } from "../../../agent/dns/hot-answers.ts";
 import { createSeededRandom, type Random } from "../../../lib/base/random.ts";
-import { readAnswer } from "../../../agent/dns/wire/reader.ts";
+import { readAnswers } from "../../../agent/dns/wire/reader.ts";
 import { readMessage, types, uint16s, wireName, writeQuery } from "./messages.ts";
 import { createTestDns, dnsNode, endpoint, instance } from "./test-dns.ts";
 
@@ -132,7 +132,7 @@ for (const seed of seeds) {
         throw new Error(`seed ${seed}, packet ${i}: ${packet.toString("hex")}`, { cause: thrown });
       }
       // The same bytes as a resolver's answer: read to where they make sense.
-      readAnswer(packet);
+      readAnswers(packet);
     }
   });
 }

@@ -75,6 +75,26 @@ test("an answer of a recursor that the client cannot take is cut, and said to be
   expect((await dns.ask({ ...asked, ednsBytes: 4_096 })).isTruncated).toBe(false);
 });
 
+test("a client on TCP is answered from UDP, and from TCP where that was cut", async () => {
+  const onlyUdp = await startResolver(
+    (message) => answerWith(message, { records: [address] }),
+    () => undefined,
+  );
+  const cutting = await startResolver(
+    (message) => answerWith(message, { flags: 0x0200 }),
+    (message) => answerWith(message, { records: [address, address] }),
+  );
+  for (const [resolver, count] of [
+    [onlyUdp, 1],
+    [cutting, 2],
+  ] as const) {
+    const answer = await recursorOver([resolver]).recursor.ask(query, "tcp");
+    expect(readMessage(answer ?? Buffer.alloc(0)).answers).toHaveLength(count);
+  }
+  const cut = await recursorOver([cutting]).recursor.ask(query, "udp");
+  expect(readMessage(cut ?? Buffer.alloc(0)).isTruncated).toBe(true);
+});
+
 test("a recursor that is silent, refuses or fails is passed over; that a name does not exist is an answer", async () => {
   const silent = await startResolver(() => undefined);
   const failing = await startResolver((message) => answerWith(message, { rcode: 2 }));

@@ -48,15 +48,12 @@ test("a registered service is listed as Consul lists it, its sidecar beside it, 
         DestinationServiceID: "web",
         LocalServiceAddress: "127.0.0.1",
         LocalServicePort: 8080,
-        Mode: "",
         Upstreams: [
           {
             DestinationType: "service",
             DestinationName: "db",
-            Datacenter: "",
             LocalBindAddress: "127.0.0.1",
             LocalBindPort: 9191,
-            Config: {},
             MeshGateway: {},
           },
         ],
@@ -76,7 +73,7 @@ test.each([
   ["{", "Request decode failed: line 1, column 2"],
   [{ Name: "web", Port: "80" }, 'Request decode failed: Port: must be integer, found "80"'],
   [{ Port: 80 }, "Missing service name"],
-  [{ Name: "p", Kind: "connect-proxy", Port: 1, Proxy: { DestinationServiceName: "x" } }, 'no service named "x"'],
+  [{ Name: "p", Kind: "connect-proxy", Port: 1 }, "Proxy.DestinationServiceName: must be non-empty"],
 ])("the registration %j is a 400 that says why, and registers nothing", async (body, message) => {
   using dir = createTempDir();
   const { agent, call, stop } = await startTestAgentApp({ dataDir: dir.path });
@@ -145,7 +142,7 @@ test("unknown ids are 404 in Consul's words", async () => {
     '404 Unknown service ID "x". Ensure that the service ID is passed, not the service name.',
     '404 Unknown check ID "x". Ensure that the check ID is passed, not the check name.',
     '404 Unknown check ID "x". Ensure that the check ID is passed, not the check name.',
-    "404 ServiceId x not found",
+    '404 {"AggregatedStatus":"critical","Service":null,"Checks":null}',
   ]);
   await stop();
 });
@@ -191,6 +188,10 @@ test("heartbeats set status and note; the health routes follow with their status
   expect([bad.status, bad.text]).toEqual([400, expect.stringContaining("Invalid check status: 'good'")]);
   const none = await call("GET", "/v1/agent/health/service/name/nobody");
   expect([none.status, none.text]).toEqual([404, "[]"]);
+  const noneText = await call("GET", "/v1/agent/health/service/name/nobody?format=text");
+  expect([noneText.status, noneText.text]).toEqual([404, "ServiceName nobody Not Found"]);
+  const noId = await call("GET", "/v1/agent/health/service/id/x?format=text");
+  expect([noId.text, noId.headers["x-consul-reason"]]).toEqual(["ServiceId x not found", "ServiceId x not found"]);
   await stop();
 });
 
@@ -260,12 +261,14 @@ test("the agent tells who it is, where Prometheus and clients look for it", asyn
     Config: { Datacenter: "dc1", NodeName: "vm1", Server: false, Version: "1.2.3", Revision: "abc" },
     Member: { Name: "vm1", Addr: "10.0.0.1", Status: 1 },
     Stats: { agent: { services: "0", checks: "0" } },
+    DebugConfig: { ConnectEnabled: true },
+    Meta: { rack: "7" },
+    xDS: { SupportedProxies: {}, Port: -1, Ports: { Plaintext: -1, TLS: -1 } },
   });
   expect((await call("GET", "/v1/agent/members")).json()).toMatchObject([{ Name: "vm1", Tags: { role: "node" } }]);
   const metrics = await call("GET", "/v1/agent/metrics?format=prometheus");
   expect(metrics.text).toContain("atoll_agent_sync_pending_entries");
   expect(String(metrics.headers["content-type"])).toStartWith("text/plain");
-  expect((await call("GET", "/v1/agent/metrics?format=xml")).status).toBe(400);
   await stop();
 });
 

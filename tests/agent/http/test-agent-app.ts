@@ -1,17 +1,24 @@
-import { noTokens } from "../../../agent/acl/token-store.ts";
-import { unrestricted } from "../../../lib/acl/authorizer.ts";
+import { type Authorizer, unrestricted } from "../../../lib/acl/authorizer.ts";
 import type { AgentApi } from "../../../agent/agent-api.ts";
+import { openTokenStore } from "../../../agent/acl/token-store.ts";
 import { createAgentService } from "../../../agent/agent-service.ts";
 import { registerAgentRoutes } from "../../../agent/http/agent-routes.ts";
+import type { AgentControl } from "../../../agent/agent-control.ts";
+import { readHostReport } from "../../../agent/host-report.ts";
+import { createLogTaps } from "../../../lib/base/log-taps.ts";
+import type { Logger } from "../../../lib/base/logger.ts";
 import { createHttpApp, type HttpApp } from "../../../lib/http/http-app.ts";
 import { listenHttp } from "../../../lib/http/listen.ts";
 import { startTestAgent, type TestAgent } from "../test-registrations.ts";
 
-export type Method = "GET" | "PUT";
+export type Method = "GET" | "PUT" | "POST";
 
 export interface TestAgentApp {
   readonly agent: TestAgent;
   readonly app: HttpApp;
+  readonly control: AgentControl;
+  /** Its lines reach the readers of the log. */
+  readonly logger: Logger;
   /** One request; a body other than text is sent as JSON. */
   call(method: Method, path: string, body?: unknown): Promise<Answer>;
   /** The base URL, once something has to be asked over a socket. */
@@ -30,6 +37,10 @@ export interface Answer {
 export async function startTestAgentApp(options: {
   readonly dataDir: string;
   readonly certificates?: Partial<Pick<AgentApi, "leaf" | "caRoots">>;
+  readonly intentions?: AgentApi["intentions"];
+  readonly authorizer?: Authorizer;
+  readonly isAclEnabled?: boolean;
+  readonly reload?: () => Promise<void>;
 }): Promise<TestAgentApp> {
   const agent = await startTestAgent({ dataDir: options.dataDir });
   const unused = async (): Promise<never> => {
@@ -48,15 +59,34 @@ export async function startTestAgentApp(options: {
       isServer: false,
     },
     registrations: agent,
-    tokens: noTokens,
     leaf: options.certificates?.leaf ?? unused,
     caRoots: options.certificates?.caRoots ?? unused,
+    intentions: options.intentions ?? unused,
   });
   const app = createHttpApp({ runtime: agent.runtime });
-  registerAgentRoutes(app, { agent: api, runtime: agent.runtime, authorize: async () => unrestricted });
+  const logs = createLogTaps(agent.clock.nowMs);
+  const runtime = { ...agent.runtime, logger: logs.tap(agent.runtime.logger, "test") };
+  const control: AgentControl = {
+    tokens: await openTokenStore({
+      isAclEnabled: options.isAclEnabled ?? false,
+      configured: {},
+      isPersistent: true,
+      dataDir: options.dataDir,
+      logger: runtime.logger,
+    }),
+    logs,
+    debugConfig: { ConnectEnabled: true },
+    nodeMeta: { rack: "7" },
+    reload: options.reload ?? (async () => undefined),
+    hostReport: () => readHostReport({ dataDir: options.dataDir, nowMs: agent.clock.nowMs() }),
+  };
+  const authorize = async () => options.authorizer ?? unrestricted;
+  registerAgentRoutes(app, { agent: api, control, runtime, authorize });
   return {
     agent,
     app,
+    control,
+    logger: runtime.logger,
     async call(method, path, body) {
       const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
       const options = { method, url: path, ...(payload !== undefined && { payload }) };

@@ -66,7 +66,7 @@ test.each([
   ["tags that are no list", { Name: "web", Tags: "a" }, 'Tags: must be array, found "a"'],
   ["no object", ["web"], "must be object"],
   ["one field twice", { Name: "web", name: "api" }, 'is given twice, as "Name" and as "name"'],
-  ["an unknown kind", { Name: "gw", Kind: "mesh-gateway" }, 'Kind: must be "" or "connect-proxy" in this version'],
+  ["an unknown kind", { Name: "gw", Kind: "gate" }, 'Kind: must be one of "", "connect-proxy", "mesh-gateway"'],
   ["an address nobody can dial", { Name: "web", Address: "0.0.0.0" }, 'Invalid service address: "0.0.0.0"'],
   ["a control character", { Name: "we\nb" }, "Name: may not hold control characters"],
   ["a metadata key", { Name: "web", Meta: { "a b": "1" } }, "Meta: Couldn't load metadata pair ('a b', '1')"],
@@ -80,13 +80,30 @@ test.each([
   [
     "a proxy without port",
     { Name: "p", Kind: "connect-proxy", Proxy: { DestinationServiceName: "web" } },
-    "Port: must be set for a Connect proxy",
+    "Port: Port or SocketPath must be set for a Connect proxy",
   ],
-  ["ports of a later version", { Name: "web", Ports: [{ Port: 1 }] }, "Ports: is not supported by this version"],
+  ["a port without a name", { Name: "web", Ports: [{ Port: 1 }] }, "Ports[0].Name: must be 1 to 63"],
+  ["a port of nothing", { Name: "web", Ports: [{ Name: "a" }] }, "Ports[0].Port: must be from 1 to 65535"],
   [
-    "a check of a kind that is missing",
+    "Port beside Ports",
+    { Name: "web", Port: 1, Ports: [{ Name: "a", Port: 2 }] },
+    "Port and Ports are mutually exclusive",
+  ],
+  [
+    "two defaults",
+    { Name: "w", Ports: ["a", "b"].map((Name, i) => ({ Name, Port: i + 1, Default: true })) },
+    "only one port can be the Default",
+  ],
+  ["a gateway without a port", { Name: "gw", Kind: "mesh-gateway" }, "Port must be non-zero for a mesh-gateway"],
+  [
+    "a check without an interval",
     { Name: "web", Checks: [{ TTL: "1s" }, { GRPC: "127.0.0.1:1" }] },
-    "Checks[1].GRPC: checks of this kind are not supported by this version",
+    "Checks[1]: Invalid check: Interval must be > 0",
+  ],
+  [
+    "a status that is none",
+    { Name: "web", Check: { TTL: "1s", Status: "up" } },
+    "Status for checks must 'passing', 'warning', 'critical'",
   ],
 ])("%s is refused by name: %j", (_what, document, message) => {
   expect(refusal(document)).toContain(message);
@@ -114,7 +131,7 @@ test.each([
     { Port: 9000, Proxy: { Upstreams: [up("db", 9000)] } },
     'port 9000 is already the local bind port of the upstream "db"',
   ],
-  [{ Proxy: { Mode: "transparent" } }, 'Proxy.Mode: only "direct" is supported'],
+  [{ Proxy: { Mode: "transparent" } }, 'Proxy.Mode: "transparent" is not supported'],
   [
     { Proxy: { Config: { workers: 0.5 } } },
     'Connect.SidecarService.Proxy.Config.workers: must be "auto" or a whole number from 1 to 256, found 0.5',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { resolveAgentOptions } from "../../../agent/config/agent-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
 import { type RunningAgent, startAgentProcess } from "../../../cli/agent-start.ts";
+import { createLogTaps } from "../../../lib/base/log-taps.ts";
 import { findFreePorts } from "../../../tools/free-ports.ts";
 import { eventually } from "../../fakes/eventually.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
@@ -23,6 +24,8 @@ async function start(settings: Partial<AgentSettings>, hostName: string): Promis
     options,
     env: process.env,
     shutdown: new AbortController().signal,
+    logs: createLogTaps(Date.now),
+    reload: async () => undefined,
   });
 }
 

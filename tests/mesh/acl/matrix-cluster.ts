@@ -1,10 +1,14 @@
 import { startAgentProcess, type RunningAgent } from "../../../cli/agent-start.ts";
 import { resolveAgentOptions } from "../../../agent/config/agent-options.ts";
 import { noSettings } from "../../../agent/config/agent-settings.ts";
+import { createLogTaps } from "../../../lib/base/log-taps.ts";
 import { findFreePorts } from "../../../tools/free-ports.ts";
 import { createTestRuntime } from "../../fakes/test-runtime.ts";
 
 export const management = "11111111-2222-3333-4444-555555555555";
+
+/** Answers that go on for as long as somebody reads them. */
+const endless: readonly string[] = ["/v1/agent/metrics/stream", "/v1/agent/monitor"];
 
 export interface AclAgent {
   readonly running: RunningAgent;
@@ -42,6 +46,8 @@ export async function startAclAgent(): Promise<AclAgent> {
     options,
     env: process.env,
     shutdown: new AbortController().signal,
+    logs: createLogTaps(Date.now),
+    reload: async () => undefined,
   });
   const { host, port } = running.http.address;
   const call: AclAgent["call"] = async (method, url, token, body) => {
@@ -50,7 +56,9 @@ export async function startAclAgent(): Promise<AclAgent> {
       headers: token === undefined ? {} : { "X-Consul-Token": token },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
-    return { status: response.status, text: await response.text() };
+    if (!response.ok || !endless.includes(url)) return { status: response.status, text: await response.text() };
+    await response.body?.cancel();
+    return { status: response.status, text: "" };
   };
   const must = async (method: string, url: string, body: unknown): Promise<string> => {
     const answer = await call(method, url, management, body);
@@ -86,9 +94,11 @@ export async function startAclAgent(): Promise<AclAgent> {
         await must("DELETE", `/v1/query/${ID}`, undefined);
       }
       const query = JSON.parse(await must("POST", "/v1/query", { Name: "web", Service: { Service: "web" } })).ID;
-      await must("PUT", "/v1/kv/web", "");
-      const sessions = JSON.parse(await must("GET", "/v1/session/list", undefined));
-      const session = sessions[0]?.ID ?? JSON.parse(await must("PUT", "/v1/session/create", { Node: "vm1" })).ID;
+      await must("PUT", "/v1/kv/web", "x");
+      for (const { ID } of JSON.parse(await must("GET", "/v1/session/list", undefined))) {
+        await must("PUT", `/v1/session/destroy/${ID}`, undefined);
+      }
+      const session = JSON.parse(await must("PUT", "/v1/session/create", { NodeChecks: [] })).ID;
       return { intention, query, session };
     },
     stop: () => running.stop({ isLeaving: true, deadlineMs: 2_000 }),

@@ -55,11 +55,18 @@ export const parameters: Readonly<Record<string, string>> = {
 const agent = [
   demand("GET /v1/agent/self", "agent:read:vm1"),
   filter("GET /v1/agent/members", node.read, "vm1"),
-  demand("GET /v1/agent/metrics", "agent:read:vm1", { url: "/v1/agent/metrics?format=prometheus" }),
+  demand("GET /v1/agent/metrics", "agent:read:vm1"),
+  demand("GET /v1/agent/metrics/stream", "agent:read:vm1"),
+  demand("GET /v1/agent/monitor", "agent:read:vm1"),
+  plain("open", "GET /v1/agent/version"),
+  demand("GET /v1/agent/host", "operator:read"),
+  demand("PUT /v1/agent/reload", "agent:write:vm1"),
+  demand("PUT /v1/agent/maintenance", node.write, { url: "/v1/agent/maintenance?enable=false" }),
   filter("GET /v1/agent/services", web.read, '"web"'),
   demand("GET /v1/agent/service/:id", web.read, { url: "/v1/agent/service/web" }),
   demand("PUT /v1/agent/service/register", web.write, { body: { Name: "web" } }),
   demand("PUT /v1/agent/service/deregister/*", web.write),
+  demand("PUT /v1/agent/service/maintenance/*", web.write, { url: "/v1/agent/service/maintenance/web?enable=false" }),
   filter("GET /v1/agent/checks", web.read, "web-ttl"),
   demand("PUT /v1/agent/check/register", node.write, { body: { Name: "disk", TTL: "10m" } }),
   demand("PUT /v1/agent/check/deregister/*", web.write, { url: "/v1/agent/check/deregister/web-ttl" }),
@@ -74,7 +81,10 @@ const agent = [
   demand("GET /v1/agent/health/service/name/*", web.read),
   plain("open", "GET /v1/agent/connect/ca/roots"),
   demand("GET /v1/agent/connect/ca/leaf/*", web.write),
-  demand("PUT /v1/agent/token/:name", "agent:write:vm1", { url: "/v1/agent/token/dns", body: { Token: "" } }),
+  demand("POST /v1/agent/connect/authorize", web.write, {
+    body: { Target: "web", ClientCertURI: "spiffe://elsewhere/ns/default/dc/dc1/svc/web" },
+  }),
+  demand("PUT /v1/agent/token/*", "agent:write:vm1", { url: "/v1/agent/token/dns", body: { Token: "" } }),
 ];
 
 const catalog = [
@@ -161,8 +171,6 @@ const queriesAndEvents = [
 
 const keysAndSessions = [
   filter("GET /v1/kv", "key:read:web", '"web"', { url: "/v1/kv?recurse" }),
-  demand("PUT /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
-  demand("DELETE /v1/kv", "key:write:web", { url: "/v1/kv/web" }),
   demand("GET /v1/kv/*", "key:read:web"),
   demand("PUT /v1/kv/*", "key:write:web"),
   demand("DELETE /v1/kv/*", "key:write:web"),
@@ -210,6 +218,10 @@ const internal = [
   demand("GET /v1/internal/ui/catalog-overview", "operator:read"),
   demand("GET /v1/internal/ui/exported-services", "peering:read"),
   plain("open", "GET /v1/internal/ui/metrics-proxy/*"),
+  demand("PUT /v1/internal/service-virtual-ip", "mesh:write", { body: { Service: "web", ManualVIPs: [] } }),
+  demand("GET /v1/internal/service-virtual-ip/:service", web.read),
+  filter("GET /v1/internal/address/:address", node.read, "vm1", { url: "/v1/internal/address/127.0.0.1" }),
+  plain("any", "GET /v1/internal/capital-names"),
   demand("GET /v1/internal/federation-states", "operator:read"),
   demand("GET /v1/internal/federation-states/mesh-gateways", "operator:read"),
 ];

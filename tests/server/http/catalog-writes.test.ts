@@ -134,7 +134,7 @@ const refusals: readonly (readonly [string, object, string])[] = [
       Address: "a",
       Service: { Kind: "connect-proxy", Service: "s", Proxy: { DestinationServiceName: "w" } },
     },
-    "Port must be set for a Connect proxy",
+    "Port or SocketPath must be set for a connect-proxy",
   ],
   [
     "a check of a service that is not there",
@@ -144,9 +144,23 @@ const refusals: readonly (readonly [string, object, string])[] = [
   ["a check of another node", { Node: "n", Address: "a", Check: { Name: "c", Node: "m" } }, 'does not match node "n"'],
   ["a name with a line break", { Node: "a\nb", Address: "a" }, "Node: may not hold control characters"],
   [
-    "a setting that would be lost",
-    { Node: "n", Address: "a", Service: { Service: "s", SocketPath: "/run/s" } },
-    "Service.SocketPath: is not supported by this version",
+    "Port beside Ports",
+    { Node: "n", Address: "a", Service: { Service: "s", Port: 1, Ports: [{ Name: "a", Port: 2 }] } },
+    "Service.Ports: Port and Ports are mutually exclusive",
+  ],
+  [
+    "a mesh gateway without a port",
+    { Node: "n", Address: "a", Service: { Kind: "mesh-gateway", Service: "g" } },
+    "Port must be non-zero for a mesh-gateway",
+  ],
+  [
+    "a gateway with a destination",
+    {
+      Node: "n",
+      Address: "a",
+      Service: { Kind: "terminating-gateway", Service: "g", Port: 1, Proxy: { DestinationServiceName: "x" } },
+    },
+    "The Proxy.DestinationServiceName configuration is invalid for a terminating-gateway",
   ],
 ];
 

@@ -1,0 +1,78 @@
+import { formatDurationMs } from "../../lib/base/duration.ts";
+import { formatHostPort } from "../../lib/contract/address.ts";
+import type { EdgeListenerSpec } from "../../lib/http/edge-listeners.ts";
+import { defaultCheckUpdateIntervalMs } from "../anti-entropy.ts";
+import type { AgentOptions } from "./agent-options.ts";
+
+/** What a client must not see but may know to be there, as Consul writes it. */
+const hidden = "hidden";
+
+/**
+ * The settings in force under the names of Consul's `DebugConfig`, which tools look into (Nomad for the ports and for Connect). A
+ * listener that there is not has port -1, as one that is switched off has in Consul.
+ */
+export function debugConfig(options: AgentOptions): Readonly<Record<string, unknown>> {
+  const { acl, dnsPort, edge, httpPort } = options;
+  const dnsAddress = { host: options.dnsAddress, port: dnsPort };
+  return {
+    ACLEnableTokenPersistence: acl.isTokenPersistent,
+    ACLInitialManagementToken: acl.initialManagementToken === "" ? "" : hidden,
+    ACLResolverSettings: {
+      ACLDefaultPolicy: acl.defaultPolicy,
+      ACLDownPolicy: acl.downPolicy,
+      ACLTokenTTL: formatDurationMs(acl.tokenTtlMs),
+      ACLsEnabled: acl.isEnabled,
+      Datacenter: options.datacenter,
+      NodeName: options.nodeName,
+    },
+    ACLsEnabled: acl.isEnabled,
+    AdvertiseAddrLAN: options.advertiseAddress,
+    BindAddr: options.bindAddress,
+    Bootstrap: options.isServer && options.bootstrapExpect === 1,
+    BootstrapExpect: options.isServer ? options.bootstrapExpect : 0,
+    CheckUpdateInterval: formatDurationMs(options.checkUpdateIntervalMs ?? defaultCheckUpdateIntervalMs),
+    ClientAddrs: options.clientAddresses,
+    ConnectEnabled: true,
+    ConnectSidecarMaxPort: options.sidecarPorts.max,
+    ConnectSidecarMinPort: options.sidecarPorts.min,
+    DNSAddrs: dnsPort < 0 ? [] : ["tcp", "udp"].map((kind) => `${kind}://${formatHostPort(dnsAddress)}`),
+    DNSDomain: `${options.dns.domains[0]}.`,
+    DNSPort: dnsPort,
+    DNSRecursors: options.dns.recursors,
+    DataDir: options.dataDir ?? "",
+    Datacenter: options.datacenter,
+    DevMode: options.isDev,
+    EnableLocalScriptChecks: options.scripts.fromFiles,
+    EnableRemoteScriptChecks: options.scripts.fromApi,
+    GRPCAddrs: [],
+    GRPCPort: -1,
+    GRPCTLSAddrs: [],
+    GRPCTLSPort: -1,
+    HTTPAddrs: addressesOf(edge.listeners, false),
+    HTTPPort: httpPort,
+    HTTPSAddrs: addressesOf(edge.listeners, true),
+    HTTPSPort: httpsPort(edge.listeners),
+    LeaveOnTerm: options.leaveOnTerminate,
+    Logging: { LogJSON: options.isLogJson, LogLevel: options.logLevel.toUpperCase() },
+    NodeID: options.nodeId ?? "",
+    NodeMeta: options.nodeMeta,
+    NodeName: options.nodeName,
+    PrimaryDatacenter: options.datacenter,
+    RetryJoinLAN: options.servers,
+    JoinToken: options.joinToken === "" ? "" : hidden,
+    ServerMode: options.isServer,
+    ServerPort: options.rpcPort,
+    SkipLeaveOnInt: options.process.skipLeaveOnInterrupt,
+  };
+}
+
+function addressesOf(listeners: readonly EdgeListenerSpec[], isTls: boolean): readonly string[] {
+  return listeners
+    .filter((listener) => listener.isTls === isTls)
+    .map(({ at }) => ("socketPath" in at ? `unix://${at.socketPath}` : `tcp://${formatHostPort(at)}`));
+}
+
+function httpsPort(listeners: readonly EdgeListenerSpec[]): number {
+  for (const { isTls, at } of listeners) if (isTls && "port" in at) return at.port;
+  return -1;
+}
