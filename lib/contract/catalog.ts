@@ -77,6 +77,8 @@ export interface ServiceFields {
   readonly Connect: { readonly Native: boolean };
   /** Where it runs, in the place of its node's. */
   readonly Locality?: Locality;
+  /** The ID of the node whose agent holds it; absent for what was registered in the catalog itself. */
+  readonly Owner?: string;
 }
 /** A service instance on a node; its key is the node's name and the service ID. */
 export type ServiceRecord = ServiceFields & Indexed & { readonly Node: string };
@@ -96,6 +98,8 @@ export interface CheckFields {
   readonly Interval: string;
   readonly Timeout: string;
   readonly Definition: Readonly<Record<string, unknown>>;
+  /** As of a service. */
+  readonly Owner?: string;
 }
 /** A health check of a node or of one service instance; its key is the node's name and the check ID. */
 export type CheckRecord = CheckFields & Indexed;
@@ -106,6 +110,9 @@ export interface ServiceInstance {
   readonly Service: ServiceRecord;
   readonly Checks: readonly CheckRecord[];
 }
+
+/** The owner of what no agent holds, as it is answered. */
+export const catalogOwner = "catalog";
 
 /** The check that says whether the agent of a node is alive. */
 export const nodeLivenessCheckId = "serfHealth";

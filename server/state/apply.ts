@@ -12,6 +12,7 @@ import type {
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
+import { changeMembers } from "./member-rules.ts";
 import { register } from "./register.ts";
 import { fireEvent } from "./event-table.ts";
 import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
@@ -66,6 +67,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return upsertPeering(tables, changes, command);
     case "peering-delete":
       return deletePeering(tables, changes, command);
+    case "members":
+      return changeMembers(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
     default:

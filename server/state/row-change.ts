@@ -24,6 +24,8 @@ export const rowTables = [
   "user-events",
   "peerings",
   "restore-staging",
+  "members",
+  "withdrawals",
   "indexes",
 ] as const;
 export type RowTable = (typeof rowTables)[number];

@@ -8,6 +8,7 @@ import { createKvReads } from "./kv-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
 import { createPeeringReads } from "./peering-table.ts";
 import { createQueryReads } from "./query-reads.ts";
+import { createMemberReads } from "./member-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { RowChange } from "./row-change.ts";
@@ -65,6 +66,7 @@ export function createState(options: StateOptions = {}): State {
     ...createQueryReads(tables, cache),
     ...createPeeringReads(tables, cache),
     takeTransaction: outcomes.take,
+    ...createMemberReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };
 

@@ -5,6 +5,7 @@ import { createEventTable, type EventTable } from "./event-table.ts";
 import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
+import { createMemberTable, type MemberTable } from "./member-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
 import { createPeeringTable, type PeeringTable } from "./peering-table.ts";
 import { createQueryTable, type QueryTable } from "./query-table.ts";
@@ -12,6 +13,7 @@ import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
+import { createWithdrawalTable, type WithdrawalTable } from "./withdrawal-table.ts";
 
 /** Everything that the state holds. Each table keeps its own secondary indexes and moves its own change indexes. */
 export interface Tables {
@@ -29,6 +31,8 @@ export interface Tables {
   readonly events: EventTable;
   readonly peerings: PeeringTable;
   readonly staging: StagingTable;
+  readonly members: MemberTable;
+  readonly withdrawals: WithdrawalTable;
 }
 
 /** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
@@ -53,5 +57,7 @@ export function createTables(): Tables {
     events: createEventTable(indexes),
     peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
+    members: createMemberTable(indexes),
+    withdrawals: createWithdrawalTable(),
   };
 }

@@ -15,6 +15,8 @@ export const watchKeys = {
   caRoots: "ca-roots",
   autopilot: "autopilot",
   authorityConfig: "authority-config",
+  /** Who holds a lease, or held one. */
+  members: "members",
   node: (name: string) => `node/${name}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
