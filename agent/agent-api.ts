@@ -1,4 +1,5 @@
 import type { CheckFields, CheckStatus, ServiceFields } from "../lib/contract/catalog.ts";
+import type { ForwardRequest, ForwardResponse } from "../lib/client/server-link.ts";
 import type { CaRootsValue } from "../lib/contract/topics.ts";
 import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts";
 
@@ -23,6 +24,12 @@ export interface AgentApi {
   deregisterCheck(checkId: string): Promise<void>;
   /** Heartbeat of a TTL check. */
   updateTtlCheck(checkId: string, status: CheckStatus, output: string): Promise<void>;
+  /** Runs a `/v1` request on a server. */
+  forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardResponse>;
+  /** Dials one more server from now on. Rejects with `UNAVAILABLE` when none of this cluster answers there. */
+  join(address: string, signal: AbortSignal): Promise<void>;
+  /** The process ends soon: its proxies drain and its node leaves the catalog. */
+  leave(): void;
   caRoots(options: AgentWait): Promise<Indexed<CaRootsValue>>;
   /** The current leaf certificate of a service, made on first use. */
   leaf(service: string, options: AgentWait): Promise<Indexed<LeafCertificate>>;
@@ -33,6 +40,8 @@ export interface AgentIdentity {
   readonly nodeId: string;
   readonly datacenter: string;
   readonly address: string;
+  /** Where the server in this process listens for agents, as configured; absent without one. */
+  readonly serverPort?: number;
   readonly version: string;
   /** Git commit of the executable and when it was made (ISO 8601); empty when run from sources. */
   readonly revision: string;

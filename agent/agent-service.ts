@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../lib/base/clock.ts";
+import type { ServerLink } from "../lib/client/server-link.ts";
 import type { CheckFields, CheckStatus } from "../lib/contract/catalog.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import type { Registrations } from "./registrations.ts";
@@ -9,6 +10,8 @@ export interface AgentServiceOptions {
   readonly registrations: Registrations;
   readonly leaf: AgentApi["leaf"];
   readonly caRoots: AgentApi["caRoots"];
+  readonly link: Pick<ServerLink, "forward" | "addServer">;
+  readonly onLeave: () => void;
 }
 
 /** How long a local change waits for the catalog to have it too, before it is answered without that. */
@@ -41,6 +44,9 @@ export function createAgentService(options: AgentServiceOptions): AgentApi {
     async updateTtlCheck(checkId: string, status: CheckStatus, output: string) {
       await thenSync(registrations.heartbeat(checkId, status, output));
     },
+    forward: options.link.forward,
+    join: options.link.addServer,
+    leave: options.onLeave,
     caRoots: options.caRoots,
     leaf: options.leaf,
   };

@@ -11,6 +11,7 @@ import { createLeafManager } from "./identity/leaf-manager.ts";
 import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
 import type { ProxyStatus } from "./proxies/proxy-session.ts";
 import { type ProxyLaunch, type ProxySessions, startProxySessions } from "./proxy-sessions.ts";
+import { holdLease } from "./lease.ts";
 import { startRegistrations } from "./registrations.ts";
 
 /**
@@ -20,6 +21,8 @@ import { startRegistrations } from "./registrations.ts";
 export interface Agent {
   readonly api: AgentApi;
   readonly roots: RootWatch;
+  /** Resolves when somebody asks that this agent leaves. */
+  readonly leaving: Promise<void>;
   /** The last step of a start, when nothing else can fail any more: adopts or starts the proxies of all sidecars. */
   startProxies(): Promise<void>;
   proxies(): readonly ProxyStatus[];
@@ -59,6 +62,21 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     leaves.close();
     roots.close();
   };
+  // Before the node is in the catalog: nobody is there who does not hold a lease.
+  const lease = holdLease({
+    runtime,
+    link,
+    request: {
+      Node: identity.nodeName,
+      ID: identity.nodeId,
+      Address: identity.address,
+      Build: identity.version,
+      ...options.lease,
+    },
+    // A refused agent may write as soon as it holds the lease; one whose node was removed brings it back.
+    onCompare: () => compare(),
+  });
+  let compare: () => void = () => undefined;
   const registrations = await startRegistrations({
     runtime,
     link,
@@ -69,15 +87,20 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
     configured: options,
   }).catch((error: unknown) => {
+    lease.close();
     closeIdentity();
     throw error;
   });
+  compare = () => registrations.sync.compareSoon();
+  const leaving = Promise.withResolvers<void>();
   const api = createAgentService({
     clock: runtime.clock,
     identity,
     registrations,
     leaf: leaves.leaf,
     caRoots: roots.read,
+    link,
+    onLeave: leaving.resolve,
   });
   let proxies: ProxySessions | undefined;
   let sidecarChanges: { close(): void } | undefined;
@@ -85,6 +108,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   return {
     api,
     roots,
+    leaving: leaving.promise,
     async startProxies() {
       const sessions = await startProxySessions({
         ...start,
@@ -114,8 +138,9 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     async stop({ isLeaving, deadlineMs }) {
       sidecarChanges?.close();
       await registrations.stop();
+      lease.close();
       // Before the proxies drain: until the others know, they send more calls.
-      if (isLeaving && !options.isServer) await leaveCatalog(start, deadlineMs);
+      if (isLeaving) await leaveCatalog(start, deadlineMs);
       await proxies?.stop({ endProxies: isLeaving, drainMs: Math.round(deadlineMs / 4) });
       closeIdentity();
     },
@@ -138,7 +163,8 @@ function nodeFields({ identity, options: { nodeMeta, locality } }: AgentStart) {
 async function leaveCatalog({ link, identity, runtime }: AgentStart, deadlineMs: number): Promise<void> {
   const limits = { clock: runtime.clock, timeoutMs: Math.round(deadlineMs / 4), signal: new AbortController().signal };
   try {
-    await withDeadline(limits, (signal) => link.write({ type: "deregister", node: identity.nodeName }, signal));
+    const left = { id: identity.nodeId, atMs: runtime.clock.nowMs() };
+    await withDeadline(limits, (signal) => link.write({ type: "deregister", node: identity.nodeName, left }, signal));
   } catch (thrown) {
     runtime.logger.warn("the node could not be taken out of the catalog", { error: errorMessage(thrown) });
   }

@@ -5,10 +5,12 @@ import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { withDeadline } from "../lib/base/deadline.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { NodeFields } from "../lib/contract/catalog.ts";
+import type { NodeRegistrations } from "../lib/contract/topics.ts";
 import type { LocalChange, LocalState } from "./local-state.ts";
 import { diffCatalog } from "./sync/catalog-diff.ts";
 import { createDeferredOutputs } from "./sync/deferred-outputs.ts";
 import { believe, createPending, pendingCount } from "./sync/pending.ts";
+import { ownedCheck, ownedService } from "./sync/owned.ts";
 import { pushPending } from "./sync/push.ts";
 import { createSyncMetrics } from "./sync/sync-metrics.ts";
 
@@ -23,6 +25,8 @@ export interface AntiEntropy {
   stop(): Promise<void>;
   /** Resolves when the pass that covers all changes so far has ended; at once when servers are known to be away. */
   settled(): Promise<void>;
+  /** Compares the whole node with the catalog now: somebody says that they differ. */
+  compareSoon(): void;
   status(): SyncStatus;
 }
 
@@ -125,23 +129,47 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
     const diff = diffCatalog(
       {
         node,
-        services: mapValues(state.services(), (service) => service.fields),
-        checks: mapValues(state.checks(), (check) => check.fields),
+        services: mapValues(state.services(), (service) => ownedService(service.fields, node)),
+        checks: mapValues(state.checks(), (check) => ownedCheck(check.fields, node)),
         deferredChecks: deferred.waiting(),
         foreignServiceIds: options.foreignServiceIds,
+        withdrawnServices: pending.withdrawnServices,
+        withdrawnChecks: pending.withdrawnChecks,
       },
       catalog,
     );
+    tellWithdrawn(catalog);
     believe(pending, catalog);
     pending.isNodeOutdated = diff.isNodeOutdated;
     pending.services.clear();
     pending.checks.clear();
     for (const id of diff.services) pending.services.add(id);
     for (const id of diff.checks) pending.checks.add(id);
+    // What was registered on purpose since the last write of it is written even when it was removed by force before.
+    for (const id of pending.onPurpose) (state.services().has(id) ? pending.services : pending.checks).add(id);
     isFullDue = false;
     lastFullSyncMs = clock.nowMs();
     for (const [id, tags] of diff.tagsToAdopt) state.adoptTags(id, tags);
     metrics.setInSync(lastFullSyncMs);
+  };
+
+  /** A forced removal is final: what is registered here stays away until it is registered anew. Said once for each. */
+  const tellWithdrawn = ({ withdrawn }: NodeRegistrations): void => {
+    const before = new Set([...pending.withdrawnServices, ...pending.withdrawnChecks]);
+    pending.withdrawnServices.clear();
+    pending.withdrawnChecks.clear();
+    for (const id of withdrawn?.services ?? []) {
+      if (!pending.onPurpose.has(id)) pending.withdrawnServices.add(id);
+    }
+    for (const id of withdrawn?.checks ?? []) {
+      if (!pending.onPurpose.has(id)) pending.withdrawnChecks.add(id);
+    }
+    for (const id of [...pending.withdrawnServices, ...pending.withdrawnChecks]) {
+      if (before.has(id) || !(state.services().has(id) || state.checks().has(id))) continue;
+      logger.warn("an operator has deregistered this by force: it stays out of the catalog until it is registered anew", {
+        id,
+      });
+    }
   };
 
   const fail = (error: unknown): void => {
@@ -162,8 +190,15 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
     });
   };
 
+  const registeredAnew = (id: string): void => {
+    pending.withdrawnServices.delete(id);
+    pending.withdrawnChecks.delete(id);
+    pending.onPurpose.add(id);
+  };
+
   const note = (changes: readonly LocalChange[]): void => {
     for (const change of changes) {
+      if (change.kind !== "check-status") registeredAnew(change.id);
       if (change.kind === "service") pending.services.add(change.id);
       else if (change.kind === "check") pending.checks.add(change.id);
       else if (change.isOutputOnly && options.checkUpdateIntervalMs > 0) {
@@ -188,6 +223,10 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
       timer?.cancel();
       deferred.stop();
       await running;
+    },
+    compareSoon() {
+      isFullDue = true;
+      launch();
     },
     settled: () => running ?? Promise.resolve(),
     status: () => ({ pendingEntries: pendingCount(pending), isFailing, lastFullSyncMs }),

@@ -19,7 +19,7 @@ import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts
 export interface Registrations {
   readonly state: LocalState;
   readonly registrar: Registrar;
-  readonly sync: Pick<AntiEntropy, "settled" | "status">;
+  readonly sync: Pick<AntiEntropy, "settled" | "status" | "compareSoon">;
   heartbeat(checkId: string, status: CheckStatus, output: string): void;
   /** Makes the probes of a service run now, as when its proxy has just begun to listen. */
   probeService(serviceId: string): void;

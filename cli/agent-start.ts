@@ -31,6 +31,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
+  /** Resolves when somebody asks over HTTP that this agent leaves. */
+  readonly leaving: Promise<void>;
   reload(configured: Configured): Promise<void>;
   /** Stops everything in the opposite order. */
   stop(options: AgentStop): Promise<void>;
@@ -77,7 +79,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   const http = await openHttp({ start, agent, link, server, closers });
   await agent.startProxies();
   const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
-  return { banner, failed: failure.promise, reload: (configured) => agent.reload(configured) };
+  return { banner, failed: failure.promise, leaving: agent.leaving, reload: (configured) => agent.reload(configured) };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {

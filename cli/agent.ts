@@ -41,14 +41,18 @@ export const agentCommand: CliCommand = {
     for (const warning of warnings) runtime.logger.warn(warning);
     const running = await startUnlessStopped({ runtime, options, io, shutdown });
     if (running === undefined) return 0;
+    let isLeaving = options.leaveOnTerminate;
     const hangup = io.onHangup(() => void reload({ running, paths, fromFlags, runtime }));
     try {
       if (!options.isLogJson) io.stdout(running.banner);
-      await Promise.race([aborted(shutdown), running.failed]);
-      runtime.logger.info("stopping", { isLeaving: options.leaveOnTerminate });
+      const left = running.leaving.then(() => {
+        isLeaving = true;
+      });
+      await Promise.race([aborted(shutdown), running.failed, left]);
+      runtime.logger.info("stopping", { isLeaving });
     } finally {
       hangup.close();
-      await running.stop({ isLeaving: options.leaveOnTerminate, deadlineMs: stopDeadlineMs });
+      await running.stop({ isLeaving, deadlineMs: stopDeadlineMs });
     }
     return 0;
   },

@@ -21,6 +21,9 @@ export interface LocalLinkOptions {
   readonly topics: TopicSource;
   readonly sign: (csrPem: string) => SignedLeaf;
   readonly forward: ForwardHandler;
+  /** Holds the lease of the agent in this process. */
+  readonly holdLease: ServerLink["holdLease"];
+  readonly addServer: ServerLink["addServer"];
 }
 
 /** The link of an agent to the server in its own process; the RPC service answers remote agents through one as well. */
@@ -37,6 +40,8 @@ export function createLocalLink(options: LocalLinkOptions): ServerLink {
       return options.sign(csrPem);
     },
     forward: options.forward,
+    holdLease: options.holdLease,
+    addServer: options.addServer,
     subscribe(topic, onValue) {
       const inner = topics.subscribe(topic, onValue);
       const subscription: Subscription = {
@@ -69,6 +74,8 @@ async function writeCatalog(write: {
 }
 
 function readNodeRegistrations(reader: StateReader, name: string): NodeRegistrations {
+  const withdrawn = reader.withdrawals(name);
+  const idsOf = (kind: "service" | "check") => withdrawn.filter(({ Kind }) => Kind === kind).map(({ ID }) => ID);
   const node = reader.node(name);
   const services = reader.nodeServices(name);
   const checks = reader.nodeChecks(name);
@@ -77,5 +84,6 @@ function readNodeRegistrations(reader: StateReader, name: string): NodeRegistrat
     services: services.value,
     checks: checks.value,
     ...(node.value === undefined ? {} : { node: node.value }),
+    ...(withdrawn.length === 0 ? {} : { withdrawn: { services: idsOf("service"), checks: idsOf("check") } }),
   };
 }

@@ -2,6 +2,7 @@ import type { ServerLink } from "../lib/client/server-link.ts";
 import type { Autopilot } from "./autopilot/autopilot.ts";
 import type { FollowerReads } from "./follower-reads.ts";
 import type { LeaderLink } from "./leader-link.ts";
+import type { Leases } from "./leases/leases.ts";
 import type { BlockingReader, StateReader } from "./state/reader.ts";
 import type { ReplicatedLog } from "./log/replicated-log.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
@@ -21,4 +22,6 @@ export interface CatalogServer {
   readonly followerReads?: Pick<FollowerReads, "catchUp">;
   /** The link of the agent that lives in this process. */
   readonly link: ServerLink;
+  /** What operators ask of the leases; the leader alone answers. Absent: nobody keeps any. */
+  readonly leases?: Pick<Leases, "forceLeave">;
 }

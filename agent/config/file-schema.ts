@@ -38,6 +38,12 @@ export const AgentFileSchema = Type.Object({
   /** Ours: what a server asks of an agent that joins. */
   join_token: Type.Optional(Type.String()),
   join_token_file: Type.Optional(Type.String()),
+  /** Ours: how long the node may be silent, and how long it stays in the catalog after that. */
+  lease: Type.Optional(
+    Type.Object({ class: Type.Optional(Type.String()), ttl: Type.Optional(Type.String()), reap_after: Type.Optional(Type.String()) }),
+  ),
+  /** Consul's word for `lease.reap_after`. */
+  reconnect_timeout: Type.Optional(Type.String()),
   leave_on_terminate: Type.Optional(Type.Boolean()),
   log_level: Type.Optional(Type.String()),
   log_json: Type.Optional(Type.Boolean()),
@@ -54,12 +60,13 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality } = AgentFileSchema.properties;
+  const { ports, addresses, locality, lease } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
+    ...keysBeside(memberOf(document, "lease"), lease.properties, "lease."),
   ];
 }
 

@@ -6,6 +6,7 @@ import type { AgentApi } from "../agent-api.ts";
 import { registerCheckRoutes } from "./check-routes.ts";
 import { registerConnectRoutes } from "./connect-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
+import { registerMemberRoutes } from "./member-routes.ts";
 import { registerSelfRoutes } from "./self-routes.ts";
 import { registerServiceRoutes } from "./service-routes.ts";
 
@@ -20,6 +21,7 @@ export interface AgentRouteContext {
 /** Everything under `/v1/agent`: what the processes of this host ask of their agent. */
 export function registerAgentRoutes(app: HttpApp, context: AgentRouteContext): void {
   registerSelfRoutes(app, context);
+  registerMemberRoutes(app, context);
   registerServiceRoutes(app, context);
   registerCheckRoutes(app, context);
   registerHealthRoutes(app, context);

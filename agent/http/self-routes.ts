@@ -2,18 +2,13 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
-import type { AgentApi, AgentIdentity } from "../agent-api.ts";
+import type { AgentApi } from "../agent-api.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
+import { ownMemberAnswer } from "./member-routes.ts";
 
-/** Serf's number for a member that is alive. */
-const memberAlive = 1;
-
-/** What the agent says of itself: who it is, its node among the members, its metrics. */
+/** What the agent says of itself: who it is, and its metrics. */
 export function registerSelfRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
   app.get("/v1/agent/self", async (_request, reply) => sendJson(reply, selfAnswer(agent)));
-
-  /** Nodes hold leases with the servers instead of gossiping, so an agent knows no member but its own node. */
-  app.get("/v1/agent/members", async (_request, reply) => sendJson(reply, [memberAnswer(agent.identity)]));
 
   app.get("/v1/agent/metrics", async (request, reply) => {
     const format = queryOf(request).get("format") ?? "";
@@ -41,7 +36,7 @@ function selfAnswer(agent: AgentApi): object {
     },
     DebugConfig: {},
     Coord: null,
-    Member: memberAnswer(identity),
+    Member: ownMemberAnswer(identity),
     Stats: {
       agent: {
         check_monitors: String(checks.filter((check) => check.Type === "http" || check.Type === "tcp").length),
@@ -52,26 +47,5 @@ function selfAnswer(agent: AgentApi): object {
       consul: { server: String(identity.isServer) },
     },
     Meta: {},
-  };
-}
-
-function memberAnswer(identity: AgentIdentity): object {
-  return {
-    Name: identity.nodeName,
-    Addr: identity.address,
-    Port: 0,
-    Tags: {
-      build: identity.version,
-      dc: identity.datacenter,
-      id: identity.nodeId,
-      role: identity.isServer ? "consul" : "node",
-    },
-    Status: memberAlive,
-    ProtocolMin: 1,
-    ProtocolMax: 5,
-    ProtocolCur: 2,
-    DelegateMin: 2,
-    DelegateMax: 5,
-    DelegateCur: 4,
   };
 }

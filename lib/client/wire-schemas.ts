@@ -67,6 +67,7 @@ const serviceFields = {
   ),
   Connect: Type.Object({ Native: Type.Boolean() }),
   Locality: locality,
+  Owner: Type.Optional(text),
 };
 
 const checkFields = {
@@ -83,6 +84,7 @@ const checkFields = {
   Interval: text,
   Timeout: text,
   Definition: openMap,
+  Owner: Type.Optional(text),
 };
 
 const node = Type.Object({ ...nodeFields, ...indexed });
@@ -112,9 +114,11 @@ export const decodeWriteCommand: Decoder<RegisterCommand | DeregisterCommand> = 
       skipNodeUpdate: Type.Boolean(),
       service: Type.Optional(Type.Object(serviceFields)),
       checks: Type.Array(Type.Object(checkFields)),
+      isRepair: Type.Optional(Type.Boolean()),
     }),
     Type.Object({
       type: Type.Literal("deregister"),
+      left: Type.Optional(Type.Object({ id: text, atMs: index })),
       node: name,
       serviceId: Type.Optional(name),
       checkId: Type.Optional(name),
@@ -128,6 +132,7 @@ export const decodeNodeRegistrations: Decoder<NodeRegistrations> = createDecoder
     node: Type.Optional(node),
     services: Type.Array(service),
     checks: Type.Array(check),
+    withdrawn: Type.Optional(Type.Object({ services: Type.Array(text), checks: Type.Array(text) })),
   }),
 );
 

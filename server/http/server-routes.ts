@@ -18,6 +18,7 @@ import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
+import { registerMemberRoutes } from "./member-routes.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
 import { registerPeeringRoutes } from "./peering-routes.ts";
 import { registerQueryRoutes } from "./query-routes.ts";
@@ -66,6 +67,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerLegacyIntentionRoutes(app, context);
   registerCaRoutes(app, context);
   registerAuthorityConfigRoutes(app, context);
+  registerMemberRoutes(app, context);
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
   registerSnapshotRoutes(app, context);

@@ -2,6 +2,7 @@ import { unrestricted } from "../../../lib/acl/authorizer.ts";
 import type { AgentApi } from "../../../agent/agent-api.ts";
 import { createAgentService } from "../../../agent/agent-service.ts";
 import { registerAgentRoutes } from "../../../agent/http/agent-routes.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { createHttpApp, type HttpApp } from "../../../lib/http/http-app.ts";
 import { listenHttp } from "../../../lib/http/listen.ts";
 import { startTestAgent, type TestAgent } from "../test-registrations.ts";
@@ -11,6 +12,8 @@ export type Method = "GET" | "PUT";
 export interface TestAgentApp {
   readonly agent: TestAgent;
   readonly app: HttpApp;
+  /** One entry each time the agent was asked to leave. */
+  readonly leaves: readonly string[];
   /** One request; a body other than text is sent as JSON. */
   call(method: Method, path: string, body?: unknown): Promise<Answer>;
   /** The base URL, once something has to be asked over a socket. */
@@ -34,6 +37,8 @@ export async function startTestAgentApp(options: {
   const unused = async (): Promise<never> => {
     throw new Error("not a part of this test");
   };
+  const away = () => Promise.reject(new AtollError("UNAVAILABLE", "no server in this test"));
+  const leaves: string[] = [];
   const api = createAgentService({
     clock: agent.clock,
     identity: {
@@ -49,12 +54,15 @@ export async function startTestAgentApp(options: {
     registrations: agent,
     leaf: options.certificates?.leaf ?? unused,
     caRoots: options.certificates?.caRoots ?? unused,
+    link: { forward: away, addServer: away },
+    onLeave: () => leaves.push("asked"),
   });
   const app = createHttpApp({ runtime: agent.runtime });
   registerAgentRoutes(app, { agent: api, runtime: agent.runtime, authorize: async () => unrestricted });
   return {
     agent,
     app,
+    leaves,
     async call(method, path, body) {
       const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
       const options = { method, url: path, ...(payload !== undefined && { payload }) };

@@ -1,0 +1,53 @@
+import { Type } from "typebox";
+import { demand } from "../../lib/acl/authorizer.ts";
+import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { MemberRecord } from "../../lib/contract/members.ts";
+import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
+import type { HttpApp } from "../../lib/http/http-app.ts";
+import { memberAnswer } from "../../lib/http/member-answer.ts";
+import { checkDatacenter, parseFlag } from "../../lib/http/read-query.ts";
+import { queryOf } from "../../lib/http/request-line.ts";
+import { mustName } from "./path-name.ts";
+import type { RouteContext } from "./server-routes.ts";
+
+const NodePath = Type.Object({ "*": Type.String() });
+
+/** Who is in the cluster, as the servers know it. Agents answer `/v1/agent/members` and `force-leave` by asking here. */
+export function registerMemberRoutes(app: HttpApp, context: RouteContext): void {
+  const { server, authorize } = context;
+  const { datacenter } = server;
+
+  app.get("/v1/internal/members", async (request, reply) => {
+    const authorizer = authorize(request);
+    const query = queryOf(request);
+    if (query.get("filter")) {
+      throw new AtollError("INVALID_ARGUMENT", "?filter is not supported by this version: leave it out");
+    }
+    const isWan = parseFlag(query, "wan");
+    const members = server.reader
+      .members()
+      .value.filter(({ Node, Role }) => authorizer.allows("node", "read", Node) && (!isWan || Role === "consul"));
+    return sendJson(
+      reply,
+      members.map((member) => memberAnswer(withLease(member), { datacenter, isWan })),
+    );
+  });
+
+  app.put("/v1/internal/force-leave/*", { schema: { params: NodePath } }, async (request, reply) => {
+    checkDatacenter(request, datacenter);
+    demand(authorize(request), "operator", "write");
+    const name = mustName(request.params["*"], "node name");
+    // As Consul's command line has it, the name that a server has on the WAN.
+    const node = name.endsWith(`.${datacenter}`) ? name.slice(0, -datacenter.length - 1) : name;
+    if (server.leases === undefined) throw new AtollError("UNAVAILABLE", "this server keeps no leases");
+    await server.leases.forceLeave(server.reader.member(name) === undefined ? node : name, {
+      isForgotten: parseFlag(queryOf(request), "prune"),
+    });
+    return sendEmpty(reply);
+  });
+}
+
+function withLease(member: MemberRecord) {
+  const { Class, TtlMs, ReapAfterMs, SinceMs } = member;
+  return { ...member, Lease: { Class, TtlMs, ReapAfterMs, SinceMs } };
+}
