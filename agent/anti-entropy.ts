@@ -166,9 +166,12 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
     }
     for (const id of [...pending.withdrawnServices, ...pending.withdrawnChecks]) {
       if (before.has(id) || !(state.services().has(id) || state.checks().has(id))) continue;
-      logger.warn("an operator has deregistered this by force: it stays out of the catalog until it is registered anew", {
-        id,
-      });
+      logger.warn(
+        "an operator has deregistered this by force: it stays out of the catalog until it is registered anew",
+        {
+          id,
+        },
+      );
     }
   };
 

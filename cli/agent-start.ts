@@ -170,6 +170,7 @@ async function openAgent(parts: {
       revision: buildInfo.revision,
       buildDate: buildInfo.date,
       isServer: options.isServer,
+      ...(options.isServer && { serverPort: options.rpcPort }),
     },
     dataDir,
     temporaryDir,

@@ -19,6 +19,19 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
     },
   ],
   [
+    "force-leave",
+    {
+      summary: "Take a node that is gone out of the cluster",
+      load: async () => (await import("./force-leave.ts")).forceLeaveCommand,
+    },
+  ],
+  ["join", { summary: "Tell an agent of one more server", load: async () => (await import("./join.ts")).joinCommand }],
+  ["leave", { summary: "Have an agent leave and end", load: async () => (await import("./leave.ts")).leaveCommand }],
+  [
+    "members",
+    { summary: "List who is in the cluster", load: async () => (await import("./members.ts")).membersCommand },
+  ],
+  [
     "operator",
     {
       summary: "Look at and change the cluster of servers",

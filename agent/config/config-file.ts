@@ -103,7 +103,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       datacenter: file.datacenter,
       nodeName: file.node_name,
       nodeId: file.node_id,
-      nodeMeta: file.node_meta === undefined && lease?.class === undefined ? undefined : { ...file.node_meta, ...nodeClass },
+      nodeMeta:
+        file.node_meta === undefined && lease?.class === undefined ? undefined : { ...file.node_meta, ...nodeClass },
       locality: file.locality && { Region: file.locality.region ?? "", Zone: file.locality.zone ?? "" },
       dataDir: file.data_dir,
       bindAddress: file.bind_addr,

@@ -40,7 +40,11 @@ export const AgentFileSchema = Type.Object({
   join_token_file: Type.Optional(Type.String()),
   /** Ours: how long the node may be silent, and how long it stays in the catalog after that. */
   lease: Type.Optional(
-    Type.Object({ class: Type.Optional(Type.String()), ttl: Type.Optional(Type.String()), reap_after: Type.Optional(Type.String()) }),
+    Type.Object({
+      class: Type.Optional(Type.String()),
+      ttl: Type.Optional(Type.String()),
+      reap_after: Type.Optional(Type.String()),
+    }),
   ),
   /** Consul's word for `lease.reap_after`. */
   reconnect_timeout: Type.Optional(Type.String()),

@@ -25,7 +25,8 @@ const StatusUpdate = Type.Object({ Status: Type.String(), Output: Type.Optional(
 export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
   app.get("/v1/agent/checks", async (request, reply) => {
     parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
-    return sendJson(reply, Object.fromEntries([...agent.checks()].map(([id, check]) => [id, agentCheckAnswer(check)])));
+    const checks = [...agent.checks()].map(([id, check]) => [id, agentCheckAnswer(check, agent.identity)]);
+    return sendJson(reply, Object.fromEntries(checks));
   });
 
   app.put("/v1/agent/check/register", async (request, reply) => {

@@ -3,6 +3,7 @@ import { aggregateStatus, type CheckFields, type CheckStatus, type ServiceFields
 import { sendJson, sendText } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
+import type { AgentIdentity } from "../agent-api.ts";
 import { agentCheckAnswer, agentServiceAnswer } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
@@ -18,7 +19,7 @@ interface Health {
 
 /** `/v1/agent/health/service`: the health of local services, as JSON or (`?format=text`) one word. */
 export function registerHealthRoutes(app: HttpApp, { agent }: AgentRouteContext): void {
-  const { datacenter } = agent.identity;
+  const { identity } = agent;
 
   app.get("/v1/agent/health/service/id/*", { schema: { params: RestOfPath } }, async (request, reply) => {
     const id = mustId(request.params, "serviceID");
@@ -28,7 +29,7 @@ export function registerHealthRoutes(app: HttpApp, { agent }: AgentRouteContext)
       return sendText(reply, 404, `ServiceId ${id} not found`);
     }
     const health = healthOf(service, agent.checks());
-    return answer(request, reply, { status: health.status, body: healthAnswer(health, datacenter) });
+    return answer(request, reply, { status: health.status, body: healthAnswer(health, identity) });
   });
 
   app.get("/v1/agent/health/service/name/*", { schema: { params: RestOfPath } }, async (request, reply) => {
@@ -38,7 +39,7 @@ export function registerHealthRoutes(app: HttpApp, { agent }: AgentRouteContext)
       .filter((service) => service.Service === name)
       .map((service) => healthOf(service, checks));
     const status = all.length === 0 ? "critical" : aggregateStatus(all.map((health) => ({ Status: health.status })));
-    const body = all.map((health) => healthAnswer(health, datacenter));
+    const body = all.map((health) => healthAnswer(health, identity));
     return answer(request, reply, { status, body, ...(all.length === 0 && { code: 404 }) });
   });
 }
@@ -48,11 +49,11 @@ function healthOf(service: ServiceFields, checks: ReadonlyMap<string, CheckField
   return { service, checks: own, status: aggregateStatus(own) };
 }
 
-function healthAnswer(health: Health, datacenter: string): object {
+function healthAnswer(health: Health, identity: AgentIdentity): object {
   return {
     AggregatedStatus: health.status,
-    Service: agentServiceAnswer(health.service, datacenter),
-    Checks: health.checks.map(agentCheckAnswer),
+    Service: agentServiceAnswer(health.service, identity),
+    Checks: health.checks.map((check) => agentCheckAnswer(check, identity)),
   };
 }
 

@@ -22,7 +22,7 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
 
   app.get("/v1/agent/services", async (request, reply) => {
     parseReadQuery(request, { datacenter, random: runtime.random });
-    const services = [...agent.services()].map(([id, service]) => [id, agentServiceAnswer(service, datacenter)]);
+    const services = [...agent.services()].map(([id, service]) => [id, agentServiceAnswer(service, agent.identity)]);
     return sendJson(reply, Object.fromEntries(services));
   });
 
@@ -73,7 +73,7 @@ async function readService(
   const read = (): { answer: object; hash: string } => {
     const service = agent.services().get(id);
     if (service === undefined) throw new AtollError("NOT_FOUND", `unknown service ID: ${id}`);
-    const answer = agentServiceAnswer(service, agent.identity.datacenter);
+    const answer = agentServiceAnswer(service, agent.identity);
     return { answer, hash: contentHash(answer) };
   };
   const first = read();
@@ -81,7 +81,7 @@ async function readService(
   const done = new AbortController();
   const isOther = (): boolean => {
     const service = agent.services().get(id);
-    return service === undefined || contentHash(agentServiceAnswer(service, agent.identity.datacenter)) !== wait.hash;
+    return service === undefined || contentHash(agentServiceAnswer(service, agent.identity)) !== wait.hash;
   };
   const observer = agent.onLocalChange(() => {
     if (isOther()) done.abort();

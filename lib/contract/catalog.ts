@@ -113,6 +113,8 @@ export interface ServiceInstance {
 
 /** The owner of what no agent holds, as it is answered. */
 export const catalogOwner = "catalog";
+/** The owner of liveness checks, which follow the lease of their node. */
+export const leaseOwner = "lease";
 
 /** The check that says whether the agent of a node is alive. */
 export const nodeLivenessCheckId = "serfHealth";

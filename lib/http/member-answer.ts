@@ -5,7 +5,12 @@ const statusNumbers: Readonly<Record<MemberStatus, number>> = { alive: 1, left: 
 
 export interface AnsweredMember extends Pick<MemberFields, "Node" | "ID" | "Address" | "Port" | "Role" | "Build"> {
   readonly Status: MemberStatus;
-  readonly Lease?: { readonly Class: string; readonly TtlMs: number; readonly ReapAfterMs: number; readonly SinceMs: number };
+  readonly Lease?: {
+    readonly Class: string;
+    readonly TtlMs: number;
+    readonly ReapAfterMs: number;
+    readonly SinceMs: number;
+  };
 }
 
 /**

@@ -123,7 +123,8 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
     follow();
     if (stoodStillMs > stallMs) {
       logger.warn("this server stood still; all leases begin anew", { forMs: Math.round(stoodStillMs) });
-      for (const term of terms.values()) if (term.record.Status === "alive") term.deadlineMs = nowMs + term.record.TtlMs;
+      for (const term of terms.values())
+        if (term.record.Status === "alive") term.deadlineMs = nowMs + term.record.TtlMs;
     }
     if (isProposing || !isReady()) return;
     const changes = dueChanges(nowMs);

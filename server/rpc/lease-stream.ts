@@ -43,7 +43,8 @@ export function serveLease(options: LeaseStreamOptions): { end(error: AtollError
       watchSilence(2 * member.TtlMs);
       held = leases.open(member, {
         onRefusal: (refusal) => void stream.write({ refusal, isOutOfDate: false }),
-        onEnd: () => end(new AtollError("UNAVAILABLE", "this server has lost the leader: renew the lease at another one")),
+        onEnd: () =>
+          end(new AtollError("UNAVAILABLE", "this server has lost the leader: renew the lease at another one")),
       });
       stream.write({ refusal: "", isOutOfDate: false });
       return;
