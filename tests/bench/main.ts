@@ -3,6 +3,7 @@ import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
+import { benchLostAgents } from "./lost-agents.ts";
 import { benchPolicyChanges } from "./policy-changes.ts";
 import { benchProxyBalance } from "./proxy-balance.ts";
 import { benchProxyBulk } from "./proxy-bulk.ts";
@@ -34,6 +35,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   faults: benchProxyFaults,
   framing: benchFraming,
   "http2-codec": benchHttp2Codec,
+  "lost-agents": benchLostAgents,
   "policy-changes": benchPolicyChanges,
   "proxy-balance": benchProxyBalance,
   "proxy-bulk": benchProxyBulk,
