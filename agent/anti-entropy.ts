@@ -13,6 +13,7 @@ import { believe, createPending, pendingCount } from "./sync/pending.ts";
 import { ownedCheck, ownedService } from "./sync/owned.ts";
 import { pushPending } from "./sync/push.ts";
 import { createSyncMetrics } from "./sync/sync-metrics.ts";
+import { noteOnPurpose, noteWithdrawn } from "./sync/withdrawn.ts";
 
 /**
  * Keeps the catalog's picture of this node equal to the local state. Every change is brought there at once; at the start,
@@ -126,6 +127,7 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
   const compare = async (): Promise<void> => {
     const catalog = await call((signal) => link.nodeRegistrations(node.Node, signal));
     // From here on synchronous: nothing can change between the comparison and what is noted from it.
+    tellWithdrawn(catalog);
     const diff = diffCatalog(
       {
         node,
@@ -138,7 +140,6 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
       },
       catalog,
     );
-    tellWithdrawn(catalog);
     believe(pending, catalog);
     pending.isNodeOutdated = diff.isNodeOutdated;
     pending.services.clear();
@@ -154,18 +155,9 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
   };
 
   /** A forced removal is final: what is registered here stays away until it is registered anew. Said once for each. */
-  const tellWithdrawn = ({ withdrawn }: NodeRegistrations): void => {
-    const before = new Set([...pending.withdrawnServices, ...pending.withdrawnChecks]);
-    pending.withdrawnServices.clear();
-    pending.withdrawnChecks.clear();
-    for (const id of withdrawn?.services ?? []) {
-      if (!pending.onPurpose.has(id)) pending.withdrawnServices.add(id);
-    }
-    for (const id of withdrawn?.checks ?? []) {
-      if (!pending.onPurpose.has(id)) pending.withdrawnChecks.add(id);
-    }
-    for (const id of [...pending.withdrawnServices, ...pending.withdrawnChecks]) {
-      if (before.has(id) || !(state.services().has(id) || state.checks().has(id))) continue;
+  const tellWithdrawn = (catalog: NodeRegistrations): void => {
+    for (const id of noteWithdrawn(pending, catalog)) {
+      if (!state.services().has(id) && !state.checks().has(id)) continue;
       logger.warn(
         "an operator has deregistered this by force: it stays out of the catalog until it is registered anew",
         {
@@ -193,15 +185,9 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
     });
   };
 
-  const registeredAnew = (id: string): void => {
-    pending.withdrawnServices.delete(id);
-    pending.withdrawnChecks.delete(id);
-    pending.onPurpose.add(id);
-  };
-
   const note = (changes: readonly LocalChange[]): void => {
     for (const change of changes) {
-      if (change.kind !== "check-status") registeredAnew(change.id);
+      if (change.kind !== "check-status") noteOnPurpose(pending, change.id);
       if (change.kind === "service") pending.services.add(change.id);
       else if (change.kind === "check") pending.checks.add(change.id);
       else if (change.isOutputOnly && options.checkUpdateIntervalMs > 0) {

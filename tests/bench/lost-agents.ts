@@ -64,7 +64,12 @@ export async function benchLostAgents(args: readonly string[]): Promise<void> {
   report({ bench: "lost-agents", lost_by: "a restart of the agent within the lease", passes: isThere });
   isOver = true;
   await watching;
-  report({ bench: "lost-agents", looks, healthy_node_missing: missed, members: Object.fromEntries(await world.members()) });
+  report({
+    bench: "lost-agents",
+    looks,
+    healthy_node_missing: missed,
+    members: Object.fromEntries(await world.members()),
+  });
   if (missed > 0 || !isThere) throw new Error("a healthy node was left out");
   await again.end("SIGTERM");
 }

@@ -73,7 +73,9 @@ export async function startLeaseWorld(options: {
   const running = (): WorldServer[] => servers.filter((server) => server.isRunning);
   const ask = async (path: string): Promise<unknown> => {
     for (const server of running()) {
-      const answer = await fetch(`http://127.0.0.1:${server.httpPort}/v1/${path}`, { signal: AbortSignal.timeout(3_000) })
+      const answer = await fetch(`http://127.0.0.1:${server.httpPort}/v1/${path}`, {
+        signal: AbortSignal.timeout(3_000),
+      })
         .then((response) => (response.ok ? response.json() : undefined))
         .catch(() => undefined);
       if (answer !== undefined) return answer;
