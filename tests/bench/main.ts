@@ -1,3 +1,4 @@
+import { benchAgents } from "./agents.ts";
 import { benchBalanceTimeline } from "./balance-timeline/timeline.ts";
 import { benchCatalogRead } from "./catalog-read.ts";
 import { benchFailover } from "./failover.ts";
@@ -29,6 +30,7 @@ import { benchStartup } from "./startup.ts";
  * differ and are noisy: the ratios are what counts.
  */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  agents: benchAgents,
   "balance-timeline": benchBalanceTimeline,
   "catalog-read": benchCatalogRead,
   failover: benchFailover,
