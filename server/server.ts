@@ -131,7 +131,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
     const create = (root: CaRootFields): Authority =>
-      createAuthority({ root, datacenter, nodeId, config: authorityConfig, currentIndex: reader.appliedIndex, runtime });
+      createAuthority({
+        root,
+        datacenter,
+        nodeId,
+        config: authorityConfig,
+        currentIndex: reader.appliedIndex,
+        runtime,
+      });
     const authority =
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
@@ -162,7 +169,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       topics,
       sign: (csrPem) => authority.sign(csrPem),
       forward: (request, forwardSignal) => forward(request, forwardSignal),
-      holdLease: (request, onAnswer) => leases.holdOwn(request, rpcPort, onAnswer),
+      holdLease: (request, listener) => leases.holdOwn(request, rpcPort, listener),
       addServer: (address, joinSignal) =>
         verifyServer(address, { credentials: peerIdentity.credentials(), clock: runtime.clock, signal: joinSignal }),
     });

@@ -113,8 +113,8 @@ function createLink(parts: {
         }
       });
     },
-    holdLease(request, onAnswer) {
-      const lease = createLeaseStream({ connections, runtime: parts.runtime, request, onAnswer });
+    holdLease(request, listener) {
+      const lease = createLeaseStream({ connections, runtime: parts.runtime, request, listener });
       leases.add(lease);
       return {
         close() {

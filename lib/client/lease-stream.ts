@@ -10,7 +10,7 @@ import type { Runtime } from "../base/runtime.ts";
 import { renewalIntervalMs } from "../contract/members.ts";
 import { type LeaseAnswerMessage, type LeaseRenewal, rpcMethods } from "./rpc-methods.ts";
 import type { ServerConnection, ServerConnections } from "./server-connections.ts";
-import type { LeaseAnswer, LeaseRequest } from "./server-link.ts";
+import type { LeaseListener, LeaseRequest } from "./server-link.ts";
 
 type Stream = ClientDuplexStream<LeaseRenewal, LeaseAnswerMessage>;
 
@@ -29,10 +29,9 @@ export function createLeaseStream(options: {
   readonly connections: ServerConnections;
   readonly runtime: Runtime;
   readonly request: LeaseRequest;
-  /** Gets the first answer of each stream, and each that says something. */
-  readonly onAnswer: (answer: LeaseAnswer) => void;
+  readonly listener: LeaseListener;
 }): LeaseStream {
-  const { connections, request } = options;
+  const { connections, request, listener } = options;
   const { clock, logger, random } = options.runtime;
   const stopping = new AbortController();
   const backoff = createBackoff({ ...retryDelays, random });
@@ -63,7 +62,7 @@ export function createLeaseStream(options: {
       new Metadata(),
     );
     stream = opened;
-    let isAnswered = false;
+    let wasGiven: boolean | undefined;
     let isWaiting = true;
     const renewals = (): void => {
       timer = clock.after(renewalIntervalMs(request), () => {
@@ -89,8 +88,8 @@ export function createLeaseStream(options: {
       isWaiting = false;
       // Only a lease that is given is a reason to come back quickly.
       if (answer.refusal === "") backoff.reset();
-      if (!isAnswered || answer.refusal !== "" || answer.isOutOfDate) options.onAnswer(answer);
-      isAnswered = true;
+      if (answer.isGiven !== wasGiven || answer.refusal !== "" || answer.isOutOfDate) listener.onAnswer(answer);
+      wasGiven = answer.isGiven;
     });
     opened.on("error", (error: ServiceError) => {
       const isOlder = error.code === status.UNIMPLEMENTED;
@@ -103,7 +102,8 @@ export function createLeaseStream(options: {
 
   const retryLater = (reason: string, delayMs: number): void => {
     if (stopping.signal.aborted) return;
-    logger.info("the lease's stream is down", { reason, retryInMs: Math.round(delayMs) });
+    logger.debug("the lease's stream is down", { reason, retryInMs: Math.round(delayMs) });
+    listener.onDown(reason);
     timer?.cancel();
     timer = clock.after(delayMs, () => void open());
   };

@@ -53,6 +53,7 @@ export interface LeaseRenewal {
 export interface LeaseAnswerMessage {
   readonly refusal: string;
   readonly isOutOfDate: boolean;
+  readonly isGiven: boolean;
 }
 export interface SignResponse {
   readonly certPem: string;

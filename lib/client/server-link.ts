@@ -30,11 +30,8 @@ export interface ServerLink {
     topic: TopicOf<K>,
     onValue: (value: TopicValues[K], index: number) => void,
   ): Subscription;
-  /**
-   * Holds the lease of this agent's node until closed, over whichever server answers. `onAnswer` is called with the first
-   * answer of each stream and whenever one says something. Servers of older releases give no lease.
-   */
-  holdLease(request: LeaseRequest, onAnswer: (answer: LeaseAnswer) => void): Subscription;
+  /** Holds the lease of this agent's node until closed, over whichever server answers. Servers of older releases give none. */
+  holdLease(request: LeaseRequest, listener: LeaseListener): Subscription;
   /** Adds a server, `host:port`, to those that are dialled. Rejects with `UNAVAILABLE` when none of this cluster's answers there. */
   addServer(address: string, signal: AbortSignal): Promise<void>;
   /** The server that this link talks to, as `host:port`, and whether the last call reached it. */
@@ -45,8 +42,17 @@ export interface ServerLink {
 /** What an agent says when it asks for its lease; what else a member is, the server adds. */
 export type LeaseRequest = Omit<MemberFields, "Port" | "Role">;
 
+export interface LeaseListener {
+  /** Gets the first answer of each stream, and each that says something new. */
+  onAnswer(answer: LeaseAnswer): void;
+  /** No server has the lease at the moment; the link looks for one. */
+  onDown(reason: string): void;
+}
+
 export interface LeaseAnswer {
-  /** Why the lease is not given; empty when it is. It may be given later on. */
+  /** The leader has given the lease. */
+  readonly isGiven: boolean;
+  /** Why it is not given; empty when it is, and when nobody has decided yet. It may be given later on. */
   readonly refusal: string;
   /** The catalog does not hold the node: what is registered has to be compared with it. */
   readonly isOutOfDate: boolean;

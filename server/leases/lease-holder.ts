@@ -1,12 +1,12 @@
+import { isDeepStrictEqual } from "node:util";
 import type { MemberFields } from "../../lib/contract/members.ts";
-import type { LeaseReport, LeaseReportAnswer } from "./lease-report.ts";
+import type { LeaseDecision, LeaseReport, LeaseReportAnswer } from "./lease-report.ts";
 
 /**
  * The leases whose streams end at this server, its own agent's among them. It gathers what happened since the last report
  * to the leader; a renewal costs a flag. It judges nothing.
  */
 export interface LeaseHolder {
-  /** `answer` is called whenever the leader refuses the lease; `end` when it cannot be held here. */
   open(member: MemberFields, listener: LeaseListener): HeldLease;
   size(): number;
   /** What there is to report; `settle` or `putBack` has to follow. */
@@ -20,13 +20,15 @@ export interface LeaseHolder {
 }
 
 export interface LeaseListener {
-  readonly onRefusal: (reason: string) => void;
+  /** The leader has decided, or decides otherwise. */
+  readonly onDecision: (decision: LeaseDecision) => void;
+  /** It cannot be held here. */
   readonly onEnd: () => void;
 }
 
 export interface HeldLease {
-  /** The agent was heard of. What it is answered: the refusal as it stands, if there is one. */
-  renew(): string;
+  /** The agent was heard of; it is answered how things stand. */
+  renew(): LeaseDecision;
   close(): void;
 }
 
@@ -41,17 +43,23 @@ interface Held {
   readonly listener: LeaseListener;
   isAsked: boolean;
   isRenewed: boolean;
-  refusal: string;
+  decision: LeaseDecision;
 }
+
+const undecided: LeaseDecision = { isGiven: false, refusal: "" };
 
 export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
   const leases = new Set<Held>();
   const byId = new Map<string, Set<Held>>();
 
+  const putBack = (report: LeaseReport): void => {
+    for (const { ID } of report.asked) for (const held of all(ID)) held.isRenewed = true;
+    for (const id of report.renewed) for (const held of all(id)) held.isRenewed = true;
+  };
   const all = (id: string): Iterable<Held> => byId.get(id) ?? [];
   return {
     open(member, listener) {
-      const held: Held = { member, listener, isAsked: true, isRenewed: true, refusal: "" };
+      const held: Held = { member, listener, isAsked: true, isRenewed: true, decision: undecided };
       leases.add(held);
       byId.set(member.ID, (byId.get(member.ID) ?? new Set()).add(held));
       options.onNews();
@@ -59,8 +67,8 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
         renew() {
           held.isRenewed = true;
           // One that was taken for dead is back: that shall not wait.
-          if (held.refusal === "" && !held.isAsked && options.isUrgent(member)) options.onNews();
-          return held.refusal;
+          if (!held.isAsked && options.isUrgent(member)) options.onNews();
+          return held.decision;
         },
         close() {
           leases.delete(held);
@@ -83,16 +91,21 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
       return { asked, renewed };
     },
     settle(report, answer) {
+      if (!answer.isKept) {
+        putBack(report);
+        return;
+      }
       const refused = new Map(answer.refused.map(({ id, reason }) => [id, reason]));
       for (const { ID } of report.asked) {
         for (const held of all(ID)) {
           const refusal = refused.get(ID) ?? "";
-          const isOther = refusal !== held.refusal;
-          held.refusal = refusal;
+          const decision = { isGiven: refusal === "", refusal };
+          const isOther = !isDeepStrictEqual(decision, held.decision);
+          held.decision = decision;
           // What is refused now may be given when the present holder is gone.
           held.isAsked = refusal !== "";
           held.isRenewed ||= held.isAsked;
-          if (isOther) held.listener.onRefusal(refusal);
+          if (isOther) held.listener.onDecision(decision);
         }
       }
       for (const id of answer.unknown) {
@@ -103,10 +116,7 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
       }
       if (answer.unknown.length > 0) options.onNews();
     },
-    putBack(report) {
-      for (const { ID } of report.asked) for (const held of all(ID)) held.isRenewed = true;
-      for (const id of report.renewed) for (const held of all(id)) held.isRenewed = true;
-    },
+    putBack,
     endAll() {
       for (const held of [...leases]) held.listener.onEnd();
     },

@@ -228,8 +228,9 @@ export function createLeaseKeeper(options: LeaseKeeperOptions): LeaseKeeper {
       mustLead();
       heardServers.add(from);
       follow();
-      const refused = isReady() ? report.asked.flatMap((member) => ask(member) ?? []) : [];
-      return { refused, unknown: report.renewed.filter((id) => !extend(id) && isReady()) };
+      if (!isReady()) return { isKept: false, refused: [], unknown: [] };
+      const refused = report.asked.flatMap((member) => ask(member) ?? []);
+      return { isKept: true, refused, unknown: report.renewed.filter((id) => !extend(id)) };
     },
     async forceLeave(node, { isForgotten }) {
       mustLead();

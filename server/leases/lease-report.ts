@@ -10,9 +10,17 @@ export interface LeaseReport {
 
 /** A lease that is in neither list is given. */
 export interface LeaseReportAnswer {
+  /** False while servers of older releases may be among the members: then nothing was taken. */
+  readonly isKept: boolean;
   /** Ids that are of no member: they have to be asked for. */
   readonly unknown: readonly string[];
   readonly refused: readonly LeaseRefusal[];
+}
+
+/** What the leader makes of one lease; neither is said of one that it has not heard of yet. */
+export interface LeaseDecision {
+  readonly isGiven: boolean;
+  readonly refusal: string;
 }
 
 export interface LeaseRefusal {

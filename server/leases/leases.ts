@@ -4,7 +4,7 @@
  */
 import type { Timer } from "../../lib/base/clock.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
-import type { LeaseAnswer, LeaseRequest, Subscription } from "../../lib/client/server-link.ts";
+import type { LeaseListener as AgentListener, LeaseRequest, Subscription } from "../../lib/client/server-link.ts";
 import { type MemberFields, renewalIntervalMs } from "../../lib/contract/members.ts";
 import type { ReplicatedLog } from "../log/replicated-log.ts";
 import type { StateReader } from "../state/reader.ts";
@@ -23,7 +23,7 @@ export interface LeasePort {
 
 export interface Leases extends LeasePort, Pick<LeaseKeeper, "forceLeave"> {
   /** The lease of the agent in this process. `rpcPort` is where this server listens. */
-  holdOwn(request: LeaseRequest, rpcPort: number, onAnswer: (answer: LeaseAnswer) => void): Subscription;
+  holdOwn(request: LeaseRequest, rpcPort: number, listener: AgentListener): Subscription;
   /** For the RPC listener: what another server reports. */
   report(from: string, report: LeaseReport): LeaseReportAnswer;
   close(): void;
@@ -88,24 +88,22 @@ export function startLeases(options: LeasesOptions): Leases {
     isOutOfDate,
     forceLeave: keeper.forceLeave,
     report: keeper.report,
-    holdOwn(request, rpcPort, onAnswer) {
+    holdOwn(request, rpcPort, { onAnswer, onDown }) {
       const member: MemberFields = { ...request, Port: rpcPort, Role: "consul" };
       const held = open(member, {
-        onRefusal: (refusal) => onAnswer({ refusal, isOutOfDate: false }),
+        onDecision: (decision) => onAnswer({ ...decision, isOutOfDate: false }),
         // There is no other server to go to: it waits for a leader.
-        onEnd: () => undefined,
+        onEnd: () => onDown("no leader takes reports of leases"),
       });
       let timer: Timer;
       const renewals = (): void => {
         timer = clock.after(renewalIntervalMs(request), () => {
-          const refusal = held.renew();
-          const isStale = refusal === "" && isOutOfDate(member);
-          if (isStale) onAnswer({ refusal, isOutOfDate: true });
+          const decision = held.renew();
+          if (decision.isGiven && isOutOfDate(member)) onAnswer({ ...decision, isOutOfDate: true });
           renewals();
         });
       };
       renewals();
-      onAnswer({ refusal: "", isOutOfDate: false });
       return {
         close() {
           timer.cancel();

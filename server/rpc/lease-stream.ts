@@ -42,15 +42,15 @@ export function serveLease(options: LeaseStreamOptions): { end(error: AtollError
       member = memberOf(request, node);
       watchSilence(2 * member.TtlMs);
       held = leases.open(member, {
-        onRefusal: (refusal) => void stream.write({ refusal, isOutOfDate: false }),
+        onDecision: (decision) => void stream.write({ ...decision, isOutOfDate: false }),
         onEnd: () =>
           end(new AtollError("UNAVAILABLE", "this server has lost the leader: renew the lease at another one")),
       });
-      stream.write({ refusal: "", isOutOfDate: false });
+      stream.write({ isGiven: false, refusal: "", isOutOfDate: false });
       return;
     }
-    const refusal = held.renew();
-    stream.write({ refusal, isOutOfDate: refusal === "" && leases.isOutOfDate(member) });
+    const decision = held.renew();
+    stream.write({ ...decision, isOutOfDate: decision.isGiven && leases.isOutOfDate(member) });
   };
 
   /** A connection can stay open long after its agent has gone: looked at when it would have been too long. */

@@ -96,6 +96,7 @@ export interface WireLeaseReport {
   readonly renewed: readonly string[];
 }
 export interface WireLeaseReportAnswer {
+  readonly isKept: boolean;
   readonly unknown: readonly string[];
   readonly refused: readonly { readonly id: string; readonly reason: string }[];
 }

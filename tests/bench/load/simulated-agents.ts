@@ -35,6 +35,7 @@ const stops: (() => Promise<void>)[] = [];
 let held = 0;
 let refused = 0;
 let outOfDate = 0;
+let downs = 0;
 
 async function startAgent(n: number): Promise<void> {
   const name = `agent-${n}`;
@@ -60,10 +61,13 @@ async function startAgent(n: number): Promise<void> {
   });
   const id = `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
   const request = { Node: name, ID: id, Address: "10.0.0.1", Build: "bench", ...leaseTerms("default") };
-  const lease = link.holdLease(request, (answer) => {
-    if (answer.refusal !== "") refused++;
-    else if (answer.isOutOfDate) outOfDate++;
-    else held++;
+  const lease = link.holdLease(request, {
+    onAnswer(answer) {
+      if (answer.refusal !== "") refused++;
+      else if (answer.isOutOfDate) outOfDate++;
+      else if (answer.isGiven) held++;
+    },
+    onDown: () => void downs++,
   });
   const state = createLocalState(name);
   const definition = mustDecode(
@@ -106,5 +110,5 @@ console.log(JSON.stringify({ started: stops.length, failures, seconds: (performa
 for await (const _ of process.stdin) {
   // Until the bench closes it.
 }
-console.log(JSON.stringify({ held, refused, outOfDate, residentMb: process.memoryUsage().rss / 1e6 }));
+console.log(JSON.stringify({ held, refused, outOfDate, downs, residentMb: process.memoryUsage().rss / 1e6 }));
 process.exit();

@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => world.close());
 
 async function join(...names: string[]): Promise<void> {
-  expect(world.keeper("s1").report("s1", ask(...names))).toEqual({ refused: [], unknown: [] });
+  expect(world.keeper("s1").report("s1", ask(...names))).toEqual({ isKept: true, refused: [], unknown: [] });
   await world.clock.advance(50);
 }
 
@@ -118,13 +118,11 @@ test("terms out of bounds are refused with the field and its bounds", () => {
 test("nothing is written before every server has reported once: an older one would stop at the command", async () => {
   world.close();
   world = createLeaseWorld(["s1", "s2", "s3"]);
-  world.keeper("s1").report("s1", ask("a"));
-  world.keeper("s1").report("s2", ask());
+  expect(world.keeper("s1").report("s1", ask("a")).isKept).toBe(false);
+  expect(world.keeper("s1").report("s2", ask()).isKept).toBe(false);
   await world.clock.advance(20_000);
   expect(world.commands).toEqual([]);
-  world.keeper("s1").report("s3", ask());
-  // Who was taken note of only has to ask again.
-  expect(world.keeper("s1").report("s1", renew("a")).unknown).toEqual([idOf("a")]);
+  expect(world.keeper("s1").report("s3", ask()).isKept).toBe(true);
   world.keeper("s1").report("s1", ask("a"));
   await world.clock.advance(50);
   expect(world.statusOf("a")).toBe("alive");

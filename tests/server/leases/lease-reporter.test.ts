@@ -18,11 +18,11 @@ let answer: (report: LeaseReport) => LeaseReportAnswer | undefined;
 let leaderAddress: string;
 let isLeader: boolean;
 let onChange: () => void;
-let refusals: string[];
+let decisions: string[];
 let ended: number;
 let lost: Set<string>;
 
-const taken: LeaseReportAnswer = { unknown: [], refused: [] };
+const taken: LeaseReportAnswer = { isKept: true, unknown: [], refused: [] };
 
 beforeEach(() => {
   clock = createVirtualClock(1_000);
@@ -31,7 +31,7 @@ beforeEach(() => {
   answer = () => taken;
   leaderAddress = "leader:8300";
   isLeader = false;
-  refusals = [];
+  decisions = [];
   ended = 0;
   lost = new Set();
   holder = createLeaseHolder({ onNews: () => reporter.hasten(), isUrgent: ({ ID }) => lost.has(ID) });
@@ -55,7 +55,10 @@ beforeEach(() => {
 afterEach(() => reporter.close());
 
 const open = (name: string) =>
-  holder.open(member(name), { onRefusal: (reason) => refusals.push(reason), onEnd: () => ended++ });
+  holder.open(member(name), {
+    onDecision: ({ isGiven, refusal }) => decisions.push(isGiven ? "given" : refusal),
+    onEnd: () => ended++,
+  });
 const last = () => reports.at(-1);
 
 test("a new stream is told of at once with its terms, renewals once a second by their ids only", async () => {
@@ -87,22 +90,22 @@ test("what the leader does not know is asked for, at once", async () => {
   const held = open("a");
   await clock.advance(100);
   held.renew();
-  answer = ({ renewed }) => ({ unknown: renewed, refused: [] });
+  answer = ({ renewed }) => ({ ...taken, unknown: renewed });
   await clock.advance(1_030);
   expect(last()?.asked).toEqual(["a"]);
 });
 
 test("a refusal reaches the agent once, is asked about again every second, and its end is told too", async () => {
   const held = open("a");
-  answer = ({ asked }) => ({ unknown: [], refused: asked.map(({ ID }) => ({ id: ID, reason: "taken" })) });
+  answer = ({ asked }) => ({ ...taken, refused: asked.map(({ ID }) => ({ id: ID, reason: "taken" })) });
   await clock.advance(3_500);
-  expect(refusals).toEqual(["taken"]);
-  expect(held.renew()).toBe("taken");
+  expect(decisions).toEqual(["taken"]);
+  expect(held.renew()).toEqual({ isGiven: false, refusal: "taken" });
   expect(last()?.asked).toEqual(["a"]);
   answer = () => taken;
   await clock.advance(1_000);
-  expect(refusals).toEqual(["taken", ""]);
-  expect(held.renew()).toBe("");
+  expect(decisions).toEqual(["taken", "given"]);
+  expect(held.renew()).toEqual({ isGiven: true, refusal: "" });
 });
 
 test("the leader's own report goes to its keeper, and a new leader is told at once", async () => {
@@ -148,4 +151,16 @@ test("a leader of an older release is asked again now and then, and nobody is se
   answer = () => taken;
   await clock.advance(10_000);
   expect(reports.some(({ asked }) => asked.join() === "a")).toBe(true);
+});
+
+test("as long as the leader keeps none, leases are asked for again and nothing is decided", async () => {
+  const held = open("a");
+  answer = () => ({ isKept: false, unknown: [], refused: [] });
+  await clock.advance(2_100);
+  expect(decisions).toEqual([]);
+  expect(held.renew()).toEqual({ isGiven: false, refusal: "" });
+  expect(last()?.asked).toEqual(["a"]);
+  answer = () => taken;
+  await clock.advance(1_000);
+  expect(decisions).toEqual(["given"]);
 });

@@ -16,7 +16,7 @@ import { never, startTestCluster, type TestCluster } from "./test-cluster.ts";
 
 let cluster: TestCluster;
 beforeAll(async () => {
-  const held = { renew: () => "", close: () => undefined };
+  const held = { renew: () => ({ isGiven: true, refusal: "" }), close: () => undefined };
   cluster = await startTestCluster({ leases: { open: () => held, isOutOfDate: () => false } });
 });
 afterAll(async () => {

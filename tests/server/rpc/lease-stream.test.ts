@@ -1,8 +1,8 @@
 /** Leases over real sockets: what an agent says, what it is answered, and where it goes when nobody answers. */
 import { connect, createServer, type Socket } from "node:net";
-import { expect, test } from "bun:test";
+import { beforeEach, expect, test } from "bun:test";
 import { connectServer } from "../../../lib/client/grpc-link.ts";
-import type { LeaseAnswer, LeaseRequest } from "../../../lib/client/server-link.ts";
+import type { LeaseListener as AgentListener, LeaseAnswer, LeaseRequest } from "../../../lib/client/server-link.ts";
 import type { MemberFields } from "../../../lib/contract/members.ts";
 import type { LeaseListener } from "../../../server/leases/lease-holder.ts";
 import type { LeasePort } from "../../../server/leases/leases.ts";
@@ -18,9 +18,15 @@ const request: LeaseRequest = {
   Address: "10.0.0.1",
   Build: "1.2.3",
   Class: "ephemeral",
-  TtlMs: 150,
+  TtlMs: 900,
   ReapAfterMs: 3_600_000,
 };
+
+const deaf: AgentListener = { onAnswer: () => undefined, onDown: () => undefined };
+let downs: string[] = [];
+beforeEach(() => {
+  downs = [];
+});
 
 interface Leases extends LeasePort {
   readonly opened: MemberFields[];
@@ -45,7 +51,7 @@ function createLeases(): Leases {
       return {
         renew() {
           leases.renewals++;
-          return leases.refusal;
+          return { isGiven: leases.refusal === "", refusal: leases.refusal };
         },
         close() {
           leases.closed++;
@@ -86,10 +92,16 @@ test("an agent asks once, renews a third of its term apart, and its name is its 
   await using cluster = await startTestCluster({ leases });
   await using agent = await startTestAgent(cluster);
   const answers: LeaseAnswer[] = [];
-  const lease = agent.link.holdLease(request, (answer) => answers.push(answer));
+  const lease = agent.link.holdLease(request, {
+    onAnswer: (answer) => answers.push(answer),
+    onDown: (reason) => downs.push(reason),
+  });
   await eventually("renewals", () => leases.renewals >= 3);
   expect(leases.opened).toEqual([{ ...request, Node: "host-1", Port: 0, Role: "node" }]);
-  expect(answers).toEqual([{ refusal: "", isOutOfDate: false }]);
+  expect(answers).toEqual([
+    { isGiven: false, refusal: "", isOutOfDate: false },
+    { isGiven: true, refusal: "", isOutOfDate: false },
+  ]);
   lease.close();
   await eventually("the end of the stream", () => leases.closed === 1);
 });
@@ -99,9 +111,12 @@ test("a refusal reaches the agent with its reason, and so does the word that its
   await using cluster = await startTestCluster({ leases });
   await using agent = await startTestAgent(cluster);
   const answers: LeaseAnswer[] = [];
-  const lease = agent.link.holdLease(request, (answer) => answers.push(answer));
-  await eventually("the stream", () => answers.length === 1);
-  leases.listeners[0]?.onRefusal("the name is taken");
+  const lease = agent.link.holdLease(request, {
+    onAnswer: (answer) => answers.push(answer),
+    onDown: (reason) => downs.push(reason),
+  });
+  await eventually("the stream", () => answers.length > 0);
+  leases.listeners.at(-1)?.onDecision({ isGiven: false, refusal: "the name is taken" });
   await eventually("the refusal", () => answers.some(({ refusal }) => refusal === "the name is taken"));
   leases.outOfDate = true;
   await eventually("the news", () => answers.some(({ isOutOfDate }) => isOutOfDate));
@@ -112,7 +127,7 @@ test("a stream that the server ends is opened again", async () => {
   const leases = createLeases();
   await using cluster = await startTestCluster({ leases });
   await using agent = await startTestAgent(cluster);
-  const lease = agent.link.holdLease(request, () => undefined);
+  const lease = agent.link.holdLease(request, deaf);
   await eventually("the stream", () => leases.listeners[0]);
   leases.listeners[0]?.onEnd();
   await eventually("another one", () => leases.opened.length === 2);
@@ -130,7 +145,7 @@ test("an agent leaves a server that has fallen silent for another one", async ()
   const credentials = await enrollTestNode(silent, { dataDir: agent.dataDir, runtime });
   const cable = await startCable(silent.rpc.address.port);
   const link = await connectServer({ servers: [cable.address, other.address], credentials, runtime, signal: never });
-  const lease = link.holdLease({ ...request, TtlMs: 900 }, () => undefined);
+  const lease = link.holdLease({ ...request, TtlMs: 900 }, deaf);
   await eventually("the first server to be asked", () => first.renewals > 0);
   cable.cut();
   await eventually("the other server to be asked", () => second.opened.length > 0);
@@ -143,7 +158,10 @@ test("a server of an older release gives no lease, and is not asked again at onc
   await using older = await startTestCluster();
   await using agent = await startTestAgent(older);
   const answers: LeaseAnswer[] = [];
-  const lease = agent.link.holdLease(request, (answer) => answers.push(answer));
+  const lease = agent.link.holdLease(request, {
+    onAnswer: (answer) => answers.push(answer),
+    onDown: (reason) => downs.push(reason),
+  });
   await eventually("the refusal", () =>
     agent.runtime.lines.some((line) => line.includes("of a release without leases")),
   );
@@ -158,7 +176,7 @@ test("an agent that is not heard of for two terms loses its stream", async () =>
   await using cluster = await startTestCluster({ leases, runtime: createTestRuntime({ clock }) });
   await using agent = await startTestAgent(cluster);
   // An hour: it has nothing to say meanwhile.
-  const lease = agent.link.holdLease({ ...request, TtlMs: 3_600_000 }, () => undefined);
+  const lease = agent.link.holdLease({ ...request, TtlMs: 3_600_000 }, deaf);
   await eventually("the stream", () => leases.opened.length === 1);
   await clock.advance(7_300_000);
   await eventually("its end", () => leases.closed === 1);
