@@ -4,14 +4,18 @@ import { secondsUntil, service, startLeaseWorld, type WorldAgent } from "./lease
 import { whyNoMultiServer } from "./multi-server-support.ts";
 
 const skipReason = await whyNoMultiServer();
-const lease = { ttl: "2s", reap_after: "1500ms" };
+/** Short for who is to be lost; the others may come to a halt on a busy machine and must not be. */
+const leases: Readonly<Record<string, object>> = {
+  killed: { ttl: "2s", reap_after: "1500ms" },
+  wiped: { ttl: "6s" },
+};
 const timeoutMs = 30_000;
 
 test.skipIf(skipReason !== "")(
   `real agents that are killed, wiped, restarted, forced out or told to leave, and a leader that is killed ${skipReason}`,
   async () => {
     await using world = await startLeaseWorld({ servers: 3, agents: 5 });
-    const start = (name: string): Promise<WorldAgent> => world.startAgent(name, { lease });
+    const start = (name: string): Promise<WorldAgent> => world.startAgent(name, { lease: leases[name] ?? {} });
     const names = ["forced", "killed", "leaving", "steady", "wiped"];
     const [forced, killed, leaving, , wiped] = await Promise.all(names.map(start));
     if (!forced || !killed || !leaving || !wiped) throw new Error("an agent is missing");
@@ -31,7 +35,7 @@ test.skipIf(skipReason !== "")(
       async () => !(await isPassing("killed")),
       timeoutMs,
     );
-    expect(seconds).toBeLessThan(6);
+    expect(seconds).toBeLessThan(10);
     expect(await isPassing("steady")).toBe(true);
     await eventually("the killed node to be removed", async () => (await statusOf("killed")) === undefined, timeoutMs);
     await eventually("the wiped agent to be taken", () => isPassing("wiped"), timeoutMs);
