@@ -43,13 +43,15 @@ export function registerMemberRoutes(app: HttpApp, context: AgentRouteContext): 
     query.set("stale", "");
     query.delete("index");
     try {
-      return sendRelayed(reply, await ask(request, reply, { path: "/v1/internal/members", query }));
+      const answer = await ask(request, reply, { path: "/v1/internal/members", query });
+      // A server of a release without leases has no such path.
+      if (answer.status !== 404) return sendRelayed(reply, answer);
     } catch (thrown) {
       if (!(thrown instanceof AtollError) || thrown.retryable === "no") throw thrown;
-      // An agent without servers knows itself.
-      const { nodeName } = agent.identity;
-      return sendJson(reply, authorizer.allows("node", "read", nodeName) ? [ownMemberAnswer(agent.identity)] : []);
     }
+    // An agent that learns nothing of the others knows itself.
+    const { nodeName } = agent.identity;
+    return sendJson(reply, authorizer.allows("node", "read", nodeName) ? [ownMemberAnswer(agent.identity)] : []);
   });
 
   app.put("/v1/agent/force-leave/*", { schema: { params: RestOfPath } }, async (request, reply) => {

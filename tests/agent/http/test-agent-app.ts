@@ -32,6 +32,8 @@ export interface Answer {
 export async function startTestAgentApp(options: {
   readonly dataDir: string;
   readonly certificates?: Partial<Pick<AgentApi, "leaf" | "caRoots">>;
+  /** Absent: no server can be reached. */
+  readonly forward?: AgentApi["forward"];
 }): Promise<TestAgentApp> {
   const agent = await startTestAgent({ dataDir: options.dataDir });
   const unused = async (): Promise<never> => {
@@ -54,7 +56,7 @@ export async function startTestAgentApp(options: {
     registrations: agent,
     leaf: options.certificates?.leaf ?? unused,
     caRoots: options.certificates?.caRoots ?? unused,
-    link: { forward: away, addServer: away },
+    link: { forward: options.forward ?? away, addServer: away },
     onLeave: () => leaves.push("asked"),
   });
   const app = createHttpApp({ runtime: agent.runtime });

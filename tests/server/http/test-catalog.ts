@@ -28,6 +28,8 @@ export interface TestCatalog {
   apply(command: Command): number;
   get(url: string): Promise<Answer>;
   send(method: "PUT" | "DELETE" | "POST", url: string, body?: unknown): Promise<Answer>;
+  /** What operators said of nodes that are gone. */
+  readonly forcedOut: { readonly node: string; readonly isForgotten: boolean }[];
   /** From now on there is no leader. */
   loseLeader(): void;
   readonly readIndexCalls: () => number;
@@ -59,6 +61,7 @@ export function createTestCatalog(): TestCatalog {
     if (!leadership.isLeader) throw new AtollError("NO_LEADER", "No cluster leader");
   };
   const operator = createFakeOperator(state);
+  const forcedOut: { readonly node: string; readonly isForgotten: boolean }[] = [];
   const tracker = createHealthTracker();
   const server: CatalogServer = {
     datacenter: "dc1",
@@ -91,6 +94,11 @@ export function createTestCatalog(): TestCatalog {
           nowMs: runtime.clock.nowMs(),
         }),
     },
+    leases: {
+      async forceLeave(node, { isForgotten }) {
+        forcedOut.push({ node, isForgotten });
+      },
+    },
     leaderLink: {
       forward: async () => {
         throw new AtollError("NO_LEADER", "there is only one server");
@@ -119,6 +127,7 @@ export function createTestCatalog(): TestCatalog {
     app,
     state,
     operator,
+    forcedOut,
     runtime,
     apply(command) {
       const result = apply(command);

@@ -231,3 +231,22 @@ for (const seed of seeds) {
     expect(restored.reader.members()).toEqual(harness.reader.members());
   });
 }
+
+test("a lost lease ends the sessions that rest on the node's liveness, with the same command", () => {
+  const harness = registered();
+  const session = {
+    ID: "cccccccc-0000-4000-8000-000000000003",
+    Name: "lock",
+    Node: "n1",
+    lockDelayMs: 0,
+    Behavior: "release",
+    TTL: "",
+    ttlMs: 0,
+    NodeChecks: ["serfHealth"],
+    ServiceChecks: [],
+  } as const;
+  harness.accept({ type: "session-create", session });
+  expect(harness.reader.sessions().value).toHaveLength(1);
+  harness.accept(members(2_000, failed));
+  expect(harness.reader.sessions().value).toEqual([]);
+});
