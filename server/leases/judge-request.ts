@@ -3,6 +3,9 @@ import { isUuid } from "../../lib/contract/catalog-rules.ts";
 import { leaseBounds, type MemberFields } from "../../lib/contract/members.ts";
 import type { StateReader } from "../state/reader.ts";
 
+/** Of what an agent says of itself: it is kept by every server. */
+const maxTextLength = 255;
+
 /** Why an agent does not get the lease it asks for; undefined when it does. */
 export function judgeRequest(
   member: MemberFields,
@@ -11,9 +14,13 @@ export function judgeRequest(
   return wrongTerms(member) ?? takenName(member, reader);
 }
 
-function wrongTerms({ ID, TtlMs, ReapAfterMs }: MemberFields): string | undefined {
+function wrongTerms({ ID, Address, Build, Class, TtlMs, ReapAfterMs }: MemberFields): string | undefined {
   const { minTtlMs, maxTtlMs, minReapMs, maxReapMs } = leaseBounds;
-  if (!isUuid(ID)) return `node ID "${ID}" is not a UUID`;
+  if (!isUuid(ID)) return `node ID ${JSON.stringify(ID.slice(0, maxTextLength))} is not a UUID`;
+  for (const [name, text] of Object.entries({ Address, Build, Class })) {
+    if (text.length > maxTextLength)
+      return `${name} is ${text.length} characters long; at most ${maxTextLength} are allowed`;
+  }
   if (!(TtlMs >= minTtlMs && TtlMs <= maxTtlMs)) {
     return `lease.ttl must be ${minTtlMs} ms to ${maxTtlMs} ms, found ${TtlMs} ms`;
   }

@@ -23,7 +23,7 @@ export interface LeaseListener {
   /** The leader has decided, or decides otherwise. */
   readonly onDecision: (decision: LeaseDecision) => void;
   /** It cannot be held here. */
-  readonly onEnd: () => void;
+  readonly onEnd: (reason: string) => void;
 }
 
 export interface HeldLease {
@@ -38,6 +38,12 @@ export interface LeaseHolderOptions {
   readonly isUrgent: (member: MemberFields) => boolean;
 }
 
+/**
+ * Streams of one node: a second one while the end of the first has not been noticed, and as many again while two agents
+ * want the same name. The oldest is ended when there are more.
+ */
+const maxPerNode = 4;
+
 interface Held {
   readonly member: MemberFields;
   readonly listener: LeaseListener;
@@ -51,6 +57,7 @@ const undecided: LeaseDecision = { isGiven: false, refusal: "" };
 export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
   const leases = new Set<Held>();
   const byId = new Map<string, Set<Held>>();
+  const byNode = new Map<string, Set<Held>>();
 
   const putBack = (report: LeaseReport): void => {
     for (const { ID } of report.asked) for (const held of all(ID)) held.isRenewed = true;
@@ -62,6 +69,10 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
       const held: Held = { member, listener, isAsked: true, isRenewed: true, decision: undecided };
       leases.add(held);
       byId.set(member.ID, (byId.get(member.ID) ?? new Set()).add(held));
+      const ofNode = (byNode.get(member.Node) ?? new Set()).add(held);
+      byNode.set(member.Node, ofNode);
+      const [oldest] = ofNode;
+      if (ofNode.size > maxPerNode) oldest?.listener.onEnd("this node has opened other streams since");
       options.onNews();
       return {
         renew() {
@@ -72,9 +83,8 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
         },
         close() {
           leases.delete(held);
-          const same = byId.get(member.ID);
-          same?.delete(held);
-          if (same?.size === 0) byId.delete(member.ID);
+          remove(byId, member.ID, held);
+          remove(byNode, member.Node, held);
         },
       };
     },
@@ -118,7 +128,13 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
     },
     putBack,
     endAll() {
-      for (const held of [...leases]) held.listener.onEnd();
+      for (const held of [...leases]) held.listener.onEnd("this server finds no leader that takes reports of leases");
     },
   };
+}
+
+function remove(index: Map<string, Set<Held>>, key: string, held: Held): void {
+  const same = index.get(key);
+  same?.delete(held);
+  if (same?.size === 0) index.delete(key);
 }

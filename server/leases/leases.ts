@@ -93,7 +93,7 @@ export function startLeases(options: LeasesOptions): Leases {
       const held = open(member, {
         onDecision: (decision) => onAnswer({ ...decision, isOutOfDate: false }),
         // There is no other server to go to: it waits for a leader.
-        onEnd: () => onDown("no leader takes reports of leases"),
+        onEnd: onDown,
       });
       let timer: Timer;
       const renewals = (): void => {

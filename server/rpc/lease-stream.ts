@@ -43,8 +43,7 @@ export function serveLease(options: LeaseStreamOptions): { end(error: AtollError
       watchSilence(2 * member.TtlMs);
       held = leases.open(member, {
         onDecision: (decision) => void stream.write({ ...decision, isOutOfDate: false }),
-        onEnd: () =>
-          end(new AtollError("UNAVAILABLE", "this server has lost the leader: renew the lease at another one")),
+        onEnd: (reason) => end(new AtollError("UNAVAILABLE", reason)),
       });
       stream.write({ isGiven: false, refusal: "", isOutOfDate: false });
       return;

@@ -26,6 +26,7 @@ export async function benchAgents(args: readonly string[]): Promise<void> {
     const peers = await getJson(`${http[0]}/v1/status/peers`);
     const servers = Array.isArray(peers) ? peers.map(String) : [];
     const beganMs = performance.now();
+    const startCpu = sum(cpuOf(cluster));
     for (let from = 0; from < agents; from += agentsPerProcess) {
       const count = Math.min(agentsPerProcess, agents - from);
       const cmd = [runBun, program, String(from), String(count), ...servers];
@@ -39,6 +40,7 @@ export async function benchAgents(args: readonly string[]): Promise<void> {
       },
       1_800_000,
     );
+    const joinCpu = sum(cpuOf(cluster)) - startCpu;
     const joinSeconds = (performance.now() - beganMs) / 1_000;
     // What joining has set in motion, such as the first comparisons, is over.
     await Bun.sleep(10_000);
@@ -60,6 +62,7 @@ export async function benchAgents(args: readonly string[]): Promise<void> {
       servers: 3,
       seconds: rounded(passedSeconds, 0),
       join_seconds: rounded(joinSeconds, 1),
+      join_server_cpu_ms_per_agent: rounded((joinCpu * 1_000) / agents, 1),
       server_cpu_per_second: rounded(sum(cpu), 3),
       each_server: cpu,
       server_cpu_us_per_agent_and_second: rounded((sum(cpu) * 1e6) / agents, 1),

@@ -113,6 +113,10 @@ test("terms out of bounds are refused with the field and its bounds", () => {
   expect(world.keeper("s1").report("s1", report).refused).toEqual([
     { id: idOf("a"), reason: "lease.ttl must be 1000 ms to 600000 ms, found 10 ms" },
   ]);
+  const long = { asked: [member("b", { Build: "x".repeat(256) })], renewed: [] };
+  expect(world.keeper("s1").report("s1", long).refused[0]?.reason).toBe(
+    "Build is 256 characters long; at most 255 are allowed",
+  );
 });
 
 test("nothing is written before every server has reported once: an older one would stop at the command", async () => {

@@ -164,3 +164,11 @@ test("as long as the leader keeps none, leases are asked for again and nothing i
   await clock.advance(1_000);
   expect(decisions).toEqual(["given"]);
 });
+
+test("a node holds four streams at most: the oldest is ended for a fifth", () => {
+  const ends: number[] = [];
+  for (const n of [1, 2, 3, 4, 5]) {
+    holder.open(member("a", { ID: idOf(`a${n}`) }), { onDecision: () => undefined, onEnd: () => ends.push(n) });
+  }
+  expect(ends).toEqual([1]);
+});

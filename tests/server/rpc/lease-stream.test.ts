@@ -129,7 +129,7 @@ test("a stream that the server ends is opened again", async () => {
   await using agent = await startTestAgent(cluster);
   const lease = agent.link.holdLease(request, deaf);
   await eventually("the stream", () => leases.listeners[0]);
-  leases.listeners[0]?.onEnd();
+  leases.listeners[0]?.onEnd("for the test");
   await eventually("another one", () => leases.opened.length === 2);
   expect(leases.closed).toBe(1);
   lease.close();
