@@ -1,6 +1,7 @@
 import type { CheckFields, CheckStatus, ServiceFields } from "../lib/contract/catalog.ts";
 import type { ForwardRequest, ForwardResponse } from "../lib/client/server-link.ts";
 import type { CaRootsValue } from "../lib/contract/topics.ts";
+import type { AgentTokenName } from "./config/acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts";
 
 /**
@@ -9,6 +10,8 @@ import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts
  */
 export interface AgentApi {
   readonly identity: AgentIdentity;
+  /** Sets a secret that the agent itself uses. */
+  setToken(name: AgentTokenName, secret: string): Promise<void>;
   services(): ReadonlyMap<string, ServiceFields>;
   checks(): ReadonlyMap<string, CheckFields>;
   /** Calls back after every change of the local services and checks until closed. */
@@ -32,7 +35,7 @@ export interface AgentApi {
   leave(): void;
   caRoots(options: AgentWait): Promise<Indexed<CaRootsValue>>;
   /** The current leaf certificate of a service, made on first use. */
-  leaf(service: string, options: AgentWait): Promise<Indexed<LeafCertificate>>;
+  leaf(service: string, options: AgentWait & { readonly token?: string }): Promise<Indexed<LeafCertificate>>;
 }
 
 export interface AgentIdentity {

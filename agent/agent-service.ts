@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "../lib/base/clock.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { CheckFields, CheckStatus } from "../lib/contract/catalog.ts";
+import type { AgentTokenStore } from "./acl/token-store.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import type { Registrations } from "./registrations.ts";
 
@@ -8,6 +9,7 @@ export interface AgentServiceOptions {
   readonly clock: Clock;
   readonly identity: AgentIdentity;
   readonly registrations: Registrations;
+  readonly tokens: Pick<AgentTokenStore, "set">;
   readonly leaf: AgentApi["leaf"];
   readonly caRoots: AgentApi["caRoots"];
   readonly link: Pick<ServerLink, "forward" | "addServer">;
@@ -33,6 +35,7 @@ export function createAgentService(options: AgentServiceOptions): AgentApi {
   };
   return {
     identity: options.identity,
+    setToken: (name, secret) => options.tokens.set(name, secret),
     services: () => new Map([...state.services()].map(([id, service]) => [id, service.fields])),
     checks: () => new Map([...state.checks()].map(([id, check]): [string, CheckFields] => [id, check.fields])),
     onLocalChange: (listener) => state.observe(listener),

@@ -3,6 +3,7 @@ import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import { nodeZone } from "../lib/contract/locality.ts";
+import type { AgentTokenStore } from "./acl/token-store.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import { createAgentService } from "./agent-service.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
@@ -45,6 +46,8 @@ export interface AgentStart {
   readonly link: ServerLink;
   readonly options: AgentOptions;
   readonly identity: AgentIdentity;
+  /** The secrets that the agent itself uses. */
+  readonly tokens: AgentTokenStore;
   readonly dataDir: string;
   readonly temporaryDir: string;
   readonly userId: number;
@@ -57,11 +60,6 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   const { datacenter } = options;
   const logger = runtime.logger.child("agent");
   const roots = createRootWatch({ link, runtime });
-  const leaves = createLeafManager({ link, roots, datacenter, runtime });
-  const closeIdentity = (): void => {
-    leaves.close();
-    roots.close();
-  };
   // Before the node is in the catalog: nobody is there who does not hold a lease.
   const lease = holdLease({
     runtime,
@@ -85,18 +83,25 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     isServer: options.isServer,
     sidecarPorts: options.sidecarPorts,
     ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
+    tokens: start.tokens,
     configured: options,
   }).catch((error: unknown) => {
     lease.close();
-    closeIdentity();
+    roots.close();
     throw error;
   });
   compare = () => registrations.sync.compareSoon();
   const leaving = Promise.withResolvers<void>();
+  const leaves = createLeafManager({ link, roots, datacenter, tokenFor: registrations.tokens.ofName, runtime });
+  const closeIdentity = (): void => {
+    leaves.close();
+    roots.close();
+  };
   const api = createAgentService({
     clock: runtime.clock,
     identity,
     registrations,
+    tokens: start.tokens,
     leaf: leaves.leaf,
     caRoots: roots.read,
     link,

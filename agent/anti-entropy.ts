@@ -45,6 +45,8 @@ export interface AntiEntropyOptions {
   readonly node: NodeFields;
   /** How long a change of a check's output alone may wait; 0 writes it at once. */
   readonly checkUpdateIntervalMs: number;
+  /** The token to write a service with; the agent's own for the empty id. Absent: none. */
+  readonly tokenFor?: (serviceId: string) => string;
   /** Services that the servers keep on this node themselves. */
   readonly foreignServiceIds: ReadonlySet<string>;
 }
@@ -112,7 +114,8 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
       node,
       state,
       pending,
-      write: (command) => call((signal) => link.write(command, signal)),
+      write: (command, token) => call((signal) => link.write(command, signal, { token })),
+      tokenFor: options.tokenFor ?? (() => ""),
       onCheckWritten: deferred.cancel,
       onRefused: (what, error) => {
         metrics.refused();

@@ -2,6 +2,8 @@ import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { CheckStatus, NodeFields } from "../lib/contract/catalog.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
+import { createServiceTokens, type ServiceTokens } from "./acl/service-tokens.ts";
+import { type AgentTokenStore, noTokens } from "./acl/token-store.ts";
 import { type AntiEntropy, createAntiEntropy, defaultCheckUpdateIntervalMs } from "./anti-entropy.ts";
 import { startCheckRunners } from "./checks/check-runners.ts";
 import { createLocalState, type LocalState } from "./local-state.ts";
@@ -20,6 +22,7 @@ export interface Registrations {
   readonly state: LocalState;
   readonly registrar: Registrar;
   readonly sync: Pick<AntiEntropy, "settled" | "status" | "compareSoon">;
+  readonly tokens: ServiceTokens;
   heartbeat(checkId: string, status: CheckStatus, output: string): void;
   /** Makes the probes of a service run now, as when its proxy has just begun to listen. */
   probeService(serviceId: string): void;
@@ -40,6 +43,8 @@ export interface RegistrationsOptions {
   readonly isServer: boolean;
   readonly sidecarPorts?: PortRange;
   readonly checkUpdateIntervalMs?: number;
+  /** The agent's own tokens; absent: none. */
+  readonly tokens?: AgentTokenStore;
   /** Services and checks of the configuration files. */
   readonly configured: {
     readonly services: readonly ServiceDefinition[];
@@ -79,12 +84,14 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
     savedStates: saved.states,
     deregisterService: (serviceId) => registrar.deregisterService(serviceId),
   });
+  const tokens = createServiceTokens(state, options.tokens ?? noTokens);
   const sync = createAntiEntropy({
     runtime,
     link,
     state,
     node,
     checkUpdateIntervalMs: options.checkUpdateIntervalMs ?? defaultCheckUpdateIntervalMs,
+    tokenFor: tokens.ofService,
     foreignServiceIds: new Set(options.isServer ? ["consul"] : []),
   });
   sync.start();
@@ -92,6 +99,7 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
     state,
     registrar,
     sync,
+    tokens,
     heartbeat: (checkId, status, output) => runners.heartbeat(checkId, status, output),
     probeService: (serviceId) => runners.probeService(serviceId),
     managedSidecars: () => managedSidecars(state),

@@ -24,6 +24,8 @@ export interface ServiceDefinition {
   readonly locality?: Locality;
   /** `Connect.SidecarService`: what it leaves out is derived from the parent service. */
   readonly sidecar?: SidecarDefinition;
+  /** Who registered it, to write it to the catalog with; absent: the agent's own tokens. */
+  readonly token?: string;
   readonly checks: readonly CheckDefinition[];
 }
 

@@ -8,10 +8,12 @@ export function agentBanner(parts: {
   readonly identity: AgentIdentity;
   readonly dataDir: string;
   readonly http: HostPort;
+  /** Absent when it is turned off. */
+  readonly dns: HostPort | undefined;
   /** Of the server in this process, if there is one: where it listens, and as whom list-peers and remove-peer know it. */
   readonly server: { readonly rpcAddress: HostPort; readonly operator: { readonly nodeId: string } } | undefined;
 }): string {
-  const { options, identity, dataDir, http, server } = parts;
+  const { options, identity, dataDir, http, dns, server } = parts;
   const rows: (readonly [string, string])[] = [
     ["Version", identity.version],
     ["Node name", identity.nodeName],
@@ -19,6 +21,7 @@ export function agentBanner(parts: {
     ["Datacenter", identity.datacenter],
     ["Role", options.isServer ? "server and agent" : `agent of ${options.servers.join(", ")}`],
     ["HTTP API", `http://${formatHostPort(http)}/v1`],
+    ["DNS", dns === undefined ? "off" : formatHostPort(dns)],
     ...(server === undefined
       ? []
       : ([

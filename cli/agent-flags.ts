@@ -1,5 +1,6 @@
 import { type AgentSettings, noSettings } from "../agent/config/agent-settings.ts";
 import { present } from "../agent/config/config-file.ts";
+import { dnsSettings } from "../agent/config/dns-options.ts";
 import type { FlagValues } from "./flags.ts";
 
 /** The flags of `atoll agent`, with Consul's names where Consul has the same thing. */
@@ -58,6 +59,15 @@ export const agentFlags = {
   },
   client: { type: "string", placeholder: "address", summary: "IP address of the HTTP API; by default 127.0.0.1." },
   "http-port": { type: "integer", placeholder: "port", summary: "Port of the HTTP API; by default 8500." },
+  "dns-port": { type: "integer", placeholder: "port", summary: "Port of DNS; by default 8600, -1 for none." },
+  domain: { type: "string", placeholder: "name", summary: "Zone that DNS answers besides consul and mesh." },
+  "alt-domain": { type: "string", placeholder: "name", summary: "One more zone that DNS answers." },
+  recursor: {
+    type: "string",
+    placeholder: "address",
+    multiple: true,
+    summary: "Resolver for names of other zones: an IP address, with a port or without.",
+  },
   "server-port": { type: "integer", placeholder: "port", summary: "With -server: port for agents; by default 8300." },
   "rpc-port": { type: "integer", placeholder: "port", summary: "The same as -server-port." },
   "sidecar-min-port": { type: "integer", placeholder: "port", summary: "First port for sidecars; by default 21000." },
@@ -95,6 +105,13 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       advertiseAddress: flags.advertise,
       clientAddress: flags.client,
       httpPort: flags["http-port"],
+      dnsPort: flags["dns-port"],
+      dns: dnsSettings({
+        domain: flags.domain,
+        altDomain: flags["alt-domain"],
+        recursors: flags.recursor,
+        config: undefined,
+      }),
       rpcPort: flags["server-port"] ?? flags["rpc-port"],
       sidecarMinPort: flags["sidecar-min-port"],
       sidecarMaxPort: flags["sidecar-max-port"],

@@ -1,21 +1,32 @@
 import { mkdir } from "node:fs/promises";
+import { createAgentAccess } from "../agent/acl/agent-access.ts";
+import { createRemoteResolver, type ResolveToken } from "../agent/acl/remote-resolver.ts";
+import { type AgentTokenStore, openTokenStore } from "../agent/acl/token-store.ts";
 import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
 import type { Configured } from "../agent/config/reload.ts";
+import { startDnsServer } from "../agent/dns/dns-server.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
-import { unrestricted } from "../lib/acl/authorizer.ts";
+import { nobody } from "../lib/audit/audit-event.ts";
+import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
-import { createHttpApp } from "../lib/http/http-app.ts";
+import { giveDefaultToken } from "../lib/http/default-token.ts";
+import { auditRequests } from "../lib/http/audit-requests.ts";
+import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
+import { tokenOf } from "../lib/http/request-token.ts";
+import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { listenHttp } from "../lib/http/listen.ts";
+import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
+import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
@@ -25,10 +36,12 @@ import { buildInfo } from "./build-info.ts";
 
 /**
  * The composition root of `atoll agent`: the one place that knows both servers and agents. In order: data directory,
- * server (when it is one), link, agent, HTTP, and last the proxies, when nothing else can fail any more.
+ * server (when it is one), link, agent, HTTP, DNS, and last the proxies, when nothing else can fail any more.
  */
 export interface RunningAgent {
   readonly banner: string;
+  /** Where the HTTP API listens and what it has. */
+  readonly http: RunningHttp;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
   /** Resolves when somebody asks over HTTP that this agent leaves. */
@@ -36,6 +49,11 @@ export interface RunningAgent {
   reload(configured: Configured): Promise<void>;
   /** Stops everything in the opposite order. */
   stop(options: AgentStop): Promise<void>;
+}
+
+export interface RunningHttp {
+  readonly address: HostPort;
+  readonly routes: readonly RegisteredRoute[];
 }
 
 export interface AgentProcessOptions {
@@ -67,19 +85,28 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
   const dataDir = await openDataDir(options, closers);
+  const audit = openAudit(start, closers);
   const server = options.isServer
-    ? await openServer({ start, dataDir, closers, onFatal: (error) => failure.reject(error) })
+    ? await openServer({ start, dataDir, audit, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
   const { link, enrolment } = await openLink({ start, dataDir, server, closers });
-  const agent = await openAgent({ start, dataDir, link, closers });
+  const tokens = await openTokenStore({
+    configured: options.acl.tokens,
+    isPersistent: options.acl.isTokenPersistent,
+    dataDir,
+    logger: start.runtime.logger.child("acl"),
+  });
+  const agent = await openAgent({ start, dataDir, link, tokens, closers });
   if (enrolment !== undefined) {
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const http = await openHttp({ start, agent, link, server, closers });
+  const http = await openHttp({ start, agent, link, server, tokens, audit, closers });
+  const dns = await openDns({ start, link, closers });
   await agent.startProxies();
-  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http, server });
-  return { banner, failed: failure.promise, leaving: agent.leaving, reload: (configured) => agent.reload(configured) };
+  const banner = agentBanner({ options, identity: agent.api.identity, dataDir, http: http.address, dns, server });
+  const reload = (configured: Configured): Promise<void> => agent.reload(configured);
+  return { banner, http, failed: failure.promise, leaving: agent.leaving, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -98,9 +125,18 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
   return options.dataDir;
 }
 
+/** Closed last: what the others do while they stop is told as well. */
+function openAudit({ options, runtime }: AgentProcessOptions, closers: Closer[]): AgentWriteAudit | undefined {
+  if (options.audit?.isEnabled !== true) return undefined;
+  const log = createAuditLog(options.audit, runtime);
+  closers.push(() => log.close());
+  return { log, server: { node: options.nodeName, datacenter: options.datacenter } };
+}
+
 async function openServer(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
   readonly onFatal: (error: AtollError) => void;
 }): Promise<Server> {
@@ -114,6 +150,8 @@ async function openServer(parts: {
     bootstrapExpect: options.bootstrapExpect,
     join: options.servers,
     joinToken: options.joinToken,
+    acl: options.acl,
+    ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
     runtime,
     onFatal: parts.onFatal,
@@ -130,7 +168,7 @@ async function openLink(parts: {
 }): Promise<{ readonly link: ServerLink; readonly enrolment?: Enrolment }> {
   const { options, runtime, shutdown: signal } = parts.start;
   // The server closes its own link.
-  if (parts.server !== undefined) return { link: parts.server.link };
+  if (parts.server !== undefined) return { link: parts.server.linkOf(options.nodeName) };
   const { servers } = options;
   const enrolment = await openEnrolment({
     dataDir: parts.dataDir,
@@ -151,10 +189,11 @@ async function openAgent(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
   readonly link: ServerLink;
+  readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
 }): Promise<Agent> {
   const { options, runtime, env } = parts.start;
-  const { dataDir, link } = parts;
+  const { dataDir, link, tokens } = parts;
   const wanted = options.nodeId === undefined ? {} : { wanted: options.nodeId };
   const nodeId = await loadNodeId({ dataDir, random: runtime.random, ...wanted });
   const agent = await startAgent({
@@ -172,6 +211,7 @@ async function openAgent(parts: {
       isServer: options.isServer,
       ...(options.isServer && { serverPort: options.rpcPort }),
     },
+    tokens,
     dataDir,
     temporaryDir,
     userId,
@@ -186,20 +226,64 @@ async function openHttp(parts: {
   readonly agent: Agent;
   readonly link: ServerLink;
   readonly server: Server | undefined;
+  readonly tokens: AgentTokenStore;
+  readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
-}): Promise<HostPort> {
+}): Promise<RunningHttp> {
   const { options, runtime } = parts.start;
-  const { server, link } = parts;
-  const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev });
+  const { server, link, tokens } = parts;
+  const { acl } = options;
+  const app = createHttpApp({ runtime, isAlwaysPretty: options.isDev, defaultAclPolicy: acl.defaultPolicy });
+  if (acl.isEnabled) giveDefaultToken(app, () => tokens.get("default"));
   parts.closers.push(() => app.close());
-  registerAgentRoutes(app, { agent: parts.agent.api, runtime, authorize: async () => unrestricted });
+  const resolve: ResolveToken =
+    server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
+  const access = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
+  if (parts.audit !== undefined) {
+    const identify =
+      server === undefined
+        ? async (request: Parameters<typeof tokenOf>[0]) => ({
+            ...nobody,
+            accessor_id: (await access(tokenOf(request))).accessorId,
+          })
+        : createAuditIdentity(server.acl);
+    auditRequests(app, { ...parts.audit, runtime, identify });
+  }
+  registerAgentRoutes(app, {
+    agent: parts.agent.api,
+    runtime,
+    isAclEnabled: acl.isEnabled,
+    authorize: (request) => access(tokenOf(request)),
+  });
   if (server === undefined) {
     registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
   } else {
+    registerOpenApiRoute(app, { version: buildInfo.version });
     registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
   }
   const address = await listenHttp(app, { host: options.clientAddress, port: options.httpPort });
   server?.setForwardHandler(createForwardHandler(app));
   runtime.logger.info("the HTTP API is up", { address: formatHostPort(address) });
-  return address;
+  return { address, routes: app.routeList() };
+}
+
+/** After HTTP: a server answers its own agent's questions through the app. */
+async function openDns(parts: {
+  readonly start: AgentProcessOptions;
+  readonly link: ServerLink;
+  readonly closers: Closer[];
+}): Promise<HostPort | undefined> {
+  const { options, runtime } = parts.start;
+  const { dnsPort, dnsAddress, dns: settings } = options;
+  if (dnsPort === -1) return undefined;
+  const listen = { host: dnsAddress, port: dnsPort };
+  try {
+    const dns = await startDnsServer({ runtime, link: parts.link, settings, listen });
+    parts.closers.push(() => dns.close());
+    return dns.address;
+  } catch (thrown) {
+    if (!options.isDnsOptional) throw thrown;
+    runtime.logger.warn("there is no DNS", { error: errorMessage(thrown) });
+    return undefined;
+  }
 }

@@ -18,9 +18,11 @@ export interface CliCommand {
 
 /** All that a command gets from its process, so that a test can run one without a process. */
 export interface CommandIo {
-  /** Writes `text` as it is: the caller adds line ends. */
-  readonly stdout: (text: string) => void;
+  /** Writes text or bytes as they are: the caller adds line ends. */
+  readonly stdout: (text: string | Uint8Array) => void;
   readonly stderr: (text: string) => void;
+  /** All of standard input, for the commands that are told to read it. */
+  stdin(): Promise<Uint8Array>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Clock, random and a logger for programs; its lines go to stdout, as Consul's agent does. */
   createRuntime(options: RuntimeOptions): Runtime;

@@ -28,6 +28,13 @@ export const commands: ReadonlyMap<string, CommandEntry> = new Map<string, Comma
   ["join", { summary: "Tell an agent of one more server", load: async () => (await import("./join.ts")).joinCommand }],
   ["leave", { summary: "Have an agent leave and end", load: async () => (await import("./leave.ts")).leaveCommand }],
   [
+    "kv",
+    {
+      summary: "Read and write keys",
+      load: async () => (await import("./kv.ts")).kvCommand,
+    },
+  ],
+  [
     "members",
     { summary: "List who is in the cluster", load: async () => (await import("./members.ts")).membersCommand },
   ],

@@ -16,6 +16,8 @@ export interface HttpApi {
   /** The body of a good answer; anything else is thrown with what the server said. */
   call(request: ApiRequest): Promise<Buffer>;
   json(request: ApiRequest): Promise<unknown>;
+  /** As `call`; undefined where nothing is: a 404 that says nothing. */
+  find(request: ApiRequest): Promise<Buffer | undefined>;
 }
 
 export interface ApiRequest {
@@ -35,7 +37,7 @@ export function createHttpApi(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
 }): HttpApi {
   const base = baseUrl(options.address ?? options.env["ATOLL_HTTP_ADDR"] ?? options.env["CONSUL_HTTP_ADDR"] ?? "");
-  const call = async (request: ApiRequest): Promise<Buffer> => {
+  const find: HttpApi["find"] = async (request) => {
     const url = new URL(request.path, base);
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
     const { method } = request;
@@ -51,10 +53,17 @@ export function createHttpApi(options: {
     }
     if (answer.ok) return bytes;
     const text = bytes.toString("utf8").trim();
+    if (answer.status === 404 && text === "") return undefined;
     throw new AtollError("INTERNAL", `${base.origin} answered ${answer.status}: ${text === "" ? "nothing" : text}`);
+  };
+  const call: HttpApi["call"] = async (request) => {
+    const bytes = await find(request);
+    if (bytes !== undefined) return bytes;
+    throw new AtollError("INTERNAL", `${base.origin} answered 404: nothing`);
   };
   return {
     call,
+    find,
     async json(request) {
       const bytes = await call(request);
       try {

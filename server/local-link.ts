@@ -24,14 +24,18 @@ export interface LocalLinkOptions {
   /** Holds the lease of the agent in this process. */
   readonly holdLease: ServerLink["holdLease"];
   readonly addServer: ServerLink["addServer"];
+  /** Tells somebody of the writes; absent: nobody is told. */
+  readonly audit?: (write: ServerLink["write"]) => ServerLink["write"];
 }
 
 /** The link of an agent to the server in its own process; the RPC service answers remote agents through one as well. */
 export function createLocalLink(options: LocalLinkOptions): ServerLink {
   const { log, reader, topics } = options;
+  const write: ServerLink["write"] = (command, signal, writeOptions) =>
+    writeCatalog({ log, command, signal, ...writeOptions });
   const subscriptions = new Set<Subscription>();
   return {
-    write: (command, signal, writeOptions) => writeCatalog({ log, command, signal, ...writeOptions }),
+    write: options.audit?.(write) ?? write,
     async nodeRegistrations(node, signal) {
       await log.readIndex(signal);
       return readNodeRegistrations(reader, node);

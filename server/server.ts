@@ -5,12 +5,16 @@
  */
 import { join } from "node:path";
 import { mustGet } from "../lib/base/assert.ts";
+import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
 import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
+import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
+import { createAgentJudge, judgeLink } from "./acl/agent-judge.ts";
+import { type AgentWriteAudit, auditAgentWrites } from "./agent-write-audit.ts";
 import { startAutopilot } from "./autopilot/autopilot.ts";
 import { type Authority, createAuthority } from "./ca/authority.ts";
 import { ensureAuthority } from "./ca/ensure-authority.ts";
@@ -19,12 +23,14 @@ import { admit } from "./cluster/admission.ts";
 import { keepMembership } from "./cluster/membership-keeper.ts";
 import { openDisk } from "./cluster/open-disk.ts";
 import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
+import { startExpiry } from "./expiry/expiry.ts";
 import { createFollowerReads } from "./follower-reads.ts";
 import { createFollowingLink } from "./following-link.ts";
 import { startLeases } from "./leases/leases.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
+import type { ServerLink } from "../lib/client/server-link.ts";
 import type { ReplicaLimits } from "./raft/replica/replica-api.ts";
 import { openRaftLog, type RaftLog } from "./raft/shell/raft-log.ts";
 import { ownProtocols, type ProtocolRange } from "./rpc/protocol-range.ts";
@@ -57,10 +63,14 @@ export interface ServerOptions {
   readonly join?: readonly string[];
   /** What the servers ask of a new one; empty or absent where they ask for none. */
   readonly joinToken?: string;
+  /** Access control; off when absent. */
+  readonly acl?: AclServerSettings;
   /** What it says to speak with other servers; given by tests of servers of different releases only. */
   readonly protocols?: ProtocolRange;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
   readonly limits?: Partial<ReplicaLimits>;
+  /** Where the changes that agents make are told; absent: nowhere. */
+  readonly audit?: AgentWriteAudit;
   /** Ends the wait for other servers. */
   readonly signal?: AbortSignal;
   readonly runtime: MeteredRuntime;
@@ -74,6 +84,10 @@ export interface Server extends CatalogServer {
   readonly rpcAddress: HostPort;
   /** What an agent on another machine needs to join. */
   readonly joinToken: string;
+  /** The link of the agent of `node` in this process, held to what its node and its tokens may do. */
+  linkOf(node: string): ServerLink;
+  /** What a token may do, looked up once more after catching up with the leader if nobody has it here. */
+  resolveToken(secret: string): Promise<Authorizer>;
   /** Where `/v1` requests of agents without a server of their own are run; set by whoever builds the HTTP app. */
   setForwardHandler(handler: ForwardHandler): void;
   /**
@@ -85,12 +99,14 @@ export interface Server extends CatalogServer {
 
 /** Rejects with `DATA_DIR_LOCKED`, `DATA_CORRUPT`, `DATA_VERSION`, `WRONG_CLUSTER`, `CONFIG_INVALID` or `ADDRESS_IN_USE`. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { datacenter } = options;
+  const { datacenter, audit } = options;
   checkClusterId(options.clusterId);
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("server") };
   const directory = join(options.dataDir, "server");
 
-  const state = createState();
+  const aclSettings = options.acl ?? aclsOff;
+  // Who may call whom follows who may do what.
+  const state = createState({ defaultIntentionAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow" });
   const { reader } = state;
   const blocking = createBlockingReader({ reader, watches: state.watches, clock: runtime.clock });
   const servers = options.join ?? [];
@@ -172,6 +188,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       holdLease: (request, listener) => leases.holdOwn(request, rpcPort, listener),
       addServer: (address, joinSignal) =>
         verifyServer(address, { credentials: peerIdentity.credentials(), clock: runtime.clock, signal: joinSignal }),
+      ...(audit === undefined ? {} : { audit: (write) => auditAgentWrites(write, { ...audit, runtime }) }),
     });
     const link = createFollowingLink(ownLink, leaderLink);
     const followerReads = createFollowerReads({
@@ -180,6 +197,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         leaderLink.readIndex(address, { isConsistent: freshness === "consistent" }, askSignal),
       whenApplied: log.whenApplied,
       clock: runtime.clock,
+    });
+    const acl = startAclService({ settings: aclSettings, datacenter, dataDir: options.dataDir, reader, log, runtime });
+    const judge = createAgentJudge({
+      acl,
+      reader,
+      catchUp: async () => !log.leadership().isLeader && (await followerReads.catchUp("leader")),
     });
     const operator: RaftOperator = {
       ...log.operator,
@@ -198,6 +221,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       authority,
       link,
       ownLink,
+      judge,
       dataDir: options.dataDir,
       leases,
       raft: {
@@ -226,6 +250,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
+    const expiry = startExpiry({ log, reader, watches: state.watches, runtime });
     return {
       datacenter,
       clusterId: log.clusterId,
@@ -234,17 +259,29 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       operator,
       autopilot,
+      locks: expiry,
+      acl,
       leaderLink,
       followerReads,
       link,
       leases,
+      resolveToken: (secret) => judge.judged(() => acl.resolve(secret)),
+      linkOf: (node) =>
+        judgeLink({
+          link,
+          judge,
+          node,
+          sign: (csrPem, demandService) => authority.sign(csrPem, { services: true, demandService }),
+        }),
       setForwardHandler(handler) {
         forward = handler;
       },
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        expiry.close();
         autopilot.close();
+        acl.close();
         scrub.close();
         membership.close();
         stopping.abort();

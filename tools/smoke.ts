@@ -35,7 +35,7 @@ process.exit(exitCode);
 async function registerAndReadBack(): Promise<void> {
   const [http = 0, rpc = 0] = await findFreePorts("127.0.0.1", 2);
   const startedMs = performance.now();
-  const child = spawn(executable, ["agent", "-dev", `-http-port=${http}`, `-server-port=${rpc}`], {
+  const child = spawn(executable, ["agent", "-dev", `-http-port=${http}`, `-server-port=${rpc}`, "-dns-port=-1"], {
     cwd: folder,
     env: {},
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
@@ -16,7 +17,10 @@ import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
+import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
+import type { DnsSettings } from "../dns/dns-settings.ts";
 import type { AgentSettings } from "./agent-settings.ts";
+import { resolveDnsSettings } from "./dns-options.ts";
 
 /** Everything that decides how an agent runs, with every default filled in. */
 export interface AgentOptions {
@@ -36,6 +40,12 @@ export interface AgentOptions {
   readonly advertiseAddress: string;
   readonly clientAddress: string;
   readonly httpPort: number;
+  readonly dnsAddress: string;
+  /** -1 for no DNS. */
+  readonly dnsPort: number;
+  /** Nobody asked for DNS on that port: without it there is a warning only. */
+  readonly isDnsOptional: boolean;
+  readonly dns: DnsSettings;
   readonly rpcPort: number;
   /** With `isServer`: how many servers begin the cluster together. */
   readonly bootstrapExpect: number;
@@ -49,6 +59,9 @@ export interface AgentOptions {
   readonly logLevel: string;
   readonly isLogJson: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly acl: AgentAclOptions;
+  /** Absent: nobody is told of changes. */
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -63,6 +76,7 @@ export interface HostFacts {
 
 export const defaultRpcPort = 8300;
 const defaultHttpPort = 8500;
+const defaultDnsPort = 8600;
 const defaultSidecarMinPort = 21_000;
 const sidecarPortCount = 256;
 /** How many servers may begin a cluster together; 0 for one that only joins. More can be added later. */
@@ -78,10 +92,11 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
   const bindAddress = mustBeIp("bind_addr", settings.bindAddress ?? (isDev ? "127.0.0.1" : "0.0.0.0"));
   const sidecarMinPort = mustBePort("sidecar_min_port", settings.sidecarMinPort ?? defaultSidecarMinPort);
   const clientAddress = mustBeIp("client_addr", settings.clientAddress ?? "127.0.0.1");
+  const datacenter = mustBeDatacenter(settings.datacenter ?? "dc1");
   const options: AgentOptions = {
     isDev,
     isServer,
-    datacenter: mustBeDatacenter(settings.datacenter ?? "dc1"),
+    datacenter,
     nodeName: mustBeNodeName(settings.nodeName ?? host.hostName),
     ...(settings.nodeId === undefined ? {} : { nodeId: mustBeUuid(settings.nodeId) }),
     nodeMeta: mustBeMeta(settings.nodeMeta ?? {}),
@@ -91,6 +106,11 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     advertiseAddress: advertise(settings, bindAddress, host),
     clientAddress,
     httpPort: mustBePort("http port", settings.httpPort ?? defaultHttpPort),
+    dnsAddress: mustBeIp("addresses.dns", settings.dnsAddress ?? clientAddress),
+    dnsPort:
+      settings.dnsPort === -1 ? -1 : mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort)),
+    isDnsOptional: isDev && settings.dnsPort === undefined,
+    dns: resolveDnsSettings(settings.dns ?? {}, datacenter),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
     bootstrapExpect: settings.bootstrapExpect ?? 1,
     servers: [...new Set(settings.join.map(readJoinAddress))],
@@ -105,11 +125,17 @@ export function resolveAgentOptions(settings: AgentSettings, host: HostFacts): A
     logLevel: settings.logLevel ?? "info",
     isLogJson: settings.isLogJson ?? false,
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
+    acl: resolveAclOptions(settings.acl),
+    ...(settings.audit === undefined ? {} : { audit: absoluteSinks(settings.audit, host.workingDir) }),
     services: settings.services,
     checks: settings.checks,
   };
   checkTogether(options);
   return options;
+}
+
+function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {
+  return { ...audit, sinks: audit.sinks.map((sink) => ({ ...sink, path: resolve(workingDir, sink.path) })) };
 }
 
 function checkRole(settings: AgentSettings, isServer: boolean): void {
@@ -145,6 +171,11 @@ function checkRole(settings: AgentSettings, isServer: boolean): void {
   if (!settings.isDev && !settings.dataDir) {
     throw invalid("data_dir cannot be empty: -data-dir=<path> says where the agent keeps its state (-dev keeps none)");
   }
+}
+
+/** Who lets the system choose the one port has no use for a fixed other one. */
+function dnsPortBeside(httpPort: number | undefined): number {
+  return httpPort === 0 ? 0 : defaultDnsPort;
 }
 
 function checkTogether(options: AgentOptions): void {

@@ -1,5 +1,8 @@
+import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { type AclFile, mergeAclFiles } from "./acl-options.ts";
+import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
 /**
@@ -20,6 +23,10 @@ export interface AgentSettings {
   readonly advertiseAddress?: string;
   readonly clientAddress?: string;
   readonly httpPort?: number;
+  readonly dnsAddress?: string;
+  /** -1 for no DNS. */
+  readonly dnsPort?: number;
+  readonly dns?: DnsFileSettings;
   readonly rpcPort?: number;
   readonly sidecarMinPort?: number;
   readonly sidecarMaxPort?: number;
@@ -34,6 +41,8 @@ export interface AgentSettings {
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly checkUpdateIntervalMs?: number;
+  readonly acl?: AclFile;
+  readonly audit?: AuditSettings;
   readonly services: readonly ServiceDefinition[];
   readonly checks: readonly CheckDefinition[];
 }
@@ -42,9 +51,12 @@ export const noSettings: AgentSettings = { join: [], services: [], checks: [] };
 
 /** `later` wins over `earlier`, field by field; lists are joined. */
 export function mergeSettings(earlier: AgentSettings, later: AgentSettings): AgentSettings {
+  const acl = mergeAclFiles(earlier.acl, later.acl);
   return {
     ...earlier,
     ...later,
+    ...(acl !== undefined && { acl }),
+    ...(earlier.dns && later.dns && { dns: mergeDnsSettings(earlier.dns, later.dns) }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],
     checks: [...earlier.checks, ...later.checks],

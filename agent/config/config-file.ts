@@ -10,6 +10,8 @@ import { decodeCheck } from "../registration/decode-check.ts";
 import { type Decoded, issuesUnder } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
 import { type AgentSettings, mergeSettings, noSettings } from "./agent-settings.ts";
+import { readAudit } from "./audit-block.ts";
+import { dnsSettings } from "./dns-options.ts";
 import { type AgentFile, agentFileValidator, unknownKeys } from "./file-schema.ts";
 
 /** Configuration files as Consul's agent reads them, in JSON. */
@@ -111,6 +113,14 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       advertiseAddress: file.advertise_addr,
       clientAddress: file.addresses?.http ?? file.client_addr,
       httpPort: file.ports?.http,
+      dnsAddress: file.addresses?.dns,
+      dnsPort: file.ports?.dns,
+      dns: dnsSettings({
+        domain: file.domain,
+        altDomain: file.alt_domain,
+        config: file.dns_config,
+        recursors: file.recursors,
+      }),
       rpcPort: file.ports?.server,
       sidecarMinPort: file.ports?.sidecar_min_port,
       sidecarMaxPort: file.ports?.sidecar_max_port,
@@ -125,6 +135,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       logLevel: file.log_level,
       isLogJson: file.log_json,
       checkUpdateIntervalMs: interval,
+      acl: file.acl,
+      audit: file.audit && readAudit(file.audit, found.issues),
     }),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
     services: listed(file.service, file.services, "service").flatMap(({ path, raw }) =>

@@ -1,6 +1,9 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { Compile } from "typebox/compile";
+import { AclFileSchema } from "./acl-options.ts";
+import { AuditBlock } from "./audit-block.ts";
+import { DnsConfigSchema } from "./dns-options.ts";
 
 /**
  * The keys of an agent's configuration file that this version acts on: Consul's names and types, and for what Consul has
@@ -22,9 +25,11 @@ export const AgentFileSchema = Type.Object({
   bind_addr: Type.Optional(Type.String()),
   advertise_addr: Type.Optional(Type.String()),
   client_addr: Type.Optional(Type.String()),
-  addresses: Type.Optional(Type.Object({ http: Type.Optional(Type.String()) })),
+  addresses: Type.Optional(Type.Object({ dns: Type.Optional(Type.String()), http: Type.Optional(Type.String()) })),
   ports: Type.Optional(
     Type.Object({
+      /** -1 for none. */
+      dns: Type.Optional(Type.Integer({ minimum: -1, maximum: 65_535 })),
       http: Type.Optional(Port),
       server: Type.Optional(Port),
       sidecar_min_port: Type.Optional(Port),
@@ -33,6 +38,10 @@ export const AgentFileSchema = Type.Object({
       proxy_admin_min_port: Type.Optional(Port),
     }),
   ),
+  domain: Type.Optional(Type.String()),
+  alt_domain: Type.Optional(Type.String()),
+  recursors: Type.Optional(Type.Array(Type.String())),
+  dns_config: Type.Optional(DnsConfigSchema),
   retry_join: Type.Optional(Type.Array(Type.String())),
   start_join: Type.Optional(Type.Array(Type.String())),
   /** Ours: what a server asks of an agent that joins. */
@@ -51,7 +60,9 @@ export const AgentFileSchema = Type.Object({
   leave_on_terminate: Type.Optional(Type.Boolean()),
   log_level: Type.Optional(Type.String()),
   log_json: Type.Optional(Type.Boolean()),
+  audit: Type.Optional(AuditBlock),
   check_update_interval: Type.Optional(Type.String()),
+  acl: Type.Optional(AclFileSchema),
   service: Type.Optional(Definition),
   services: Type.Optional(Type.Array(Definition)),
   check: Type.Optional(Definition),
@@ -64,13 +75,17 @@ export const agentFileValidator = Compile(AgentFileSchema);
 
 /** Keys of `document` that the schema does not name, as paths; what is inside a definition is its decoder's business. */
 export function unknownKeys(document: object): string[] {
-  const { ports, addresses, locality, lease } = AgentFileSchema.properties;
+  const { ports, addresses, locality, lease, acl, dns_config: dns } = AgentFileSchema.properties;
   return [
     ...keysBeside(document, AgentFileSchema.properties, ""),
     ...keysBeside(memberOf(document, "ports"), ports.properties, "ports."),
     ...keysBeside(memberOf(document, "addresses"), addresses.properties, "addresses."),
     ...keysBeside(memberOf(document, "locality"), locality.properties, "locality."),
     ...keysBeside(memberOf(document, "lease"), lease.properties, "lease."),
+    ...keysBeside(memberOf(document, "acl"), acl.properties, "acl."),
+    ...keysBeside(memberOf(memberOf(document, "acl"), "tokens"), acl.properties.tokens.properties, "acl.tokens."),
+    ...keysBeside(memberOf(document, "audit"), AuditBlock.properties, "audit."),
+    ...keysBeside(memberOf(document, "dns_config"), dns.properties, "dns_config."),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { AgentApi } from "../agent-api.ts";
+import { registerTokenRoutes } from "./token-routes.ts";
 import { registerCheckRoutes } from "./check-routes.ts";
 import { registerConnectRoutes } from "./connect-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
@@ -14,6 +15,8 @@ import { registerServiceRoutes } from "./service-routes.ts";
 export interface AgentRouteContext {
   readonly agent: AgentApi;
   readonly runtime: MeteredRuntime;
+  /** Absent: they are off. */
+  readonly isAclEnabled?: boolean;
   /** What the token of a request may do; `unrestricted` where ACLs are off. Rejects with `PERMISSION_DENIED` for a token that is none. */
   readonly authorize: (request: FastifyRequest) => Promise<Authorizer>;
 }
@@ -26,4 +29,5 @@ export function registerAgentRoutes(app: HttpApp, context: AgentRouteContext): v
   registerCheckRoutes(app, context);
   registerHealthRoutes(app, context);
   registerConnectRoutes(app, context);
+  registerTokenRoutes(app, context);
 }

@@ -1,13 +1,16 @@
 import { Type } from "typebox";
+import { createSight } from "../../lib/acl/sight.ts";
 import { type CheckStatus, checkStatuses } from "../../lib/contract/catalog.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { decodeCheck } from "../registration/decode-check.ts";
 import { mustDecode } from "../registration/decode-result.ts";
+import { demandCheckDefinition, demandCheckId, seesLocalCheck } from "./agent-rights.ts";
 import { agentCheckAnswer } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
@@ -22,27 +25,38 @@ const heartbeats = [
 const StatusUpdate = Type.Object({ Status: Type.String(), Output: Type.Optional(Type.String()) });
 
 /** `/v1/agent/check(s)`: the local checks and their heartbeats. */
-export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
+export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
   app.get("/v1/agent/checks", async (request, reply) => {
     parseReadQuery(request, { datacenter: agent.identity.datacenter, random: runtime.random });
-    const checks = [...agent.checks()].map(([id, check]) => [id, agentCheckAnswer(check, agent.identity)]);
-    return sendJson(reply, Object.fromEntries(checks));
+    const sight = createSight(await authorize(request));
+    const checks = sight.keep([...agent.checks()], ([, check], authorizer) => seesLocalCheck(check, authorizer));
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
+    return sendJson(
+      reply,
+      Object.fromEntries(checks.map(([id, check]) => [id, agentCheckAnswer(check, agent.identity)])),
+    );
   });
 
   app.put("/v1/agent/check/register", async (request, reply) => {
-    await agent.registerCheck(mustDecode(decodeCheck(readJsonBody(request.body))));
+    const definition = mustDecode(decodeCheck(readJsonBody(request.body)));
+    demandCheckDefinition(agent, definition, await authorize(request));
+    await agent.registerCheck(definition);
     return sendEmpty(reply);
   });
 
   app.put("/v1/agent/check/deregister/*", { schema: { params: RestOfPath } }, async (request, reply) => {
-    await agent.deregisterCheck(mustId(request.params, "check ID"));
+    const id = mustId(request.params, "check ID");
+    demandCheckId(agent, id, await authorize(request));
+    await agent.deregisterCheck(id);
     return sendEmpty(reply);
   });
 
   for (const { path, status } of heartbeats) {
     app.put(`/v1/agent/check/${path}/*`, { schema: { params: RestOfPath } }, async (request, reply) => {
       const note = queryOf(request).get("note") ?? "";
-      await agent.updateTtlCheck(mustId(request.params, "check ID"), status, note);
+      const id = mustId(request.params, "check ID");
+      demandCheckId(agent, id, await authorize(request));
+      await agent.updateTtlCheck(id, status, note);
       return sendEmpty(reply);
     });
   }
@@ -50,7 +64,9 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime }: AgentRoute
   const schema = { params: RestOfPath, body: StatusUpdate };
   app.put("/v1/agent/check/update/*", { schema }, async (request, reply) => {
     const { Status: status, Output: output } = request.body;
-    await agent.updateTtlCheck(mustId(request.params, "check ID"), mustStatus(status), output ?? "");
+    const id = mustId(request.params, "check ID");
+    demandCheckId(agent, id, await authorize(request));
+    await agent.updateTtlCheck(id, mustStatus(status), output ?? "");
     return sendEmpty(reply);
   });
 }

@@ -1,9 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { demand } from "../../lib/acl/authorizer.ts";
 import { isLoopbackHost } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import { caRootsAnswer } from "../../lib/http/ca-roots-answer.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { tokenOf } from "../../lib/http/request-token.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { setReadHeaders } from "../../lib/http/read-headers.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
@@ -12,7 +14,10 @@ import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** `/v1/agent/connect/ca`: the roots and leaf certificates that this agent holds. Both are blocking reads. */
-export function registerConnectRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
+export function registerConnectRoutes(
+  app: HttpApp,
+  { agent, runtime, authorize, isAclEnabled }: AgentRouteContext,
+): void {
   const { datacenter } = agent.identity;
 
   const waitOf = (request: FastifyRequest, reply: FastifyReply): AgentWait => {
@@ -28,7 +33,13 @@ export function registerConnectRoutes(app: HttpApp, { agent, runtime }: AgentRou
 
   app.get("/v1/agent/connect/ca/leaf/*", { schema: { params: RestOfPath } }, async (request, reply) => {
     mustBeLocal(request);
-    const { index, value } = await agent.leaf(mustId(request.params, "service name"), waitOf(request, reply));
+    const service = mustId(request.params, "service name");
+    // Asked with every request, before and after it waits: a leaf that is here already is no less secret.
+    demand(await authorize(request), "service", "write", service);
+    const wait = waitOf(request, reply);
+    const token = isAclEnabled === true ? tokenOf(request) : "";
+    const { index, value } = await agent.leaf(service, token === "" ? wait : { ...wait, token });
+    if (wait.minIndex !== 0) demand(await authorize(request), "service", "write", service);
     setHeaders(reply, index);
     return sendJson(reply, leafAnswer(value));
   });

@@ -23,6 +23,7 @@ const forwardedGroups = [
   "health",
   "internal",
   "kv",
+  "openapi.json",
   "operator",
   "peering",
   "peerings",

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { demand } from "../../lib/acl/authorizer.ts";
 import { aggregateStatus, type CheckFields, type CheckStatus, type ServiceFields } from "../../lib/contract/catalog.ts";
 import { sendJson, sendText } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -18,7 +19,7 @@ interface Health {
 }
 
 /** `/v1/agent/health/service`: the health of local services, as JSON or (`?format=text`) one word. */
-export function registerHealthRoutes(app: HttpApp, { agent }: AgentRouteContext): void {
+export function registerHealthRoutes(app: HttpApp, { agent, authorize }: AgentRouteContext): void {
   const { identity } = agent;
 
   app.get("/v1/agent/health/service/id/*", { schema: { params: RestOfPath } }, async (request, reply) => {
@@ -28,12 +29,14 @@ export function registerHealthRoutes(app: HttpApp, { agent }: AgentRouteContext)
       reply.raw.setHeader("X-Consul-Reason", "critical");
       return sendText(reply, 404, `ServiceId ${id} not found`);
     }
+    demand(await authorize(request), "service", "read", service.Service);
     const health = healthOf(service, agent.checks());
     return answer(request, reply, { status: health.status, body: healthAnswer(health, identity) });
   });
 
   app.get("/v1/agent/health/service/name/*", { schema: { params: RestOfPath } }, async (request, reply) => {
     const name = mustId(request.params, "service Name");
+    demand(await authorize(request), "service", "read", name);
     const checks = agent.checks();
     const all = [...agent.services().values()]
       .filter((service) => service.Service === name)

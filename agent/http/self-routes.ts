@@ -1,3 +1,4 @@
+import { demand } from "../../lib/acl/authorizer.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -6,11 +7,17 @@ import type { AgentApi } from "../agent-api.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { ownMemberAnswer } from "./member-routes.ts";
 
-/** What the agent says of itself: who it is, and its metrics. */
-export function registerSelfRoutes(app: HttpApp, { agent, runtime }: AgentRouteContext): void {
-  app.get("/v1/agent/self", async (_request, reply) => sendJson(reply, selfAnswer(agent)));
+/** What the agent says of itself: who it is, its metrics. */
+export function registerSelfRoutes(app: HttpApp, { agent, runtime, authorize }: AgentRouteContext): void {
+  const { nodeName } = agent.identity;
+
+  app.get("/v1/agent/self", async (request, reply) => {
+    demand(await authorize(request), "agent", "read", nodeName);
+    return sendJson(reply, selfAnswer(agent));
+  });
 
   app.get("/v1/agent/metrics", async (request, reply) => {
+    demand(await authorize(request), "agent", "read", nodeName);
     const format = queryOf(request).get("format") ?? "";
     if (format !== "prometheus") {
       const message = `Invalid value for ?format: only "prometheus" is supported by this version, found "${format}"`;

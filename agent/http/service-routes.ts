@@ -1,28 +1,38 @@
 import type { FastifyReply } from "fastify";
 import { Type } from "typebox";
+import { demand } from "../../lib/acl/authorizer.ts";
+import { createSight } from "../../lib/acl/sight.ts";
 import { sleep } from "../../lib/base/clock.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { ownTokenOf } from "../../lib/http/default-token.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { parseFlag, parseReadQuery } from "../../lib/http/read-query.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { mustDecode } from "../registration/decode-result.ts";
 import { decodeService } from "../registration/decode-service.ts";
+import { demandRegistration, demandServiceId } from "./agent-rights.ts";
 import { agentServiceAnswer, contentHash } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
 
 /** `/v1/agent/service(s)`: the local services. */
 export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext): void {
-  const { agent, runtime } = context;
+  const { agent, runtime, authorize } = context;
   const { datacenter } = agent.identity;
   const logger = runtime.logger.child("http");
 
   app.get("/v1/agent/services", async (request, reply) => {
     parseReadQuery(request, { datacenter, random: runtime.random });
-    const services = [...agent.services()].map(([id, service]) => [id, agentServiceAnswer(service, agent.identity)]);
+    const sight = createSight(await authorize(request));
+    const visible = sight.keep([...agent.services()], ([, service], authorizer) =>
+      authorizer.allows("service", "read", service.Service),
+    );
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
+    const services = visible.map(([id, service]) => [id, agentServiceAnswer(service, agent.identity)]);
     return sendJson(reply, Object.fromEntries(services));
   });
 
@@ -31,8 +41,13 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
     { schema: { params: Type.Object({ id: Type.String() }) } },
     async (request, reply) => {
       const { waitMs } = parseReadQuery(request, { datacenter, random: runtime.random });
+      const authorizer = await authorize(request);
+      const local = agent.services().get(request.params.id);
+      if (local !== undefined) demand(authorizer, "service", "read", local.Service);
       const wait = { waitMs, hash: queryOf(request).get("hash") ?? "", reply };
       const found = await readService(context, request.params.id, wait);
+      // Another service may have taken the id while this waited.
+      demand(authorizer, "service", "read", found.name);
       reply.raw.setHeader("X-Consul-ContentHash", found.hash);
       return sendJson(reply, { ...found.answer, ContentHash: found.hash });
     },
@@ -46,12 +61,17 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
       logger.debug("fields of a registration mean nothing here and are left out", fields);
     }
     const replaceExistingChecks = parseFlag(queryOf(request), "replace-existing-checks");
-    await agent.registerService(definition, { replaceExistingChecks });
+    demandRegistration(agent, definition, await authorize(request));
+    const token = context.isAclEnabled === true ? ownTokenOf(request) : "";
+    const registered = token === "" ? definition : { ...definition, token };
+    await agent.registerService(registered, { replaceExistingChecks });
     return sendEmpty(reply);
   });
 
   app.put("/v1/agent/service/deregister/*", { schema: { params: RestOfPath } }, async (request, reply) => {
-    await agent.deregisterService(mustId(request.params, "service ID"));
+    const id = mustId(request.params, "service ID");
+    demandServiceId(agent, id, await authorize(request));
+    await agent.deregisterService(id);
     return sendEmpty(reply);
   });
 }
@@ -68,13 +88,13 @@ async function readService(
   context: AgentRouteContext,
   id: string,
   wait: HashWait,
-): Promise<{ readonly answer: object; readonly hash: string }> {
+): Promise<{ readonly answer: object; readonly hash: string; readonly name: string }> {
   const { agent } = context;
-  const read = (): { answer: object; hash: string } => {
+  const read = (): { answer: object; hash: string; name: string } => {
     const service = agent.services().get(id);
     if (service === undefined) throw new AtollError("NOT_FOUND", `unknown service ID: ${id}`);
     const answer = agentServiceAnswer(service, agent.identity);
-    return { answer, hash: contentHash(answer) };
+    return { answer, hash: contentHash(answer), name: service.Service };
   };
   const first = read();
   if (wait.hash === "" || first.hash !== wait.hash) return first;

@@ -22,6 +22,8 @@ export interface LeafManagerOptions {
   readonly link: Pick<ServerLink, "sign">;
   readonly roots: RootWatch;
   readonly datacenter: string;
+  /** The token to have a service signed with when whoever asked for it brought none; absent: none. */
+  readonly tokenFor?: (service: string) => string;
   readonly runtime: MeteredRuntime;
   /** First and longest delay after a failure; 1 s and 60 s. */
   readonly retryMinMs?: number;
@@ -33,9 +35,10 @@ export interface LeafManagerOptions {
 export interface LeafManager {
   /**
    * The leaf of a service as a blocking read; the first one makes it. Rejects with `INVALID_ARGUMENT` for a name that no
-   * service can have, and with the server's error when there is no valid leaf and none can be had.
+   * service can have, and with the server's error when there is no valid leaf and none can be had. The leaf goes on being
+   * renewed with the last token it was asked for with.
    */
-  leaf(service: string, wait: AgentWait): Promise<Indexed<LeafCertificate>>;
+  leaf(service: string, wait: AgentWait & { readonly token?: string }): Promise<Indexed<LeafCertificate>>;
   /** Calls back with the current leaf, soon, and with every later one; keeps it renewed until closed. */
   watch(service: string, onLeaf: (leaf: LeafCertificate) => void): Subscription;
   close(): void;
@@ -44,6 +47,7 @@ export interface LeafManager {
 export function createLeafManager(options: LeafManagerOptions): LeafManager {
   const { runtime, roots } = options;
   const entries = new Map<string, CertificateKeeper>();
+  const tokens = new Map<string, string>();
   const stopping = new AbortController();
   const logger = runtime.logger.child("identity");
   const metrics = createLeafMetrics({
@@ -61,7 +65,9 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
         datacenter: options.datacenter,
         service,
       } as const;
-      return issueHostCertificate({ identity, sign: options.link.sign, signal });
+      const token = tokens.get(service) ?? options.tokenFor?.(service) ?? "";
+      const sign = (csrPem: string, signSignal: AbortSignal) => options.link.sign(csrPem, signSignal, { token });
+      return issueHostCertificate({ identity, sign, signal });
     });
 
   const entryOf = (service: string): CertificateKeeper => {
@@ -90,6 +96,7 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
   const drop = (service: string): void => {
     entries.get(service)?.close();
     entries.delete(service);
+    tokens.delete(service);
   };
 
   const rootChanges = roots.onChange(() => {
@@ -99,6 +106,7 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
   return {
     async leaf(service, wait) {
       const entry = entryOf(service);
+      if (wait.token) tokens.set(service, wait.token);
       entry.touch();
       await entry.ready();
       await entry.certificate.waitPast(wait);

@@ -53,6 +53,7 @@ function readService(raw: RawService, issues: SchemaIssue[]): ServiceDefinition 
       },
     }),
     connectNative: raw.Connect?.Native ?? false,
+    ...(raw.Token && { token: raw.Token }),
     ...(locality !== undefined && { locality }),
     ...(sidecar !== undefined && {
       sidecar: readUnder("Connect.SidecarService", issues, (own) => readSidecar(sidecar, own)),

@@ -70,6 +70,7 @@ const Service = Type.Object({
   weights: Type.Object({ Passing: Type.Integer(), Warning: Type.Integer() }),
   enableTagOverride: Type.Boolean(),
   connectNative: Type.Boolean(),
+  token: Type.Optional(Type.String()),
   locality: Type.Optional(Type.Object({ Region: Type.String(), Zone: Type.String() })),
   proxy: Type.Optional(ConnectProxy),
   checks: Type.Array(Check),

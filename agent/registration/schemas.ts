@@ -119,6 +119,7 @@ const SidecarSchema = Type.Object({ ...instanceFields, Connect: optional(Type.Un
 export type RawSidecar = Static<typeof SidecarSchema>;
 
 export const ServiceSchema = Type.Object({
+  Token: Text,
   ...instanceFields,
   Connect: optional(Type.Object({ Native: Flag, SidecarService: optional(SidecarSchema) })),
 });

@@ -46,6 +46,7 @@ export function expandSidecar(
     weights: sidecar.weights ?? parent.weights,
     enableTagOverride: sidecar.enableTagOverride ?? false,
     connectNative: false,
+    ...(parent.token !== undefined && { token: parent.token }),
     ...(locality !== undefined && { locality }),
     proxy: {
       DestinationServiceName: parent.name,

@@ -7,6 +7,7 @@ import {
   nodeLivenessCheckId,
 } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import { virtualAddressTag } from "../../lib/contract/virtual-address.ts";
 import type { NodeRegistrations } from "../../lib/contract/topics.ts";
 
 /** What the catalog should hold for this node. */
@@ -68,7 +69,14 @@ function isNodeOutdated(node: NodeFields, catalog: NodeRegistrations): boolean {
 
 function isSameService(local: ServiceFields, remote: ServiceRecord): boolean {
   const expected = local.EnableTagOverride ? { ...local, Tags: remote.Tags } : local;
-  return holdsAll(expected, remote) && isSameLocality(local, remote);
+  return holdsAll(expected, withoutVirtualAddress(remote)) && isSameLocality(local, remote);
+}
+
+/** Servers give it, and agents know nothing of it. */
+function withoutVirtualAddress(remote: ServiceRecord): ServiceRecord {
+  if (remote.TaggedAddresses[virtualAddressTag] === undefined) return remote;
+  const { [virtualAddressTag]: _given, ...TaggedAddresses } = remote.TaggedAddresses;
+  return { ...remote, TaggedAddresses };
 }
 
 /** It may be gone here and still be there. */

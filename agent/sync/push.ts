@@ -11,7 +11,10 @@ export interface PushOptions {
   readonly node: NodeFields;
   readonly state: LocalState;
   readonly pending: Pending;
-  readonly write: (command: RegisterCommand | DeregisterCommand) => Promise<unknown>;
+  /** `token` is what the write is asked for when it is of a service that the catalog has not got yet. */
+  readonly write: (command: RegisterCommand | DeregisterCommand, token: string) => Promise<unknown>;
+  /** Of a service that is registered here; of the agent itself for the empty id. */
+  readonly tokenFor: (serviceId: string) => string;
   /** Called with each check that was written, whose held back output went with it. */
   readonly onCheckWritten: (checkId: string) => void;
   /** Called for what the servers will not take: it is left alone until the next comparison with the catalog. */
@@ -145,7 +148,7 @@ interface Attempt {
 /** True when the write is done; false when the servers refused it for good. Throws, with all of it pending again, otherwise. */
 async function attempt(step: Attempt, options: PushOptions): Promise<boolean> {
   try {
-    await options.write(step.command);
+    await options.write(step.command, options.tokenFor(serviceOf(step.command)));
     return true;
   } catch (error) {
     if (error instanceof AtollError && error.retryable === "no" && step.what !== undefined) {
@@ -156,6 +159,10 @@ async function attempt(step: Attempt, options: PushOptions): Promise<boolean> {
     step.restore();
     throw error;
   }
+}
+
+function serviceOf(command: RegisterCommand | DeregisterCommand): string {
+  return command.type === "register" ? (command.service?.ID ?? command.checks[0]?.ServiceID ?? "") : "";
 }
 
 function groupByService(checkIds: readonly string[], options: PushOptions): Map<string, string[]> {

@@ -1,3 +1,4 @@
+import { anonymousAccessorId } from "../contract/acl.ts";
 import { AtollError } from "../contract/error-codes.ts";
 
 /**
@@ -56,6 +57,9 @@ export function demand(authorizer: Authorizer, resource: Resource, access: Acces
 
 export function permissionDenied(authorizer: Authorizer, resource: Resource, access: Access, name = ""): AtollError {
   const on = name === "" ? "" : ` on ${JSON.stringify(name)}`;
-  const who = authorizer.accessorId === "" ? "anonymous token" : `token with AccessorID '${authorizer.accessorId}'`;
-  return new AtollError("PERMISSION_DENIED", `Permission denied: ${who} lacks permission '${resource}:${access}'${on}`);
+  const isAnonymous = authorizer.accessorId === "" || authorizer.accessorId === anonymousAccessorId;
+  const who = isAnonymous ? "anonymous token" : `token with AccessorID '${authorizer.accessorId}'`;
+  const hint = isAnonymous ? ". The anonymous token is used implicitly when a request does not specify a token." : "";
+  const message = `Permission denied: ${who} lacks permission '${resource}:${access}'${on}${hint}`;
+  return new AtollError("PERMISSION_DENIED", message);
 }

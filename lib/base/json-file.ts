@@ -6,8 +6,14 @@ export type JsonParse =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly line: number; readonly column: number; readonly message: string };
 
+const maxDepth = 512;
+
 /** Parses `text`; line and column count from 1 and name the first character that cannot be read. */
 export function parseJsonText(text: string): JsonParse {
+  const tooDeepAt = findTooDeep(text);
+  if (tooDeepAt !== undefined) {
+    return { ok: false, ...positionOf(text, tooDeepAt), message: `nested more than ${maxDepth} levels deep` };
+  }
   try {
     return { ok: true, value: mayHoldPrototypeKey(text) ? JSON.parse(text, refusePrototypeKeys) : JSON.parse(text) };
   } catch (thrown) {
@@ -18,6 +24,26 @@ export function parseJsonText(text: string): JsonParse {
     return { ok: false, ...positionOf(text, failure.offset), message: failure.message };
   }
 }
+
+/** Where lists and objects stand in each other deeper than anyone who walks through them by recursion can go. */
+function findTooDeep(text: string): number | undefined {
+  if (text.length <= 2 * maxDepth) return undefined;
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (isInString) {
+      if (code === backslash) at++;
+      else if (code === quote) isInString = false;
+    } else if (code === quote) isInString = true;
+    else if (code === openBracket || code === openBrace) {
+      if (++depth > maxDepth) return at;
+    } else if (code === closeBracket || code === closeBrace) depth--;
+  }
+  return undefined;
+}
+
+const [quote, backslash, openBracket, closeBracket, openBrace, closeBrace] = [0x22, 0x5c, 0x5b, 0x5d, 0x7b, 0x7d];
 
 class PrototypeKeyError extends Error {
   readonly key: string;
@@ -44,7 +70,6 @@ function positionOf(text: string, offset: number): { line: number; column: numbe
 }
 
 const literals = ["true", "false", "null"] as const;
-const maxDepth = 512;
 
 /** The engine's message has no portable position, so a second, slower reader finds the first offending character. */
 function findSyntaxError(text: string): { offset: number; message: string } {

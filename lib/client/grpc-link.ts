@@ -84,8 +84,8 @@ function createLink(parts: {
   const { logger, random } = parts.runtime;
   const read = { isWrite: false, isRepeatable: true, timeoutMs: callTimeoutMs };
   return {
-    async write(command, signal, { requestId = random.uuid() } = {}) {
-      const request = { json: encodeJson(command), requestId };
+    async write(command, signal, { requestId = random.uuid(), token = "" } = {}) {
+      const request = { json: encodeJson(command), requestId, token };
       // Under its name it has one effect, however often it is sent.
       return call(rpcMethods.Write, request, { isWrite: true, isRepeatable: true, timeoutMs: callTimeoutMs, signal });
     },
@@ -93,7 +93,7 @@ function createLink(parts: {
       const answer = await call(rpcMethods.NodeRegistrations, { node }, { ...read, signal });
       return decodeNodeRegistrations(answer.json);
     },
-    sign: (csrPem, signal) => call(rpcMethods.Sign, { csrPem }, { ...read, signal }),
+    sign: (csrPem, signal, { token = "" } = {}) => call(rpcMethods.Sign, { csrPem, token }, { ...read, signal }),
     async forward(request, signal) {
       const isWrite = request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
       return call(rpcMethods.Forward, request, {

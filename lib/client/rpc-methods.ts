@@ -26,6 +26,12 @@ export interface JsonMessage {
 export interface WriteMessage extends JsonMessage {
   /** Empty or absent for a write that has no name. */
   readonly requestId?: string;
+  /** Empty or absent for none. */
+  readonly token?: string;
+}
+export interface SignMessage {
+  readonly csrPem: string;
+  readonly token?: string;
 }
 export interface WireTopic {
   readonly kind: string;
@@ -88,7 +94,7 @@ export const rpcMethods = {
   Enroll: method<EnrollRequest, EnrollResponse>("Enroll"),
   Write: method<WriteMessage, { readonly index: number }>("Write"),
   NodeRegistrations: method<{ readonly node: string }, JsonMessage>("NodeRegistrations"),
-  Sign: method<{ readonly csrPem: string }, SignResponse>("Sign"),
+  Sign: method<SignMessage, SignResponse>("Sign"),
   Forward: method<ForwardMessage, ForwardAnswer>("Forward"),
   Subscribe: method<SubscribeRequest, TopicUpdate>("Subscribe"),
   Lease: method<LeaseRenewal, LeaseAnswerMessage>("Lease"),

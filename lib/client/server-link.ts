@@ -9,17 +9,17 @@ import type { NodeRegistrations, Topic, TopicOf, TopicValues } from "../contract
 export interface ServerLink {
   /**
    * Resolves when the write is durable and applied, with the index at which it was. A write that is asked for again under
-   * the same request id has one effect.
+   * the same request id has one effect. `token` is asked for a service that is not registered on the node yet.
    */
   write(
     command: RegisterCommand | DeregisterCommand,
     signal: AbortSignal,
-    options?: { readonly requestId?: string },
+    options?: { readonly requestId?: string; readonly token?: string },
   ): Promise<{ readonly index: number }>;
   /** What the catalog holds for the node named `node`, at least as new as the last write of this link. */
   nodeRegistrations(node: string, signal: AbortSignal): Promise<NodeRegistrations>;
-  /** Signs a PKCS#10 request (PEM) for the identity in its URI name. */
-  sign(csrPem: string, signal: AbortSignal): Promise<SignedLeaf>;
+  /** Signs a PKCS#10 request (PEM) for the identity in its URI name. `token` as with `write`. */
+  sign(csrPem: string, signal: AbortSignal, options?: { readonly token?: string }): Promise<SignedLeaf>;
   /** Runs one `/v1` request on a server and returns its answer as it is. */
   forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardResponse>;
   /**
@@ -79,7 +79,11 @@ export interface ForwardRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** Who sent it on, as its certificate says: set by the server that takes it, never sent. */
+  readonly sender?: ForwardSender;
 }
+
+export type ForwardSender = { readonly kind: "server" } | { readonly kind: "agent"; readonly node: string };
 
 export interface ForwardResponse {
   readonly status: number;

@@ -1,4 +1,6 @@
+import type { AclCommand } from "./acl-commands.ts";
 import type { AuthorityConfig } from "./authority-config.ts";
+import type { AclLoginCommand } from "./acl-login.ts";
 import type { AutopilotConfig } from "./autopilot.ts";
 import type { CheckFields, NodeFields, ServiceFields } from "./catalog.ts";
 import type { ConfigEntry, ConfigEntryKind } from "./config-entries.ts";
@@ -21,6 +23,7 @@ export type Command =
   | ConfigEntryDelete
   | CaInitialize
   | AutopilotUpsert
+  | AclCommand
   | AuthorityConfigure
   | KvCommand
   | KvExpire
@@ -35,6 +38,8 @@ export type Command =
   | PeeringUpsert
   | PeeringDelete
   | MembersCommand
+  | AclLoginCommand
+  | VirtualIpManual
   | RestoreRows
   | RestoreCommit;
 
@@ -134,6 +139,13 @@ export interface TransactionCommand {
 export interface AuthorityConfigure {
   readonly type: "authority-configure";
   readonly config: AuthorityConfig;
+}
+
+/** Gives a mesh service virtual addresses of somebody's choice in the place of those it was given before. */
+export interface VirtualIpManual {
+  readonly type: "virtual-ip-manual";
+  readonly service: string;
+  readonly addresses: readonly string[];
 }
 
 /** Stages a part of a snapshot's rows; has no effect that anybody can see. Pieces of one restore are numbered from 0. */

@@ -6,7 +6,8 @@
 import { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HttpApp } from "./http-app.ts";
-import type { RelayedAnswer, RelayedRequest } from "./relay.ts";
+import type { FastifyRequest } from "fastify";
+import type { RelayedAnswer, RelayedRequest, RequestSender } from "./relay.ts";
 
 /** What the app needs to see of them; the rest of the two it does not look at. */
 interface Router {
@@ -39,6 +40,12 @@ export function runDirectly(app: HttpApp, request: RelayedRequest, signal: Abort
   });
 }
 
+/** Who sent a request on that is run here; undefined for one that came over a socket. No header can say so. */
+export function senderOf(request: FastifyRequest): RequestSender | undefined {
+  const raw: unknown = request.raw;
+  return raw instanceof DirectRequest ? raw.sender : undefined;
+}
+
 /** Headers of a connection that there is not. */
 const ownHeaders = new Set(["connection", "content-length", "transfer-encoding"]);
 /** Requests of other hosts that ask for what only this one may have are refused before they come here. */
@@ -52,11 +59,13 @@ class DirectRequest extends EventEmitter {
   readonly httpVersionMajor = 1;
   readonly httpVersionMinor = 1;
   readonly socket = socket;
+  readonly sender: RequestSender | undefined;
   aborted = false;
   #body: Buffer | undefined;
 
-  constructor({ method, url, headers, body }: RelayedRequest) {
+  constructor({ method, url, headers, body, sender }: RelayedRequest) {
     super();
+    this.sender = sender;
     this.method = method;
     this.url = url;
     for (const name in headers) {

@@ -30,6 +30,14 @@ export type HttpApp = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+export interface RegisteredRoute {
+  readonly method: string;
+  /** As registered, as in `/v1/kv/*`. */
+  readonly url: string;
+  /** JSON Schema of its body; absent where it has none. */
+  readonly body?: object;
+}
+
 export interface HttpAppOptions {
   readonly runtime: MeteredRuntime;
   /** Largest body that is read; 512 KiB when absent, as Consul limits a value. */
@@ -45,6 +53,8 @@ declare module "fastify" {
     /** Requests that wait for a change, which the app ends when it closes. */
     readonly openRequests: OpenRequests;
     readonly isAlwaysPretty: boolean;
+    /** Every route that was registered so far. */
+    routeList(): readonly RegisteredRoute[];
   }
 }
 
@@ -80,6 +90,7 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   });
 
   app.decorate("openRequests", openRequests);
+  app.decorate("routeList", methodTable.list);
   app.decorate("isAlwaysPretty", options.isAlwaysPretty ?? false);
   app.setValidatorCompiler(compileRequestSchema);
   app.removeAllContentTypeParsers();

@@ -9,6 +9,8 @@ import { sendText } from "./answers.ts";
  */
 export interface MethodTable {
   add(route: RouteOptions): void;
+  /** In the order in which they were registered, one for each method. */
+  list(): readonly { readonly method: string; readonly url: string; readonly body?: object }[];
   /** Throws 405 when a parameter caught a fixed path that has other methods. */
   refuseShadowed(request: FastifyRequest, reply: FastifyReply): void;
   /** Answers a request that no route took: 405, the list for OPTIONS, or 404. */
@@ -23,6 +25,7 @@ interface PathEntry {
 export function createMethodTable(): MethodTable {
   const fixed = new Map<string, string[]>();
   const patterns = new Map<string, PathEntry>();
+  const routes: { readonly method: string; readonly url: string; readonly body?: object }[] = [];
 
   const methodsOf = (path: string): readonly string[] | undefined =>
     fixed.get(path) ?? [...patterns.values()].find((entry) => entry.matches(path))?.methods;
@@ -30,11 +33,15 @@ export function createMethodTable(): MethodTable {
   return {
     add(route) {
       const methods = Array.isArray(route.method) ? route.method : [route.method];
+      const body: unknown = route.schema?.body;
+      const schema = typeof body === "object" && body !== null ? { body } : {};
+      routes.push(...methods.map((method) => ({ method, url: route.url, ...schema })));
       const list = isFixed(route.url) ? fixed.get(route.url) : patterns.get(route.url)?.methods;
       if (list !== undefined) list.push(...methods);
       else if (isFixed(route.url)) fixed.set(route.url, [...methods]);
       else patterns.set(route.url, { matches: compilePattern(route.url), methods: [...methods] });
     },
+    list: () => routes,
     refuseShadowed(request, reply) {
       const routeUrl = request.routeOptions.url;
       if (routeUrl === undefined || isFixed(routeUrl)) return;

@@ -10,7 +10,11 @@ export interface RelayedRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
+  /** Who sent it on, where another process did. */
+  readonly sender?: RequestSender;
 }
+
+export type RequestSender = { readonly kind: "server" } | { readonly kind: "agent"; readonly node: string };
 
 export interface RelayedAnswer {
   readonly status: number;
@@ -82,6 +86,7 @@ const spellings = new Map(
     "X-Consul-Results-Filtered-By-ACLs",
     "X-Consul-Translate-Addresses",
     "X-Atoll-Error",
+    "X-Atoll-Index",
     "X-Atoll-Leader",
     "X-Atoll-Request-Id",
   ].map((name) => [name.toLowerCase(), name]),

@@ -130,6 +130,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       }
       const checked = checkRequest(parsed.request, { trustDomain: root.trustDomain, datacenter, scope });
       if (!checked.ok) throw new AtollError(checked.code, `the certificate request is refused: ${checked.reason}`);
+      if (checked.identity.kind === "service") scope.demandService?.(checked.identity.service);
       const leaf = issue(leafFields(checked.identity, parsed.request.publicKey));
       return { ...leaf, chainPem: "", spiffeId: checked.uri, modifyIndex: options.currentIndex() };
     },

@@ -15,6 +15,8 @@ export interface SigningScope {
   readonly services: boolean;
   /** The one node whose agent identity may be signed; absent: none. */
   readonly agentNode?: string;
+  /** Throws `PERMISSION_DENIED` for a service that the caller may not have; absent: it may have any. */
+  readonly demandService?: (service: string) => void;
 }
 
 export type LeafIdentity = Extract<SpiffeId, { kind: "service" | "agent" }>;

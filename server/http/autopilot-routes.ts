@@ -1,3 +1,4 @@
+import { demand } from "../../lib/acl/authorizer.ts";
 import { formatDurationMs } from "../../lib/base/duration.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -12,11 +13,12 @@ import { proposeOrThrow } from "./propose.ts";
 import type { RouteContext } from "./server-routes.ts";
 
 /** `/v1/operator/autopilot`: how the servers are looked after, and how they are. */
-export function registerAutopilotRoutes(app: HttpApp, { server, reads }: RouteContext): void {
+export function registerAutopilotRoutes(app: HttpApp, { server, reads, authorize }: RouteContext): void {
   const names = createNodeNames(server.reader);
 
   app.get("/v1/operator/autopilot/configuration", (request, reply) =>
     reads.answer(request, reply, {
+      requires: (authorizer) => demand(authorizer, "operator", "read"),
       query: (reader) => reader.autopilot(),
       body: autopilotConfigAnswer,
     }),
@@ -24,6 +26,7 @@ export function registerAutopilotRoutes(app: HttpApp, { server, reads }: RouteCo
 
   app.put("/v1/operator/autopilot/configuration", { schema: { body: AutopilotBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "write");
     const config = autopilotConfigOf(request.body);
     const command = { type: "autopilot-upsert", config, ...parseCas(queryOf(request)) } as const;
     return sendJson(reply, await proposeOrThrow({ server, request, command }));
@@ -31,6 +34,7 @@ export function registerAutopilotRoutes(app: HttpApp, { server, reads }: RouteCo
 
   app.get("/v1/operator/autopilot/health", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "read");
     const health = server.autopilot.health();
     const { term } = server.operator.status();
     // Consul's: a probe that looks at the status alone learns that something is wrong.
@@ -50,6 +54,7 @@ export function registerAutopilotRoutes(app: HttpApp, { server, reads }: RouteCo
 
   app.get("/v1/operator/autopilot/state", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "read");
     const health = server.autopilot.health();
     const { term } = server.operator.status();
     const servers = health.servers.map((one) => [

@@ -1,6 +1,7 @@
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { nodeAnswer, nodeServiceAnswer, serviceNodeAnswer } from "./catalog-answers.ts";
+import { meshSight, nodeSight, seesInstance, seesNode, seesService } from "./acl-sight.ts";
 import { filterInstances, hasNodeMeta } from "./instance-filters.ts";
 import { mustName, NodePath, ServicePath } from "./path-name.ts";
 import { combineReads } from "./combine-reads.ts";
@@ -13,14 +14,19 @@ export function registerCatalogRoutes(app: HttpApp, { server, reads }: RouteCont
   app.get("/v1/catalog/nodes", (request, reply) =>
     reads.answer(request, reply, {
       query: (reader) => reader.nodes(),
-      body: (nodes, { nodeMeta }) => nodes.filter((node) => hasNodeMeta(node.Meta, nodeMeta)).map(nodeAnswer),
+      body: (nodes, { nodeMeta }, sight) =>
+        sight
+          .keep(nodes, seesNode)
+          .filter((node) => hasNodeMeta(node.Meta, nodeMeta))
+          .map(nodeAnswer),
     }),
   );
 
   app.get("/v1/catalog/services", (request, reply) =>
     reads.answer(request, reply, {
       query: (reader, { nodeMeta }) => reader.services(nodeMeta),
-      body: (services) => Object.fromEntries(services),
+      body: (services, _parameters, sight) =>
+        Object.fromEntries(sight.keep([...services], ([Service], authorizer) => seesService({ Service }, authorizer))),
     }),
   );
 
@@ -28,8 +34,10 @@ export function registerCatalogRoutes(app: HttpApp, { server, reads }: RouteCont
     const service = mustName(request.params.service, "service name");
     return reads.answer(request, reply, {
       query: (reader) => reader.serviceInstances(service),
-      body: (instances, { tags, nodeMeta }) =>
-        filterInstances(instances, { tags, nodeMeta, isOnlyPassing: false }).map(serviceNodeAnswer),
+      body: (instances, { tags, nodeMeta }, sight) =>
+        filterInstances(sight.keep(instances, seesInstance), { tags, nodeMeta, isOnlyPassing: false }).map(
+          serviceNodeAnswer,
+        ),
     });
   });
 
@@ -37,8 +45,10 @@ export function registerCatalogRoutes(app: HttpApp, { server, reads }: RouteCont
     const service = mustName(request.params.service, "service name");
     return reads.answer(request, reply, {
       query: (reader) => reader.connectInstances(service),
-      body: (instances, { tags, nodeMeta }) =>
-        filterInstances(instances, { tags, nodeMeta, isOnlyPassing: false }).map(serviceNodeAnswer),
+      body: (instances, { tags, nodeMeta }, sight) =>
+        filterInstances(meshSight(service, instances, sight), { tags, nodeMeta, isOnlyPassing: false }).map(
+          serviceNodeAnswer,
+        ),
     });
   });
 
@@ -46,13 +56,14 @@ export function registerCatalogRoutes(app: HttpApp, { server, reads }: RouteCont
     const name = mustName(request.params.node, "node name");
     return reads.answer(request, reply, {
       query: (reader) => combineReads(reader.node(name), reader.nodeServices(name)),
-      body: ([node, services]) =>
-        node === undefined
-          ? null
-          : {
-              Node: nodeAnswer(node),
-              Services: Object.fromEntries(services.map((service) => [service.ID, nodeServiceAnswer(service)])),
-            },
+      body: ([found, all], _parameters, sight) => {
+        const { node, services } = nodeSight(found, all, sight);
+        if (node === undefined) return null;
+        return {
+          Node: nodeAnswer(node),
+          Services: Object.fromEntries(services.map((service) => [service.ID, nodeServiceAnswer(service)])),
+        };
+      },
     });
   });
 
@@ -60,10 +71,10 @@ export function registerCatalogRoutes(app: HttpApp, { server, reads }: RouteCont
     const name = mustName(request.params.node, "node name");
     return reads.answer(request, reply, {
       query: (reader) => combineReads(reader.node(name), reader.nodeServices(name)),
-      body: ([node, services]) => ({
-        Node: node === undefined ? null : nodeAnswer(node),
-        Services: services.map(nodeServiceAnswer),
-      }),
+      body: ([found, all], _parameters, sight) => {
+        const { node, services } = nodeSight(found, all, sight);
+        return { Node: node === undefined ? null : nodeAnswer(node), Services: services.map(nodeServiceAnswer) };
+      },
     });
   });
 }

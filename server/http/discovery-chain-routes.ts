@@ -28,8 +28,8 @@ const maxTimeoutMs = 24 * 3_600_000;
 export function registerDiscoveryChainRoutes(app: HttpApp, { server, reads, authorize }: RouteContext): void {
   app.get("/v1/discovery-chain/:service", { schema: { params: ServicePath } }, (request, reply) => {
     const service = mustName(request.params.service, "service name");
-    demand(authorize(request), "service", "read", service);
     return reads.answer(request, reply, {
+      requires: (authorizer) => demand(authorizer, "service", "read", service),
       query: (reader) => withTrustDomain(reader, reader.serviceConfig(service)),
       body: ({ config, trustDomain }) => ({
         Chain: discoveryChainAnswer(config, { datacenter: server.datacenter, trustDomain }),

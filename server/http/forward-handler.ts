@@ -1,4 +1,5 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { relayedHeader } from "../../lib/http/default-token.ts";
 import { runDirectly } from "../../lib/http/direct-exchange.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { RelayedAnswer, RelayedRequest } from "../../lib/http/relay.ts";
@@ -20,7 +21,8 @@ export function createForwardHandler(app: HttpApp): ForwardHandler {
     if (app.openRequests.isClosing()) throw new AtollError("NO_LEADER", "this server is stopping");
     // A snapshot is answered as a stream.
     const run = url.startsWith("/v1/snapshot") ? inject : runDirectly;
-    return run(app, { ...request, method: routable(request.method), url }, signal);
+    const headers = { ...request.headers, [relayedHeader]: "1" };
+    return run(app, { ...request, headers, method: routable(request.method), url }, signal);
   };
 }
 
@@ -54,7 +56,8 @@ const plainUrl = /^\/v1\/[\w~:@/-](?:[\w~:@/-]|(?<!\/)\.)*(?:\?[\w~.:@/%&=+,;!$(
 
 /** The URL as the router is given it, which has to be what was judged: dot segments are resolved. Empty for none. */
 function readUrl(url: string): string {
-  if (plainUrl.test(url)) return url;
+  // Whatever follows is a key, which the router does not look into: cleaned it would be another one.
+  if (plainUrl.test(url) || url.startsWith("/v1/kv/")) return url;
   if (!url.startsWith("/v1/")) return "";
   try {
     const { pathname, search } = new URL(url, "http://server");

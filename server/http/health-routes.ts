@@ -6,6 +6,7 @@ import type { ReadQuery } from "../../lib/http/read-query.ts";
 import type { Read, StateReader } from "../state/reader.ts";
 import { Type } from "typebox";
 import { checkAnswer } from "../../lib/http/check-answer.ts";
+import { meshSight, seesCheck, seesInstance } from "./acl-sight.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
 import { combineReads } from "./combine-reads.ts";
 import { filterInstances, hasNodeMeta } from "./instance-filters.ts";
@@ -20,7 +21,8 @@ export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): voi
     const service = mustName(request.params.service, "service name");
     return reads.answer(request, reply, {
       query: (reader) => reader.serviceInstances(service),
-      body: (instances, wanted) => filterInstances(instances, wanted).map(healthEntryAnswer),
+      body: (instances, wanted, sight) =>
+        filterInstances(sight.keep(instances, seesInstance), wanted).map(healthEntryAnswer),
     });
   });
 
@@ -28,7 +30,8 @@ export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): voi
     const service = mustName(request.params.service, "service name");
     return reads.answer(request, reply, {
       query: (reader) => reader.connectInstances(service),
-      body: (instances, wanted) => filterInstances(instances, wanted).map(healthEntryAnswer),
+      body: (instances, wanted, sight) =>
+        filterInstances(meshSight(service, instances, sight), wanted).map(healthEntryAnswer),
     });
   });
 
@@ -36,7 +39,7 @@ export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): voi
     const node = mustName(request.params.node, "node name");
     return reads.answer(request, reply, {
       query: (reader) => reader.nodeChecks(node),
-      body: (checks) => checks.map(checkAnswer),
+      body: (checks, _wanted, sight) => sight.keep(checks, seesCheck).map(checkAnswer),
     });
   });
 
@@ -44,7 +47,7 @@ export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): voi
     const service = mustName(request.params.service, "service name");
     return reads.answer(request, reply, {
       query: (reader, wanted) => checksOnNodes(reader, reader.serviceChecks(service), wanted),
-      body: (checks) => checks.map(checkAnswer),
+      body: (checks, _wanted, sight) => sight.keep(checks, seesCheck).map(checkAnswer),
     });
   });
 
@@ -52,7 +55,7 @@ export function registerHealthRoutes(app: HttpApp, { reads }: RouteContext): voi
     const state = mustState(request.params.state);
     return reads.answer(request, reply, {
       query: (reader, wanted) => checksOnNodes(reader, reader.checksInState(state), wanted),
-      body: (checks) => checks.map(checkAnswer),
+      body: (checks, _wanted, sight) => sight.keep(checks, seesCheck).map(checkAnswer),
     });
   });
 }

@@ -1,6 +1,8 @@
+import { demand } from "../../lib/acl/authorizer.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { decideIntention, intentionOf } from "../../lib/contract/intentions.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { demandIntention, seesIntention } from "./acl-sight.ts";
 import { findSource, intentionAnswer, storedIntentions } from "./intention-answers.ts";
 import { parseMatch, parsePair, plainServiceName } from "./intention-query.ts";
 import type { RouteContext } from "./server-routes.ts";
@@ -10,13 +12,17 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
   app.get("/v1/connect/intentions", (request, reply) =>
     reads.answer(request, reply, {
       query: (reader) => storedIntentions(reader, reader.intentions({ by: "all" })),
-      body: (intentions) => intentions.map(intentionAnswer),
+      body: (intentions, _parameters, sight) =>
+        sight
+          .keep(intentions, ({ intention }, authorizer) => seesIntention(intention, authorizer))
+          .map(intentionAnswer),
     }),
   );
 
   app.get("/v1/connect/intentions/exact", async (request, reply) => {
     const { source, destination } = parsePair(request);
     return reads.answer(request, reply, {
+      requires: (authorizer) => demandIntention(authorizer, { source, destination }),
       query: (reader) => reader.configEntry("service-intentions", destination),
       body: (entry) => {
         const found = findSource(entry, source);
@@ -29,6 +35,9 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
   app.get("/v1/connect/intentions/match", async (request, reply) => {
     const { by, names } = parseMatch(request);
     return reads.answer(request, reply, {
+      requires(authorizer) {
+        for (const name of names) demand(authorizer, "intention", "read", plainServiceName(name));
+      },
       query: (reader) => {
         const matches = names.map((name) => {
           const filter = { by, name: plainServiceName(name) };
@@ -47,6 +56,8 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
   app.get("/v1/connect/intentions/check", async (request, reply) => {
     const pair = parsePair(request);
     return reads.answer(request, reply, {
+      // Whether a call is allowed says nothing of the rules: to know the service is enough.
+      requires: (authorizer) => demand(authorizer, "service", "read", pair.destination),
       query: (reader) => reader.intentions({ by: "destination", name: pair.destination }),
       body: (intentions) => {
         const decision = decideIntention(intentions, pair, server.reader.defaultIntentionAction());

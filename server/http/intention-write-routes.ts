@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
+import { demand } from "../../lib/acl/authorizer.ts";
 import type { SourceIntention } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
@@ -23,10 +24,11 @@ const IntentionBody = Type.Object({
 });
 
 /** Writes of `/v1/connect/intentions/exact`: one source of a `service-intentions` entry at a time; each answers `true`. */
-export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteContext): void {
+export function registerIntentionWriteRoutes(app: HttpApp, { server, authorize }: RouteContext): void {
   app.put("/v1/connect/intentions/exact", { schema: { body: IntentionBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const { source, destination } = parsePair(request);
+    demand(authorize(request), "intention", "write", destination);
     const rule = decodeRule(request.body, { source, destination });
     await changeSources({ server, request, destination }, (sources) => [
       ...sources.filter(({ Name }) => Name !== source),
@@ -38,6 +40,7 @@ export function registerIntentionWriteRoutes(app: HttpApp, { server }: RouteCont
   app.delete("/v1/connect/intentions/exact", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const { source, destination } = parsePair(request);
+    demand(authorize(request), "intention", "write", destination);
     const entry = server.reader.configEntry("service-intentions", destination).value;
     if (findSource(entry, source) !== undefined) {
       await changeSources({ server, request, destination }, (sources) => sources.filter(({ Name }) => Name !== source));

@@ -20,6 +20,10 @@ import type { CatalogServer } from "../server-api.ts";
 import { nameRequest, withWayOut } from "./request-id.ts";
 
 declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Every server gives the same answer, with and without a leader. */
+    isAnsweredHere?: boolean;
+  }
   interface FastifyRequest {
     /** The bytes of the body as they came, on routes that a leader answers. */
     sentBody: Uint8Array | null;
@@ -45,10 +49,11 @@ export interface LeaderRoutingOptions {
 /** Applies to every `/v1` route that is registered on `app` afterwards, but those that speak of this server itself. */
 export function routeToLeader(app: HttpApp, options: LeaderRoutingOptions): void {
   app.decorateRequest("sentBody", null);
+  app.decorateRequest("writeReply", null);
   app.decorateRequest("freshness", null);
   const answer = createRouting(options);
   app.addHook("onRoute", (route) => {
-    if (!needsLeader(route.url)) return;
+    if (!needsLeader(route.url) || route.config?.isAnsweredHere === true) return;
     const handler = route.handler;
     // The bytes as they came, before a schema makes something else of them.
     route.preValidation = [...asList(route.preValidation), keepBody];
@@ -64,7 +69,7 @@ function keepBody(request: FastifyRequest, _reply: FastifyReply, done: () => voi
 }
 
 function needsLeader(url: string): boolean {
-  return url.startsWith("/v1/") && !/^\/v1\/(?:agent|status|acl|catalog\/datacenters)(?:\/|$)/.test(url);
+  return url.startsWith("/v1/") && !/^\/v1\/(?:agent|status|catalog\/datacenters)(?:\/|$)/.test(url);
 }
 
 function asList<T>(value: T | T[] | undefined): T[] {
@@ -150,7 +155,7 @@ async function catchUp(request: FastifyRequest, reads: CatalogServer["followerRe
 
 /** What is read from the replicated state and nowhere else, through the read endpoint. */
 function readsState(url: string): boolean {
-  return /^\/v1\/(?:catalog|health|config|connect)\//.test(url);
+  return /^\/v1\/(?:acl|catalog|health|config|connect|kv|session)\//.test(url);
 }
 
 /** Stale reads are, by any server, unless they ask for something newer than this server can promise. */

@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { demand } from "../../lib/acl/authorizer.ts";
+import { createSight } from "../../lib/acl/sight.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { MemberRecord } from "../../lib/contract/members.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
@@ -7,6 +8,7 @@ import type { HttpApp } from "../../lib/http/http-app.ts";
 import { memberAnswer } from "../../lib/http/member-answer.ts";
 import { checkDatacenter, parseFlag } from "../../lib/http/read-query.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { mustName } from "./path-name.ts";
 import type { RouteContext } from "./server-routes.ts";
 
@@ -18,15 +20,15 @@ export function registerMemberRoutes(app: HttpApp, context: RouteContext): void 
   const { datacenter } = server;
 
   app.get("/v1/internal/members", async (request, reply) => {
-    const authorizer = authorize(request);
+    const sight = createSight(authorize(request));
     const query = queryOf(request);
     if (query.get("filter")) {
       throw new AtollError("INVALID_ARGUMENT", "?filter is not supported by this version: leave it out");
     }
     const isWan = parseFlag(query, "wan");
-    const members = server.reader
-      .members()
-      .value.filter(({ Node, Role }) => authorizer.allows("node", "read", Node) && (!isWan || Role === "consul"));
+    const asked = server.reader.members().value.filter(({ Role }) => !isWan || Role === "consul");
+    const members = sight.keep(asked, ({ Node }, authorizer) => authorizer.allows("node", "read", Node));
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(
       reply,
       members.map((member) => memberAnswer(withLease(member), { datacenter, isWan })),

@@ -1,3 +1,4 @@
+import { demand } from "../../lib/acl/authorizer.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -9,12 +10,13 @@ import { createNodeNames } from "./node-names.ts";
 import type { RouteContext } from "./server-routes.ts";
 
 /** `/v1/operator/raft`: who replicates the log. The routes that Consul has not are named as its commands are. */
-export function registerOperatorRoutes(app: HttpApp, { server }: RouteContext): void {
+export function registerOperatorRoutes(app: HttpApp, { server, authorize }: RouteContext): void {
   const { operator } = server;
   const names = createNodeNames(server.reader);
 
   app.get("/v1/operator/raft/configuration", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "read");
     const { lastIndex, commitIndex } = operator.status();
     return sendJson(reply, {
       Servers: operator.members().map((member) => ({
@@ -32,6 +34,7 @@ export function registerOperatorRoutes(app: HttpApp, { server }: RouteContext): 
 
   app.delete("/v1/operator/raft/peer", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "write");
     const member = mustMember(operator.members(), queryOf(request));
     await operator.remove(member.node, requestSignal(reply));
     return sendEmpty(reply);
@@ -39,6 +42,7 @@ export function registerOperatorRoutes(app: HttpApp, { server }: RouteContext): 
 
   app.post("/v1/operator/raft/transfer-leader", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "write");
     const id = queryOf(request).get("id") ?? "";
     if (id !== "") mustBeVoter(operator.members(), id);
     await operator.transferLeadership(id === "" ? undefined : id, requestSignal(reply));
@@ -47,6 +51,7 @@ export function registerOperatorRoutes(app: HttpApp, { server }: RouteContext): 
 
   app.post("/v1/operator/raft/learner", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "write");
     const query = queryOf(request);
     const [node, address] = [query.get("id") ?? "", query.get("address") ?? ""];
     if (node === "" || address === "") {
@@ -58,6 +63,7 @@ export function registerOperatorRoutes(app: HttpApp, { server }: RouteContext): 
 
   app.post("/v1/operator/raft/promote", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "operator", "write");
     const member = mustMember(operator.members(), queryOf(request));
     await operator.promote(member.node, requestSignal(reply));
     return sendEmpty(reply);

@@ -1,4 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
+import { createSight, type Sight } from "../../lib/acl/sight.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { encodeJson, isPretty, sendJsonBytes } from "../../lib/http/answers.ts";
@@ -6,6 +8,7 @@ import { requestSignal } from "../../lib/http/open-requests.ts";
 import { setReadHeaders } from "../../lib/http/read-headers.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { CatalogServer } from "../server-api.ts";
 import type { Read, StateReader } from "../state/reader.ts";
@@ -13,9 +16,15 @@ import { createAnswerCache } from "./answer-cache.ts";
 
 /** One kind of read: what to ask of the state, and the JSON of what came back. */
 export interface ReadSpec<T> {
+  /** Throws `PERMISSION_DENIED` for who may not read this at all: asked before the read, and again when a wait is over. */
+  readonly requires?: (authorizer: Authorizer) => void;
   readonly query: (reader: StateReader, parameters: ReadQuery) => Read<T>;
-  /** Called only when no watcher of the same URL was answered with this very value before: it depends on nothing else. May throw `NOT_FOUND`. */
-  readonly body: (value: T, parameters: ReadQuery) => unknown;
+  /**
+   * Called only when no watcher of the same URL with the same rights was answered with this very value before: it depends on
+   * nothing else. Lists go through `sight` before anything else looks at their entries. May throw `NOT_FOUND` or
+   * `PERMISSION_DENIED`.
+   */
+  readonly body: (value: T, parameters: ReadQuery, sight: Sight) => unknown;
 }
 
 /** Answers reads: parameters, consistency, blocking, headers and the shared bytes, the same way for every route. */
@@ -32,9 +41,17 @@ export interface AnsweredRead<T> {
 
 const cacheLimits = { maxEntries: 1_024, maxBytes: 32 * 1024 * 1024 };
 
-export function createReadEndpoint(options: { server: CatalogServer; runtime: Runtime }): ReadEndpoint {
-  const { server, runtime } = options;
+export interface ReadEndpointOptions {
+  readonly server: CatalogServer;
+  readonly runtime: Runtime;
+  readonly authorize: (request: FastifyRequest) => Authorizer;
+}
+
+export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
+  const { server, runtime, authorize } = options;
   const cache = createAnswerCache(cacheLimits);
+  /** Answers from which something was left out that the caller may not see. */
+  const filtered = new WeakSet<Buffer>();
 
   const read: ReadEndpoint["read"] = async (request, reply, query) => {
     const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
@@ -57,11 +74,19 @@ export function createReadEndpoint(options: { server: CatalogServer; runtime: Ru
   return {
     read,
     async answer(request, reply, spec) {
+      if (spec.requires !== undefined) spec.requires(authorize(request));
       const { read: result, parameters } = await read(request, reply, spec.query);
-      const key = answerKey(request, reply);
-      const bytes = cache.get(key, result.value, () =>
-        encodeJson(spec.body(result.value, parameters), { isPretty: isPretty(reply) }),
-      );
+      // After the wait: the token may have lost its rights meanwhile.
+      const authorizer = authorize(request);
+      if (parameters.minIndex !== 0) spec.requires?.(authorizer);
+      const key = `${answerKey(request, reply)} ${authorizer.key}`;
+      const bytes = cache.get(key, result.value, () => {
+        const sight = createSight(authorizer);
+        const made = encodeJson(spec.body(result.value, parameters, sight), { isPretty: isPretty(reply) });
+        if (sight.isFiltered()) filtered.add(made);
+        return made;
+      });
+      if (filtered.has(bytes)) setFilteredHeader(request, reply);
       return sendJsonBytes(reply, bytes);
     },
   };
@@ -120,8 +145,19 @@ async function reachConsistency(
   return "consistent";
 }
 
-/** Parameters that choose when and how fresh a read is answered, not what it answers. */
-const timingParameters = ["index", "wait", "stale", "consistent", "cached", "max_stale", "dc", "datacenter", "near"];
+/** Parameters that choose when and how fresh a read is answered or who asks, not what is answered. */
+const timingParameters = [
+  "index",
+  "wait",
+  "stale",
+  "consistent",
+  "cached",
+  "max_stale",
+  "dc",
+  "datacenter",
+  "near",
+  "token",
+];
 
 function answerKey(request: FastifyRequest, reply: FastifyReply): string {
   const [path = ""] = request.url.split("?", 1);

@@ -38,7 +38,7 @@ const ProxyBody = Type.Object({
   LocalServiceSocketPath: Unsupported,
 });
 
-const ServiceBody = Type.Object({
+export const ServiceBody = Type.Object({
   Kind: Type.Optional(Type.Enum([...serviceKinds])),
   ID: Text,
   Service: Text,
@@ -61,7 +61,7 @@ const ServiceBody = Type.Object({
 });
 export type ServiceBody = Static<typeof ServiceBody>;
 
-const CheckBody = Type.Object({
+export const CheckBody = Type.Object({
   Node: Text,
   CheckID: Text,
   Name: Text,

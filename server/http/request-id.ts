@@ -8,6 +8,16 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
  */
 export const requestIdHeader = "X-Atoll-Request-Id";
 
+/** On the answer to a write: the index at which it took effect. What is read from then on has at least this index. */
+export const writeIndexHeader = "X-Atoll-Index";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The answer to a write, for those that learn about it before it is sent. */
+    writeReply: FastifyReply | null;
+  }
+}
+
 const headerKey = requestIdHeader.toLowerCase();
 const pattern = /^[\x21-\x7e]{1,128}$/;
 
@@ -21,6 +31,12 @@ export function nameRequest(request: FastifyRequest, reply: FastifyReply, random
   const id = given ?? random.uuid();
   request.headers[headerKey] = id;
   reply.raw.setHeader(requestIdHeader, id);
+  request.writeReply = reply;
+}
+
+/** Says in the answer at which index the write took effect; the last one counts. */
+export function noteWriteIndex(request: FastifyRequest, index: number): void {
+  request.writeReply?.raw.setHeader(writeIndexHeader, String(index));
 }
 
 /** Empty for a request that was not named. */

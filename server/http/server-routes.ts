@@ -1,8 +1,9 @@
 import type { FastifyRequest } from "fastify";
-import { type Authorizer, unrestricted } from "../../lib/acl/authorizer.ts";
+import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
+import { createAuthorize } from "./authorize.ts";
 import { registerAclRoutes } from "./acl-routes.ts";
 import { registerAuthorityConfigRoutes } from "./authority-config-routes.ts";
 import { registerAutopilotRoutes } from "./autopilot-routes.ts";
@@ -17,6 +18,8 @@ import { registerHealthRoutes } from "./health-routes.ts";
 import { registerIntentionRoutes } from "./intention-routes.ts";
 import { registerIntentionWriteRoutes } from "./intention-write-routes.ts";
 import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
+import { registerKvRoutes } from "./kv-routes.ts";
+import { registerInternalRoutes } from "./internal-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
 import { registerMemberRoutes } from "./member-routes.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
@@ -24,9 +27,11 @@ import { registerPeeringRoutes } from "./peering-routes.ts";
 import { registerQueryRoutes } from "./query-routes.ts";
 import { createReadEndpoint } from "./read-endpoint.ts";
 import type { ReadEndpoint } from "./read-endpoint.ts";
+import { registerSessionRoutes } from "./session-routes.ts";
 import { registerSnapshotRoutes } from "./snapshot-routes.ts";
 import { registerStatusRoutes } from "./status-routes.ts";
 import { registerUiRoutes } from "./ui-routes.ts";
+import { registerTransactionRoutes } from "./transaction-routes.ts";
 
 /**
  * The `/v1` routes of a server, in Consul's wire format. A read walks request -> parameters -> state reader -> answer
@@ -50,12 +55,16 @@ export interface RouteContext extends ServerRoutesOptions {
 }
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
-  const context: RouteContext = { ...options, reads: createReadEndpoint(options), authorize: () => unrestricted };
+  const authorize = createAuthorize(options.server.acl);
+  const context: RouteContext = { ...options, reads: createReadEndpoint({ ...options, authorize }), authorize };
   routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);
   registerCatalogWriteRoutes(app, context);
   registerHealthRoutes(app, context);
+  registerKvRoutes(app, context);
+  registerSessionRoutes(app, context);
+  registerTransactionRoutes(app, context);
   registerConfigRoutes(app, context);
   registerDiscoveryChainRoutes(app, context);
   registerGatewayRoutes(app, context);
@@ -70,7 +79,8 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerMemberRoutes(app, context);
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
+  registerInternalRoutes(app, context);
   registerSnapshotRoutes(app, context);
   registerUiRoutes(app, context);
-  registerAclRoutes(app);
+  registerAclRoutes(app, context);
 }

@@ -1,3 +1,4 @@
+import { demand } from "../../lib/acl/authorizer.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -21,11 +22,12 @@ const maxSnapshotBytes = 1024 * 1024 * 1024;
  * `/v1/snapshot`: the whole state as one file, and back. Saving reads the state at one index while writes go on. The file
  * holds the authority's private key, as Consul's does: whoever can read it can speak for every service.
  */
-export function registerSnapshotRoutes(app: HttpApp, { server, runtime }: RouteContext): void {
+export function registerSnapshotRoutes(app: HttpApp, { server, runtime, authorize }: RouteContext): void {
   const { operator, log } = server;
 
   app.get("/v1/snapshot", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "acl", "write");
     const { mode } = parseConsistency(queryOf(request));
     if (mode !== "stale") await log.readIndex(requestSignal(reply));
     const snapshot = await operator.openSnapshot();
@@ -51,6 +53,7 @@ export function registerSnapshotRoutes(app: HttpApp, { server, runtime }: RouteC
 
   app.put("/v1/snapshot", { bodyLimit: maxSnapshotBytes }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
+    demand(authorize(request), "acl", "write");
     const body = rawBody(request);
     if (body.length === 0) throw new AtollError("INVALID_ARGUMENT", "the body must be a snapshot, and is empty");
     const { meta, rows } = await readArchive(body);

@@ -2,9 +2,12 @@ import { demand } from "../../lib/acl/authorizer.ts";
 import { wildcard } from "../../lib/contract/intentions.ts";
 import { sendJson, sendText } from "../../lib/http/answers.ts";
 import { Type } from "typebox";
+import { createSight } from "../../lib/acl/sight.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import type { StateReader } from "../state/reader.ts";
+import { seesInstance, seesNode, seesService } from "./acl-sight.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
 import { intentionAnswer, storedIntentions } from "./intention-answers.ts";
 import { mustName, NodePath, ServicePath } from "./path-name.ts";
@@ -22,26 +25,29 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
 
   app.get("/v1/internal/ui/nodes", async (request, reply) => {
     checkDatacenter(request, datacenter);
-    const authorizer = authorize(request);
-    const nodes = reader.nodes().value.filter(({ Node }) => authorizer.allows("node", "read", Node));
-    return sendJson(
-      reply,
-      nodes.map(({ Node }) => nodeSummary(reader, Node)),
-    );
+    const sight = createSight(authorize(request));
+    const summaries = sight.keep(reader.nodes().value, seesNode).map(({ Node }) => nodeSummary(reader, Node, sight));
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
+    return sendJson(reply, summaries);
   });
 
   app.get("/v1/internal/ui/node/:node", { schema: { params: NodePath } }, async (request, reply) => {
     checkDatacenter(request, datacenter);
     const node = mustName(request.params.node, "node name");
-    demand(authorize(request), "node", "read", node);
-    const found = nodeSummary(reader, node);
+    const sight = createSight(authorize(request));
+    demand(sight.authorizer, "node", "read", node);
+    const found = nodeSummary(reader, node, sight);
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     return found === undefined ? reply.code(404).send() : sendJson(reply, found);
   });
 
   app.get("/v1/internal/ui/services", async (request, reply) => {
     checkDatacenter(request, datacenter);
-    const authorizer = authorize(request);
-    const names = [...reader.services().value.keys()].filter((name) => authorizer.allows("service", "read", name));
+    const sight = createSight(authorize(request));
+    const names = sight.keep([...reader.services().value.keys()], (Service, authorizer) =>
+      seesService({ Service }, authorizer),
+    );
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(reply, names.map(summary));
   });
 
@@ -72,8 +78,10 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
     async (request, reply) => {
       checkDatacenter(request, datacenter);
       const gateway = mustName(request.params.gateway, "gateway name");
-      demand(authorize(request), "service", "read", gateway);
-      return sendJson(reply, reader.serviceInstances(gateway).value.map(healthEntryAnswer));
+      const sight = createSight(authorize(request));
+      demand(sight.authorizer, "service", "read", gateway);
+      const instances = sight.keep(reader.serviceInstances(gateway).value, seesInstance);
+      return sendJson(reply, instances.map(healthEntryAnswer));
     },
   );
 

@@ -1,6 +1,8 @@
+import type { Sight } from "../../lib/acl/sight.ts";
 import { aggregateStatus, type CheckRecord, type ServiceInstance } from "../../lib/contract/catalog.ts";
 import { checkAnswer } from "../../lib/http/check-answer.ts";
 import type { StateReader } from "../state/reader.ts";
+import { seesCheck, seesService } from "./acl-sight.ts";
 import { nodeAnswer, nodeServiceAnswer } from "./catalog-answers.ts";
 
 /** What Consul's web page shows of nodes and services: counts over the catalog, made when they are asked for. */
@@ -22,14 +24,14 @@ export function countByStatus(statuses: readonly CheckRecord["Status"][]): Count
 }
 
 /** A node with all that is registered on it; undefined for one that is not there. */
-export function nodeSummary(reader: StateReader, name: string): object | undefined {
+export function nodeSummary(reader: StateReader, name: string, sight: Sight): object | undefined {
   const node = reader.node(name).value;
   if (node === undefined) return undefined;
   return {
     ...nodeAnswer(node),
     PeerName: "",
-    Services: reader.nodeServices(name).value.map(nodeServiceAnswer),
-    Checks: reader.nodeChecks(name).value.map(checkAnswer),
+    Services: sight.keep(reader.nodeServices(name).value, seesService).map(nodeServiceAnswer),
+    Checks: sight.keep(reader.nodeChecks(name).value, seesCheck).map(checkAnswer),
   };
 }
 

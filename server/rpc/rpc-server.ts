@@ -18,6 +18,7 @@ import {
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { AgentJudge } from "../acl/agent-judge.ts";
 import type { Authority } from "../ca/authority.ts";
 import type { LeasePort } from "../leases/leases.ts";
 import { createAgentCalls } from "./agent-calls.ts";
@@ -41,6 +42,8 @@ export interface RpcServerOptions {
   readonly link: Pick<ServerLink, "write" | "nodeRegistrations" | "forward" | "subscribe">;
   /** Answers what other servers send on for their agents, without sending it on once more; absent: as `link`. */
   readonly ownLink?: Pick<ServerLink, "write" | "nodeRegistrations">;
+  /** What agents may do where ACLs are on; absent: anything on their own node. */
+  readonly judge?: AgentJudge;
   /** Where the join token is kept; absent: nowhere. */
   readonly dataDir?: string;
   /** Whether `Enroll` asks for the join token; by default unless only processes of this machine can reach it. */
@@ -111,15 +114,13 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     Sign: asAgent("Sign", calls.sign),
     // A following server has its leader run what its own clients asked of it.
     Forward: answer<ForwardMessage, ForwardAnswer>("Forward", async (call, signal) => {
-      authentication.agentOrServer(call);
-      return calls.forward(call.request, signal);
+      return calls.forward(call.request, authentication.agentOrServer(call).identity, signal);
     }),
     Subscribe: (stream: AgentStream) => openOrRefuse("Subscribe", stream, openStream),
     Lease: (stream: AgentLeaseStream) => openOrRefuse("Lease", stream, openLease),
   });
 
   const { countRefusal, countCall } = metrics;
-  const { forward } = calls;
   const raft =
     options.raft === undefined
       ? undefined
@@ -129,7 +130,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
           joinToken,
           isOpen,
           answer,
-          forward,
+          forward: (request, signal) => calls.forward(request, { kind: "server" }, signal),
           countRefusal,
           countCall,
           runtime,

@@ -9,6 +9,8 @@ import type {
   RestoreRows,
   TransactionCommand,
 } from "../../lib/contract/commands.ts";
+import { applyAclLoginCommand } from "./acl-login-rules.ts";
+import { applyAclCommand } from "./acl-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
@@ -21,6 +23,7 @@ import { deleteQuery, upsertQuery } from "./query-rules.ts";
 import { createSession, destroySessions } from "./session-rules.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
+import { setManualIps } from "./virtual-ips.ts";
 
 /** `restore-commit` replaces the tables themselves (restore-snapshot.ts); `txn` comes with results (transaction-rules.ts). */
 type AppliedCommand = Exclude<Command, RestoreCommit | TransactionCommand>;
@@ -69,8 +72,25 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return deletePeering(tables, changes, command);
     case "members":
       return changeMembers(tables, changes, command);
+    case "virtual-ip-manual":
+      return setManualIps(tables, changes, command);
     case "restore-rows":
       return stageRows(tables, changes, command);
+    case "acl-initialize":
+    case "acl-bootstrap":
+    case "acl-token-upsert":
+    case "acl-token-delete":
+    case "acl-policy-upsert":
+    case "acl-policy-delete":
+    case "acl-role-upsert":
+    case "acl-role-delete":
+      return applyAclCommand(tables, changes, command);
+    case "acl-auth-method-upsert":
+    case "acl-auth-method-delete":
+    case "acl-binding-rule-upsert":
+    case "acl-binding-rule-delete":
+    case "acl-login":
+      return applyAclLoginCommand(tables, changes, command);
     default:
       // A log written by a newer program must stop this one: skipping an entry would fork the state.
       return unreachable(command, "command");

@@ -10,6 +10,7 @@ import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
 import { compareText } from "./order.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
+import { claimVirtualAddress, unclaimVirtualAddress } from "./virtual-ips.ts";
 
 /** Writes one config entry, normalised; a compare-and-set that finds another index changes nothing and says so. */
 export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: ConfigEntryUpsert): CommandResult {
@@ -23,6 +24,7 @@ export function upsertConfigEntry(tables: Tables, changes: ChangeSet, command: C
   if (broken !== undefined) return broken;
   const record = upserted<ConfigEntry>(existing, normalised(command.entry), changes.index);
   if (record !== undefined) tables.configEntries.put(changes, record);
+  claimVirtualAddress(tables, changes, command.entry);
   return { ok: true, applied: true };
 }
 
@@ -35,6 +37,7 @@ export function deleteConfigEntry(tables: Tables, changes: ChangeSet, command: C
   const broken = providerInUse(tables, existing) ?? chainProblem(tables, proposal) ?? gatewayProblem(tables, proposal);
   if (broken !== undefined) return broken;
   tables.configEntries.remove(changes, existing);
+  unclaimVirtualAddress(tables, changes, existing);
   return { ok: true, applied: true };
 }
 

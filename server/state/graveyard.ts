@@ -17,7 +17,6 @@ export interface Graveyard {
   highestUnder(prefix: string): number;
   /** The newest of the trees that the prefix lies in. */
   treeIndexOver(prefix: string): number;
-  size(): number;
   all(): Iterable<KvTombstone>;
 }
 
@@ -46,7 +45,6 @@ export function createGraveyard(): Graveyard {
     indexOf: (key) => Math.max(keys.get(key)?.index ?? 0, treeIndexOver(key)),
     highestUnder: (prefix) => Math.max(keys.highestUnder(prefix), trees.highestUnder(prefix)),
     treeIndexOver,
-    size: () => keys.size + trees.size,
     *all() {
       yield* keys.all();
       yield* trees.all();

@@ -13,7 +13,7 @@ type KvReads = Pick<
   | "kvEntries"
   | "kvKeys"
   | "endedKvEntries"
-  | "hasTombstones"
+  | "newestTombstone"
   | "session"
   | "sessions"
   | "nodeSessions"
@@ -42,7 +42,7 @@ export function createKvReads(tables: Tables, cache: ReadCache): KvReads {
         tables.kv.keysUnder(prefix, separator),
       ),
     endedKvEntries: (nowMs, limit) => tables.kv.endedBy(nowMs, limit),
-    hasTombstones: () => tables.kv.hasTombstones(),
+    newestTombstone: () => tables.kv.newestTombstone(),
     session: (id) => cache.read(session, id, [watchKeys.session(id)], () => tables.sessions.get(id)),
     sessions: () => cache.read(sessions, "", [watchKeys.sessions], () => sorted(tables.sessions.all())),
     nodeSessions: (node) =>

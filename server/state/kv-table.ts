@@ -31,7 +31,8 @@ export interface KvTable {
   removeTree(changes: ChangeSet, prefix: string): boolean;
   /** Forgets tombstones up to an index; false when there were none. */
   reap(changes: ChangeSet, index: number): boolean;
-  hasTombstones(): boolean;
+  /** Its index; 0 when there is none. */
+  newestTombstone(): number;
   load(record: KvRecord): void;
   loadTombstone(tombstone: KvTombstone): void;
   all(): Iterable<KvRecord>;
@@ -144,7 +145,7 @@ export function createKvTable(indexes: IndexTable): KvTable {
       }
       return highest > 0;
     },
-    hasTombstones: () => graveyard.size() > 0,
+    newestTombstone: () => graveyard.highestUnder(""),
     load: link,
     loadTombstone: graveyard.put,
     all: records.all,

@@ -14,6 +14,9 @@ import type {
   IntentionAction,
   ResolvedServiceConfig,
 } from "../../lib/contract/config-entries.ts";
+import type { AclLoginReads } from "./acl-login-reads.ts";
+import type { AclReads } from "./acl-reads.ts";
+import type { VirtualIpRecord } from "../../lib/contract/virtual-address.ts";
 import type { Intention } from "../../lib/contract/intentions.ts";
 import type { KvRecord } from "../../lib/contract/kv.ts";
 import type { PeeringRecord } from "../../lib/contract/peerings.ts";
@@ -38,7 +41,7 @@ export interface Read<T> {
 }
 
 /** Reads of the catalog: synchronous, from memory, in a stable order (names, then nodes, then ids). */
-export interface StateReader {
+export interface StateReader extends AclReads, AclLoginReads {
   /** Index of the newest applied entry. */
   appliedIndex(): number;
   nodes(): Read<readonly NodeRecord[]>;
@@ -49,6 +52,12 @@ export interface StateReader {
   serviceInstances(service: string): Read<readonly ServiceInstance[]>;
   /** Instances that accept mesh traffic for a service: its sidecars (by destination) and connect-native instances. */
   connectInstances(service: string): Read<readonly ServiceInstance[]>;
+  /** The virtual addresses of a mesh service; undefined for one that has none. */
+  virtualIp(service: string): Read<VirtualIpRecord | undefined>;
+  /** The service that has the manual virtual address. */
+  manualIpHolder(address: string): string | undefined;
+  /** Nodes and services by IP address, as of now: looks at every instance, so whoever asks should remember it. */
+  addressHolders(): ReadonlyMap<string, AddressHolders>;
   nodeServices(node: string): Read<readonly ServiceRecord[]>;
   nodeChecks(node: string): Read<readonly CheckRecord[]>;
   serviceChecks(service: string): Read<readonly CheckRecord[]>;
@@ -82,7 +91,8 @@ export interface StateReader {
   kvKeys(prefix: string, separator: string, seenIndex?: number): Read<readonly string[]>;
   /** At most `limit` entries whose time is over at `nowMs`, the earliest first. */
   endedKvEntries(nowMs: number, limit: number): readonly KvRecord[];
-  hasTombstones(): boolean;
+  /** The index of the newest tombstone; 0 when there is none. */
+  newestTombstone(): number;
   session(id: string): Read<SessionRecord | undefined>;
   /** By ID. */
   sessions(): Read<readonly SessionRecord[]>;
@@ -107,6 +117,13 @@ export interface StateReader {
   authorityConfig(): Read<AuthorityConfigRecord | undefined>;
   /** What applies where no intention matches: `allow` as long as ACLs are off. */
   defaultIntentionAction(): IntentionAction;
+}
+
+export interface AddressHolders {
+  /** The first by name of the nodes with the address. */
+  readonly node?: NodeRecord;
+  /** Names of services with an instance that was registered with the address, sorted. */
+  readonly services: readonly string[];
 }
 
 export type RequiredTokens = Pick<IntentionsValue, "jwt" | "jwtProviders">;

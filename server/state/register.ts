@@ -10,9 +10,11 @@ import { livenessCheck, livenessOf } from "./member-rules.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
 import { removeNode } from "./remove-node.ts";
 import type { Tables } from "./tables.ts";
+import { connectDestination } from "./service-table.ts";
 import { touchInstancesOn } from "./touch-judged.ts";
 import { upsertCheck } from "./upsert-check.ts";
 import { upserted } from "./upsert.ts";
+import { releaseVirtualAddress, withVirtualAddress } from "./virtual-ips.ts";
 
 /** Upserts a node, a service and checks: everything is judged before anything is changed. */
 export function register(tables: Tables, changes: ChangeSet, command: RegisterCommand): CommandResult {
@@ -136,9 +138,11 @@ function upsertNode(tables: Tables, changes: ChangeSet, { node, skipNodeUpdate }
 
 function upsertService(tables: Tables, changes: ChangeSet, node: string, service: ServiceFields): void {
   const existing = tables.services.get(node, service.ID);
-  const record = upserted(existing, { ...service, Node: node }, changes.index);
+  const fields = withVirtualAddress(tables, changes, { ...service, Node: node });
+  const record = upserted(existing, fields, changes.index);
   if (record === undefined) return;
   tables.services.put(changes, record);
+  if (existing !== undefined) releaseVirtualAddress(tables, changes, connectDestination(existing));
   // The checks of a service carry its name and tags.
   if (existing === undefined) return;
   for (const check of [...tables.checks.ofInstance(node, service.ID)]) upsertCheck(tables, changes, check);

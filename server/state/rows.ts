@@ -1,4 +1,5 @@
 import { assert } from "../../lib/base/assert.ts";
+import { aclBootstrapKey } from "./acl-tables.ts";
 import { eventRowKey } from "./event-table.ts";
 import { tombstoneRowKey } from "./graveyard.ts";
 import { kvRowKey } from "./kv-row-key.ts";
@@ -24,10 +25,12 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   nodes: (tables, _key, value) => tables.nodes.load(trusted(value)),
   services: (tables, _key, value) => tables.services.load(trusted(value)),
   checks: (tables, _key, value) => tables.checks.load(trusted(value)),
+  "virtual-ips": (tables, _key, value) => tables.virtualIps.load(trusted(value)),
   "config-entries": (tables, _key, value) => tables.configEntries.load(trusted(value)),
   "ca-roots": (tables, _key, value) => tables.ca.load(trusted(value)),
   settings(tables, key, value) {
     const { autopilot, authority } = tables.settings;
+    if (key === aclBootstrapKey) return tables.acl.bootstrap.load(trusted(value));
     if (key === autopilot.key) return autopilot.load(trusted(value));
     assert(key === authority.key, `there is no setting ${key}`);
     authority.load(trusted(value));
@@ -39,6 +42,11 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "prepared-queries": (tables, _key, value) => tables.queries.load(trusted(value)),
   "user-events": (tables, _key, value) => tables.events.load(trusted(value)),
   peerings: (tables, _key, value) => tables.peerings.load(trusted(value)),
+  "acl-tokens": (tables, _key, value) => tables.acl.tokens.load(trusted(value)),
+  "acl-policies": (tables, _key, value) => tables.acl.policies.load(trusted(value)),
+  "acl-roles": (tables, _key, value) => tables.acl.roles.load(trusted(value)),
+  "acl-auth-methods": (tables, _key, value) => tables.aclLogin.authMethods.load(trusted(value)),
+  "acl-binding-rules": (tables, _key, value) => tables.aclLogin.bindingRules.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
   members: (tables, _key, value) => tables.members.load(trusted(value)),
   withdrawals: (tables, _key, value) => tables.withdrawals.load(trusted(value)),
@@ -63,6 +71,7 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("nodes", tables.nodes.all(), (node) => node.Node);
   yield* sorted("services", tables.services.all(), (service) => withinNode(service.Node, service.ID));
   yield* sorted("checks", tables.checks.all(), (check) => withinNode(check.Node, check.CheckID));
+  yield* sorted("virtual-ips", tables.virtualIps.all(), (record) => record.Service);
   yield* sorted("config-entries", tables.configEntries.all(), (entry) => watchKeys.configEntry(entry.Kind, entry.Name));
   yield* sorted("ca-roots", tables.ca.all(), (root) => root.id);
   for (const setting of [tables.settings.authority, tables.settings.autopilot]) {
@@ -76,6 +85,13 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("prepared-queries", tables.queries.all(), (query) => query.ID);
   yield* sorted("user-events", tables.events.all(), eventRowKey);
   yield* sorted("peerings", tables.peerings.all(), (peering) => peering.Name);
+  const bootstrap = tables.acl.bootstrap.get();
+  if (bootstrap !== undefined) yield { table: "settings", key: aclBootstrapKey, value: bootstrap };
+  yield* sorted("acl-tokens", tables.acl.tokens.all(), (token) => token.AccessorID);
+  yield* sorted("acl-policies", tables.acl.policies.all(), (policy) => policy.ID);
+  yield* sorted("acl-roles", tables.acl.roles.all(), (role) => role.ID);
+  yield* sorted("acl-auth-methods", tables.aclLogin.authMethods.all(), (method) => method.Name);
+  yield* sorted("acl-binding-rules", tables.aclLogin.bindingRules.all(), (rule) => rule.ID);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
   yield* sorted("members", tables.members.all(), (member) => member.Node);
   yield* sorted("withdrawals", tables.withdrawals.all(), withdrawalKey);

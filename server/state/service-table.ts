@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ServiceRecord } from "../../lib/contract/catalog.ts";
+import type { ServiceFields, ServiceRecord } from "../../lib/contract/catalog.ts";
 import type { ChangeSet } from "./change-set.ts";
 import type { IndexTable } from "./index-table.ts";
 import { createMultiMap } from "./multi-map.ts";
@@ -26,7 +26,7 @@ export interface ServiceTable {
 }
 
 /** The service whose mesh traffic an instance accepts; undefined when it takes none. */
-export function connectDestination(record: ServiceRecord): string | undefined {
+export function connectDestination(record: ServiceFields): string | undefined {
   if (record.Kind === "connect-proxy") return record.Proxy?.DestinationServiceName;
   return record.Connect.Native ? record.Service : undefined;
 }

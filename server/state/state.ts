@@ -1,6 +1,9 @@
 import type { CaRootFields, Command, CommandResult, TransactionCommand } from "../../lib/contract/commands.ts";
 import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { applyCommand } from "./apply.ts";
+import { createAclLoginReads } from "./acl-login-reads.ts";
+import { createAclReads } from "./acl-reads.ts";
+import { createAddressReads } from "./address-reads.ts";
 import { createCatalogReads } from "./catalog-reads.ts";
 import { type ChangeSet, createChangeSet } from "./change-set.ts";
 import { createConfigReads } from "./config-reads.ts";
@@ -60,13 +63,16 @@ export function createState(options: StateOptions = {}): State {
   const reader: StateReader = {
     appliedIndex: () => appliedIndex,
     ...createCatalogReads(tables, cache),
+    ...createAddressReads(tables, cache),
     ...createConfigReads(tables, cache),
     ...createJwtReads(tables, cache),
+    ...createAclReads(tables, cache),
     ...createKvReads(tables, cache),
     ...createQueryReads(tables, cache),
     ...createPeeringReads(tables, cache),
     takeTransaction: outcomes.take,
     ...createMemberReads(tables, cache),
+    ...createAclLoginReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };
 

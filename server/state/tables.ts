@@ -1,3 +1,5 @@
+import { type AclLoginTables, createAclLoginTables } from "./acl-login-tables.ts";
+import { type AclTables, createAclTables } from "./acl-tables.ts";
 import { type CaTable, createCaTable } from "./ca-table.ts";
 import { type CheckTable, createCheckTable } from "./check-table.ts";
 import { type ConfigEntryTable, createConfigEntryTable } from "./config-entry-table.ts";
@@ -14,6 +16,7 @@ import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
 import { createWithdrawalTable, type WithdrawalTable } from "./withdrawal-table.ts";
+import { createVirtualIpTable, type VirtualIpTable } from "./virtual-ip-table.ts";
 
 /** Everything that the state holds. Each table keeps its own secondary indexes and moves its own change indexes. */
 export interface Tables {
@@ -21,6 +24,7 @@ export interface Tables {
   readonly nodes: NodeTable;
   readonly services: ServiceTable;
   readonly checks: CheckTable;
+  readonly virtualIps: VirtualIpTable;
   readonly configEntries: ConfigEntryTable;
   readonly ca: CaTable;
   readonly settings: SettingsTable;
@@ -33,6 +37,8 @@ export interface Tables {
   readonly staging: StagingTable;
   readonly members: MemberTable;
   readonly withdrawals: WithdrawalTable;
+  readonly acl: AclTables;
+  readonly aclLogin: AclLoginTables;
 }
 
 /** `tables` are those of `next` from here on, for everybody who holds them: nobody keeps one table of them aside. */
@@ -47,6 +53,7 @@ export function createTables(): Tables {
     nodes: createNodeTable(indexes),
     services: createServiceTable(indexes),
     checks: createCheckTable(indexes),
+    virtualIps: createVirtualIpTable(indexes),
     configEntries: createConfigEntryTable(indexes),
     ca: createCaTable(indexes),
     settings: createSettingsTable(indexes),
@@ -59,5 +66,7 @@ export function createTables(): Tables {
     staging: createStagingTable(),
     members: createMemberTable(indexes),
     withdrawals: createWithdrawalTable(),
+    acl: createAclTables(indexes),
+    aclLogin: createAclLoginTables(indexes),
   };
 }

@@ -14,9 +14,14 @@ export const watchKeys = {
   serviceNames: "service-names",
   caRoots: "ca-roots",
   autopilot: "autopilot",
+  aclTokens: "acl-tokens",
+  aclPolicies: "acl-policies",
+  aclRoles: "acl-roles",
   authorityConfig: "authority-config",
   /** Who holds a lease, or held one. */
   members: "members",
+  aclAuthMethods: "acl-auth-methods",
+  aclBindingRules: "acl-binding-rules",
   node: (name: string) => `node/${name}`,
   nodeServices: (node: string) => `node-services/${node}`,
   nodeChecks: (node: string) => `node-checks/${node}`,
@@ -24,6 +29,7 @@ export const watchKeys = {
   service: (name: string) => `service/${name}`,
   /** The mesh-capable instances for a destination name with their nodes and checks. */
   connect: (destination: string) => `connect/${destination}`,
+  virtualIp: (service: string) => `virtual-ip/${service}`,
   serviceChecks: (service: string) => `service-checks/${service}`,
   checks: (status: CheckStatus | "any") => `checks-${status}`,
   configKind: (kind: ConfigEntryKind) => `config-kind-${kind}`,

@@ -52,6 +52,20 @@ test("a registration is in the catalog at once, each service with its checks in 
   await agent.stop();
 });
 
+test("the virtual address that servers give to a sidecar is no difference", async () => {
+  using dir = createTempDir();
+  const agent = await startTestAgent({ dataDir: dir.path });
+  await agent.registrar.registerService(service(web), byApi);
+  await agent.sync.settled();
+  const [, sidecar] = agent.catalog.state.reader.nodeServices("vm1").value;
+  expect(sidecar?.TaggedAddresses["consul-virtual"]).toEqual({ Address: "240.0.0.1", Port: sidecar?.Port ?? 0 });
+  agent.catalog.writes.length = 0;
+  await agent.clock.advance(fullSyncMs);
+  await agent.sync.settled();
+  expect(agent.catalog.writes).toEqual([]);
+  await agent.stop();
+});
+
 test("a status change is written at once, alone", async () => {
   using dir = createTempDir();
   const agent = await startTestAgent({ dataDir: dir.path });

@@ -85,7 +85,7 @@ function benchServer(options: {
   const cwd = join(options.directory, options.name);
   mkdirSync(cwd, { recursive: true });
   const flags = ["-server", `-node=${options.name}`, `-data-dir=${cwd}/data`, "-bind=127.0.0.1", "-log-level=warn"];
-  const command = [atoll, "agent", ...flags, `-http-port=${options.httpPort}`, ...options.args];
+  const command = [atoll, "agent", ...flags, `-http-port=${options.httpPort}`, "-dns-port=-1", ...options.args];
   return restartable({ name: options.name, httpPort: options.httpPort, command, cwd });
 }
 

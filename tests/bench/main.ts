@@ -1,6 +1,7 @@
 import { benchAgents } from "./agents.ts";
 import { benchBalanceTimeline } from "./balance-timeline/timeline.ts";
 import { benchCatalogRead } from "./catalog-read.ts";
+import { benchDns } from "./dns.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
@@ -33,6 +34,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   agents: benchAgents,
   "balance-timeline": benchBalanceTimeline,
   "catalog-read": benchCatalogRead,
+  dns: benchDns,
   failover: benchFailover,
   faults: benchProxyFaults,
   framing: benchFraming,

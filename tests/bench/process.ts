@@ -90,7 +90,7 @@ function canConnect(port: number): Promise<boolean> {
 function family(pid: number): number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return [pid, ...(children === "" ? [] : children.split(" ").map(Number))];
+    return [pid, ...(children === "" ? [] : children.split(" ").flatMap((child) => family(Number(child))))];
   } catch {
     return [pid];
   }

@@ -27,7 +27,7 @@ export async function benchStartup(): Promise<void> {
 async function startOnce(port: number): Promise<number> {
   const cwd = mkdtempSync(join(tmpdir(), "atoll-startup-"));
   const startMs = performance.now();
-  const command = [executable, "agent", "-dev", `-http-port=${port}`, `-rpc-port=${port + 1}`];
+  const command = [executable, "agent", "-dev", `-http-port=${port}`, `-rpc-port=${port + 1}`, "-dns-port=-1"];
   const child = Bun.spawn(command, { cwd, stdout: "ignore", stderr: "ignore" });
   try {
     while (!(await hasLeader(port))) {

@@ -37,6 +37,7 @@ async function runAgent(...args: string[]): Promise<{ readonly code: number; rea
 
 test.each([
   ["the HTTP API", (port: number) => [`-http-port=${port}`, "-server-port=0"], "HTTP address"],
+  ["DNS", (port: number) => ["-http-port=0", "-server-port=0", `-dns-port=${port}`], "DNS cannot listen on"],
   ["agents", (port: number) => ["-http-port=0", `-server-port=${port}`], "cannot listen for agents on"],
 ])(
   "a port in use for %s stops the start and names its holder",

@@ -13,7 +13,7 @@ export async function whyNoMultiServer(): Promise<string> {
   const [httpPort = 0, rpcPort = 0, otherPort = 0] = await findFreePorts("127.0.0.1", 3);
   const atoll = join(import.meta.dirname, "..", "..", "bin", "atoll");
   const flags = ["-server", "-bootstrap-expect=3", `-join=127.0.0.1:${otherPort}`, `-data-dir=${directory}`];
-  const ports = ["-bind=127.0.0.1", `-http-port=${httpPort}`, `-rpc-port=${rpcPort}`];
+  const ports = ["-bind=127.0.0.1", `-http-port=${httpPort}`, `-rpc-port=${rpcPort}`, "-dns-port=-1"];
   const child = Bun.spawn([atoll, "agent", ...flags, ...ports], { stdout: "pipe", stderr: "pipe" });
   // A version that takes the flags keeps running, or ends for another reason: both are for the tests to judge.
   const giveUp = setTimeout(() => child.kill("SIGKILL"), 1_500);

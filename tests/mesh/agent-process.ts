@@ -18,13 +18,16 @@ export interface AgentProcess {
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
 }
 
-/** Starts an agent and waits for its API. Its first port is HTTP. */
+/** Starts an agent and waits for its API. Its first port is HTTP; without a port for it there is no DNS. */
 export async function startAgentProcess(options: {
   readonly args: readonly string[];
   readonly httpPort: number;
+  /** Sent with every call of `api`. */
+  readonly token?: string;
 }): Promise<AgentProcess> {
+  const dns = options.args.some((arg) => arg.startsWith("-dns-port")) ? [] : ["-dns-port=-1"];
   const child = Bun.spawn({
-    cmd: [atoll, "agent", ...options.args, `-http-port=${options.httpPort}`],
+    cmd: [atoll, "agent", ...options.args, `-http-port=${options.httpPort}`, ...dns],
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -38,6 +41,7 @@ export async function startAgentProcess(options: {
   const api: AgentProcess["api"] = async (method, path, body) => {
     const response = await fetch(`http://127.0.0.1:${options.httpPort}/v1/${path}`, {
       method,
+      ...(options.token !== undefined && { headers: { "X-Consul-Token": options.token } }),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { type HostFacts, resolveAgentOptions } from "../../../agent/config/agent-options.ts";
+import { resolveAclOptions } from "../../../agent/config/acl-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
+import { resolveDnsSettings } from "../../../agent/config/dns-options.ts";
 
 const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/srv" };
 
@@ -22,6 +24,10 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     advertiseAddress: "127.0.0.1",
     clientAddress: "127.0.0.1",
     httpPort: 8500,
+    dnsAddress: "127.0.0.1",
+    dnsPort: 8600,
+    isDnsOptional: true,
+    dns: resolveDnsSettings({}, "dc1"),
     rpcPort: 8300,
     bootstrapExpect: 1,
     servers: [],
@@ -32,6 +38,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     lease: { Class: "default", TtlMs: 8_000, ReapAfterMs: 72 * 3_600_000 },
     logLevel: "info",
     isLogJson: false,
+    acl: resolveAclOptions(),
     services: [],
     checks: [],
   });

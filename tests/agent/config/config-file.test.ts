@@ -104,6 +104,36 @@ test("services and checks are decoded, in Consul's spelling or the API's", async
   ]);
 });
 
+test("the settings of DNS are taken over, and a key of dns_config that is not known is named", async () => {
+  const path = write("dns.json", {
+    domain: "corp",
+    alt_domain: "alt",
+    recursors: ["10.0.0.1"],
+    ports: { dns: -1 },
+    addresses: { dns: "10.0.0.2" },
+    dns_config: {
+      recursor_strategy: "random",
+      service_ttl: { "*": "5s" },
+      soa: { min_ttl: 3 },
+      prefer_namespace: true,
+    },
+  });
+  const { settings, warnings } = await readConfigFiles([path]);
+  expect(warnings).toEqual([`${path}: "dns_config.prefer_namespace" is not used by this version and is ignored`]);
+  expect(settings).toMatchObject({
+    dnsPort: -1,
+    dnsAddress: "10.0.0.2",
+    dns: {
+      domain: "corp",
+      altDomain: "alt",
+      recursors: ["10.0.0.1"],
+      config: { recursor_strategy: "random", service_ttl: { "*": "5s" }, soa: { min_ttl: 3 } },
+    },
+  });
+  expect(await refusal({ dns_config: { recursor_strategy: "fastest" } })).toContain("dns_config.recursor_strategy");
+  expect(await refusal({ ports: { dns: -2 } })).toContain("ports.dns");
+});
+
 test("a later file wins over an earlier one, and lists are joined", async () => {
   const first = write("1.json", { node_name: "a", datacenter: "x", retry_join: ["one"], service: { name: "s1" } });
   const second = write("2.json", { node_name: "b", retry_join: ["two"], service: { name: "s2" } });
@@ -124,13 +154,13 @@ test("a directory stands for its .json files in order of their names", async () 
 test("keys that mean nothing here are warned about by name and do not stop the start", async () => {
   const path = write("unknown.json", {
     enable_script_checks: true,
-    ports: { dns: 8600 },
-    addresses: { dns: "1.1.1.1" },
+    ports: { grpc: 8502 },
+    addresses: { https: "1.1.1.1" },
     service: { name: "web", colour: "blue" },
   });
   const said = (key: string): string => `${path}: "${key}" is not used by this version and is ignored`;
   expect((await readConfigFiles([path])).warnings).toEqual(
-    ["enable_script_checks", "ports.dns", "addresses.dns", "service.colour"].map(said),
+    ["enable_script_checks", "ports.grpc", "addresses.https", "service.colour"].map(said),
   );
 });
 

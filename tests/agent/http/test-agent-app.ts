@@ -1,3 +1,4 @@
+import { noTokens } from "../../../agent/acl/token-store.ts";
 import { unrestricted } from "../../../lib/acl/authorizer.ts";
 import type { AgentApi } from "../../../agent/agent-api.ts";
 import { createAgentService } from "../../../agent/agent-service.ts";
@@ -54,6 +55,7 @@ export async function startTestAgentApp(options: {
       isServer: false,
     },
     registrations: agent,
+    tokens: noTokens,
     leaf: options.certificates?.leaf ?? unused,
     caRoots: options.certificates?.caRoots ?? unused,
     link: { forward: options.forward ?? away, addServer: away },

@@ -18,11 +18,12 @@ var commands = map[string]func(args []string) error{
 	"handshakes":    handshakes,
 	"hold":          hold,
 	"storm":         storm,
+	"hcl":           readHcl,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load grpc-policies ext-authz open-loop handshakes hold storm")
+		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load grpc-policies ext-authz open-loop handshakes hold storm hcl")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -117,6 +117,11 @@ export function createRouteCluster(
           stop: async () => undefined,
         },
         operator: createFakeOperator(state),
+        locks: {
+          ready: async () => undefined,
+          renewSession: async (id) => state.reader.session(id).value,
+          isDelayed: async (key) => state.reader.lockDelay(key) !== undefined,
+        },
         autopilot: { health: () => ({ isHealthy: true, failureTolerance: 0, servers: [] }) },
         leaderLink: {
           async forward(address, request, signal) {

@@ -1,3 +1,4 @@
+import type { Clock } from "../../../lib/base/clock.ts";
 import { defaultAutopilotConfig } from "../../../lib/contract/autopilot.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { Command } from "../../../lib/contract/commands.ts";
@@ -6,6 +7,7 @@ import type { HttpApp } from "../../../lib/http/http-app.ts";
 import { createHttpApp } from "../../../lib/http/http-app.ts";
 import { registerServerRoutes } from "../../../server/http/server-routes.ts";
 import type { Leadership } from "../../../server/log/replicated-log.ts";
+import { createAclResolver } from "../../../server/acl/resolver.ts";
 import type { CatalogServer } from "../../../server/server-api.ts";
 import { createHealthTracker } from "../../../server/autopilot/health.ts";
 import { createBlockingReader } from "../../../server/state/blocking.ts";
@@ -21,13 +23,21 @@ import type { TestRuntime } from "../../fakes/test-runtime.ts";
  */
 export interface TestCatalog {
   readonly app: HttpApp;
+  readonly server: CatalogServer;
   readonly state: State;
   readonly operator: FakeOperator;
   readonly runtime: TestRuntime;
   /** Applies a command and wakes its watchers; returns its index. */
   apply(command: Command): number;
-  get(url: string): Promise<Answer>;
-  send(method: "PUT" | "DELETE" | "POST", url: string, body?: unknown): Promise<Answer>;
+  get(url: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  send(
+    method: "PUT" | "DELETE" | "POST",
+    url: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
+  /** As a person does who writes the file on the leader's disk. */
+  putBootstrapReset(index: number): void;
   /** What operators said of nodes that are gone. */
   readonly forcedOut: { readonly node: string; readonly isForgotten: boolean }[];
   /** From now on there is no leader. */
@@ -45,9 +55,24 @@ export interface Answer {
 
 export const leaderAddress = "127.0.0.1:8300";
 
-export function createTestCatalog(): TestCatalog {
-  const runtime = createTestRuntime();
-  const state = createState();
+export interface TestCatalogOptions {
+  /** Access control is on, by default it is off. */
+  readonly acl?: { readonly defaultPolicy: "allow" | "deny" };
+  readonly clock?: Clock;
+}
+
+export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog {
+  const runtime = createTestRuntime(options.clock === undefined ? {} : { clock: options.clock });
+  const state = createState({ defaultIntentionAction: options.acl?.defaultPolicy ?? "allow" });
+  let resetIndex = 0;
+  const resolver =
+    options.acl === undefined
+      ? undefined
+      : createAclResolver({
+          reader: state.reader,
+          settings: { isEnabled: true, defaultPolicy: options.acl.defaultPolicy, datacenter: "dc1" },
+          clock: runtime.clock,
+        });
   let lastIndex = 10;
   let readIndexCalls = 0;
   let leadership: Leadership = { isLeader: true, leaderAddress, peers: [leaderAddress], lastContactMs: 0 };
@@ -85,6 +110,11 @@ export function createTestCatalog(): TestCatalog {
       stop: async () => undefined,
     },
     operator,
+    locks: {
+      ready: async () => undefined,
+      renewSession: async (id) => state.reader.session(id).value,
+      isDelayed: async (key) => state.reader.lockDelay(key) !== undefined,
+    },
     autopilot: {
       health: () =>
         tracker.observe({
@@ -104,6 +134,16 @@ export function createTestCatalog(): TestCatalog {
         throw new AtollError("NO_LEADER", "there is only one server");
       },
     },
+    ...(resolver !== undefined && {
+      acl: {
+        ...resolver,
+        async takeBootstrapReset() {
+          const taken = resetIndex;
+          resetIndex = 0;
+          return taken;
+        },
+      },
+    }),
     get link(): never {
       throw new Error("the routes do not use the link");
     },
@@ -111,9 +151,14 @@ export function createTestCatalog(): TestCatalog {
   const app = createHttpApp({ runtime });
   registerServerRoutes(app, { server, runtime, leaderWaitMs: 20 });
 
-  const inject = async (method: "GET" | "PUT" | "DELETE" | "POST", url: string, body?: unknown): Promise<Answer> => {
+  const inject = async (
+    method: "GET" | "PUT" | "DELETE" | "POST",
+    url: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> => {
     const payload = typeof body === "string" ? body : JSON.stringify(body);
-    const answer = await app.inject({ method, url, ...(payload === undefined ? {} : { payload }) });
+    const answer = await app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) });
     const isJson = answer.headers["content-type"] === "application/json";
     return {
       status: answer.statusCode,
@@ -125,6 +170,7 @@ export function createTestCatalog(): TestCatalog {
   };
   return {
     app,
+    server,
     state,
     operator,
     forcedOut,
@@ -134,8 +180,11 @@ export function createTestCatalog(): TestCatalog {
       if (!result.ok) throw new Error(result.message);
       return lastIndex;
     },
-    get: (url) => inject("GET", url),
+    get: (url, headers) => inject("GET", url, undefined, headers),
     send: inject,
+    putBootstrapReset(index) {
+      resetIndex = index;
+    },
     loseLeader() {
       leadership = { isLeader: false, leaderAddress: "", peers: [leaderAddress], lastContactMs: 1234 };
     },

@@ -129,6 +129,22 @@ describe("an enrolled agent", () => {
     client.close();
   });
 
+  test("may not read what another node has registered", async () => {
+    const client = clientWith(await issueFrom(cluster.authority, agentOf(cluster.authority)));
+    const read = callUnary({
+      client,
+      address: cluster.address,
+      method: rpcMethods.NodeRegistrations,
+      request: { node: "host-2" },
+      isWrite: false,
+      clock: cluster.runtime.clock,
+      timeoutMs: 5_000,
+      signal: never,
+    });
+    await expect(read).rejects.toThrow('the agent of node "host-1" may not read the registrations of node "host-2"');
+    client.close();
+  });
+
   test("loses its stream when its certificate expires", async () => {
     const clock = createVirtualClock(Date.now());
     await using timed = await startTestCluster({ runtime: createTestRuntime({ clock }) });

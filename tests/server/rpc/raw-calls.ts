@@ -17,7 +17,10 @@ export async function callEvery(client: Client, address: string): Promise<Readon
       "Write",
       () => callUnary({ ...common, method: rpcMethods.Write, request: { json: encodeJson(write) }, isWrite: true }),
     ],
-    ["NodeRegistrations", () => callUnary({ ...common, method: rpcMethods.NodeRegistrations, request: { node: "a" } })],
+    [
+      "NodeRegistrations",
+      () => callUnary({ ...common, method: rpcMethods.NodeRegistrations, request: { node: "host-1" } }),
+    ],
     ["Sign", () => callUnary({ ...common, method: rpcMethods.Sign, request: { csrPem: "none" } })],
     ["Forward", () => callUnary({ ...common, method: rpcMethods.Forward, request: empty })],
   ];

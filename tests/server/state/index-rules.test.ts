@@ -102,6 +102,8 @@ const changes: { what: string; command: Command; moved: string[] }[] = [
       "connect to api",
       "connect to web-sidecar-proxy",
       "connect to db",
+      "virtual IPs of web",
+      "virtual IPs of api",
     ],
   },
   {

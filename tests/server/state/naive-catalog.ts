@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import type { CheckFields, CheckRecord, Indexed, NodeRecord, ServiceRecord } from "../../../lib/contract/catalog.ts";
+import type {
+  CheckFields,
+  CheckRecord,
+  Indexed,
+  NodeRecord,
+  ServiceFields,
+  ServiceRecord,
+} from "../../../lib/contract/catalog.ts";
 import type { Command, DeregisterCommand, RegisterCommand } from "../../../lib/contract/commands.ts";
 import type { ConfigEntryRecord, ServiceIntentionsEntry } from "../../../lib/contract/config-entries.ts";
 import { intentionPrecedence } from "../../../lib/contract/intentions.ts";
@@ -13,10 +20,13 @@ export interface NaiveCatalog {
   services: ServiceRecord[];
   checks: CheckRecord[];
   entries: ConfigEntryRecord[];
+  /** Numbers of mesh services; as few as there are here are kept for ever. */
+  offsets: Map<string, number>;
+  manualIps: Map<string, readonly string[]>;
 }
 
 export function createNaiveCatalog(): NaiveCatalog {
-  return { nodes: [], services: [], checks: [], entries: [] };
+  return { nodes: [], services: [], checks: [], entries: [], offsets: new Map(), manualIps: new Map() };
 }
 
 export function applyNaively(catalog: NaiveCatalog, index: number, command: Command): void {
@@ -37,6 +47,18 @@ export function applyNaively(catalog: NaiveCatalog, index: number, command: Comm
     case "config-entry-delete":
       catalog.entries = catalog.entries.filter((entry) => entry.Kind !== command.kind || entry.Name !== command.name);
       return;
+    case "virtual-ip-manual": {
+      const { service, addresses } = command;
+      if (!catalog.offsets.has(service)) return;
+      for (const [other, held] of catalog.manualIps) {
+        catalog.manualIps.set(
+          other,
+          held.filter((address) => !addresses.includes(address)),
+        );
+      }
+      catalog.manualIps.set(service, addresses);
+      return;
+    }
     case "ca-initialize":
       throw new Error("not part of this oracle");
   }
@@ -46,7 +68,7 @@ function registerNaively(catalog: NaiveCatalog, index: number, { node, service, 
   const stamp = { CreateIndex: index, ModifyIndex: index };
   catalog.nodes = upsert(catalog.nodes, (record) => record.Node === node.Node, { ...node, ...stamp });
   if (service !== undefined) {
-    const record = { ...service, Node: node.Node, ...stamp };
+    const record = { ...withVirtualAddress(catalog, service), Node: node.Node, ...stamp };
     catalog.services = upsert(catalog.services, (other) => other.Node === node.Node && other.ID === service.ID, record);
   }
   const isNamed = (a: CheckFields) => (b: CheckFields) => a.Node === b.Node && a.CheckID === b.CheckID;
@@ -56,6 +78,15 @@ function registerNaively(catalog: NaiveCatalog, index: number, { node, service, 
     const filled = { ...check, ...stamp, ServiceName: judged?.Service ?? "", ServiceTags: judged?.Tags ?? [] };
     catalog.checks = upsert(catalog.checks, isNamed(check), filled);
   }
+}
+
+function withVirtualAddress(catalog: NaiveCatalog, service: ServiceFields): ServiceFields {
+  const destination = service.Connect.Native ? service.Service : service.Proxy?.DestinationServiceName;
+  if (destination === undefined) return service;
+  const offset = catalog.offsets.get(destination) ?? catalog.offsets.size + 1;
+  catalog.offsets.set(destination, offset);
+  const address = { Address: `240.0.0.${offset}`, Port: service.Port };
+  return { ...service, TaggedAddresses: { ...service.TaggedAddresses, "consul-virtual": address } };
 }
 
 function deregisterNaively(catalog: NaiveCatalog, { node, serviceId, checkId }: DeregisterCommand): void {

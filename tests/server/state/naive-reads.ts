@@ -57,6 +57,8 @@ export function naiveReads(
       `connect to ${name}`,
       instances(catalog, (service) => destinationOf(service) === name),
     );
+    const offset = catalog.offsets.get(name);
+    answers.set(`virtual IPs of ${name}`, offset && { Offset: offset, ManualIPs: catalog.manualIps.get(name) ?? [] });
     answers.set(`checks of ${name}`, sortedChecks(catalog.checks.filter((check) => check.ServiceName === name)));
     answers.set(`config of ${name}`, resolved(catalog, name));
     answers.set(`service-defaults ${name}`, named("service-defaults"));

@@ -51,6 +51,10 @@ export function randomCommand(random: Random, hasService: (node: string, id: str
   if (roll < 0.7) return deregisterCommand(node, { serviceId: id });
   if (roll < 0.75) return deregisterCommand(node, { checkId: pick(["c1", "c2"]) });
   if (roll < 0.78) return deregisterCommand(node);
+  if (roll < 0.81) {
+    const addresses = pick([[], ["10.9.0.1"], ["10.9.0.2", "10.9.0.1"]]);
+    return { type: "virtual-ip-manual", service: name, addresses };
+  }
   return randomConfigCommand(random, pick, name);
 }
 

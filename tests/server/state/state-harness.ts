@@ -1,3 +1,4 @@
+import type { VirtualIpRecord } from "../../../lib/contract/virtual-address.ts";
 import type { Command, CommandResult } from "../../../lib/contract/commands.ts";
 import type { Read, StateReader } from "../../../server/state/reader.ts";
 import type { RowChange } from "../../../server/state/row-change.ts";
@@ -65,6 +66,7 @@ export function readsOf(names: readonly string[], nodes: readonly string[]): Map
   for (const name of names) {
     queries.set(`instances of ${name}`, (reader) => reader.serviceInstances(name));
     queries.set(`connect to ${name}`, (reader) => reader.connectInstances(name));
+    queries.set(`virtual IPs of ${name}`, (reader) => withoutTimes(reader.virtualIp(name)));
     queries.set(`checks of ${name}`, (reader) => reader.serviceChecks(name));
     queries.set(`config of ${name}`, (reader) => reader.serviceConfig(name));
     queries.set(`service-defaults ${name}`, (reader) => reader.configEntry("service-defaults", name));
@@ -73,6 +75,12 @@ export function readsOf(names: readonly string[], nodes: readonly string[]): Map
     queries.set(`intentions from ${name}`, (reader) => reader.intentions({ by: "source", name }));
   }
   return queries;
+}
+
+/** When it was given and since when nobody uses it is not the oracle's business. */
+function withoutTimes(read: Read<VirtualIpRecord | undefined>): Read<unknown> {
+  const { Offset, ManualIPs } = read.value ?? {};
+  return { ...read, value: read.value && { Offset, ManualIPs } };
 }
 
 export type Query = (reader: StateReader) => Read<unknown>;

@@ -1,0 +1,7 @@
+crlf = "a"
+here = <<EOF
+x
+EOF
+block {
+  v = 1
+}
