@@ -1,4 +1,5 @@
 import type { CheckFields, CheckStatus, ServiceFields } from "../lib/contract/catalog.ts";
+import type { ForwardRequest, ForwardResponse } from "../lib/client/server-link.ts";
 import type { CaRootsValue, IntentionsValue } from "../lib/contract/topics.ts";
 import type { MaintenanceWish } from "./maintenance.ts";
 import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts";
@@ -30,6 +31,12 @@ export interface AgentApi {
   setNodeMaintenance(wish: MaintenanceWish): Promise<void>;
   /** The intentions that are about a destination; rejects with `UNAVAILABLE` when no server has sent them. */
   intentions(destination: string, signal: AbortSignal): Promise<IntentionsValue>;
+  /** Runs a `/v1` request on a server. */
+  forward(request: ForwardRequest, signal: AbortSignal): Promise<ForwardResponse>;
+  /** Dials one more server from now on. Rejects with `UNAVAILABLE` when none of this cluster answers there. */
+  join(address: string, signal: AbortSignal): Promise<void>;
+  /** The process ends soon: its proxies drain and its node leaves the catalog. */
+  leave(): void;
   caRoots(options: AgentWait): Promise<Indexed<CaRootsValue>>;
   /** The current leaf certificate of a service, made on first use. */
   leaf(service: string, options: AgentWait & { readonly token?: string }): Promise<Indexed<LeafCertificate>>;
@@ -40,6 +47,8 @@ export interface AgentIdentity {
   readonly nodeId: string;
   readonly datacenter: string;
   readonly address: string;
+  /** Where the server in this process listens for agents, as configured; absent without one. */
+  readonly serverPort?: number;
   readonly version: string;
   /** Git commit of the executable and when it was made (ISO 8601); empty when run from sources. */
   readonly revision: string;

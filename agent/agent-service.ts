@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../lib/base/clock.ts";
+import type { ServerLink } from "../lib/client/server-link.ts";
 import type { CheckFields, CheckStatus } from "../lib/contract/catalog.ts";
 import type { AgentApi, AgentIdentity } from "./agent-api.ts";
 import { createMaintenance } from "./maintenance.ts";
@@ -11,6 +12,8 @@ export interface AgentServiceOptions {
   readonly leaf: AgentApi["leaf"];
   readonly caRoots: AgentApi["caRoots"];
   readonly intentions: AgentApi["intentions"];
+  readonly link: Pick<ServerLink, "forward" | "addServer">;
+  readonly onLeave: () => void;
 }
 
 /** How long a local change waits for the catalog to have it too, before it is answered without that. */
@@ -47,6 +50,9 @@ export function createAgentService(options: AgentServiceOptions): AgentApi {
     setServiceMaintenance: (serviceId, wish) => thenSync(maintenance.setService(serviceId, wish)),
     setNodeMaintenance: (wish) => thenSync(maintenance.setNode(wish)),
     intentions: options.intentions,
+    forward: options.link.forward,
+    join: options.link.addServer,
+    leave: options.onLeave,
     caRoots: options.caRoots,
     leaf: options.leaf,
   };

@@ -14,6 +14,7 @@ import { createLeafManager } from "./identity/leaf-manager.ts";
 import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
 import type { ProxyStatus } from "./proxies/proxy-session.ts";
 import { type ProxyLaunch, type ProxySessions, startProxySessions } from "./proxy-sessions.ts";
+import { holdLease } from "./lease.ts";
 import { startRegistrations } from "./registrations.ts";
 
 /**
@@ -23,6 +24,8 @@ import { startRegistrations } from "./registrations.ts";
 export interface Agent {
   readonly api: AgentApi;
   readonly roots: RootWatch;
+  /** Resolves when somebody asks that this agent leaves. */
+  readonly leaving: Promise<void>;
   /** The last step of a start, when nothing else can fail any more: adopts or starts the proxies of all sidecars. */
   startProxies(): Promise<void>;
   proxies(): readonly ProxyStatus[];
@@ -62,6 +65,21 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   const logger = runtime.logger.child("agent");
   const roots = createRootWatch({ link, runtime });
   const intentions = createIntentionCache({ link, clock: runtime.clock });
+  // Before the node is in the catalog: nobody is there who does not hold a lease.
+  const lease = holdLease({
+    runtime,
+    link,
+    request: {
+      Node: identity.nodeName,
+      ID: identity.nodeId,
+      Address: identity.address,
+      Build: identity.version,
+      ...options.lease,
+    },
+    // A refused agent may write as soon as it holds the lease; one whose node was removed brings it back.
+    onCompare: () => compare(),
+  });
+  let compare: () => void = () => undefined;
   const registrations = await startRegistrations({
     runtime,
     link,
@@ -75,9 +93,12 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     configured: options,
   }).catch((error: unknown) => {
     intentions.close();
+    lease.close();
     roots.close();
     throw error;
   });
+  compare = () => registrations.sync.compareSoon();
+  const leaving = Promise.withResolvers<void>();
   const leaves = createLeafManager({ link, roots, datacenter, tokenFor: registrations.tokens.ofName, runtime });
   const closeIdentity = (): void => {
     intentions.close();
@@ -91,6 +112,8 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     leaf: leaves.leaf,
     caRoots: roots.read,
     intentions: intentions.read,
+    link,
+    onLeave: leaving.resolve,
   });
   let proxies: ProxySessions | undefined;
   let sidecarChanges: { close(): void } | undefined;
@@ -98,6 +121,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   return {
     api,
     roots,
+    leaving: leaving.promise,
     async startProxies() {
       const sessions = await startProxySessions({
         ...start,
@@ -127,8 +151,9 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     async stop({ isLeaving, deadlineMs }) {
       sidecarChanges?.close();
       await registrations.stop();
+      lease.close();
       // Before the proxies drain: until the others know, they send more calls.
-      if (isLeaving && !options.isServer) await leaveCatalog(start, deadlineMs);
+      if (isLeaving) await leaveCatalog(start, deadlineMs);
       await proxies?.stop({ endProxies: isLeaving, drainMs: Math.round(deadlineMs / 4) });
       closeIdentity();
     },
@@ -151,7 +176,8 @@ function nodeFields({ identity, options: { nodeMeta, locality } }: AgentStart) {
 async function leaveCatalog({ link, identity, runtime }: AgentStart, deadlineMs: number): Promise<void> {
   const limits = { clock: runtime.clock, timeoutMs: Math.round(deadlineMs / 4), signal: new AbortController().signal };
   try {
-    await withDeadline(limits, (signal) => link.write({ type: "deregister", node: identity.nodeName }, signal));
+    const left = { id: identity.nodeId, atMs: runtime.clock.nowMs() };
+    await withDeadline(limits, (signal) => link.write({ type: "deregister", node: identity.nodeName, left }, signal));
   } catch (thrown) {
     runtime.logger.warn("the node could not be taken out of the catalog", { error: errorMessage(thrown) });
   }

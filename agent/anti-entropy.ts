@@ -5,12 +5,15 @@ import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { withDeadline } from "../lib/base/deadline.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { NodeFields } from "../lib/contract/catalog.ts";
+import type { NodeRegistrations } from "../lib/contract/topics.ts";
 import type { LocalChange, LocalState } from "./local-state.ts";
 import { diffCatalog } from "./sync/catalog-diff.ts";
 import { createDeferredOutputs } from "./sync/deferred-outputs.ts";
 import { believe, createPending, pendingCount } from "./sync/pending.ts";
+import { ownedCheck, ownedService } from "./sync/owned.ts";
 import { pushPending } from "./sync/push.ts";
 import { createSyncMetrics } from "./sync/sync-metrics.ts";
+import { noteOnPurpose, noteWithdrawn } from "./sync/withdrawn.ts";
 
 /**
  * Keeps the catalog's picture of this node equal to the local state. Every change is brought there at once; at the start,
@@ -23,6 +26,8 @@ export interface AntiEntropy {
   stop(): Promise<void>;
   /** Resolves when the pass that covers all changes so far has ended; at once when servers are known to be away. */
   settled(): Promise<void>;
+  /** Compares the whole node with the catalog now: somebody says that they differ. */
+  compareSoon(): void;
   status(): SyncStatus;
 }
 
@@ -125,13 +130,16 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
   const compare = async (): Promise<void> => {
     const catalog = await call((signal) => link.nodeRegistrations(node.Node, signal));
     // From here on synchronous: nothing can change between the comparison and what is noted from it.
+    tellWithdrawn(catalog);
     const diff = diffCatalog(
       {
         node,
-        services: mapValues(state.services(), (service) => service.fields),
-        checks: mapValues(state.checks(), (check) => check.fields),
+        services: mapValues(state.services(), (service) => ownedService(service.fields, node)),
+        checks: mapValues(state.checks(), (check) => ownedCheck(check.fields, node)),
         deferredChecks: deferred.waiting(),
         foreignServiceIds: options.foreignServiceIds,
+        withdrawnServices: pending.withdrawnServices,
+        withdrawnChecks: pending.withdrawnChecks,
       },
       catalog,
     );
@@ -141,10 +149,25 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
     pending.checks.clear();
     for (const id of diff.services) pending.services.add(id);
     for (const id of diff.checks) pending.checks.add(id);
+    // What was registered on purpose since the last write of it is written even when it was removed by force before.
+    for (const id of pending.onPurpose) (state.services().has(id) ? pending.services : pending.checks).add(id);
     isFullDue = false;
     lastFullSyncMs = clock.nowMs();
     for (const [id, tags] of diff.tagsToAdopt) state.adoptTags(id, tags);
     metrics.setInSync(lastFullSyncMs);
+  };
+
+  /** A forced removal is final: what is registered here stays away until it is registered anew. Said once for each. */
+  const tellWithdrawn = (catalog: NodeRegistrations): void => {
+    for (const id of noteWithdrawn(pending, catalog)) {
+      if (!state.services().has(id) && !state.checks().has(id)) continue;
+      logger.warn(
+        "an operator has deregistered this by force: it stays out of the catalog until it is registered anew",
+        {
+          id,
+        },
+      );
+    }
   };
 
   const fail = (error: unknown): void => {
@@ -167,6 +190,7 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
 
   const note = (changes: readonly LocalChange[]): void => {
     for (const change of changes) {
+      if (change.kind !== "check-status") noteOnPurpose(pending, change.id);
       if (change.kind === "service") pending.services.add(change.id);
       else if (change.kind === "check") pending.checks.add(change.id);
       else if (change.isOutputOnly && options.checkUpdateIntervalMs > 0) {
@@ -191,6 +215,10 @@ export function createAntiEntropy(options: AntiEntropyOptions): AntiEntropy {
       timer?.cancel();
       deferred.stop();
       await running;
+    },
+    compareSoon() {
+      isFullDue = true;
+      launch();
     },
     settled: () => running ?? Promise.resolve(),
     status: () => ({ pendingEntries: pendingCount(pending), isFailing, lastFullSyncMs }),

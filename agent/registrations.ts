@@ -22,7 +22,7 @@ import type { CheckDefinition, ServiceDefinition } from "./service-definition.ts
 export interface Registrations {
   readonly state: LocalState;
   readonly registrar: Registrar;
-  readonly sync: Pick<AntiEntropy, "settled" | "status">;
+  readonly sync: Pick<AntiEntropy, "settled" | "status" | "compareSoon">;
   readonly tokens: ServiceTokens;
   heartbeat(checkId: string, status: CheckStatus, output: string): void;
   /** Makes the probes of a service run now, as when its proxy has just begun to listen. */

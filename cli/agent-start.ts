@@ -56,6 +56,8 @@ export interface RunningAgent {
   readonly dns: HostPort | undefined;
   /** Never resolves; rejects when the server in this process cannot go on. */
   readonly failed: Promise<never>;
+  /** Resolves when somebody asks over HTTP that this agent leaves. */
+  readonly leaving: Promise<void>;
   /** Takes over what can change under a running agent: see needs-restart.ts for what cannot. */
   reload(options: AgentOptions): Promise<void>;
   /** Stops everything in the opposite order. */
@@ -131,7 +133,7 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
-  return { banner, http, dns, failed: failure.promise, reload };
+  return { banner, http, dns, failed: failure.promise, leaving: agent.leaving, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -227,6 +229,7 @@ async function openAgent(parts: {
       revision: buildInfo.revision,
       buildDate: buildInfo.date,
       isServer: options.isServer,
+      ...(options.isServer && { serverPort: options.rpcPort }),
     },
     tokens,
     dataDir,

@@ -65,14 +65,19 @@ export const agentCommand: CliCommand = {
     try {
       running = await startUnlessStopped({ runtime, options, io, shutdown, logs, reload: reloadNow });
       if (running === undefined) return 0;
+      let isAskedToLeave = false;
       const hangup = io.onHangup(() => void reloadNow().catch(() => undefined));
       try {
         if (!options.isLogJson) io.stdout(running.banner);
-        await Promise.race([aborted(shutdown), running.failed]);
-        runtime.logger.info("stopping", { isLeaving: isLeaving(options, shutdown) });
+        const left = running.leaving.then(() => {
+          isAskedToLeave = true;
+        });
+        await Promise.race([aborted(shutdown), running.failed, left]);
+        runtime.logger.info("stopping", { isLeaving: isAskedToLeave || isLeaving(options, shutdown) });
       } finally {
         hangup.close();
-        await running.stop({ isLeaving: isLeaving(options, shutdown), deadlineMs: stopDeadlineMs });
+        const leaves = isAskedToLeave || isLeaving(options, shutdown);
+        await running.stop({ isLeaving: leaves, deadlineMs: stopDeadlineMs });
       }
       return 0;
     } finally {

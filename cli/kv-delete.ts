@@ -1,26 +1,20 @@
 import { AtollError } from "../lib/contract/error-codes.ts";
-import { formatUsage, parseFlags } from "./flags.ts";
-import { httpFlags, openHttpApi } from "./http-api.ts";
+import { clientCommand } from "./client/client-command.ts";
 import { keyArgument, keyPath, mustKey, refuseCleaned } from "./kv-client.ts";
-import type { Subcommand } from "./subcommands.ts";
 
 const flags = {
-  ...httpFlags,
   cas: { type: "boolean", summary: "Delete only when the key is still at -modify-index." },
   "modify-index": { type: "integer", placeholder: "index", summary: "What -cas compares with." },
   recurse: { type: "boolean", summary: "Delete all keys that begin with the given prefix." },
 } as const;
 
-export const deleteKey: Subcommand = {
+export const deleteKey = clientCommand({
   summary: "Delete a key, or everything below a prefix.",
-  usage: formatUsage({
-    synopsis: "atoll kv delete [options] KEY_OR_PREFIX",
-    description: "Deletes a key, or with -recurse everything below a prefix.",
-    flags,
-    examples: ["atoll kv delete redis/config/connections", "atoll kv delete -recurse redis/"],
-  }),
-  async run(args, io) {
-    const { flags: given, positionals } = parseFlags({ args, flags, maxPositionals: 1 });
+  synopsis: "kv delete [options] KEY_OR_PREFIX",
+  flags,
+  maxPositionals: 1,
+  examples: ["kv delete redis/config/connections", "kv delete -recurse redis/"],
+  async run({ api, flags: given, positionals, io }) {
     const isTree = given.recurse === true;
     const key = isTree ? refuseCleaned(keyArgument(positionals)) : mustKey(positionals);
     if (isTree && positionals.length === 0) throw new AtollError("INVALID_ARGUMENT", "Missing KEY argument");
@@ -32,7 +26,6 @@ export const deleteKey: Subcommand = {
       throw new AtollError("INVALID_ARGUMENT", "Must specify -modify-index greater than 0 with -cas");
     }
     const query: Record<string, string> = isTree ? { recurse: "" } : given.cas === true ? { cas: String(index) } : {};
-    const api = openHttpApi({ flags: given, env: io.env });
     const answer = await api.json({ method: "DELETE", path: keyPath(key), query });
     if (answer !== true) {
       io.stderr(`Error! Did not delete key ${key}: CAS failed\n`);
@@ -41,4 +34,4 @@ export const deleteKey: Subcommand = {
     io.stdout(isTree ? `Success! Deleted keys with prefix: ${key}\n` : `Success! Deleted key: ${key}\n`);
     return 0;
   },
-};
+});

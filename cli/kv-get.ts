@@ -1,11 +1,10 @@
 import type { CommandIo } from "./command.ts";
-import { type FlagValues, formatUsage, parseFlags } from "./flags.ts";
-import { type HttpApi, httpFlags, openHttpApi } from "./http-api.ts";
+import type { FlagValues } from "./flags.ts";
+import { clientCommand } from "./client/client-command.ts";
+import type { HttpApi } from "./http-api.ts";
 import { keyArgument, keyPath, type KvEntry, mustKey, parseEntries, refuseCleaned } from "./kv-client.ts";
-import type { Subcommand } from "./subcommands.ts";
 
 const flags = {
-  ...httpFlags,
   base64: { type: "boolean", summary: "Print values in base64." },
   detailed: { type: "boolean", summary: "Print everything that is known of an entry." },
   keys: { type: "boolean", summary: "Print the keys below the given prefix and not their values." },
@@ -17,22 +16,18 @@ const flags = {
   },
 } as const;
 
-export const getKey: Subcommand = {
+export const getKey = clientCommand({
   summary: "Print the value of a key, or what is below a prefix.",
-  usage: formatUsage({
-    synopsis: "atoll kv get [options] [KEY_OR_PREFIX]",
-    description: "Prints the value of a key, or with -recurse or -keys what is below a prefix.",
-    flags,
-    examples: ["atoll kv get redis/config/connections", "atoll kv get -recurse redis/", "atoll kv get -keys redis/"],
-  }),
-  async run(args, io) {
-    const { flags: given, positionals } = parseFlags({ args, flags, maxPositionals: 1 });
-    const api = openHttpApi({ flags: given, env: io.env });
+  synopsis: "kv get [options] [KEY_OR_PREFIX]",
+  flags,
+  maxPositionals: 1,
+  examples: ["kv get redis/config/connections", "kv get -recurse redis/", "kv get -keys redis/"],
+  async run({ api, flags: given, positionals, io }) {
     if (given.keys === true) return printKeys({ api, io, given, prefix: keyArgument(positionals) });
     if (given.recurse === true) return printEntries({ api, io, given, prefix: keyArgument(positionals) });
     return printEntry({ api, io, given, key: mustKey(positionals) });
   },
-};
+});
 
 type Given = FlagValues<typeof flags>;
 
@@ -44,11 +39,7 @@ interface Printing {
 
 async function printKeys({ api, io, given, prefix }: Printing & { readonly prefix: string }): Promise<number> {
   const separator = given.separator ?? "/";
-  const answer = await api.find({
-    method: "GET",
-    path: keyPath(refuseCleaned(prefix)),
-    query: { keys: "", separator },
-  });
+  const answer = await ask(api, { path: keyPath(refuseCleaned(prefix)), query: { keys: "", separator } });
   if (answer === undefined) return 0;
   const keys: unknown = JSON.parse(answer.toString("utf8"));
   if (Array.isArray(keys)) for (const key of keys) io.stdout(`${String(key)}\n`);
@@ -56,7 +47,7 @@ async function printKeys({ api, io, given, prefix }: Printing & { readonly prefi
 }
 
 async function printEntries({ api, io, given, prefix }: Printing & { readonly prefix: string }): Promise<number> {
-  const answer = await api.find({ method: "GET", path: keyPath(refuseCleaned(prefix)), query: { recurse: "" } });
+  const answer = await ask(api, { path: keyPath(refuseCleaned(prefix)), query: { recurse: "" } });
   if (answer === undefined) return 0;
   for (const [number, entry] of parseEntries(answer).entries()) {
     if (given.detailed === true) {
@@ -70,7 +61,7 @@ async function printEntries({ api, io, given, prefix }: Printing & { readonly pr
 }
 
 async function printEntry({ api, io, given, key }: Printing & { readonly key: string }): Promise<number> {
-  const answer = await api.find({ method: "GET", path: keyPath(key), query: {} });
+  const answer = await ask(api, { path: keyPath(key), query: {} });
   const [entry] = answer === undefined ? [] : parseEntries(answer);
   if (entry === undefined) {
     io.stderr(`Error! No key exists at: ${key}\n`);
@@ -79,6 +70,13 @@ async function printEntry({ api, io, given, key }: Printing & { readonly key: st
   if (given.detailed === true) printDetails(io, entry, given);
   else io.stdout(Buffer.concat([valueBytes(entry, given), Buffer.from("\n")]));
   return 0;
+}
+
+async function ask(
+  api: HttpApi,
+  { path, query }: { readonly path: string; readonly query: Readonly<Record<string, string>> },
+): Promise<Buffer | undefined> {
+  return api.find({ method: "GET", path, query });
 }
 
 /** The names are one column of Consul's table. */

@@ -3,23 +3,17 @@ import { Compile } from "typebox/compile";
 import { errorMessage } from "../lib/base/errors.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { isKvFlags } from "../lib/contract/kv.ts";
-import { formatUsage, parseFlags } from "./flags.ts";
-import { httpFlags, openHttpApi } from "./http-api.ts";
+import { clientCommand } from "./client/client-command.ts";
 import { keyArgument, keyPath, parseEntries, parseWithFlags, readData, refuseCleaned } from "./kv-client.ts";
-import type { Subcommand } from "./subcommands.ts";
 
-export const exportKeys: Subcommand = {
+export const exportKeys = clientCommand({
   summary: "Print what is below a prefix, for `kv import`.",
-  usage: formatUsage({
-    synopsis: "atoll kv export [options] [PREFIX]",
-    description: "Prints the entries below a prefix, or all of them, as JSON that `kv import` reads.",
-    flags: httpFlags,
-    examples: ["atoll kv export vault/ > vault.json"],
-  }),
-  async run(args, io) {
-    const { flags, positionals } = parseFlags({ args, flags: httpFlags, maxPositionals: 1 });
+  synopsis: "kv export [options] [PREFIX]",
+  flags: {},
+  maxPositionals: 1,
+  examples: ["kv export vault/ > vault.json"],
+  async run({ api, positionals, io }) {
     const path = keyPath(refuseCleaned(keyArgument(positionals)));
-    const api = openHttpApi({ flags, env: io.env });
     const query = { recurse: "" };
     const answer = await api.find({ method: "GET", path, query });
     const exported = (answer === undefined ? [] : parseEntries(answer)).map(({ Key, Flags, Value }) => ({
@@ -30,10 +24,9 @@ export const exportKeys: Subcommand = {
     io.stdout(`${JSON.stringify(exported, null, "\t")}\n`);
     return 0;
   },
-};
+});
 
 const importFlags = {
-  ...httpFlags,
   prefix: { type: "string", placeholder: "prefix", summary: "Goes before every key." },
 } as const;
 
@@ -41,21 +34,17 @@ const Exported = Type.Array(
   Type.Object({ key: Type.String(), flags: Type.Optional(Type.String()), value: Type.Optional(Type.String()) }),
 );
 
-export const importKeys: Subcommand = {
+export const importKeys = clientCommand({
   summary: "Write what `kv export` has printed.",
-  usage: formatUsage({
-    synopsis: "atoll kv import [options] DATA",
-    description:
-      "Writes every entry of an export: the JSON itself, with @file that of a file, with - that of standard input.",
-    flags: importFlags,
-    examples: ["atoll kv import @vault.json", "cat vault.json | atoll kv import -prefix=sub/ -"],
-  }),
-  async run(args, io) {
-    const { flags, positionals } = parseFlags({ args, flags: importFlags, maxPositionals: 1 });
+  synopsis: "kv import [options] DATA",
+  description: "The JSON itself, with @file that of a file, with - that of standard input.",
+  flags: importFlags,
+  maxPositionals: 1,
+  examples: ["kv import @vault.json", "kv import -prefix=sub/ - < vault.json"],
+  async run({ api, flags, positionals, io }) {
     const [argument = ""] = positionals;
     if (argument === "") throw new AtollError("INVALID_ARGUMENT", "Missing DATA argument");
     const entries = parseExport(Buffer.from(await readData(argument, io)).toString("utf8"));
-    const api = openHttpApi({ flags, env: io.env });
     for (const entry of entries) {
       const key = refuseCleaned(`${flags.prefix ?? ""}${entry.key}`);
       const body = Buffer.from(entry.value ?? "", "base64");
@@ -64,7 +53,7 @@ export const importKeys: Subcommand = {
     }
     return 0;
   },
-};
+});
 
 function parseExport(text: string) {
   let value: unknown;

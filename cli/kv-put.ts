@@ -1,12 +1,10 @@
 import { AtollError } from "../lib/contract/error-codes.ts";
 import { isKvFlags } from "../lib/contract/kv.ts";
-import { type FlagValues, formatUsage, parseFlags } from "./flags.ts";
-import { httpFlags, openHttpApi } from "./http-api.ts";
+import { clientCommand } from "./client/client-command.ts";
+import type { FlagValues } from "./flags.ts";
 import { keyPath, mustKey, readData } from "./kv-client.ts";
-import type { Subcommand } from "./subcommands.ts";
 
 const flags = {
-  ...httpFlags,
   acquire: { type: "boolean", summary: "Lock the key for -session, and make it when it is not there." },
   base64: { type: "boolean", summary: "The data is base64 and stands for bytes." },
   cas: {
@@ -20,29 +18,25 @@ const flags = {
   ttl: { type: "string", placeholder: "duration", summary: "The key goes by itself after so long." },
 } as const;
 
-export const putKey: Subcommand = {
+export const putKey = clientCommand({
   summary: "Write the value of a key.",
-  usage: formatUsage({
-    synopsis: "atoll kv put [options] KEY [DATA]",
-    description:
-      "Writes data to a key. With @file the data is that of a file, with - that of standard input; without any the value is empty.",
-    flags,
-    examples: ["atoll kv put redis/config/connections 5", "atoll kv put config/app @app.json", "atoll kv put blob -"],
-  }),
-  async run(args, io) {
-    const { flags: given, positionals } = parseFlags({ args, flags, maxPositionals: 2 });
+  synopsis: "kv put [options] KEY [DATA]",
+  description: "With @file the data is that of a file, with - that of standard input; without any the value is empty.",
+  flags,
+  maxPositionals: 2,
+  examples: ["kv put redis/config/connections 5", "kv put config/app @app.json", "kv put blob -"],
+  async run({ api, flags: given, positionals, io }) {
     const key = mustKey(positionals);
     const query = queryOf(given);
     const data = await readData(positionals[1] ?? "", io);
     const body = given.base64 === true ? decodeBase64(data) : data;
-    const api = openHttpApi({ flags: given, env: io.env });
     const answer = await api.json({ method: "PUT", path: keyPath(key), query, body });
     const text = answer === true ? successOf(given, key) : failureOf(given, key);
     if (answer === true) io.stdout(`${text}\n`);
     else io.stderr(`${text}\n`);
     return answer === true ? 0 : 1;
   },
-};
+});
 
 type Given = FlagValues<typeof flags>;
 

@@ -21,6 +21,9 @@ export interface LocalLinkOptions {
   readonly topics: TopicSource;
   readonly sign: (csrPem: string) => SignedLeaf;
   readonly forward: ForwardHandler;
+  /** Holds the lease of the agent in this process. */
+  readonly holdLease: ServerLink["holdLease"];
+  readonly addServer: ServerLink["addServer"];
   /** Tells somebody of the writes; absent: nobody is told. */
   readonly audit?: (write: ServerLink["write"]) => ServerLink["write"];
 }
@@ -41,6 +44,8 @@ export function createLocalLink(options: LocalLinkOptions): ServerLink {
       return options.sign(csrPem);
     },
     forward: options.forward,
+    holdLease: options.holdLease,
+    addServer: options.addServer,
     subscribe(topic, onValue) {
       const inner = topics.subscribe(topic, onValue);
       const subscription: Subscription = {
@@ -73,6 +78,8 @@ async function writeCatalog(write: {
 }
 
 function readNodeRegistrations(reader: StateReader, name: string): NodeRegistrations {
+  const withdrawn = reader.withdrawals(name);
+  const idsOf = (kind: "service" | "check") => withdrawn.filter(({ Kind }) => Kind === kind).map(({ ID }) => ID);
   const node = reader.node(name);
   const services = reader.nodeServices(name);
   const checks = reader.nodeChecks(name);
@@ -81,5 +88,6 @@ function readNodeRegistrations(reader: StateReader, name: string): NodeRegistrat
     services: services.value,
     checks: checks.value,
     ...(node.value === undefined ? {} : { node: node.value }),
+    ...(withdrawn.length === 0 ? {} : { withdrawn: { services: idsOf("service"), checks: idsOf("check") } }),
   };
 }

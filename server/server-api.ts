@@ -4,6 +4,7 @@ import type { Autopilot } from "./autopilot/autopilot.ts";
 import type { Locks } from "./expiry/locks.ts";
 import type { FollowerReads } from "./follower-reads.ts";
 import type { LeaderLink } from "./leader-link.ts";
+import type { Leases } from "./leases/leases.ts";
 import type { BlockingReader, StateReader } from "./state/reader.ts";
 import type { ReplicatedLog } from "./log/replicated-log.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
@@ -26,4 +27,6 @@ export interface CatalogServer {
   readonly acl?: AclService;
   /** The link of the agent that lives in this process. */
   readonly link: ServerLink;
+  /** What operators ask of the leases; the leader alone answers. Absent: nobody keeps any. */
+  readonly leases?: Pick<Leases, "forceLeave">;
 }

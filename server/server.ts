@@ -27,6 +27,7 @@ import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.t
 import { startExpiry } from "./expiry/expiry.ts";
 import { createFollowerReads } from "./follower-reads.ts";
 import { createFollowingLink } from "./following-link.ts";
+import { startLeases } from "./leases/leases.ts";
 import { createLocalLink, type ForwardHandler } from "./local-link.ts";
 import type { RaftOperator } from "./raft/operator-api.ts";
 import { recoverAtStart } from "./raft/recover-peers.ts";
@@ -39,6 +40,7 @@ import { keepJoinToken } from "./rpc/join-token.ts";
 import { createLeaderClient } from "./rpc/leader-client.ts";
 import { createRaftDialer } from "./rpc/raft-dialer.ts";
 import { startRpcServer } from "./rpc/rpc-server.ts";
+import { verifyServer } from "./rpc/verify-server.ts";
 import type { CatalogServer } from "./server-api.ts";
 import { restoreThroughLog } from "./snapshot/restore.ts";
 import { createBlockingReader } from "./state/blocking.ts";
@@ -167,20 +169,37 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
         : createLateAuthority({ ...enrolled, datacenter, activeRoot: state.caSigner, create });
-    identity = createPeerIdentity({ authority, clock: runtime.clock });
+    const peerIdentity = createPeerIdentity({ authority, clock: runtime.clock });
+    identity = peerIdentity;
     const topics = createTopicSource({ reader, watches: state.watches });
     let forward: ForwardHandler = async () => {
       throw new AtollError("UNAVAILABLE", "the HTTP API of this server is not up yet; ask again");
     };
+    const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
+    const leases = startLeases({
+      nodeId,
+      log,
+      reader,
+      otherServers: () =>
+        log.operator
+          .members()
+          .map(({ node }) => node)
+          .filter((node) => node !== nodeId),
+      reportTo: (address, report, reportSignal) => leaderLink.reportLeases(address, nodeId, report, reportSignal),
+      runtime,
+    });
+    let rpcPort = options.rpcPort;
     const ownLink = createLocalLink({
       log,
       reader,
       topics,
       sign: (csrPem) => authority.sign(csrPem),
       forward: (request, forwardSignal) => forward(request, forwardSignal),
+      holdLease: (request, listener) => leases.holdOwn(request, rpcPort, listener),
+      addServer: (address, joinSignal) =>
+        verifyServer(address, { credentials: peerIdentity.credentials(), clock: runtime.clock, signal: joinSignal }),
       ...(audit === undefined ? {} : { audit: (write) => auditAgentWrites(write, { ...audit, runtime }) }),
     });
-    const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
     const link = createFollowingLink(ownLink, leaderLink);
     const followerReads = createFollowerReads({
       leaderAddress: () => log.leadership().leaderAddress,
@@ -214,16 +233,19 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       ownLink,
       judge,
       dataDir: options.dataDir,
+      leases,
       raft: {
         inbox: log.inbox,
         protocols,
         greet: () => ({ clusterId: log.clusterId, nodeId, datacenter, leaderAddress: log.leadership().leaderAddress }),
         readIndex: (request, readSignal) => log.indexToRead(request, readSignal),
+        reportLeases: leases.report,
         join: (request) => admit(request, { operator, authority, bootstrapExpect, signal: stopping.signal }),
       },
       runtime,
     });
-    const address = formatHostPort({ host: advertiseHost, port: rpc.address.port });
+    rpcPort = rpc.address.port;
+    const address = formatHostPort({ host: advertiseHost, port: rpcPort });
     log.advertise(address);
     const { credentials } = identity;
     const membership = keepMembership({
@@ -252,6 +274,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       leaderLink,
       followerReads,
       link,
+      leases,
       resolveToken: (secret) => judge.judged(() => acl.resolve(secret)),
       linkOf: (node) =>
         judgeLink({
@@ -273,6 +296,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         membership.close();
         stopping.abort();
         followerReads.close();
+        leases.close();
         leaderLink.close();
         await log.handOver();
         await rpc.stop(deadlineMs);

@@ -7,6 +7,13 @@ import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
+import {
+  defaultNodeClass,
+  leaseBounds,
+  type LeaseTerms,
+  leaseTerms,
+  nodeClassMetaKey,
+} from "../../lib/contract/members.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { ScriptRights } from "../checks/check-host.ts";
@@ -57,6 +64,7 @@ export interface AgentOptions {
   readonly sidecarPorts: PortRange;
   readonly adminMinPort: number;
   readonly leaveOnTerminate: boolean;
+  readonly lease: LeaseTerms;
   readonly logLevel: string;
   readonly isLogJson: boolean;
   /** HTTP connections of one address at a time; 0 is no limit. */
@@ -138,6 +146,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       max: mustBePort("sidecar_max_port", settings.sidecarMaxPort ?? sidecarMinPort + sidecarPortCount - 1),
     },
     adminMinPort: mustBePort("proxy_admin_min_port", settings.adminMinPort ?? sidecarMinPort - adminPortDistance),
+    lease: mustBeTerms(settings),
     leaveOnTerminate: settings.leaveOnTerminate ?? (isDev || !isServer),
     logLevel: mustBeLogLevel(settings.logLevel ?? "info"),
     isLogJson: settings.isLogJson ?? false,
@@ -310,6 +319,22 @@ function mustBeMeta(meta: StringMap): StringMap {
   const issues = metaIssues("node_meta", meta);
   if (issues.length === 0) return meta;
   throw invalid(formatIssues(issues));
+}
+
+/** The class is a node meta, so that everybody sees it. */
+function mustBeTerms({ nodeMeta = {}, leaseTtlMs, leaseReapAfterMs }: AgentSettings): LeaseTerms {
+  const nodeClass = nodeMeta[nodeClassMetaKey] || defaultNodeClass;
+  const terms = leaseTerms(nodeClass, { ttlMs: leaseTtlMs, reapAfterMs: leaseReapAfterMs });
+  const { minTtlMs, maxTtlMs, minReapMs, maxReapMs } = leaseBounds;
+  if (terms.TtlMs < minTtlMs || terms.TtlMs > maxTtlMs) {
+    throw invalid(`lease.ttl must be ${minTtlMs / 1_000}s to ${maxTtlMs / 60_000}m, found ${terms.TtlMs} ms`);
+  }
+  if (terms.ReapAfterMs < minReapMs || terms.ReapAfterMs > maxReapMs) {
+    throw invalid(
+      `lease.reap_after must be ${minReapMs / 1_000}s to ${maxReapMs / 3_600_000}h, found ${terms.ReapAfterMs} ms`,
+    );
+  }
+  return terms;
 }
 
 function mustBeLocality(locality: Locality): Locality {

@@ -37,6 +37,8 @@ export interface AgentSettings {
   readonly joinToken?: string;
   readonly joinTokenFile?: string;
   readonly leaveOnTerminate?: boolean;
+  readonly leaseTtlMs?: number;
+  readonly leaseReapAfterMs?: number;
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly maxBlockingQueries?: number;

@@ -1,5 +1,6 @@
 import { parseDurationMs } from "../../lib/base/duration.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { nodeClassMetaKey } from "../../lib/contract/members.ts";
 import { formatIssues, type SchemaIssue, schemaIssues } from "../../lib/contract/schema-issues.ts";
 import { decodeCheck } from "../registration/decode-check.ts";
 import { type Decoded, issuesUnder } from "../registration/decode-result.ts";
@@ -83,7 +84,9 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
     ...one.map((raw, i) => ({ path: one.length === 1 ? name : `${name}[${i}]`, raw })),
     ...many.map((raw, i) => ({ path: `${name}s[${i}]`, raw })),
   ];
-  const interval = readInterval(file.check_update_interval, found);
+  const interval = readInterval("check_update_interval", file.check_update_interval, found);
+  const { lease } = file;
+  const nodeClass = lease?.class === undefined ? {} : { [nodeClassMetaKey]: lease.class };
   return {
     ...present({
       isServer: file.server,
@@ -91,7 +94,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       datacenter: file.datacenter,
       nodeName: file.node_name,
       nodeId: file.node_id,
-      nodeMeta: file.node_meta,
+      nodeMeta:
+        file.node_meta === undefined && lease?.class === undefined ? undefined : { ...file.node_meta, ...nodeClass },
       locality: file.locality && { Region: file.locality.region ?? "", Zone: file.locality.zone ?? "" },
       dataDir: file.data_dir,
       bindAddress: file.bind_addr,
@@ -113,6 +117,10 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       joinToken: file.join_token,
       joinTokenFile: file.join_token_file,
       leaveOnTerminate: file.leave_on_terminate,
+      leaseTtlMs: readInterval("lease.ttl", lease?.ttl, found),
+      leaseReapAfterMs:
+        readInterval("lease.reap_after", lease?.reap_after, found) ??
+        readInterval("reconnect_timeout", file.reconnect_timeout, found),
       logLevel: file.log_level,
       isLogJson: file.log_json,
       maxBlockingQueries: file.limits?.max_blocking_queries,
@@ -171,12 +179,12 @@ function readProcess(file: AgentFile): ProcessSettings {
   });
 }
 
-function readInterval(text: string | undefined, found: Found): number | undefined {
+function readInterval(path: string, text: string | undefined, found: Found): number | undefined {
   if (text === undefined) return undefined;
   const intervalMs = parseDurationMs(text);
   if (intervalMs !== undefined && intervalMs >= 0) return intervalMs;
   const message = `must be a duration such as "5m", found ${JSON.stringify(text)}`;
-  found.issues.push({ path: "check_update_interval", message });
+  found.issues.push({ path, message });
   return undefined;
 }
 

@@ -86,6 +86,10 @@ export const AgentFileSchema = Type.Object({
   /** Ours: what a server asks of an agent that joins. */
   join_token: Text,
   join_token_file: Text,
+  /** Ours: how long the node may be silent, and how long it stays in the catalog after that. */
+  lease: optional(Type.Object({ class: Text, ttl: Text, reap_after: Text })),
+  /** Consul's word for `lease.reap_after`. */
+  reconnect_timeout: Text,
   leave_on_terminate: Flag,
   skip_leave_on_interrupt: Flag,
   pid_file: Text,

@@ -3,13 +3,17 @@ import { createHash } from "node:crypto";
 import type { CheckFields, ConnectProxyFields, ServiceFields, Upstream } from "../../lib/contract/catalog.ts";
 import { readProxyExtras, readUpstreamExtras } from "../../lib/contract/proxy-registration.ts";
 import { isZeroValue } from "../../lib/contract/zero-value.ts";
+import type { AgentIdentity } from "../agent-api.ts";
 
 /**
  * Consul's JSON of local entries: names and which empty fields are left out (Go's `omitempty`). It differs from the
  * catalog's JSON of the same service (server/http/catalog-answers.ts): an application has no `Proxy` here, and the
  * datacenter is told.
  */
-export function agentServiceAnswer(service: ServiceFields, datacenter: string): Readonly<Record<string, unknown>> {
+export function agentServiceAnswer(
+  service: ServiceFields,
+  { datacenter, nodeId }: Pick<AgentIdentity, "datacenter" | "nodeId">,
+): Readonly<Record<string, unknown>> {
   return {
     ...(service.Kind === "" ? {} : { Kind: service.Kind }),
     ID: service.ID,
@@ -27,12 +31,13 @@ export function agentServiceAnswer(service: ServiceFields, datacenter: string): 
     ...(service.Connect.Native ? { Connect: { Native: true } } : {}),
     ...(service.Locality === undefined ? {} : { Locality: service.Locality }),
     Datacenter: datacenter,
+    Owner: nodeId,
   };
 }
 
 /** An agent's own checks are not of the catalog yet, so they have no indexes. */
-export function agentCheckAnswer(check: CheckFields): object {
-  return checkAnswer({ ...check, CreateIndex: 0, ModifyIndex: 0 });
+export function agentCheckAnswer(check: CheckFields, { nodeId }: Pick<AgentIdentity, "nodeId">): object {
+  return checkAnswer({ ...check, CreateIndex: 0, ModifyIndex: 0, Owner: nodeId });
 }
 
 /** 64 bits in lower hex that differ when the answer does: what `?hash` compares. */

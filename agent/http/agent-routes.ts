@@ -9,6 +9,7 @@ import { registerCheckRoutes } from "./check-routes.ts";
 import { registerConnectRoutes } from "./connect-routes.ts";
 import { registerControlRoutes } from "./control-routes.ts";
 import { registerHealthRoutes } from "./health-routes.ts";
+import { registerMemberRoutes } from "./member-routes.ts";
 import { registerMetricsRoutes } from "./metrics-routes.ts";
 import { registerMonitorRoute } from "./monitor-route.ts";
 import { registerSelfRoutes } from "./self-routes.ts";
@@ -27,6 +28,7 @@ export interface AgentRouteContext {
 /** Everything under `/v1/agent`: what the processes of this host ask of their agent. */
 export function registerAgentRoutes(app: HttpApp, context: AgentRouteContext): void {
   registerSelfRoutes(app, context);
+  registerMemberRoutes(app, context);
   registerServiceRoutes(app, context);
   registerCheckRoutes(app, context);
   registerHealthRoutes(app, context);

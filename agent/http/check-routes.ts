@@ -36,7 +36,10 @@ export function registerCheckRoutes(app: HttpApp, { agent, runtime, authorize }:
     const visible = sight.keep([...agent.checks().values()], seesLocalCheck);
     if (sight.isFiltered()) setFilteredHeader(request, reply);
     const checks = checkFilter.apply(visible, filter);
-    return sendJson(reply, Object.fromEntries(checks.map((check) => [check.CheckID, agentCheckAnswer(check)])));
+    return sendJson(
+      reply,
+      Object.fromEntries(checks.map((check) => [check.CheckID, agentCheckAnswer(check, agent.identity)])),
+    );
   });
 
   app.put("/v1/agent/check/register", async (request, reply) => {

@@ -5,6 +5,7 @@ import { sendJson, sendText } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { type AgentHealth, agentHealth } from "../maintenance.ts";
+import type { AgentIdentity } from "../agent-api.ts";
 import { agentCheckAnswer, agentServiceAnswer } from "./agent-answers.ts";
 import type { AgentRouteContext } from "./agent-routes.ts";
 import { RestOfPath, mustId } from "./path-id.ts";
@@ -28,7 +29,7 @@ interface Health {
 
 /** `/v1/agent/health/service`: the health of local services, as JSON or (`?format=text`) one word. */
 export function registerHealthRoutes(app: HttpApp, { agent, authorize }: AgentRouteContext): void {
-  const { datacenter } = agent.identity;
+  const { identity } = agent;
 
   app.get("/v1/agent/health/service/id/*", { schema: { params: RestOfPath } }, async (request, reply) => {
     const id = mustId(request.params, "serviceID");
@@ -40,7 +41,7 @@ export function registerHealthRoutes(app: HttpApp, { agent, authorize }: AgentRo
     }
     demand(authorizer, "service", "read", service.Service);
     const health = healthOf(service, agent.checks());
-    return answer(request, reply, { ...outcome(health.status), body: healthAnswer(health, datacenter) });
+    return answer(request, reply, { ...outcome(health.status), body: healthAnswer(health, identity) });
   });
 
   app.get("/v1/agent/health/service/name/*", { schema: { params: RestOfPath } }, async (request, reply) => {
@@ -52,7 +53,7 @@ export function registerHealthRoutes(app: HttpApp, { agent, authorize }: AgentRo
       .map((service) => healthOf(service, checks));
     const worst = byWeight.find((status) => all.some((health) => health.status === status));
     const found = worst === undefined ? { code: 404, reason: `ServiceName ${name} Not Found` } : outcome(worst);
-    return answer(request, reply, { ...found, body: all.map((health) => healthAnswer(health, datacenter)) });
+    return answer(request, reply, { ...found, body: all.map((health) => healthAnswer(health, identity)) });
   });
 }
 
@@ -65,11 +66,11 @@ function healthOf(service: ServiceFields, checks: ReadonlyMap<string, CheckField
   return { service, checks: own, status: agentHealth(own) };
 }
 
-function healthAnswer(health: Health, datacenter: string): object {
+function healthAnswer(health: Health, identity: AgentIdentity): object {
   return {
     AggregatedStatus: health.status,
-    Service: agentServiceAnswer(health.service, datacenter),
-    Checks: health.checks.map(agentCheckAnswer),
+    Service: agentServiceAnswer(health.service, identity),
+    Checks: health.checks.map((check) => agentCheckAnswer(check, identity)),
   };
 }
 

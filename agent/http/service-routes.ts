@@ -37,7 +37,7 @@ export function registerServiceRoutes(app: HttpApp, context: AgentRouteContext):
     );
     if (sight.isFiltered()) setFilteredHeader(request, reply);
     const services = serviceFilter.apply(visible, filter);
-    return sendJson(reply, Object.fromEntries(services.map((of) => [of.ID, agentServiceAnswer(of, datacenter)])));
+    return sendJson(reply, Object.fromEntries(services.map((of) => [of.ID, agentServiceAnswer(of, agent.identity)])));
   });
 
   app.get(
@@ -107,7 +107,7 @@ async function readService(
     const service = agent.services().get(id);
     if (service === undefined) throw new AtollError("NOT_FOUND", `unknown service ID: ${id}`);
     wait.mayRead(service);
-    const answer = agentServiceAnswer(service, agent.identity.datacenter);
+    const answer = agentServiceAnswer(service, agent.identity);
     return { answer, hash: contentHash(answer) };
   };
   const first = read();
@@ -115,7 +115,7 @@ async function readService(
   const done = new AbortController();
   const isOther = (): boolean => {
     const service = agent.services().get(id);
-    return service === undefined || contentHash(agentServiceAnswer(service, agent.identity.datacenter)) !== wait.hash;
+    return service === undefined || contentHash(agentServiceAnswer(service, agent.identity)) !== wait.hash;
   };
   const observer = agent.onLocalChange(() => {
     if (isOther()) done.abort();

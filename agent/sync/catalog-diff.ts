@@ -19,6 +19,9 @@ export interface LocalCatalog {
   readonly deferredChecks: ReadonlySet<string>;
   /** Catalog services of this node that belong to the servers, not to the agent. */
   readonly foreignServiceIds: ReadonlySet<string>;
+  /** What was removed by force and is not missed. */
+  readonly withdrawnServices: ReadonlySet<string>;
+  readonly withdrawnChecks: ReadonlySet<string>;
 }
 
 /** Ids that differ, whether they have to be written or (not being in the local catalog) removed. */
@@ -36,12 +39,13 @@ export function diffCatalog(local: LocalCatalog, catalog: NodeRegistrations): Ca
   const tagsToAdopt = new Map<string, readonly string[]>();
   const services = [...local.services].flatMap(([id, service]) => {
     const remote = remoteServices.get(id);
-    if (remote === undefined) return [id];
+    if (remote === undefined) return local.withdrawnServices.has(id) ? [] : [id];
     if (service.EnableTagOverride && !isDeepStrictEqual(remote.Tags, service.Tags)) tagsToAdopt.set(id, remote.Tags);
     return isSameService(service, remote) ? [] : [id];
   });
   const checks = [...local.checks].flatMap(([id, check]) => {
     const remote = remoteChecks.get(id);
+    if (remote === undefined && isWithdrawn(check, local)) return [];
     const expected = local.deferredChecks.has(id) && remote !== undefined ? { ...check, Output: remote.Output } : check;
     return remote !== undefined && holdsAll(expected, remote) ? [] : [id];
   });
@@ -51,6 +55,10 @@ export function diffCatalog(local: LocalCatalog, catalog: NodeRegistrations): Ca
     checks: [...checks, ...unknownIds(remoteChecks, local.checks, new Set([nodeLivenessCheckId]))],
     tagsToAdopt,
   };
+}
+
+function isWithdrawn(check: CheckFields, local: LocalCatalog): boolean {
+  return local.withdrawnChecks.has(check.CheckID) || local.withdrawnServices.has(check.ServiceID);
 }
 
 function isNodeOutdated(node: NodeFields, catalog: NodeRegistrations): boolean {

@@ -10,6 +10,11 @@ export interface Pending {
   readonly services: Set<string>;
   readonly checks: Set<string>;
   readonly believedServices: Set<string>;
+  /** Ids that were registered, or taken back, here since the last comparison and not written yet: not by a repair. */
+  readonly onPurpose: Set<string>;
+  /** What is left out of the catalog, since an operator has removed it by force. */
+  readonly withdrawnServices: Set<string>;
+  readonly withdrawnChecks: Set<string>;
   /** Service id by check id. */
   readonly believedChecks: Map<string, string>;
 }
@@ -19,6 +24,9 @@ export function createPending(): Pending {
     isNodeOutdated: true,
     services: new Set(),
     checks: new Set(),
+    onPurpose: new Set(),
+    withdrawnServices: new Set(),
+    withdrawnChecks: new Set(),
     believedServices: new Set(),
     believedChecks: new Map(),
   };

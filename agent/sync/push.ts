@@ -3,6 +3,8 @@ import { nodeLivenessCheckId } from "../../lib/contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { LocalState } from "../local-state.ts";
+import { aliveOutput } from "../../lib/contract/members.ts";
+import { ownedCheck, ownedService } from "./owned.ts";
 import type { Pending } from "./pending.ts";
 
 export interface PushOptions {
@@ -52,6 +54,7 @@ async function pushService(id: string, options: PushOptions): Promise<void> {
   const restoreService = (): void => void pending.services.add(id);
   const service = state.services().get(id);
   if (service === undefined) {
+    pending.onPurpose.delete(id);
     if (!pending.believedServices.has(id)) return;
     const command = { type: "deregister", node: node.Node, serviceId: id } as const;
     if (!(await attempt({ command, restore: restoreService, what: `service ${id}` }, options))) return;
@@ -63,13 +66,24 @@ async function pushService(id: string, options: PushOptions): Promise<void> {
   }
   const checks = state
     .checksOf(id)
-    .map((check) => check.fields)
+    .map((check) => ownedCheck(check.fields, node))
     .filter((check) => pending.checks.delete(check.CheckID));
+  const isRepair = !pending.onPurpose.delete(id);
+  for (const check of checks) pending.onPurpose.delete(check.CheckID);
   const restore = (): void => {
     restoreService();
+    if (!isRepair) pending.onPurpose.add(id);
     for (const check of checks) pending.checks.add(check.CheckID);
   };
-  const command = { type: "register", node, skipNodeUpdate: true, service: service.fields, checks } as const;
+  const owned = ownedService(service.fields, node);
+  const command = {
+    type: "register",
+    node,
+    skipNodeUpdate: true,
+    service: owned,
+    checks,
+    ...(isRepair && { isRepair }),
+  } as const;
   pending.believedServices.add(id);
   await attemptChecks({ command, restore, what: `service ${id}` }, checks, options);
 }
@@ -78,19 +92,36 @@ async function pushService(id: string, options: PushOptions): Promise<void> {
 async function pushChecks(ids: readonly string[], options: PushOptions): Promise<void> {
   const { pending, state, node } = options;
   const present: CheckFields[] = [];
+  const purposes: string[] = [];
   for (const id of ids) {
     if (!pending.checks.delete(id)) continue;
     const check = state.checks().get(id);
-    if (check !== undefined) present.push(check.fields);
-    else if (pending.believedChecks.has(id)) await removeCheck(id, options);
+    if (pending.onPurpose.delete(id)) purposes.push(id);
+    if (check === undefined) {
+      if (pending.believedChecks.has(id)) await removeCheck(id, options);
+    } else if (!isWithdrawn(check.fields, pending)) {
+      present.push(ownedCheck(check.fields, node));
+    }
   }
   if (present.length === 0) return;
   const restore = (): void => {
+    for (const id of purposes) pending.onPurpose.add(id);
     for (const check of present) pending.checks.add(check.CheckID);
   };
-  const command = { type: "register", node, skipNodeUpdate: true, checks: present } as const;
+  const isRepair = purposes.length === 0;
+  const command = {
+    type: "register",
+    node,
+    skipNodeUpdate: true,
+    checks: present,
+    ...(isRepair && { isRepair }),
+  } as const;
   const what = `checks ${present.map((check) => check.CheckID).join(", ")}`;
   await attemptChecks({ command, restore, what }, present, options);
+}
+
+function isWithdrawn(check: CheckFields, pending: Pending): boolean {
+  return pending.withdrawnChecks.has(check.CheckID) || pending.withdrawnServices.has(check.ServiceID);
 }
 
 async function removeCheck(checkId: string, options: PushOptions): Promise<void> {
@@ -156,6 +187,7 @@ async function inParallel(ids: readonly string[], run: (id: string) => Promise<v
   if (failures.length > 0) throw failures[0];
 }
 
+/** What servers without leases are told; the others look at the lease. */
 function livenessCheck(node: string): CheckFields {
   return {
     Node: node,
@@ -163,7 +195,7 @@ function livenessCheck(node: string): CheckFields {
     Name: "Serf Health Status",
     Status: "passing",
     Notes: "",
-    Output: "Agent alive and reachable",
+    Output: aliveOutput,
     ServiceID: "",
     ServiceName: "",
     ServiceTags: [],

@@ -16,16 +16,29 @@ export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
     "event",
     { summary: "Tell all agents of an event", load: async () => (await import("./agent-calls.ts")).eventCommand },
   ],
+  [
+    "force-leave",
+    {
+      summary: "Take a node that is gone out of the cluster",
+      load: async () => (await import("./force-leave.ts")).forceLeaveCommand,
+    },
+  ],
   ["info", { summary: "Print figures of an agent", load: async () => (await import("./agent-calls.ts")).infoCommand }],
   [
     "intention",
     { summary: "Allow and deny calls", load: async () => (await import("./intention.ts")).intentionCommand },
   ],
+  ["join", { summary: "Tell an agent of one more server", load: async () => (await import("./join.ts")).joinCommand }],
   ["keygen", { summary: "Print a random key", load: async () => (await import("./keygen.ts")).keygenCommand }],
+  ["leave", { summary: "Have an agent leave and end", load: async () => (await import("./leave.ts")).leaveCommand }],
   ["lock", { summary: "Run a program under a lock", load: async () => (await import("./lock.ts")).lockCommand }],
   [
     "maint",
     { summary: "Begin and end maintenance", load: async () => (await import("./agent-calls.ts")).maintCommand },
+  ],
+  [
+    "members",
+    { summary: "List who is in the cluster", load: async () => (await import("./members.ts")).membersCommand },
   ],
   [
     "monitor",

@@ -6,6 +6,7 @@ import { rpcMethods } from "./rpc-methods.ts";
 import { type Caller, createCaller } from "./leader-calls.ts";
 import { createServerConnections, type ServerConnections } from "./server-connections.ts";
 import type { ServerLink, Subscription } from "./server-link.ts";
+import { createLeaseStream, type LeaseStream } from "./lease-stream.ts";
 import { watchServers } from "./server-watch.ts";
 import { createTopicStream, type TopicStream } from "./topic-stream.ts";
 import { decodeNodeRegistrations, decodeTopicValue, encodeJson } from "./wire-schemas.ts";
@@ -49,6 +50,7 @@ export async function connectServer(options: GrpcLinkOptions): Promise<ServerLin
   const credentialChanges = options.credentials.onChange(() => {
     connections.renew();
     stream.restart();
+    link.restartLeases();
   });
   const calls = createCaller(connections, options.runtime);
   const membership = watchServers({ connections, calls, runtime: options.runtime });
@@ -76,8 +78,9 @@ function createLink(parts: {
   readonly calls: Caller;
   readonly runtime: Runtime;
   readonly onClose: () => void;
-}): ServerLink {
+}): ServerLink & { restartLeases(): void } {
   const { connections, stream, calls: call } = parts;
+  const leases = new Set<LeaseStream>();
   const { logger, random } = parts.runtime;
   const read = { isWrite: false, isRepeatable: true, timeoutMs: callTimeoutMs };
   return {
@@ -110,9 +113,24 @@ function createLink(parts: {
         }
       });
     },
+    holdLease(request, listener) {
+      const lease = createLeaseStream({ connections, runtime: parts.runtime, request, listener });
+      leases.add(lease);
+      return {
+        close() {
+          leases.delete(lease);
+          lease.close();
+        },
+      };
+    },
+    addServer: connections.add,
     status: connections.status,
+    restartLeases() {
+      for (const lease of leases) lease.restart();
+    },
     async close() {
       parts.onClose();
+      for (const lease of leases) lease.close();
       stream.close();
       connections.close();
     },

@@ -46,6 +46,21 @@ export interface TopicUpdate {
   readonly index: number;
   readonly json: Uint8Array;
 }
+export interface LeaseRenewal {
+  readonly request?: {
+    readonly id: string;
+    readonly address: string;
+    readonly build: string;
+    readonly nodeClass: string;
+    readonly ttlMs: number;
+    readonly reapAfterMs: number;
+  } | null;
+}
+export interface LeaseAnswerMessage {
+  readonly refusal: string;
+  readonly isOutOfDate: boolean;
+  readonly isGiven: boolean;
+}
 export interface SignResponse {
   readonly certPem: string;
   readonly chainPem: string;
@@ -82,6 +97,7 @@ export const rpcMethods = {
   Sign: method<SignMessage, SignResponse>("Sign"),
   Forward: method<ForwardMessage, ForwardAnswer>("Forward"),
   Subscribe: method<SubscribeRequest, TopicUpdate>("Subscribe"),
+  Lease: method<LeaseRenewal, LeaseAnswerMessage>("Lease"),
 } as const;
 
 /** proto-loader's codecs only let messages of atoll.proto through; the interfaces above say the same in TypeScript. */

@@ -9,6 +9,8 @@ import { type ChannelCredentials, createGrpcClient, isReady } from "./grpc-clien
 const connectTimeoutMs = 5_000;
 /** A cluster has a handful; a list from a server that is out of its mind must not fill the memory. */
 const maxLearned = 32;
+/** Added by hand, beside those of the configuration. */
+const maxConfigured = 32;
 /** Calls under way on a connection that was replaced get this long to end. */
 const retireAfterMs = 60_000;
 
@@ -36,6 +38,8 @@ export interface ServerConnections {
   follow(connection: ServerConnection, leader: string): void;
   /** The servers that there are now; those that were configured stay in the list behind them. */
   learn(addresses: readonly string[]): void;
+  /** Dials one more from now on. Rejects with `UNAVAILABLE`, or `WRONG_CLUSTER`, when no server of this cluster answers there. */
+  add(address: string, signal: AbortSignal): Promise<void>;
   /** The credentials have changed: new calls go over a new connection, those under way end on the old one. */
   renew(): void;
   status(): { readonly address: string; readonly isConnected: boolean };
@@ -45,7 +49,8 @@ export interface ServerConnections {
 export function createServerConnections(options: ServerConnectionsOptions): ServerConnections {
   const stopping = new AbortController();
   const retiring = new Set<() => void>();
-  let servers = [...new Set(options.servers)];
+  let configured = [...new Set(options.servers)];
+  let servers = configured;
   let next = 0;
   /** Grows when the credentials change: a connection that was being made meanwhile is made again. */
   let generation = 0;
@@ -113,12 +118,25 @@ export function createServerConnections(options: ServerConnectionsOptions): Serv
     },
     learn(addresses) {
       const known = addressAt(next);
-      const learned = [...new Set([...addresses.slice(0, maxLearned), ...options.servers])];
+      const learned = [...new Set([...addresses.slice(0, maxLearned), ...configured])];
       if (learned.join() === servers.join()) return;
       servers = learned;
       // One that is not a server any more is left when its connection ends, not before.
       next = Math.max(0, servers.indexOf(known));
       options.logger.info("the servers are", { servers: servers.join(", ") });
+    },
+    async add(address, signal) {
+      const client = createGrpcClient(address, options.credentials());
+      try {
+        const isServer = await isReady(client, { clock: options.clock, timeoutMs: connectTimeoutMs, signal });
+        if (!isServer) throw await explain(address);
+      } finally {
+        client.close();
+      }
+      // The oldest of those that were added goes first: whoever adds them without end must not fill the memory.
+      configured = [...new Set([...configured, address])];
+      if (configured.length > maxConfigured + options.servers.length) configured.splice(options.servers.length, 1);
+      servers = [...new Set([...servers, address])];
     },
     renew() {
       generation++;

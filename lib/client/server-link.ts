@@ -1,4 +1,5 @@
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
+import type { MemberFields } from "../contract/members.ts";
 import type { NodeRegistrations, Topic, TopicOf, TopicValues } from "../contract/topics.ts";
 
 /**
@@ -29,9 +30,32 @@ export interface ServerLink {
     topic: TopicOf<K>,
     onValue: (value: TopicValues[K], index: number) => void,
   ): Subscription;
+  /** Holds the lease of this agent's node until closed, over whichever server answers. Servers of older releases give none. */
+  holdLease(request: LeaseRequest, listener: LeaseListener): Subscription;
+  /** Adds a server, `host:port`, to those that are dialled. Rejects with `UNAVAILABLE` when none of this cluster's answers there. */
+  addServer(address: string, signal: AbortSignal): Promise<void>;
   /** The server that this link talks to, as `host:port`, and whether the last call reached it. */
   status(): { readonly address: string; readonly isConnected: boolean };
   close(): Promise<void>;
+}
+
+/** What an agent says when it asks for its lease; what else a member is, the server adds. */
+export type LeaseRequest = Omit<MemberFields, "Port" | "Role">;
+
+export interface LeaseListener {
+  /** Gets the first answer of each stream, and each that says something new. */
+  onAnswer(answer: LeaseAnswer): void;
+  /** No server has the lease at the moment; the link looks for one. */
+  onDown(reason: string): void;
+}
+
+export interface LeaseAnswer {
+  /** The leader has given the lease. */
+  readonly isGiven: boolean;
+  /** Why it is not given; empty when it is, and when nobody has decided yet. It may be given later on. */
+  readonly refusal: string;
+  /** The catalog does not hold the node: what is registered has to be compared with it. */
+  readonly isOutOfDate: boolean;
 }
 
 export interface Subscription {

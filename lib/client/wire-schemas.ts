@@ -73,6 +73,7 @@ const serviceFields = {
   ),
   Connect: Type.Object({ Native: Type.Boolean() }),
   Locality: locality,
+  Owner: Type.Optional(text),
 };
 
 const checkFields = {
@@ -89,6 +90,7 @@ const checkFields = {
   Interval: text,
   Timeout: text,
   Definition: openMap,
+  Owner: Type.Optional(text),
 };
 
 const node = Type.Object({ ...nodeFields, ...indexed });
@@ -118,9 +120,11 @@ export const decodeWriteCommand: Decoder<RegisterCommand | DeregisterCommand> = 
       skipNodeUpdate: Type.Boolean(),
       service: Type.Optional(Type.Object(serviceFields)),
       checks: Type.Array(Type.Object(checkFields)),
+      isRepair: Type.Optional(Type.Boolean()),
     }),
     Type.Object({
       type: Type.Literal("deregister"),
+      left: Type.Optional(Type.Object({ id: text, atMs: index })),
       node: name,
       serviceId: Type.Optional(name),
       checkId: Type.Optional(name),
@@ -134,6 +138,7 @@ export const decodeNodeRegistrations: Decoder<NodeRegistrations> = createDecoder
     node: Type.Optional(node),
     services: Type.Array(service),
     checks: Type.Array(check),
+    withdrawn: Type.Optional(Type.Object({ services: Type.Array(text), checks: Type.Array(text) })),
   }),
 );
 

@@ -85,6 +85,8 @@ export interface ServiceFields {
   readonly Connect: { readonly Native: boolean };
   /** Where it runs, in the place of its node's. */
   readonly Locality?: Locality;
+  /** The ID of the node whose agent holds it; absent for what was registered in the catalog itself. */
+  readonly Owner?: string;
 }
 /** A service instance on a node; its key is the node's name and the service ID. */
 export type ServiceRecord = ServiceFields & Indexed & { readonly Node: string };
@@ -104,6 +106,8 @@ export interface CheckFields {
   readonly Interval: string;
   readonly Timeout: string;
   readonly Definition: Readonly<Record<string, unknown>>;
+  /** As of a service. */
+  readonly Owner?: string;
 }
 /** A health check of a node or of one service instance; its key is the node's name and the check ID. */
 export type CheckRecord = CheckFields & Indexed;
@@ -114,6 +118,11 @@ export interface ServiceInstance {
   readonly Service: ServiceRecord;
   readonly Checks: readonly CheckRecord[];
 }
+
+/** The owner of what no agent holds, as it is answered. */
+export const catalogOwner = "catalog";
+/** The owner of liveness checks, which follow the lease of their node. */
+export const leaseOwner = "lease";
 
 /** The check that says whether the agent of a node is alive. */
 export const nodeLivenessCheckId = "serfHealth";

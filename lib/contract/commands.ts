@@ -11,6 +11,7 @@ import type { PreparedQueryFields } from "./prepared-queries.ts";
 import type { LockDelay, SessionFields } from "./sessions.ts";
 import type { UserEvent } from "./user-events.ts";
 import type { TransactionError, TransactionOperation } from "./transactions.ts";
+import type { MemberChange } from "./members.ts";
 
 /**
  * What the replicated log carries. A command holds everything its effect depends on (times, ids, defaults already filled
@@ -38,6 +39,7 @@ export type Command =
   | CoordinateUpdate
   | PeeringUpsert
   | PeeringDelete
+  | MembersCommand
   | AclLoginCommand
   | VirtualIpManual
   | RestoreRows
@@ -51,6 +53,8 @@ export interface RegisterCommand {
   readonly skipNodeUpdate: boolean;
   readonly service?: ServiceFields;
   readonly checks: readonly CheckFields[];
+  /** An agent repairs the catalog by itself: what an operator has removed by force is refused. */
+  readonly isRepair?: boolean;
 }
 
 /** Removes a check, a service with its checks, or (with neither named) the node with everything on it. */
@@ -59,6 +63,17 @@ export interface DeregisterCommand {
   readonly node: string;
   readonly serviceId?: string;
   readonly checkId?: string;
+  /** For good: the agent that holds it does not bring it back by itself. */
+  readonly isForced?: boolean;
+  /** The node's own agent leaves, at this wall-clock time: nothing happens when the node is another agent's by now. */
+  readonly left?: { readonly id: string; readonly atMs: number };
+}
+
+/** What became of leases: all that changed at one time, in one command. */
+export interface MembersCommand {
+  readonly type: "members";
+  readonly atMs: number;
+  readonly changes: readonly MemberChange[];
 }
 
 export interface ConfigEntryUpsert {

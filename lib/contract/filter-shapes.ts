@@ -116,3 +116,17 @@ export const serviceNodeFields: ShapeFields = {
   ),
   PeerName: from(["Node", "PeerName"], text),
 };
+
+export const memberFields: ShapeFields = {
+  Name: text,
+  Addr: text,
+  Port: number,
+  Tags: textMap,
+  Status: number,
+  ProtocolMin: number,
+  ProtocolMax: number,
+  ProtocolCur: number,
+  DelegateMin: number,
+  DelegateMax: number,
+  DelegateCur: number,
+};

@@ -74,4 +74,6 @@ export interface NodeRegistrations {
   readonly nodeIndex: number;
   readonly services: readonly ServiceRecord[];
   readonly checks: readonly CheckRecord[];
+  /** What an operator has removed by force and must not come back by itself; servers of older releases say nothing. */
+  readonly withdrawn?: { readonly services: readonly string[]; readonly checks: readonly string[] };
 }

@@ -1,4 +1,4 @@
-import type { CheckRecord } from "../contract/catalog.ts";
+import { catalogOwner, type CheckRecord, leaseOwner, nodeLivenessCheckId } from "../contract/catalog.ts";
 
 /** A health check as `/v1` answers it, whether the catalog or an agent is asked. */
 export function checkAnswer(check: CheckRecord): object {
@@ -19,5 +19,6 @@ export function checkAnswer(check: CheckRecord): object {
     Definition: check.Definition,
     CreateIndex: check.CreateIndex,
     ModifyIndex: check.ModifyIndex,
+    Owner: check.Owner ?? (check.CheckID === nodeLivenessCheckId ? leaseOwner : catalogOwner),
   };
 }

@@ -1,4 +1,5 @@
 import { checkAnswer } from "../../lib/http/check-answer.ts";
+import { catalogOwner } from "../../lib/contract/catalog.ts";
 import type {
   ConnectProxyFields,
   NodeRecord,
@@ -10,7 +11,8 @@ import type {
 
 /**
  * Consul's JSON of catalog records: names, order and which empty fields are left out (Go's `omitempty`), because clients
- * pair answers by position and diff them as text.
+ * pair answers by position and diff them as text. `Owner` is ours, behind all of Consul's: the ID of the node whose agent
+ * holds the registration, or `catalog`. Clients pass over it.
  */
 export function nodeAnswer(node: NodeRecord): object {
   return {
@@ -52,6 +54,7 @@ export function serviceNodeAnswer({ Node: node, Service: service }: ServiceInsta
     ...(service.Locality !== undefined && { ServiceLocality: service.Locality }),
     CreateIndex: service.CreateIndex,
     ModifyIndex: service.ModifyIndex,
+    Owner: service.Owner ?? catalogOwner,
   };
 }
 
@@ -75,6 +78,7 @@ export function nodeServiceAnswer(service: ServiceRecord): object {
     ...(service.Locality !== undefined && { Locality: service.Locality }),
     CreateIndex: service.CreateIndex,
     ModifyIndex: service.ModifyIndex,
+    Owner: service.Owner ?? catalogOwner,
   };
 }
 

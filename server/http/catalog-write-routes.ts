@@ -1,7 +1,8 @@
 import { demandDeregister, demandRegister } from "../acl/catalog-writes.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
-import { checkDatacenter } from "../../lib/http/read-query.ts";
+import { checkDatacenter, parseFlag } from "../../lib/http/read-query.ts";
+import { queryOf } from "../../lib/http/request-line.ts";
 import { proposeOrThrow } from "./propose.ts";
 import { deregisterCommand, registerCommand } from "./register-command.ts";
 import { DeregisterBody, RegisterBody } from "./register-schema.ts";
@@ -21,7 +22,8 @@ export function registerCatalogWriteRoutes(app: HttpApp, { server, authorize }: 
   app.put("/v1/catalog/deregister", { schema: { body: DeregisterBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const authorizer = authorize(request);
-    const command = deregisterCommand(request.body, server.datacenter);
+    const isForced = parseFlag(queryOf(request), "force");
+    const command = deregisterCommand(request.body, { datacenter: server.datacenter, isForced });
     demandDeregister(command, authorizer, server.reader);
     await proposeOrThrow({ server, request, command });
     return sendJson(reply, true);

@@ -33,7 +33,11 @@ export function registerCommand(body: RegisterBody, datacenter: string): Registe
   };
 }
 
-export function deregisterCommand(body: DeregisterBody, datacenter: string): DeregisterCommand {
+/** `isForced`: an agent that has it as well does not bring it back by itself. */
+export function deregisterCommand(
+  body: DeregisterBody,
+  { datacenter, isForced = false }: { readonly datacenter: string; readonly isForced?: boolean },
+): DeregisterCommand {
   mustKnowDatacenter(body.Datacenter, datacenter);
   if (!body.Node) throw new AtollError("INVALID_ARGUMENT", "Must provide node");
   return {
@@ -41,6 +45,7 @@ export function deregisterCommand(body: DeregisterBody, datacenter: string): Der
     node: body.Node,
     ...(body.ServiceID ? { serviceId: body.ServiceID } : {}),
     ...(body.CheckID ? { checkId: body.CheckID } : {}),
+    ...(isForced ? { isForced } : {}),
   };
 }
 

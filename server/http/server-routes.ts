@@ -22,6 +22,7 @@ import { registerLegacyIntentionRoutes } from "./legacy-intention-routes.ts";
 import { registerKvRoutes } from "./kv-routes.ts";
 import { registerInternalRoutes } from "./internal-routes.ts";
 import { defaultLeaderWaitMs, routeToLeader } from "./leader-routing.ts";
+import { registerMemberRoutes } from "./member-routes.ts";
 import { registerOperatorRoutes } from "./operator-routes.ts";
 import { registerPeeringRoutes } from "./peering-routes.ts";
 import { registerQueryRoutes } from "./query-routes.ts";
@@ -77,6 +78,7 @@ export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions)
   registerLegacyIntentionRoutes(app, context);
   registerCaRoutes(app, context);
   registerAuthorityConfigRoutes(app, context);
+  registerMemberRoutes(app, context);
   registerOperatorRoutes(app, context);
   registerAutopilotRoutes(app, context);
   registerInternalRoutes(app, context);

@@ -1,4 +1,4 @@
-import type { Client } from "@grpc/grpc-js";
+import { type Client, status } from "@grpc/grpc-js";
 import type { Clock } from "../../lib/base/clock.ts";
 import { callUnary, createGrpcClient, isReady } from "../../lib/client/grpc-client.ts";
 import { rpcMethods } from "../../lib/client/rpc-methods.ts";
@@ -7,7 +7,9 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority, ServerCertificate } from "../ca/authority.ts";
 import type { LeaderCatalog } from "../following-link.ts";
 import type { LeaderLink } from "../leader-link.ts";
+import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
 import { isStreamable } from "./forward-limits.ts";
+import { toWireReport } from "./lease-wire.ts";
 import { type ForwardStream, openForwardStream } from "./forward-stream.ts";
 import { raftMethods, type ReadIndexRequest } from "./raft-methods.ts";
 
@@ -22,6 +24,13 @@ const olderLeaderMs = 60_000;
 export interface LeaderClient extends LeaderLink, LeaderCatalog {
   /** The index that a read by the leader would show. Rejects with `NO_LEADER`, and in other ways when it is too old to know the question. */
   readIndex(address: string, request: ReadIndexRequest, signal: AbortSignal): Promise<number>;
+  /** Tells the leader what became of leases here; undefined when it is too old to know them. */
+  reportLeases(
+    address: string,
+    serverId: string,
+    report: LeaseReport,
+    signal: AbortSignal,
+  ): Promise<LeaseReportAnswer | undefined>;
   close(): void;
 }
 
@@ -141,6 +150,17 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
       const { index } = await callUnary({ ...call, request, signal });
       return index;
     },
+    async reportLeases(address, serverId, report, signal) {
+      const client = await readyClient(address, signal);
+      const method = raftMethods.ReportLeases;
+      const call = { client, address, method, isWrite: false, clock, timeoutMs: callTimeoutMs };
+      try {
+        return await callUnary({ ...call, request: toWireReport(serverId, report), signal });
+      } catch (thrown) {
+        if (isUnimplemented(thrown)) return undefined;
+        throw thrown;
+      }
+    },
     async forward(address, request, signal) {
       const isWrite = request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
       const connection = connectionTo(address);
@@ -155,6 +175,13 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
     },
     close: drop,
   };
+}
+
+/** What gRPC itself answers where a server does not know the method. */
+function isUnimplemented(thrown: unknown): boolean {
+  if (!(thrown instanceof AtollError)) return false;
+  const { cause } = thrown;
+  return cause instanceof Error && "code" in cause && cause.code === status.UNIMPLEMENTED;
 }
 
 function halfLifeMs(certificate: ServerCertificate): number {

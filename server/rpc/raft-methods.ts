@@ -79,6 +79,27 @@ export interface ForwardedAnswers {
   readonly answers: readonly ForwardedAnswer[];
   readonly isClosing?: boolean;
 }
+export interface WireLeaseMember {
+  readonly node: string;
+  readonly id: string;
+  readonly address: string;
+  readonly port: number;
+  readonly role: string;
+  readonly build: string;
+  readonly nodeClass: string;
+  readonly ttlMs: number;
+  readonly reapAfterMs: number;
+}
+export interface WireLeaseReport {
+  readonly serverId: string;
+  readonly asked: readonly WireLeaseMember[];
+  readonly renewed: readonly string[];
+}
+export interface WireLeaseReportAnswer {
+  readonly isKept: boolean;
+  readonly unknown: readonly string[];
+  readonly refused: readonly { readonly id: string; readonly reason: string }[];
+}
 export interface JoinRequest {
   readonly nodeId: string;
   readonly address: string;
@@ -107,6 +128,7 @@ export const raftMethods = {
   Greet: method<Empty, Greeting>("Greet"),
   ReadIndex: method<ReadIndexRequest, ReadIndexResponse>("ReadIndex"),
   ForwardMany: forwardMany(),
+  ReportLeases: method<WireLeaseReport, WireLeaseReportAnswer>("ReportLeases"),
   Join: method<JoinRequest, JoinResponse>("Join"),
 } as const;
 

@@ -4,9 +4,11 @@ import type { Runtime } from "../../lib/base/runtime.ts";
 import type { Authority } from "../ca/authority.ts";
 import type { PeerInbox } from "../raft/shell/peer-wire.ts";
 import type { ForwardRequest, ForwardResponse } from "../../lib/client/server-link.ts";
+import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
 import type { createAnswerer } from "./answer.ts";
 import { createForwardService } from "./forward-service.ts";
 import { isSameSecret } from "./join-token.ts";
+import { fromWireReport } from "./lease-wire.ts";
 import { agreeOnProtocol, ownProtocols, type ProtocolRange, protocolsOf } from "./protocol-range.ts";
 import {
   type Empty,
@@ -14,6 +16,8 @@ import {
   type JoinRequest,
   type JoinResponse,
   raftMethods,
+  type WireLeaseReport,
+  type WireLeaseReportAnswer,
   type ReadIndexRequest,
   type ReadIndexResponse,
 } from "./raft-methods.ts";
@@ -28,6 +32,8 @@ export interface RaftPort {
   greet(): Omit<Greeting, "protocols">;
   /** What a read by the leader would show now, for a follower that answers it itself. Rejects with `NO_LEADER` where there is none. */
   readIndex(request: ReadIndexRequest, signal: AbortSignal): Promise<number>;
+  /** Takes what the server of `nodeId` says of leases. Throws `NO_LEADER` that names the leader. */
+  reportLeases?(nodeId: string, report: LeaseReport): LeaseReportAnswer;
   /** Takes a server that may join into the cluster. Rejects with `NO_LEADER` that names the leader. */
   join(request: JoinRequest): Promise<Omit<JoinResponse, "protocols">>;
 }
@@ -73,6 +79,14 @@ export function addRaftService(
       return { index: await port.readIndex(call.request, signal) };
     }),
     ForwardMany: forwards.forwardMany,
+    ReportLeases: answer<WireLeaseReport, WireLeaseReportAnswer>("ReportLeases", async (call) => {
+      const { serverId } = call.request;
+      if (!check(call.getAuthContext()).isNode(serverId)) {
+        throw new AtollError("PERMISSION_DENIED", `the certificate of this call is not of server ${serverId}`);
+      }
+      if (port.reportLeases === undefined) throw new AtollError("METHOD_NOT_ALLOWED", "this server keeps no leases");
+      return port.reportLeases(serverId, fromWireReport(call.request));
+    }),
     Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
       const { request } = call;
       const isTrusted =

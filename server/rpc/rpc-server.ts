@@ -3,6 +3,7 @@
  * with a certificate that this cluster's authority issued to an agent and that has not expired, checked on every call.
  */
 import { Server } from "@grpc/grpc-js";
+import type { Timer } from "../../lib/base/clock.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import { maxMessageBytes } from "../../lib/client/grpc-client.ts";
 import { toRpcStatus } from "../../lib/client/rpc-errors.ts";
@@ -19,6 +20,7 @@ import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contrac
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { AgentJudge } from "../acl/agent-judge.ts";
 import type { Authority } from "../ca/authority.ts";
+import type { LeasePort } from "../leases/leases.ts";
 import { createAgentCalls } from "./agent-calls.ts";
 import { createAnswerer, createAuthentication } from "./answer.ts";
 import type { AgentIdentity } from "./caller.ts";
@@ -26,6 +28,7 @@ import { renewAtHalfLife } from "./certificate-renewal.ts";
 import { createJsonEncoder } from "./encode-once.ts";
 import { enroll } from "./enroll.ts";
 import { loadJoinToken } from "./join-token.ts";
+import { type AgentLeaseStream, serveLease } from "./lease-stream.ts";
 import { bind, shutDown } from "./listener.ts";
 import { addRaftService, type RaftPort } from "./raft-server.ts";
 import { createRpcMetrics } from "./rpc-metrics.ts";
@@ -45,6 +48,8 @@ export interface RpcServerOptions {
   readonly dataDir?: string;
   /** Whether `Enroll` asks for the join token; by default unless only processes of this machine can reach it. */
   readonly requireJoinToken?: boolean;
+  /** Absent: agents get no leases here. */
+  readonly leases?: LeasePort;
   /** For a server with peers: what they say to it comes in on the same listener. */
   readonly raft?: RaftPort;
   readonly runtime: MeteredRuntime;
@@ -56,6 +61,10 @@ export interface RpcServer {
   readonly joinToken: string;
   /** Ends the streams at once and the calls under way within `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
+}
+
+interface EndableStream {
+  end(error: AtollError): void;
 }
 
 /** Starts to listen. Rejects with `ADDRESS_IN_USE` that names the address and who may hold it. */
@@ -77,7 +86,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
   });
-  const streams = new Set<{ end(error: AtollError): void }>();
+  const streams = new Set<EndableStream>();
   const authentication = createAuthentication({ authority, metrics, clock: runtime.clock });
   const answer = createAnswerer({ metrics, logger });
   const calls = createAgentCalls(options);
@@ -107,14 +116,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     Forward: answer<ForwardMessage, ForwardAnswer>("Forward", async (call, signal) => {
       return calls.forward(call.request, authentication.agentOrServer(call).identity, signal);
     }),
-    Subscribe(stream: AgentStream) {
-      try {
-        streams.add(openStream(stream));
-      } catch (thrown) {
-        metrics.countCall("Subscribe", thrown instanceof AtollError ? thrown.code : "INTERNAL");
-        stream.emit("error", toRpcStatus(thrown));
-      }
-    },
+    Subscribe: (stream: AgentStream) => openOrRefuse("Subscribe", stream, openStream),
+    Lease: (stream: AgentLeaseStream) => openOrRefuse("Lease", stream, openLease),
   });
 
   const { countRefusal, countCall } = metrics;
@@ -133,13 +136,44 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
           runtime,
         });
 
-  const openStream = (stream: AgentStream) => {
-    const caller = authentication.agent(stream);
-    // The identity was proven for as long as its certificate lasts; the agent comes back with the renewed one.
-    const lifeMs = Math.min(caller.notAfterMs - runtime.clock.nowMs(), 2_000_000_000);
-    const expiry = runtime.clock.after(lifeMs, () =>
-      served.end(new AtollError("PERMISSION_DENIED", "the client certificate of this stream has expired")),
+  function openOrRefuse<Stream extends AgentStream | AgentLeaseStream>(
+    method: string,
+    stream: Stream,
+    open: (stream: Stream) => EndableStream,
+  ): void {
+    try {
+      streams.add(open(stream));
+    } catch (thrown) {
+      metrics.countCall(method, thrown instanceof AtollError ? thrown.code : "INTERNAL");
+      stream.emit("error", toRpcStatus(thrown));
+    }
+  }
+  /** The identity was proven for as long as its certificate lasts; the agent comes back with the renewed one. */
+  const endAtExpiry = (notAfterMs: number, served: () => EndableStream): Timer =>
+    runtime.clock.after(Math.min(notAfterMs - runtime.clock.nowMs(), 2_000_000_000), () =>
+      served().end(new AtollError("PERMISSION_DENIED", "the client certificate of this stream has expired")),
     );
+  const openLease = (stream: AgentLeaseStream): EndableStream => {
+    const caller = authentication.agent(stream);
+    const { leases } = options;
+    if (leases === undefined) throw new AtollError("METHOD_NOT_ALLOWED", "this server gives no leases");
+    const expiry = endAtExpiry(caller.notAfterMs, () => served);
+    const served = serveLease({
+      stream,
+      leases,
+      node: caller.identity.node,
+      clock: runtime.clock,
+      onClose() {
+        expiry.cancel();
+        streams.delete(served);
+        metrics.countCall("Lease", "OK");
+      },
+    });
+    return served;
+  };
+  const openStream = (stream: AgentStream): EndableStream => {
+    const caller = authentication.agent(stream);
+    const expiry = endAtExpiry(caller.notAfterMs, () => served);
     metrics.streamOpened();
     const served = serveSubscriptions({
       stream,

@@ -15,6 +15,7 @@ import { applyAclCommand } from "./acl-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
+import { changeMembers } from "./member-rules.ts";
 import { register } from "./register.ts";
 import { fireEvent } from "./event-table.ts";
 import { applyKvCommand, endLockDelays, expireKv, reapKv } from "./kv-rules.ts";
@@ -72,6 +73,8 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return upsertPeering(tables, changes, command);
     case "peering-delete":
       return deletePeering(tables, changes, command);
+    case "members":
+      return changeMembers(tables, changes, command);
     case "virtual-ip-manual":
       return setManualIps(tables, changes, command);
     case "restore-rows":

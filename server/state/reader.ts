@@ -23,9 +23,11 @@ import type { KvRecord } from "../../lib/contract/kv.ts";
 import type { PeeringRecord } from "../../lib/contract/peerings.ts";
 import type { PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
 import type { LockDelay, SessionRecord } from "../../lib/contract/sessions.ts";
-import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
 import type { UserEvent } from "../../lib/contract/user-events.ts";
 import type { TransactionOperation, TransactionOutcome } from "../../lib/contract/transactions.ts";
+import type { MemberRecord } from "../../lib/contract/members.ts";
+import type { CaRootsValue, IntentionsValue } from "../../lib/contract/topics.ts";
+import type { Withdrawal } from "./withdrawal-table.ts";
 
 /**
  * A value and the index of its last change: what `X-Consul-Index` carries. It grows if the value may have changed and
@@ -75,6 +77,12 @@ export interface StateReader extends AclReads, AclLoginReads {
   requiredTokens(destination: string): Read<RequiredTokens>;
   serviceConfig(service: string): Read<ResolvedServiceConfig>;
   caRoots(): Read<CaRootsValue>;
+  /** Every agent that holds a lease or held one, sorted by node. */
+  members(): Read<readonly MemberRecord[]>;
+  member(node: string): MemberRecord | undefined;
+  memberById(id: string): MemberRecord | undefined;
+  /** What was removed from a node by force and must not come back by itself. */
+  withdrawals(node: string): readonly Withdrawal[];
   /** How autopilot is set; undefined when nobody has ever set it. */
   autopilot(): Read<AutopilotRecord | undefined>;
   /** One key. What is not there has the index of its tombstone, or of the newest one that was forgotten. */

@@ -6,12 +6,13 @@ import {
 } from "../../lib/contract/catalog.ts";
 import type { CommandResult, RegisterCommand } from "../../lib/contract/commands.ts";
 import type { ChangeSet } from "./change-set.ts";
-import { removeNode } from "./deregister.ts";
+import { livenessCheck, livenessOf } from "./member-rules.ts";
 import { nameProblem, type Refusal, refuse } from "./name-rules.ts";
-import { endSessionsOfCheck } from "./session-rules.ts";
+import { removeNode } from "./remove-node.ts";
 import type { Tables } from "./tables.ts";
 import { connectDestination } from "./service-table.ts";
-import { touchInstancesOn, touchJudged } from "./touch-judged.ts";
+import { touchInstancesOn } from "./touch-judged.ts";
+import { upsertCheck } from "./upsert-check.ts";
 import { upserted } from "./upsert.ts";
 import { releaseVirtualAddress, withVirtualAddress } from "./virtual-ips.ts";
 
@@ -20,8 +21,9 @@ export function register(tables: Tables, changes: ChangeSet, command: RegisterCo
   const problem = registerProblem(tables, command);
   if (problem !== undefined) return problem;
   upsertNode(tables, changes, command);
+  readmit(tables, changes, command);
   if (command.service !== undefined) upsertService(tables, changes, command.node.Node, command.service);
-  for (const check of command.checks) upsertCheck(tables, changes, check);
+  for (const check of command.checks) upsertCheck(tables, changes, judged(tables, check));
   return { ok: true, applied: true };
 }
 
@@ -37,6 +39,7 @@ function registerProblem(tables: Tables, command: RegisterCommand): Refusal | un
   return (
     destinationProblem(service) ??
     nodeConflict(tables, command) ??
+    withdrawnProblem(tables, command) ??
     firstProblem(checks, (check) => checkProblem(tables, command, check))
   );
 }
@@ -65,6 +68,30 @@ function nodeConflict(tables: Tables, { node, skipNodeUpdate }: RegisterCommand)
     "CONFLICT",
     `Node name ${node.Node} is reserved by node ${holder.ID} with name ${holder.Node} (${holder.Address})`,
   );
+}
+
+/** What was removed by force comes back when somebody registers it, not when an agent repairs the catalog. */
+function withdrawnProblem(tables: Tables, { node, service, checks, isRepair }: RegisterCommand): Refusal | undefined {
+  if (isRepair !== true) return undefined;
+  const isWithdrawn = (kind: "service" | "check", id: string) => tables.withdrawals.has(node.Node, kind, id);
+  const what =
+    service !== undefined && isWithdrawn("service", service.ID)
+      ? `service "${service.ID}"`
+      : checks.find(({ CheckID }) => isWithdrawn("check", CheckID))?.CheckID;
+  if (what === undefined) return undefined;
+  return refuse("CONFLICT", `${what} of node "${node.Node}" was deregistered by force: register it anew at its agent`);
+}
+
+function readmit(tables: Tables, changes: ChangeSet, { node, service, checks }: RegisterCommand): void {
+  if (service !== undefined) tables.withdrawals.remove(changes, node.Node, "service", service.ID);
+  for (const { CheckID } of checks) tables.withdrawals.remove(changes, node.Node, "check", CheckID);
+}
+
+/** Whether a member is alive is said by its lease, whatever anybody writes. */
+function judged(tables: Tables, check: CheckFields): CheckFields {
+  if (check.CheckID !== nodeLivenessCheckId || check.ServiceID !== "") return check;
+  const status = livenessOf(tables, check.Node);
+  return status === undefined ? check : livenessCheck(check.Node, status);
 }
 
 function checkProblem(tables: Tables, command: RegisterCommand, check: CheckFields): Refusal | undefined {
@@ -119,16 +146,4 @@ function upsertService(tables: Tables, changes: ChangeSet, node: string, service
   // The checks of a service carry its name and tags.
   if (existing === undefined) return;
   for (const check of [...tables.checks.ofInstance(node, service.ID)]) upsertCheck(tables, changes, check);
-}
-
-function upsertCheck(tables: Tables, changes: ChangeSet, check: CheckFields): void {
-  const service = check.ServiceID === "" ? undefined : tables.services.get(check.Node, check.ServiceID);
-  const existing = tables.checks.get(check.Node, check.CheckID);
-  const fields = { ...check, ServiceName: service?.Service ?? "", ServiceTags: service?.Tags ?? [] };
-  const record = upserted(existing, fields, changes.index);
-  if (record === undefined) return;
-  tables.checks.put(changes, record);
-  if (record.Status === "critical") endSessionsOfCheck(tables, changes, record);
-  touchJudged(tables, changes, record);
-  if (existing !== undefined && existing.ServiceID !== record.ServiceID) touchJudged(tables, changes, existing);
 }

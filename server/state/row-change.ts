@@ -31,6 +31,8 @@ export const rowTables = [
   "acl-auth-methods",
   "acl-binding-rules",
   "restore-staging",
+  "members",
+  "withdrawals",
   "indexes",
 ] as const;
 export type RowTable = (typeof rowTables)[number];

@@ -8,6 +8,7 @@ import type { RowChange, RowTable } from "./row-change.ts";
 import { stagingKey } from "./staging-table.ts";
 import type { Tables } from "./tables.ts";
 import { watchKeys } from "./watch-keys.ts";
+import { withdrawalKey } from "./withdrawal-table.ts";
 
 /**
  * Rows as they come back from the disk. Their checksums have been verified, so they are what `ChangeSet.put` was given: a
@@ -48,6 +49,8 @@ const loaders: Readonly<Record<RowTable, Loader>> = {
   "acl-auth-methods": (tables, _key, value) => tables.aclLogin.authMethods.load(trusted(value)),
   "acl-binding-rules": (tables, _key, value) => tables.aclLogin.bindingRules.load(trusted(value)),
   "restore-staging": (tables, _key, value) => tables.staging.load(trusted(value)),
+  members: (tables, _key, value) => tables.members.load(trusted(value)),
+  withdrawals: (tables, _key, value) => tables.withdrawals.load(trusted(value)),
   indexes(tables, key, value) {
     assert(typeof value === "number", `the index of ${key} is not a number`);
     tables.indexes.load(key, value);
@@ -92,6 +95,8 @@ export function* dumpRows(tables: Tables): Iterable<RowChange> {
   yield* sorted("acl-auth-methods", tables.aclLogin.authMethods.all(), (method) => method.Name);
   yield* sorted("acl-binding-rules", tables.aclLogin.bindingRules.all(), (rule) => rule.ID);
   yield* sorted("restore-staging", tables.staging.all(), stagingKey);
+  yield* sorted("members", tables.members.all(), (member) => member.Node);
+  yield* sorted("withdrawals", tables.withdrawals.all(), withdrawalKey);
   for (const [key, index] of [...tables.indexes.entries()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     yield { table: "indexes", key, value: index };
   }

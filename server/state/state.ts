@@ -12,6 +12,7 @@ import { createCoordinateReads } from "./coordinate-reads.ts";
 import { createJwtReads } from "./jwt-reads.ts";
 import { createPeeringReads } from "./peering-table.ts";
 import { createQueryReads } from "./query-reads.ts";
+import { createMemberReads } from "./member-reads.ts";
 import { createReadCache } from "./read-cache.ts";
 import type { StateReader } from "./reader.ts";
 import type { RowChange } from "./row-change.ts";
@@ -72,6 +73,7 @@ export function createState(options: StateOptions = {}): State {
     ...createQueryReads(tables, cache),
     ...createPeeringReads(tables, cache),
     takeTransaction: outcomes.take,
+    ...createMemberReads(tables, cache),
     ...createAclLoginReads(tables, cache),
     defaultIntentionAction: () => defaultIntentionAction,
   };

@@ -8,6 +8,7 @@ import { type CoordinateTable, createCoordinateTable } from "./coordinate-table.
 import { createIndexTable, type IndexTable } from "./index-table.ts";
 import { createKvTable, type KvTable } from "./kv-table.ts";
 import { createLockDelayTable, type LockDelayTable } from "./lock-delay-table.ts";
+import { createMemberTable, type MemberTable } from "./member-table.ts";
 import { createNodeTable, type NodeTable } from "./node-table.ts";
 import { createPeeringTable, type PeeringTable } from "./peering-table.ts";
 import { createQueryTable, type QueryTable } from "./query-table.ts";
@@ -16,6 +17,7 @@ import { createSettingsTable, type SettingsTable } from "./settings-table.ts";
 import { createSharedParts } from "./shared-parts.ts";
 import { createStagingTable, type StagingTable } from "./staging-table.ts";
 import { createServiceTable, type ServiceTable } from "./service-table.ts";
+import { createWithdrawalTable, type WithdrawalTable } from "./withdrawal-table.ts";
 import { createVirtualIpTable, type VirtualIpTable } from "./virtual-ip-table.ts";
 
 /** Everything that the state holds. Each table keeps its own secondary indexes and moves its own change indexes. */
@@ -36,6 +38,8 @@ export interface Tables {
   readonly events: EventTable;
   readonly peerings: PeeringTable;
   readonly staging: StagingTable;
+  readonly members: MemberTable;
+  readonly withdrawals: WithdrawalTable;
   readonly acl: AclTables;
   readonly aclLogin: AclLoginTables;
 }
@@ -65,6 +69,8 @@ export function createTables(): Tables {
     events: createEventTable(indexes),
     peerings: createPeeringTable(indexes),
     staging: createStagingTable(),
+    members: createMemberTable(indexes),
+    withdrawals: createWithdrawalTable(),
     acl: createAclTables(indexes),
     aclLogin: createAclLoginTables(indexes),
   };

@@ -21,6 +21,8 @@ export const watchKeys = {
   aclPolicies: "acl-policies",
   aclRoles: "acl-roles",
   authorityConfig: "authority-config",
+  /** Who holds a lease, or held one. */
+  members: "members",
   aclAuthMethods: "acl-auth-methods",
   aclBindingRules: "acl-binding-rules",
   node: (name: string) => `node/${name}`,

@@ -17,6 +17,15 @@ export interface FakeCatalog {
 
 const firstIndex = 9;
 
+function withdrawnFrom(state: State, node: string) {
+  const idsOf = (kind: string) =>
+    state.reader
+      .withdrawals(node)
+      .filter(({ Kind }) => Kind === kind)
+      .map(({ ID }) => ID);
+  return { services: idsOf("service"), checks: idsOf("check") };
+}
+
 export function createFakeCatalog(): FakeCatalog {
   const state = createState();
   const writes: Command[] = [];
@@ -49,11 +58,14 @@ export function createFakeCatalog(): FakeCatalog {
           ...(node.value !== undefined && { node: node.value }),
           services: state.reader.nodeServices(name).value,
           checks: state.reader.nodeChecks(name).value,
+          withdrawn: withdrawnFrom(state, name),
         };
       },
       sign: unused,
       forward: unused,
       subscribe: unused,
+      holdLease: () => ({ close: () => undefined }),
+      addServer: unused,
       status: () => ({ address: "127.0.0.1:8300", isConnected: catalog.mode === "up" }),
       async close() {},
     },

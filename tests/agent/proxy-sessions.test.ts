@@ -37,6 +37,8 @@ function createFakeServers() {
     nodeRegistrations: refuse,
     sign: refuse,
     forward: refuse,
+    holdLease: () => ({ close: () => undefined }),
+    addServer: refuse,
     status: () => ({ address: "", isConnected: true }),
     close: async () => undefined,
   };

@@ -1,9 +1,11 @@
+import { benchAgents } from "./agents.ts";
 import { benchBalanceTimeline } from "./balance-timeline/timeline.ts";
 import { benchCatalogRead } from "./catalog-read.ts";
 import { benchDns } from "./dns.ts";
 import { benchFailover } from "./failover.ts";
 import { benchFraming } from "./framing/framing.ts";
 import { benchHttp2Codec } from "./http2-codec.ts";
+import { benchLostAgents } from "./lost-agents.ts";
 import { benchPolicyChanges } from "./policy-changes.ts";
 import { benchHttpRead } from "./http-read.ts";
 import { benchHttpWrite } from "./http-write.ts";
@@ -33,6 +35,7 @@ import { benchWatchers } from "./watchers.ts";
  * differ and are noisy: the ratios are what counts.
  */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  agents: benchAgents,
   "balance-timeline": benchBalanceTimeline,
   "catalog-read": benchCatalogRead,
   dns: benchDns,
@@ -42,6 +45,7 @@ const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void
   "http-read": benchHttpRead,
   "http-write": benchHttpWrite,
   "http2-codec": benchHttp2Codec,
+  "lost-agents": benchLostAgents,
   "policy-changes": benchPolicyChanges,
   "proxy-balance": benchProxyBalance,
   "proxy-bulk": benchProxyBulk,

@@ -44,6 +44,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     sidecarPorts: { min: 21_000, max: 21_255 },
     adminMinPort: 19_000,
     leaveOnTerminate: true,
+    lease: { Class: "default", TtlMs: 8_000, ReapAfterMs: 72 * 3_600_000 },
     logLevel: "info",
     isLogJson: false,
     acl: resolveAclOptions(),

@@ -32,6 +32,7 @@ test("a registered service is listed as Consul lists it, its sidecar beside it, 
       Weights: { Passing: 1, Warning: 1 },
       EnableTagOverride: false,
       Datacenter: "dc1",
+      Owner: "7a1f9d0e-7f0c-4c53-9d53-1f8f0f8f0001",
     },
     "web-sidecar-proxy": {
       Kind: "connect-proxy",
@@ -61,6 +62,7 @@ test("a registered service is listed as Consul lists it, its sidecar beside it, 
         Expose: {},
       },
       Datacenter: "dc1",
+      Owner: "7a1f9d0e-7f0c-4c53-9d53-1f8f0f8f0001",
     },
   });
   const inCatalog = agent.catalog.state.reader.nodeServices("vm1").value.map((entry) => entry.ID);

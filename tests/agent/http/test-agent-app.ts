@@ -7,6 +7,7 @@ import type { AgentControl } from "../../../agent/agent-control.ts";
 import { readHostReport } from "../../../agent/host-report.ts";
 import { createLogTaps } from "../../../lib/base/log-taps.ts";
 import type { Logger } from "../../../lib/base/logger.ts";
+import { AtollError } from "../../../lib/contract/error-codes.ts";
 import { createHttpApp, type HttpApp } from "../../../lib/http/http-app.ts";
 import { listenHttp } from "../../../lib/http/listen.ts";
 import { startTestAgent, type TestAgent } from "../test-registrations.ts";
@@ -19,6 +20,8 @@ export interface TestAgentApp {
   readonly control: AgentControl;
   /** Its lines reach the readers of the log. */
   readonly logger: Logger;
+  /** One entry each time the agent was asked to leave. */
+  readonly leaves: readonly string[];
   /** One request; a body other than text is sent as JSON. */
   call(method: Method, path: string, body?: unknown): Promise<Answer>;
   /** The base URL, once something has to be asked over a socket. */
@@ -41,11 +44,15 @@ export async function startTestAgentApp(options: {
   readonly authorizer?: Authorizer;
   readonly isAclEnabled?: boolean;
   readonly reload?: () => Promise<void>;
+  /** Absent: no server can be reached. */
+  readonly forward?: AgentApi["forward"];
 }): Promise<TestAgentApp> {
   const agent = await startTestAgent({ dataDir: options.dataDir });
   const unused = async (): Promise<never> => {
     throw new Error("not a part of this test");
   };
+  const away = () => Promise.reject(new AtollError("UNAVAILABLE", "no server in this test"));
+  const leaves: string[] = [];
   const api = createAgentService({
     clock: agent.clock,
     identity: {
@@ -62,6 +69,8 @@ export async function startTestAgentApp(options: {
     leaf: options.certificates?.leaf ?? unused,
     caRoots: options.certificates?.caRoots ?? unused,
     intentions: options.intentions ?? unused,
+    link: { forward: options.forward ?? away, addServer: away },
+    onLeave: () => leaves.push("asked"),
   });
   const app = createHttpApp({ runtime: agent.runtime });
   const logs = createLogTaps(agent.clock.nowMs);
@@ -87,6 +96,7 @@ export async function startTestAgentApp(options: {
     app,
     control,
     logger: runtime.logger,
+    leaves,
     async call(method, path, body) {
       const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
       const options = { method, url: path, ...(payload !== undefined && { payload }) };

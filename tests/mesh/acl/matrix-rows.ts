@@ -55,6 +55,10 @@ export const parameters: Readonly<Record<string, string>> = {
 const agent = [
   demand("GET /v1/agent/self", "agent:read:vm1"),
   filter("GET /v1/agent/members", node.read, "vm1"),
+  demand("PUT /v1/agent/force-leave/*", "operator:write", { url: "/v1/agent/force-leave/vm1" }),
+  // Nobody answers there: what counts is that the token was asked first.
+  demand("PUT /v1/agent/join/*", "agent:write:vm1", { url: "/v1/agent/join/127.0.0.1:1" }),
+  demand("PUT /v1/agent/leave", "agent:write:vm1"),
   demand("GET /v1/agent/metrics", "agent:read:vm1"),
   demand("GET /v1/agent/metrics/stream", "agent:read:vm1"),
   demand("GET /v1/agent/monitor", "agent:read:vm1"),
@@ -209,6 +213,8 @@ const operator = [
 ];
 
 const internal = [
+  filter("GET /v1/internal/members", node.read, "vm1"),
+  demand("PUT /v1/internal/force-leave/*", "operator:write", { url: "/v1/internal/force-leave/vm1" }),
   filter("GET /v1/internal/ui/nodes", node.read, "vm1"),
   demand("GET /v1/internal/ui/node/:node", node.read),
   filter("GET /v1/internal/ui/services", web.read, '"web"'),

@@ -41,6 +41,7 @@ test("a registered service is listed with every field that clients read, in thei
     ServiceConnect: {},
     CreateIndex: 11,
     ModifyIndex: 11,
+    Owner: "catalog",
   };
   expect(json).toEqual([expected]);
   expect(JSON.stringify(json)).toBe(JSON.stringify([expected]));
@@ -197,6 +198,7 @@ test("checks are listed by node, by service and by state", async () => {
     Definition: {},
     CreateIndex: 11,
     ModifyIndex: 11,
+    Owner: "catalog",
   };
   expect((await catalog.get("/v1/health/node/vm1")).json).toEqual([web]);
   expect((await catalog.get("/v1/health/checks/web")).json).toEqual([web]);

@@ -38,6 +38,8 @@ export interface TestCatalog {
   ): Promise<Answer>;
   /** As a person does who writes the file on the leader's disk. */
   putBootstrapReset(index: number): void;
+  /** What operators said of nodes that are gone. */
+  readonly forcedOut: { readonly node: string; readonly isForgotten: boolean }[];
   /** From now on there is no leader. */
   loseLeader(): void;
   readonly readIndexCalls: () => number;
@@ -84,6 +86,7 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
     if (!leadership.isLeader) throw new AtollError("NO_LEADER", "No cluster leader");
   };
   const operator = createFakeOperator(state);
+  const forcedOut: { readonly node: string; readonly isForgotten: boolean }[] = [];
   const tracker = createHealthTracker();
   const server: CatalogServer = {
     datacenter: "dc1",
@@ -120,6 +123,11 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
           config: state.reader.autopilot().value ?? defaultAutopilotConfig,
           nowMs: runtime.clock.nowMs(),
         }),
+    },
+    leases: {
+      async forceLeave(node, { isForgotten }) {
+        forcedOut.push({ node, isForgotten });
+      },
     },
     leaderLink: {
       forward: async () => {
@@ -165,6 +173,7 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
     server,
     state,
     operator,
+    forcedOut,
     runtime,
     apply(command) {
       const result = apply(command);

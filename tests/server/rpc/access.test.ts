@@ -16,7 +16,8 @@ import { never, startTestCluster, type TestCluster } from "./test-cluster.ts";
 
 let cluster: TestCluster;
 beforeAll(async () => {
-  cluster = await startTestCluster();
+  const held = { renew: () => ({ isGiven: true, refusal: "" }), close: () => undefined };
+  cluster = await startTestCluster({ leases: { open: () => held, isOutOfDate: () => false } });
 });
 afterAll(async () => {
   await cluster[Symbol.asyncDispose]();
@@ -49,7 +50,7 @@ async function refusals(certificate?: { readonly certPem: string; readonly priva
   }
 }
 
-const protectedMethods = ["Write", "NodeRegistrations", "Sign", "Forward", "Subscribe"];
+const protectedMethods = ["Write", "NodeRegistrations", "Sign", "Forward", "Subscribe", "Lease"];
 
 function allRefused(outcomes: ReadonlyMap<string, string>): void {
   expect([...outcomes.keys()]).toEqual(protectedMethods);
@@ -62,7 +63,9 @@ describe("a caller is refused on every method but Enroll", () => {
     const outcomes = await refusals();
     allRefused(outcomes);
     expect(outcomes.get("Write")).toContain("start the agent with the cluster's join token");
-    expect(await cluster.metric("atoll_server_rpc_refused_total", { reason: "no-certificate" })).toBe(before + 5);
+    expect(await cluster.metric("atoll_server_rpc_refused_total", { reason: "no-certificate" })).toBe(
+      before + protectedMethods.length,
+    );
     expect(cluster.writes).toEqual([]);
   });
 

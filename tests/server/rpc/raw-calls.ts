@@ -30,7 +30,22 @@ export async function callEvery(client: Client, address: string): Promise<Readon
   const ended = await Promise.race([stream.ended, Bun.sleep(100)]);
   outcomes.set("Subscribe", ended === undefined ? "open" : `${ended.code}: ${ended.message}`);
   stream.cancel();
+  outcomes.set("Lease", await leaseOutcome(client));
   return outcomes;
+}
+
+/** `open`, or the error with which a lease stream without a request ended. */
+async function leaseOutcome(client: Client): Promise<string> {
+  const { path, requestSerialize, responseDeserialize } = rpcMethods.Lease;
+  const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata());
+  const ended = new Promise<AtollError>((resolve) => {
+    stream.on("error", (error: ServiceError) =>
+      resolve(fromServiceError(error, { method: "Lease", address: "test", isWrite: false })),
+    );
+  });
+  const error = await Promise.race([ended, Bun.sleep(100)]);
+  stream.cancel();
+  return error === undefined ? "open" : `${error.code}: ${error.message}`;
 }
 
 async function outcomeOf(call: Promise<unknown>): Promise<string> {

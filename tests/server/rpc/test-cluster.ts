@@ -8,6 +8,7 @@ import { formatHostPort } from "../../../lib/contract/address.ts";
 import type { DeregisterCommand, RegisterCommand } from "../../../lib/contract/commands.ts";
 import type { Topic, TopicOf, TopicValues } from "../../../lib/contract/topics.ts";
 import type { Authority } from "../../../server/ca/authority.ts";
+import type { LeasePort } from "../../../server/leases/leases.ts";
 import { type RpcServer, startRpcServer } from "../../../server/rpc/rpc-server.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
 import { createTestRuntime, type TestRuntime } from "../../fakes/test-runtime.ts";
@@ -42,6 +43,8 @@ export interface TestClusterOptions {
   readonly authority?: Authority;
   readonly runtime?: TestRuntime;
   readonly seed?: number;
+  /** Absent: as a server of an older release. */
+  readonly leases?: LeasePort;
 }
 
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
@@ -57,6 +60,7 @@ export async function startTestCluster(options: TestClusterOptions = {}): Promis
     dataDir,
     ...(options.requireJoinToken === undefined ? {} : { requireJoinToken: options.requireJoinToken }),
     runtime,
+    ...(options.leases && { leases: options.leases }),
     link: {
       write: (...write) => cluster.onWrite(...write),
       nodeRegistrations: async () => ({ nodeIndex: writes.length, services: [], checks: [] }),

@@ -1,0 +1,76 @@
+import { expect, test } from "bun:test";
+import { eventually } from "../fakes/eventually.ts";
+import { secondsUntil, service, startLeaseWorld, type WorldAgent } from "./lease-world.ts";
+import { whyNoMultiServer } from "./multi-server-support.ts";
+
+const skipReason = await whyNoMultiServer();
+/** Short for who is to be lost; the others may come to a halt on a busy machine and must not be. */
+const leases: Readonly<Record<string, object>> = {
+  killed: { ttl: "2s", reap_after: "1500ms" },
+  wiped: { ttl: "6s" },
+};
+const timeoutMs = 30_000;
+
+test.skipIf(skipReason !== "")(
+  `real agents that are killed, wiped, restarted, forced out or told to leave, and a leader that is killed ${skipReason}`,
+  async () => {
+    await using world = await startLeaseWorld({ servers: 3, agents: 5 });
+    const start = (name: string): Promise<WorldAgent> => world.startAgent(name, { lease: leases[name] ?? {} });
+    const names = ["forced", "killed", "leaving", "steady", "wiped"];
+    const [forced, killed, leaving, , wiped] = await Promise.all(names.map(start));
+    if (!forced || !killed || !leaving || !wiped) throw new Error("an agent is missing");
+    const isPassing = async (name: string): Promise<boolean> => (await world.passing()).includes(name);
+    await eventually("all to pass", async () => (await world.passing()).join() === names.join(), timeoutMs);
+    const statusOf = async (name: string): Promise<number | undefined> => (await world.members()).get(name);
+
+    // Killed: out within its lease, then gone from the catalog; nobody else is. Its files lost: the name is refused for as
+    // long as the lease of the old one lasts, and taken then.
+    process.kill(killed.pid, "SIGKILL");
+    process.kill(wiped.pid, "SIGKILL");
+    await wiped.end("SIGKILL");
+    world.wipe("wiped");
+    const again = start("wiped");
+    const seconds = await secondsUntil(
+      "the killed agent to be out",
+      async () => !(await isPassing("killed")),
+      timeoutMs,
+    );
+    expect(seconds).toBeLessThan(10);
+    expect(await isPassing("steady")).toBe(true);
+    await eventually("the killed node to be removed", async () => (await statusOf("killed")) === undefined, timeoutMs);
+    await eventually("the wiped agent to be taken", () => isPassing("wiped"), timeoutMs);
+    expect((await again).output()).toContain("the servers do not give this node its lease yet");
+
+    // The leader is killed: nobody who is well is ever left out.
+    const leader = await world.leader();
+    leader.isRunning = false;
+    await leader.process.end("SIGKILL");
+    const next = await world.leader(leader);
+    for (const until = performance.now() + 3_000; performance.now() < until; ) {
+      const passing = await world.passing();
+      expect(["steady", "wiped", "forced", "leaving"].filter((name) => !passing.includes(name))).toEqual([]);
+      await Bun.sleep(100);
+    }
+
+    // What is deregistered by force stays away from repairs, and comes back when it is registered.
+    const body = { Node: "forced", ServiceID: `${service}-forced` };
+    await next.process.api("PUT", "catalog/deregister?force", body);
+    expect(await isPassing("forced")).toBe(false);
+    process.kill(forced.pid, "SIGKILL");
+    await forced.end("SIGKILL");
+    const restarted = await start("forced");
+    await eventually("it to be told", () => restarted.output().includes("deregistered this by force"), timeoutMs);
+    expect(await isPassing("forced")).toBe(false);
+    await restarted.api("PUT", "agent/service/register", { Name: service, ID: `${service}-forced`, Port: 80 });
+    expect(await isPassing("forced")).toBe(true);
+    expect(await restarted.api("GET", `agent/service/${service}-forced`)).toMatchObject({ Owner: expect.any(String) });
+
+    // Told to leave: out at once, listed as one that left, and the process ends.
+    await leaving.api("PUT", "agent/leave");
+    await eventually("the leaving agent to be out", async () => !(await isPassing("leaving")), timeoutMs);
+    expect(await statusOf("leaving")).toBe(3);
+    await next.process.api("PUT", "agent/force-leave/leaving?prune");
+    expect(await statusOf("leaving")).toBeUndefined();
+  },
+  90_000,
+);
