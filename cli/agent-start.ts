@@ -13,8 +13,6 @@ import { registerForwardRoutes } from "../agent/http/forward.ts";
 import { openEnrolment, type Enrolment } from "../agent/identity/enrolment.ts";
 import { loadNodeId } from "../agent/node-id.ts";
 import { refuseSecondAgent } from "../agent/proxy-sessions.ts";
-import { nobody } from "../lib/audit/audit-event.ts";
-import { createAuditLog } from "../lib/audit/audit-log.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { LogTaps } from "../lib/base/log-taps.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
@@ -25,15 +23,14 @@ import { AtollError } from "../lib/contract/error-codes.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
-import { auditRequests } from "../lib/http/audit-requests.ts";
 import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
-import { createAuditIdentity } from "../server/http/audit-identity.ts";
 import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
+import { auditHttp, openAudit } from "./agent-audit.ts";
 import { agentBanner } from "./agent-banner.ts";
 import {
   checkEnvironment,
@@ -105,7 +102,9 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   // Nobody may be waiting yet when it happens.
   failure.promise.catch(() => undefined);
   const dataDir = await openDataDir(options, closers);
-  const audit = openAudit(start, closers);
+  const audit = openAudit(options, start.runtime);
+  // Closed last but for the directory: what the others do while they stop is told as well.
+  if (audit !== undefined) closers.push(() => audit.log.close());
   const server = options.isServer
     ? await openServer({ start, dataDir, audit, closers, onFatal: (error) => failure.reject(error) })
     : undefined;
@@ -149,14 +148,6 @@ async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<st
   }
   await refuseSecondAgent({ dataDir: options.dataDir, temporaryDir, userId });
   return options.dataDir;
-}
-
-/** Closed last: what the others do while they stop is told as well. */
-function openAudit({ options, runtime }: AgentProcessOptions, closers: Closer[]): AgentWriteAudit | undefined {
-  if (options.audit?.isEnabled !== true) return undefined;
-  const log = createAuditLog(options.audit, runtime);
-  closers.push(() => log.close());
-  return { log, server: { node: options.nodeName, datacenter: options.datacenter } };
 }
 
 async function openServer(parts: {
@@ -297,16 +288,7 @@ async function openHttp(parts: {
   const resolve: ResolveToken =
     server === undefined ? createRemoteResolver({ link, acl, runtime }) : (secret) => server.resolveToken(secret);
   const rights = createAgentAccess({ acl, tokens, nodeName: options.nodeName, resolve });
-  if (parts.audit !== undefined) {
-    const identify =
-      server === undefined
-        ? async (request: Parameters<typeof tokenOf>[0]) => ({
-            ...nobody,
-            accessor_id: (await rights(tokenOf(request))).accessorId,
-          })
-        : createAuditIdentity(server.acl);
-    auditRequests(app, { ...parts.audit, runtime, identify });
-  }
+  if (parts.audit !== undefined) auditHttp(app, parts.audit, { server, runtime, rights });
   registerAgentRoutes(app, {
     agent: parts.agent.api,
     control: parts.control,

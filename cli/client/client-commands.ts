@@ -42,6 +42,8 @@ export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
     "services",
     { summary: "Register and deregister services", load: async () => (await import("./services.ts")).servicesCommand },
   ],
+  ["login", { summary: "Log in by an auth method", load: async () => (await import("./acl/login.ts")).loginCommand }],
+  ["logout", { summary: "End a login", load: async () => (await import("./acl/login.ts")).logoutCommand }],
   ["tls", { summary: "Make certificates for HTTPS", load: async () => (await import("./tls.ts")).tlsCommand }],
   [
     "validate",

@@ -37,10 +37,11 @@ export const serverKeys: KeyNotes = {
   non_voting_server: no(enterprise),
   license_path: no("there is nothing to license"),
   partition: refused(`${enterprise}: the node would be in another partition than the rest`),
-  "audit.enabled": does("Whether changes are told to the audit sinks."),
+  "audit.enabled": does("Every change is told of in the audit log (docs/audit-log.md); false."),
   "audit.sink": does(
-    "Files that changes are told to, by name: path, mode, rotate_bytes, rotate_duration, rotate_max_files.",
+    "Where: one block per sink with type, format, path, delivery_guarantee, mode and its rotate_ fields.",
   ),
+  "audit.rbac_enabled": no("who may read the files is up to their permissions"),
   "reporting.*": no("nothing is reported to anyone"),
   "cloud.*": no("there is no HCP to connect to"),
   experiments: no("this version has none"),

@@ -3,6 +3,8 @@ import type { CliCommand } from "../../command.ts";
 import { commandGroup } from "../../subcommands.ts";
 import { argument, clientCommand } from "../client-command.ts";
 import { readInput } from "../input-file.ts";
+import { authMethodCommand } from "./auth-method.ts";
+import { bindingRuleCommand } from "./binding-rule.ts";
 import { formatFlag } from "./grants.ts";
 import { policyCommand } from "./policy.ts";
 import { roleCommand } from "./role.ts";
@@ -58,6 +60,8 @@ export const aclCommand: CliCommand = commandGroup({
   name: "atoll acl",
   description: "Manages access control.",
   commands: new Map([
+    ["auth-method", authMethodCommand],
+    ["binding-rule", bindingRuleCommand],
     ["bootstrap", bootstrap],
     ["policy", policyCommand],
     ["role", roleCommand],

@@ -70,3 +70,15 @@ test("HCL names a sink by the label of its block", async () => {
     sinks: [{ name: "a", path: "/var/log/audit.json", mode: 0o640 }],
   });
 });
+
+test("HCL gives the same", async () => {
+  using dir = createTempDir();
+  const path = join(dir.path, "agent.hcl");
+  writeFileSync(
+    path,
+    'audit { enabled = true\n sink "My sink" { path = "/a.json", rotate_duration = "1h", mode = 0640 } }',
+  );
+  const { settings, warnings } = await readConfigFiles([path]);
+  expect([settings.audit?.isEnabled, warnings]).toEqual([true, []]);
+  expect(settings.audit?.sinks).toMatchObject([{ name: "My sink", rotateDurationMs: 3_600_000, mode: 0o640 }]);
+});

@@ -195,13 +195,13 @@ describe("published keys", () => {
     expect([answer.status, answer.text]).toEqual([500, expect.stringContaining("names another issuer")]);
   });
 
-  test.each<[string, object, string]>([
+  test.each<[string, { readonly JWKSURL: string; readonly JWKSCACert?: string }, string]>([
     ["an authority that is not trusted", { JWKSURL: "/keys", JWKSCACert: "" }, "could not be asked"],
     ["a redirection", { JWKSURL: "/redirect" }, "answered 302"],
     ["an answer without end", { JWKSURL: "/large" }, "more than 1048576 bytes"],
     ["what is no key set", { JWKSURL: "/other" }, "has no key set"],
   ])("%s is no place for keys", async (_what, config, reason) => {
-    const { JWKSURL, JWKSCACert = published.caPem } = config as { JWKSURL: string; JWKSCACert?: string };
+    const { JWKSURL, JWKSCACert = published.caPem } = config;
     await method("wrong", { JWKSURL: published.url + JWKSURL, JWKSCACert });
     const { status, text } = await world.login("wrong", await sign({}));
     expect([status, text]).toEqual([500, expect.stringContaining(reason)]);
