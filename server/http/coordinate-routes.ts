@@ -6,6 +6,7 @@ import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import { mustName, NodePath } from "./path-name.ts";
+import { seesNode } from "./acl-sight.ts";
 import { proposeOrThrow } from "./propose.ts";
 import type { RouteContext } from "./server-routes.ts";
 
@@ -47,13 +48,14 @@ export function registerCoordinateRoutes(app: HttpApp, { server, reads, authoriz
   app.get("/v1/coordinate/nodes", (request, reply) =>
     reads.answer(request, reply, {
       query: (reader) => reader.coordinates(),
-      body: (coordinates) => coordinates.map(coordinateAnswer),
+      body: (coordinates, _parameters, sight) => sight.keep(coordinates, seesNode).map(coordinateAnswer),
     }),
   );
 
   app.get("/v1/coordinate/node/:node", { schema: { params: NodePath } }, (request, reply) => {
     const node = mustName(request.params.node, "node name");
     return reads.answer(request, reply, {
+      requires: (authorizer) => demand(authorizer, "node", "read", node),
       query: (reader) => reader.nodeCoordinates(node),
       body(coordinates) {
         if (coordinates.length > 0) return coordinates.map(coordinateAnswer);

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Authorizer } from "../../lib/acl/authorizer.ts";
+import { relayedHeader } from "../../lib/http/default-token.ts";
 import type { HotAnswer } from "../../lib/http/hot-answers.ts";
 import { consulSpelling } from "../../lib/http/relay.ts";
 import type { ReadQuery } from "../../lib/http/read-query.ts";
@@ -40,6 +41,8 @@ export function offerHotRead(options: HotReadsOptions, answered: AnsweredHotRead
     !parameters.hasMaxStale &&
     parameters.near === "" &&
     request.freshness === null &&
+    // Without a token one of another process is the anonymous one's, and one of this process the agent's default one's.
+    (request.headers[relayedHeader] === undefined || hasToken(request)) &&
     !reply.server.openRequests.isClosing();
   if (isPlain) reply.server.hotAnswers.keep(request.url, () => hotRead(options, answered));
 }

@@ -87,6 +87,7 @@ export async function startAclAgent(): Promise<AclAgent> {
       await must("PUT", "/v1/agent/check/pass/web-ttl", undefined);
       await must("PUT", "/v1/config", { Kind: "service-defaults", Name: "web", Protocol: "http" });
       await must("PUT", "/v1/event/fire/web", "");
+      await must("PUT", "/v1/coordinate/update", { Node: "vm1", Coord: { Vec: [0, 0, 0, 0, 0, 0, 0, 0] } });
       await call("DELETE", "/v1/connect/intentions/exact?source=web&destination=web", management);
       await call("DELETE", "/v1/connect/intentions/exact?source=api&destination=web", management);
       const pair = { SourceName: "web", DestinationName: "web", Action: "allow" };

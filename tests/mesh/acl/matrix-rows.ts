@@ -109,9 +109,20 @@ const catalog = [
   demand("PUT /v1/catalog/deregister", node.write, { body: { Node: "vm1", CheckID: "none" } }),
   filter("GET /v1/health/service/:service", [web.read, node.read], '"web"'),
   filter("GET /v1/health/connect/:service", [web.read, node.read], '"web"'),
+  // No gateway is an ingress for anything yet.
+  plain("any", "GET /v1/health/ingress/:service"),
   filter("GET /v1/health/node/:node", node.read, "serfHealth"),
   filter("GET /v1/health/checks/:service", [web.read, node.read], "web-ttl"),
   filter("GET /v1/health/state/:state", [web.read, node.read], "web-ttl"),
+];
+
+const coordinates = [
+  plain("open", "GET /v1/coordinate/datacenters"),
+  filter("GET /v1/coordinate/nodes", node.read, "vm1"),
+  demand("GET /v1/coordinate/node/:node", node.read),
+  demand("PUT /v1/coordinate/update", node.write, {
+    body: { Node: "vm1", Coord: { Vec: [0, 0, 0, 0, 0, 0, 0, 0] } },
+  }),
 ];
 
 const mesh = [
@@ -279,6 +290,7 @@ const accessControl = [
 export const matrixRows: readonly MatrixRow[] = [
   ...agent,
   ...catalog,
+  ...coordinates,
   ...mesh,
   ...queriesAndEvents,
   ...keysAndSessions,
