@@ -1,5 +1,6 @@
 import { demand } from "../../lib/acl/authorizer.ts";
 import type { ServerLink, SignedLeaf } from "../../lib/client/server-link.ts";
+import { nodeLivenessCheckId } from "../../lib/contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { StateReader } from "../state/reader.ts";
@@ -27,7 +28,7 @@ export interface AgentJudge {
 
 export function createAgentJudge(options: {
   readonly acl: AclResolver;
-  readonly reader: Pick<StateReader, "nodeServices">;
+  readonly reader: Pick<StateReader, "nodeServices" | "nodeChecks" | "nodeOfId">;
   /** Resolves with false where there is nothing to catch up with. */
   readonly catchUp: () => Promise<boolean>;
 }): AgentJudge {
@@ -43,9 +44,18 @@ export function createAgentJudge(options: {
     }
   };
 
+  /** Another node's ID renames that node, which its own agent may do when it comes back under another name, and nobody else. */
+  const demandNodeId = (id: string, { node, token }: JudgedAgent): void => {
+    const holder = id === "" ? undefined : reader.nodeOfId(id);
+    if (holder === undefined || holder.Node === node) return;
+    const liveness = reader.nodeChecks(holder.Node).value.find(({ CheckID }) => CheckID === nodeLivenessCheckId);
+    if (liveness?.Status !== "critical") demand(acl.resolve(token), "node", "write", holder.Node);
+  };
+
   return {
     demandWrite(command, { node, token }) {
       if (!acl.settings.isEnabled || command.type === "deregister") return;
+      demandNodeId(command.node.ID, { node, token });
       const { service } = command;
       if (service === undefined) return;
       const before = reader.nodeServices(node).value.find((one) => one.ID === service.ID);

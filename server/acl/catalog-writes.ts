@@ -4,7 +4,7 @@ import type { CheckFields, NodeRecord } from "../../lib/contract/catalog.ts";
 import type { DeregisterCommand, RegisterCommand } from "../../lib/contract/commands.ts";
 import type { StateReader } from "../state/reader.ts";
 
-type CatalogReader = Pick<StateReader, "node" | "nodeServices" | "nodeChecks">;
+type CatalogReader = Pick<StateReader, "node" | "nodeOfId" | "nodeServices" | "nodeChecks">;
 
 /**
  * Throws `PERMISSION_DENIED` unless `authorizer` may register this: `node:write` where the node itself or a check of it is
@@ -14,6 +14,9 @@ export function demandRegister(command: RegisterCommand, authorizer: Authorizer,
   if (authorizer.isUnrestricted) return;
   const node = command.node.Node;
   if (changesNode(command, reader.node(node).value)) demand(authorizer, "node", "write", node);
+  // Another node's ID renames that node.
+  const holder = command.node.ID === "" ? undefined : reader.nodeOfId(command.node.ID);
+  if (holder !== undefined && holder.Node !== node) demand(authorizer, "node", "write", holder.Node);
   const { service } = command;
   if (service !== undefined) {
     demand(authorizer, "service", "write", service.Service);

@@ -9,7 +9,7 @@ import { watchKeys } from "./watch-keys.ts";
 export function createMemberReads(
   tables: Tables,
   cache: ReadCache,
-): Pick<StateReader, "members" | "member" | "memberById" | "withdrawals"> {
+): Pick<StateReader, "members" | "member" | "memberById" | "nodeOfId" | "withdrawals"> {
   const members = createReadSlot<readonly MemberRecord[]>();
   return {
     members: () =>
@@ -17,6 +17,7 @@ export function createMemberReads(
         [...tables.members.all()].sort((a, b) => compareText(a.Node, b.Node)),
       ),
     member: (node) => tables.members.get(node),
+    nodeOfId: (id) => tables.nodes.byId(id),
     memberById: (id) => tables.members.byId(id),
     withdrawals: (node) => tables.withdrawals.onNode(node),
   };

@@ -81,6 +81,8 @@ export interface StateReader extends AclReads, AclLoginReads {
   members(): Read<readonly MemberRecord[]>;
   member(node: string): MemberRecord | undefined;
   memberById(id: string): MemberRecord | undefined;
+  /** The node that has an ID, as of now. */
+  nodeOfId(id: string): NodeRecord | undefined;
   /** What was removed from a node by force and must not come back by itself. */
   withdrawals(node: string): readonly Withdrawal[];
   /** How autopilot is set; undefined when nobody has ever set it. */
