@@ -22,6 +22,7 @@ import { ensureAuthority } from "./ca/ensure-authority.ts";
 import { createLateAuthority } from "./ca/late-authority.ts";
 import { admit } from "./cluster/admission.ts";
 import { keepMembership } from "./cluster/membership-keeper.ts";
+import { keepServerServices } from "./cluster/server-services.ts";
 import { openDisk } from "./cluster/open-disk.ts";
 import { createPeerIdentity, type PeerIdentity } from "./cluster/peer-identity.ts";
 import { startExpiry } from "./expiry/expiry.ts";
@@ -260,6 +261,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     });
     const scrub = startScrub({ directory, runtime, onDamage: options.onFatal });
     const autopilot = startAutopilot({ operator, reader, runtime });
+    const serverServices = keepServerServices({ log, reader, runtime });
     const expiry = startExpiry({ log, reader, watches: state.watches, runtime });
     return {
       datacenter,
@@ -290,6 +292,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
         expiry.close();
+        serverServices.close();
         autopilot.close();
         acl.close();
         scrub.close();

@@ -9,6 +9,7 @@ import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { memberAnswer } from "../../lib/http/member-answer.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { relayedRequest, sendRelayed } from "../../lib/http/relay.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { AgentIdentity } from "../agent-api.ts";
@@ -51,7 +52,9 @@ export function registerMemberRoutes(app: HttpApp, context: AgentRouteContext): 
     }
     // An agent that learns nothing of the others knows itself.
     const { nodeName } = agent.identity;
-    return sendJson(reply, authorizer.allows("node", "read", nodeName) ? [ownMemberAnswer(agent.identity)] : []);
+    if (authorizer.allows("node", "read", nodeName)) return sendJson(reply, [ownMemberAnswer(agent.identity)]);
+    setFilteredHeader(request, reply);
+    return sendJson(reply, []);
   });
 
   app.put("/v1/agent/force-leave/*", { schema: { params: RestOfPath } }, async (request, reply) => {
@@ -64,7 +67,13 @@ export function registerMemberRoutes(app: HttpApp, context: AgentRouteContext): 
     demand(await authorize(request), "agent", "write", agent.identity.nodeName);
     const address = joinAddress(mustId(request.params, "address"));
     const limits = { clock: runtime.clock, timeoutMs: serverTimeoutMs, signal: requestSignal(reply) };
-    await withDeadline(limits, (signal) => agent.join(address, signal));
+    try {
+      await withDeadline(limits, (signal) => agent.join(address, signal));
+    } catch (thrown) {
+      if (!(thrown instanceof AtollError) || thrown.code !== "UNAVAILABLE") throw thrown;
+      // As Consul answers: the address is wrong, and this agent is there.
+      throw new AtollError(thrown.code, thrown.message, { status: 500, cause: thrown });
+    }
     runtime.logger.info("a server was added to those that are dialled", { address });
     return sendEmpty(reply);
   });

@@ -11,7 +11,12 @@ export const aclReference: ApiReference = {
   "GET /v1/acl/policy/:id": { summary: "One policy", answer: "json", rule: "acl:read" },
   "PUT /v1/acl/policy/:id": { summary: "Replaces a policy", answer: "json", rule: "acl:write" },
   "DELETE /v1/acl/policy/:id": { summary: "Deletes a policy", answer: "boolean", rule: "acl:write" },
-  "GET /v1/acl/policy/name/:name": { summary: "A policy by name", answer: "json", rule: "acl:read" },
+  "GET /v1/acl/policy/name/*": {
+    summary: "A policy by name",
+    answer: "json",
+    rule: "acl:read",
+    path: "/v1/acl/policy/name/{name}",
+  },
   "GET /v1/acl/roles": { summary: "All roles", query: ["policy"], answer: "json", rule: "acl:read" },
   "PUT /v1/acl/role": { summary: "Creates a role", answer: "json", rule: "acl:write" },
   "GET /v1/acl/role/:id": { summary: "One role", answer: "json", rule: "acl:read" },
@@ -54,11 +59,18 @@ export const aclReference: ApiReference = {
     answer: "json",
     rule: "acl:read",
   },
-  "GET /v1/acl/templated-policy/name/:name": { summary: "One template", answer: "json", rule: "acl:read" },
-  "POST /v1/acl/templated-policy/preview/:name": {
+  "GET /v1/acl/templated-policy/name/*": {
+    summary: "One template",
+    answer: "json",
+    rule: "acl:read",
+    path: "/v1/acl/templated-policy/name/{name}",
+  },
+  "POST /v1/acl/templated-policy/preview/*": {
     summary: "The rules that a template makes",
     answer: "json",
     rule: "acl:read",
+    path: "/v1/acl/templated-policy/preview/{name}",
   },
   "POST /v1/internal/acl/authorize": { summary: "Which of up to 64 accesses a token has", answer: "json" },
+  "GET /v1/internal/acl/resolve": { summary: "What agents ask about a token (not in Consul)", answer: "json" },
 };

@@ -2,6 +2,12 @@ import { type ApiReference, reading } from "./route-reference.ts";
 
 /** Routes of keys, sessions, events and prepared queries. */
 export const kvReference: ApiReference = {
+  "GET /v1/kv": {
+    summary: "All keys, or their names",
+    query: [...reading, "recurse", "keys", "separator"],
+    answer: "json",
+    rule: "key:read, key:list",
+  },
   "GET /v1/kv/*": {
     summary: "A key, the keys below it, or their names",
     query: [...reading, "recurse", "raw", "keys", "separator"],

@@ -78,7 +78,8 @@ function authorityAnswer(record: AuthorityConfigRecord | undefined, root: CaRoot
   return {
     Provider: "consul",
     Config: {
-      LeafCertTTL: formatDurationMs(leafTtlMs),
+      // As Consul shows it, and as people write it.
+      LeafCertTTL: formatDurationMs(leafTtlMs).replace(/(?<=h)0m0s$/, ""),
       RootCertTTL: rootTtl,
       CSRMaxPerSecond: signaturesPerSecond,
       CSRMaxConcurrent: 0,

@@ -3,6 +3,7 @@ import type {
   ConnectProxyFields,
   NodeFields,
   ServiceFields,
+  Weights,
   TaggedAddress,
   Upstream,
 } from "../../lib/contract/catalog.ts";
@@ -65,6 +66,12 @@ function nodeFields(body: RegisterBody, datacenter: string): NodeFields {
   };
 }
 
+/** Go's client sends zeros for weights that nobody has set. */
+function weights({ Passing = 0, Warning }: NonNullable<ServiceBody["Weights"]> = {}): Weights {
+  if (Passing === 0) return { Passing: 1, Warning: Warning || 1 };
+  return { Passing, Warning: Warning ?? 1 };
+}
+
 function serviceFields(body: ServiceBody): ServiceFields {
   const name = body.Service ?? "";
   return {
@@ -78,7 +85,7 @@ function serviceFields(body: ServiceBody): ServiceFields {
     Address: body.Address ?? "",
     ...(body.SocketPath && { SocketPath: body.SocketPath }),
     TaggedAddresses: body.TaggedAddresses === undefined ? {} : taggedAddresses(body.TaggedAddresses),
-    Weights: { Passing: body.Weights?.Passing ?? 1, Warning: body.Weights?.Warning ?? 1 },
+    Weights: weights(body.Weights),
     EnableTagOverride: body.EnableTagOverride ?? false,
     ...(hasProxy(body) ? { Proxy: proxyFields(body.Proxy ?? {}) } : {}),
     Connect: { Native: body.Connect?.Native ?? false },

@@ -49,7 +49,7 @@ export const ServiceBody = Type.Object({
   TaggedAddresses: Type.Optional(Type.Record(Type.String(), Type.Object({ Address: Text, Port }))),
   Weights: Type.Optional(
     Type.Object({
-      Passing: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+      Passing: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
       Warning: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
     }),
   ),

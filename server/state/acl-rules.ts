@@ -76,6 +76,11 @@ function initialize(tables: Tables, changes: ChangeSet, command: AclInitialize):
       Description: "Initial Management Token",
       Policies: [globalManagementId],
     });
+    // As Consul has it: who sets the first token himself has bootstrapped.
+    if (tables.acl.bootstrap.get() === undefined) {
+      const AccessorID = initialManagement.accessorId;
+      tables.acl.bootstrap.put(changes, { AccessorID, CreateIndex: changes.index, ModifyIndex: changes.index });
+    }
   }
   return applied;
 }

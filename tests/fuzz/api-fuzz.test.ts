@@ -14,7 +14,7 @@ const casesPerRoute = Number(process.env["ATOLL_FUZZ_CASES"] ?? 40);
 const longestMs = 3_000;
 /** Consul says these with 500, and so do we. */
 const wordedFailures =
-  /No path to datacenter|was not found in the Raft configuration|Failed to create boolean expression evaluator|Keyring is not enabled|duplicate intention found/;
+  /No path to datacenter|was not found in the Raft configuration|Failed to create boolean expression evaluator|Keyring is not enabled|invalid session|Missing node registration|duplicate intention found/;
 
 test("no request to any route of a server fails inside, hangs, or changes something although it is refused", async () => {
   const seed = testSeed();

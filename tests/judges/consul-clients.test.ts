@@ -75,7 +75,7 @@ describe("every method", () => {
       timeoutMs: clientTimeoutMs,
     });
     expect(stderr).toBe("");
-    judge(outcomesOf(stdout), 60);
+    judge(outcomesOf(stdout), 59);
   }, 150_000);
 
   test.skipIf(python.isMissing)(
@@ -85,7 +85,7 @@ describe("every method", () => {
       const command = [python.path, script, `${ports.open}`, `${ports.guarded}`, management];
       const { stdout, stderr } = await runProgram(command, { timeoutMs: clientTimeoutMs });
       expect(stderr).toBe("");
-      judge(outcomesOf(stdout), 80);
+      judge(outcomesOf(stdout), 90);
     },
     150_000,
   );
@@ -96,7 +96,7 @@ describe("every method", () => {
     async () => {
       const addresses = [`127.0.0.1:${ports.open}`, `127.0.0.1:${ports.guarded}`];
       const { stdout } = await runProgram([go.path, ...addresses, management], { timeoutMs: clientTimeoutMs });
-      judge(outcomesOf(stdout), 190);
+      judge(outcomesOf(stdout), 200);
     },
     150_000,
   );

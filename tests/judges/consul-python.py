@@ -74,8 +74,6 @@ def agent_connect():
     leaf = client.agent.connect.ca.leaf("py-leaf")
     leaf = leaf[1] if isinstance(leaf, tuple) else leaf
     expect("PrivateKeyPEM" in leaf)
-    answer = client.agent.connect.authorize("py-target", leaf["ServiceURI"], leaf["SerialNumber"])
-    expect(answer["Authorized"], answer)
 
 
 def catalog():
@@ -86,7 +84,7 @@ def catalog():
     expect(one.services()[1]["py-api"] == ["t"])
     expect(one.service("py-api")[1][0]["ServicePort"] == 1)
     expect(one.connect("py-api")[1] == [])
-    expect(one.gateway_services("py-gateway")[1] == [])
+    expect(one.gateway_services("py-gateway") == [])
     expect("py-api" in one.node("py-node")[1]["Services"])
 
 
@@ -139,8 +137,8 @@ def events_and_queries():
 
 def entries():
     expect(client.config.set("service-defaults", "py-entry", {"Protocol": "http"}))
-    expect(client.config.get("service-defaults", "py-entry")[1]["Protocol"] == "http")
-    expect(len(client.config.list("service-defaults")[1]) >= 1)
+    expect(client.config.get("service-defaults", "py-entry")["Protocol"] == "http")
+    expect(len(client.config.list("service-defaults")) >= 1)
     client.config.delete("service-defaults", "py-entry")
     chain = client.discovery_chain.get("py-web")
     chain = chain[1] if isinstance(chain, tuple) else chain
@@ -180,10 +178,10 @@ def transactions():
 
 def acls():
     acl = acl_client.acl
-    policy = acl.policy.create("py-policy", rules='key_prefix "py" { policy = "write" }')
+    policy = acl.policy.create("py-policy", rules={"key_prefix": {"py": {"policy": "write"}}})
     expect(acl.policy.read(policy["ID"])["Name"] == "py-policy")
     expect(any(one["Name"] == "py-policy" for one in acl.policy.list()))
-    role = acl.role.create("py-role", policies=[{"Name": "py-policy"}])
+    role = acl.role.create("py-role", policies_name=["py-policy"])
     expect(acl.role.read(role["ID"])["Name"] == "py-role")
     expect(acl.role.read_by_name("py-role")["ID"] == role["ID"])
     expect(len(acl.role.list()) >= 1)
@@ -207,7 +205,7 @@ judge(
     " agent.reload",
     agent_services,
 )
-judge("agent.connect.ca.roots agent.connect.ca.leaf agent.connect.authorize", agent_connect)
+judge("agent.connect.ca.roots agent.connect.ca.leaf", agent_connect)
 judge("agent.join", lambda: refused(lambda: client.agent.join("127.0.0.1:1")))
 judge("agent.force_leave", lambda: refused(lambda: client.agent.force_leave("nobody")))
 judge(
@@ -237,5 +235,7 @@ judge(
     acls,
 )
 judge("agent.service.deregister", lambda: expect(client.agent.service.deregister("py-web-1")))
+SKIPPED = "the client sends PUT, which Consul's agents refuse as ours do: the route is POST"
+outcomes["agent.connect.authorize"] = {"method": "agent.connect.authorize", "outcome": "skipped", "detail": SKIPPED}
 for outcome in outcomes.values():
     print(json.dumps(outcome))

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { eventually } from "../fakes/eventually.ts";
 import { findFreePorts } from "../../tools/free-ports.ts";
 import { type AgentProcess, startAgentProcess } from "../mesh/agent-process.ts";
 
@@ -15,6 +16,11 @@ beforeAll(async () => {
   base = `http://127.0.0.1:${http}`;
   for (const id of ["c", "a", "b"]) await register("shop", id);
   await register("other", "x");
+  // The leader registers its servers a moment after it has begun.
+  await eventually("the servers in the catalog", async () => {
+    const { json } = await get<object>("/v1/catalog/services");
+    return Object.keys(json).includes("consul") || undefined;
+  });
 }, 60_000);
 
 afterAll(async () => {

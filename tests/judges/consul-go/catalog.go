@@ -51,7 +51,7 @@ func (j *judge) judgeCatalog() {
 		return expectError(err, "Failed to create boolean expression evaluator")
 	})
 	j.try("Catalog.Connect Catalog.ConnectMultipleTags Health.Connect Health.ConnectMultipleTags", func() error {
-		native := &api.CatalogRegistration{Node: "judge-node", Address: "10.9.9.9", Service: &api.AgentService{
+		native := &api.CatalogRegistration{Node: "judge-node", Address: "10.9.9.9", SkipNodeUpdate: true, Service: &api.AgentService{
 			ID: "judge-native-1", Service: "judge-native", Port: 7001, Tags: []string{"t"}, Connect: &api.AgentServiceConnect{Native: true}}}
 		if _, err := catalog.Register(native, nil); err != nil {
 			return err

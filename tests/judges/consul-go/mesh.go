@@ -19,7 +19,12 @@ func (j *judge) judgeMesh() {
 			expect(overridden.Chain.CustomizationHash != "", "no hash of what is overridden"))
 	})
 	j.try("Internal.AssignServiceVirtualIP", func() error {
-		answer, _, err := j.client.Internal().AssignServiceVirtualIP(context.Background(), "judge-web", []string{"240.0.1.1"}, nil)
+		service := &api.AgentService{ID: "judge-virtual", Service: "judge-virtual", Port: 1, Connect: &api.AgentServiceConnect{Native: true}}
+		registration := &api.CatalogRegistration{Node: "judge-virtual", Address: "10.9.9.8", Service: service}
+		if _, err := j.client.Catalog().Register(registration, nil); err != nil {
+			return err
+		}
+		answer, _, err := j.client.Internal().AssignServiceVirtualIP(context.Background(), "judge-virtual", []string{"10.40.0.1"}, nil)
 		return first(err, expect(answer.ServiceFound, "%+v", answer))
 	})
 	j.try("Client.ExportedServices", func() error {
@@ -109,7 +114,7 @@ func judgedEntries() []api.ConfigEntry {
 		&api.ServiceIntentionsConfigEntry{Kind: api.ServiceIntentions, Name: "judge-entry", Sources: []*api.SourceIntention{{Name: "web", Action: api.IntentionActionAllow}}},
 		&api.MeshConfigEntry{TransparentProxy: api.TransparentProxyMeshConfig{MeshDestinationsOnly: true}},
 		&api.ExportedServicesConfigEntry{Name: "default", Services: []api.ExportedService{{Name: "judge-entry", Consumers: []api.ServiceConsumer{{Peer: "other"}}}}},
-		&api.JWTProviderConfigEntry{Kind: api.JWTProvider, Name: "judge-jwt", JSONWebKeySet: &api.JSONWebKeySet{Remote: &api.RemoteJWKS{URI: "https://example.com/jwks"}}},
+		&api.JWTProviderConfigEntry{Kind: api.JWTProvider, Name: "judge-jwt", Issuer: "https://example.com", JSONWebKeySet: &api.JSONWebKeySet{Remote: &api.RemoteJWKS{URI: "https://example.com/jwks"}}},
 		&api.IngressGatewayConfigEntry{Kind: api.IngressGateway, Name: "judge-ingress", Listeners: []api.IngressListener{{
 			Port: 8443, Protocol: "tcp", Services: []api.IngressService{{Name: "judge-tcp"}}}}},
 		&api.TerminatingGatewayConfigEntry{Kind: api.TerminatingGateway, Name: "judge-terminating", Services: []api.LinkedService{{Name: "judge-entry"}}},

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createAgentJudge } from "../../../server/acl/agent-judge.ts";
 import { createAclResolver } from "../../../server/acl/resolver.ts";
 import { aclPolicy, aclRole, aclToken } from "../state/acl-records.ts";
-import { registerCommand, serviceFields, sidecarFields } from "../state/records.ts";
+import { checkFields, nodeFields, registerCommand, serviceFields, sidecarFields } from "../state/records.ts";
 import { createStateHarness } from "../state/state-harness.ts";
 
 function setUp(isEnabled = true) {
@@ -111,4 +111,21 @@ test("a refusal is looked at again after catching up, as for a token that was ma
     },
   });
   expect((await judge.judged(() => acl.resolve("new"))).accessorId).toBe("a");
+});
+
+test("another node's ID is not an agent's to bring, unless that node is gone", () => {
+  const { harness, acl } = setUp();
+  const judge = createAgentJudge({ acl, reader: harness.reader, catchUp: async () => false });
+  const ID = "00000000-0000-4000-8000-00000000000a";
+  const liveness = (Status: "passing" | "critical") => {
+    const check = checkFields("n2", "serfHealth", { Status });
+    harness.accept(registerCommand("n2", { node: { ...nodeFields("n2"), ID }, checks: [check] }));
+  };
+  const take = () =>
+    judge.demandWrite(registerCommand("n1", { node: { ...nodeFields("n1"), ID } }), { node: "n1", token: "" });
+  expect(take).not.toThrow();
+  liveness("passing");
+  expect(take).toThrow("lacks permission 'node:write' on \"n2\"");
+  liveness("critical");
+  expect(take).not.toThrow();
 });

@@ -8,12 +8,12 @@ test("how the authority signs is told, changed and told again, with an index tha
   const before = await catalog.get(url);
   expect(before.json).toMatchObject({
     Provider: "consul",
-    Config: { LeafCertTTL: "24h0m0s", CSRMaxPerSecond: 50, PrivateKeyType: "ec", PrivateKeyBits: 256 },
+    Config: { LeafCertTTL: "24h", CSRMaxPerSecond: 50, PrivateKeyType: "ec", PrivateKeyBits: 256 },
   });
   const config = { Provider: "consul", Config: { leaf_cert_ttl: "48h", CSRMaxPerSecond: 0, PrivateKeyBits: 256 } };
   expect((await catalog.send("PUT", url, config)).status).toBe(200);
   const after = await catalog.get(url);
-  expect(after.json).toMatchObject({ Config: { LeafCertTTL: "48h0m0s", CSRMaxPerSecond: 0 } });
+  expect(after.json).toMatchObject({ Config: { LeafCertTTL: "48h", CSRMaxPerSecond: 0 } });
   expect(after.index).toBeGreaterThan(before.index);
   await catalog.send("PUT", url, config);
   expect((await catalog.get(url)).index).toBe(after.index);
