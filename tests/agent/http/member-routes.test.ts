@@ -88,7 +88,7 @@ test("join is refused for what is no address and for where no server answers", a
   using dir = createTempDir();
   const { agent } = await start(dir.path);
   expect(await agent.call("PUT", "/v1/agent/join/a%20b")).toMatchObject({ status: 400 });
-  expect(await agent.call("PUT", "/v1/agent/join/10.0.0.9")).toMatchObject({ status: 503 });
+  expect(await agent.call("PUT", "/v1/agent/join/10.0.0.9")).toMatchObject({ status: 500 });
 });
 
 test("leave is answered before the agent goes", async () => {
