@@ -25,7 +25,7 @@ test("a list waits for an event that it does not know, and for no other reason",
   const index = String(eventIndex(JSON.parse(first.body)));
   const waiting = catalog.app.inject(`/v1/event/list?name=a&index=${index}&wait=60s`);
   let isAnswered = false;
-  waiting.then(() => {
+  void waiting.then(() => {
     isAnswered = true;
   });
   await catalog.send("PUT", `${fire}/b`);
