@@ -2,6 +2,7 @@ import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import { compileRegex } from "../../lib/base/linear-regex.ts";
 import { demand } from "../../lib/acl/authorizer.ts";
+import { createSight } from "../../lib/acl/sight.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { maxEventPayloadBytes, type UserEvent } from "../../lib/contract/user-events.ts";
 import { sendJson } from "../../lib/http/answers.ts";
@@ -10,6 +11,7 @@ import { requestSignal } from "../../lib/http/open-requests.ts";
 import { checkDatacenter, parseReadQuery } from "../../lib/http/read-query.ts";
 import { setReadHeaders } from "../../lib/http/read-headers.ts";
 import { nodeHeader, rawBody } from "../../lib/http/relay.ts";
+import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import type { StateReader } from "../state/reader.ts";
 import { proposeOrThrow } from "./propose.ts";
@@ -47,21 +49,19 @@ export function registerEventRoutes(app: HttpApp, { server, runtime, authorize, 
   });
 
   app.get("/v1/event/list", async (request, reply) => {
-    const authorizer = authorize(request);
+    const sight = createSight(authorize(request));
     const asked = queryOf(request);
     const { index: askedIndex, waitMs } = blockingOf(request);
     const wanted = asked.get("name") ?? "";
     const node = String(request.headers[nodeHeader] ?? nodeName ?? "");
     const signal = requestSignal(reply);
     const list = (reader: StateReader): readonly UserEvent[] =>
-      reader
-        .userEvents()
-        .value.filter(
-          (event) =>
-            (wanted === "" || event.Name === wanted) &&
-            authorizer.allows("event", "read", event.Name) &&
-            isFor(event, node, reader),
-        );
+      sight.keep(
+        reader
+          .userEvents()
+          .value.filter((event) => (wanted === "" || event.Name === wanted) && isFor(event, node, reader)),
+        ({ Name }, authorizer) => authorizer.allows("event", "read", Name),
+      );
     const deadlineMs = runtime.clock.monotonicMs() + waitMs;
     let events = list(server.reader);
     while (askedIndex !== undefined && eventIndex(events.at(-1)) === askedIndex && !signal.aborted) {
@@ -71,6 +71,7 @@ export function registerEventRoutes(app: HttpApp, { server, runtime, authorize, 
       await server.blocking.read((reader) => reader.userEvents(), { minIndex, waitMs: leftMs, signal });
       events = list(server.reader);
     }
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     const { leaderAddress, lastContactMs } = server.log.leadership();
     setReadHeaders(reply, { index: 1, isLeaderKnown: leaderAddress !== "", lastContactMs, consistency: "leader" });
     reply.raw.setHeader("X-Consul-Index", String(eventIndex(events.at(-1))));

@@ -10,7 +10,9 @@ import { checkDatacenter, parseFlag } from "../../lib/http/read-query.ts";
 import { queryOf } from "../../lib/http/request-line.ts";
 import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { meshSight } from "./acl-sight.ts";
+import { nodeHeader } from "../../lib/http/relay.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
+import { sortByDistance } from "./distance.ts";
 import { proposeOrThrow } from "./propose.ts";
 import { decodeQuery, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
 import { matchingInstances, shuffled } from "./query-execution.ts";
@@ -20,7 +22,7 @@ import type { RouteContext } from "./server-routes.ts";
 const IdPath = Type.Object({ id: Type.String() });
 
 /** `/v1/query`: prepared queries are written, read, explained and executed. */
-export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, authorize }: RouteContext): void {
+export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, authorize, nodeName }: RouteContext): void {
   app.post("/v1/query", { schema: { body: QueryBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const query = decodeQuery(request.body, runtime.random.uuid());
@@ -82,7 +84,11 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
     const sight = createSight(authorizer);
     const allowed = meshSight(Service.Service, found.value, sight);
     if (sight.isFiltered()) setFilteredHeader(request, reply);
-    const instances = shuffled(matchingInstances(allowed, Service), runtime.random);
+    const instances = sortByDistance(shuffled(matchingInstances(allowed, Service), runtime.random), {
+      near: originOf(request, asked.get("near") || Service.Near),
+      nodeOf: ({ Node }) => Node.Node,
+      coordinates: reader.coordinates().value,
+    });
     return sendJson(reply, {
       Service: Service.Service,
       Nodes: instances.slice(0, limitOf(asked)).map(healthEntryAnswer),
@@ -91,6 +97,15 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
       Failovers: 0,
     });
   });
+
+  /** The node that instances shall be near to: by its name, `_agent` for that of the agent, `_ip` for who has the address. */
+  function originOf(request: FastifyRequest, near: string): string {
+    if (near === "_agent") return String(request.headers[nodeHeader] ?? nodeName ?? "");
+    if (near !== "_ip") return near;
+    // DNS says there whom it asks for.
+    const address = String(request.headers["x-forwarded-for"] ?? request.ip);
+    return server.reader.addressHolders().get(address)?.node?.Node ?? "";
+  }
 
   async function resolve(
     request: FastifyRequest<{ Params: { id: string } }>,

@@ -60,15 +60,19 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
   app.get("/v1/internal/ui/service-topology/:service", { schema: { params: ServicePath } }, async (request, reply) => {
     checkDatacenter(request, datacenter);
     const service = mustName(request.params.service, "service name");
-    const authorizer = authorize(request);
-    demand(authorizer, "service", "read", service);
-    const isSeen = (name: string): boolean => authorizer.allows("service", "read", name);
+    const sight = createSight(authorize(request));
+    demand(sight.authorizer, "service", "read", service);
+    const seen = (names: readonly string[]): readonly string[] =>
+      sight.keep(names, (Service, authorizer) => seesService({ Service }, authorizer));
+    const upstreams = seen(upstreamsOf(reader, service)).map(summary);
+    const downstreams = seen(downstreamsOf(reader, service)).map(summary);
+    if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(reply, {
       Protocol: reader.serviceConfig(service).value.protocol,
       TransparentProxy: false,
-      Upstreams: upstreamsOf(reader, service).filter(isSeen).map(summary),
-      Downstreams: downstreamsOf(reader, service).filter(isSeen).map(summary),
-      FilteredByACLs: !authorizer.isUnrestricted,
+      Upstreams: upstreams,
+      Downstreams: downstreams,
+      FilteredByACLs: sight.isFiltered(),
     });
   });
 

@@ -159,3 +159,26 @@ test("a query that a session holds goes with it", async () => {
   catalog.apply({ type: "session-destroy", ids: ["s"] });
   expect((await catalog.get("/v1/query")).json).toEqual([]);
 });
+
+test("instances come by distance from a node, from the agent that asks or from who has the address", async () => {
+  const catalog = await withInstances();
+  await catalog.send("PUT", "/v1/catalog/register", { Node: "d", Address: "10.0.0.9" });
+  for (const [Node, x] of [
+    ["a", 0.3],
+    ["b", 0.1],
+    ["d", 0],
+  ] as const) {
+    const Coord = { Vec: [x, 0, 0, 0, 0, 0, 0, 0], Error: 1, Adjustment: 0, Height: 0 };
+    await catalog.send("PUT", "/v1/coordinate/update", { Node, Coord });
+  }
+  await create(catalog, { Name: "by-ip", Service: { Service: "web", Near: "_ip" } });
+  const nearest = async (query: string, headers: Record<string, string> = {}): Promise<string> => {
+    const answer = await catalog.app.inject({ url: `/v1/query/by-ip/execute?limit=1${query}`, headers });
+    return answer.json().Nodes[0].Node.Node;
+  };
+  for (let i = 0; i < 8; i++) {
+    expect(await nearest("&near=a")).toBe("a");
+    expect(await nearest("&near=_agent", { "x-atoll-node": "d" })).toBe("b");
+    expect(await nearest("", { "x-forwarded-for": "10.0.0.9" })).toBe("b");
+  }
+});
