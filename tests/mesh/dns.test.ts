@@ -115,10 +115,13 @@ describe.skipIf(note !== "")(`an agent's DNS${note}`, () => {
           ["db.virtual.consul. 0 IN A 240.0.0.1"],
           ["db.virtual.mesh. 0 IN A 127.128.0.1"],
         ]);
-        const soa = await dig(program, dnsPort, "consul", "SOA", transport);
-        expect(soa.records.join()).toMatch(
-          /^consul\. 0 IN SOA ns\.consul\. hostmaster\.consul\. \d+ 3600 600 86400 0$/,
-        );
+        // The leader registers its servers a moment after it has begun.
+        const soa = await eventually("a server in the zone", async () => {
+          const answer = (await dig(program, dnsPort, "consul", "SOA", transport)).records;
+          return answer.some((record) => record.includes(" IN NS ")) ? answer : undefined;
+        });
+        expect(soa.join()).toMatch(/consul\. 0 IN SOA ns\.consul\. hostmaster\.consul\. \d+ 3600 600 86400 0/);
+        expect(soa.join()).toMatch(/consul\. 0 IN NS \S+\.node\.dc1\.consul\./);
         expect(await dig(program, dnsPort, "none.service.consul", transport)).toMatchObject({
           status: "NXDOMAIN",
           flags: "qr aa rd",

@@ -27,7 +27,7 @@ export interface AclAnswer {
 }
 
 /** A server and agent in this process, with ACLs on and everything denied by default. */
-export async function startAclAgent(): Promise<AclAgent> {
+export async function startAclAgent({ isBootstrapped = true } = {}): Promise<AclAgent> {
   const [sidecarMinPort = 0] = await findFreePorts("127.0.0.1", 1);
   const options = resolveAgentOptions(
     {
@@ -37,7 +37,7 @@ export async function startAclAgent(): Promise<AclAgent> {
       rpcPort: 0,
       sidecarMinPort,
       adminMinPort: sidecarMinPort,
-      acl: { enabled: true, tokens: { initial_management: management } },
+      acl: { enabled: true, ...(isBootstrapped && { tokens: { initial_management: management } }) },
     },
     { hostName: "vm1", addresses: [], workingDir: "/" },
   );
@@ -65,7 +65,7 @@ export async function startAclAgent(): Promise<AclAgent> {
     if (answer.status !== 200) throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`);
     return answer.text;
   };
-  await must("PUT", "/v1/agent/service/register", { Name: "Capital" });
+  if (isBootstrapped) await must("PUT", "/v1/agent/service/register", { Name: "Capital" });
   let made = 0;
   return {
     running,
