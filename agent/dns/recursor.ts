@@ -91,21 +91,34 @@ interface Exchange {
   readonly signal: AbortSignal;
 }
 
-function askOverUdp({ sent, address, timeoutMs, clock, signal }: Exchange): Promise<Buffer | undefined> {
+/** Calls `onEnd` once: with the first answer, or with undefined when its time is over or the signal aborts. */
+function endingOnce(
+  { timeoutMs, clock, signal }: Exchange,
+  onEnd: (answer: Buffer | undefined) => void,
+): (answer: Buffer | undefined) => void {
+  let hasEnded = false;
+  const end = (answer: Buffer | undefined): void => {
+    if (hasEnded) return;
+    hasEnded = true;
+    timer.cancel();
+    signal.removeEventListener("abort", abort);
+    onEnd(answer);
+  };
+  const abort = (): void => end(undefined);
+  const timer = clock.after(timeoutMs, abort);
+  signal.addEventListener("abort", abort, { once: true });
+  return end;
+}
+
+function askOverUdp(exchange: Exchange): Promise<Buffer | undefined> {
+  const { sent, address } = exchange;
   return new Promise((resolve) => {
     const socket = createSocket(isIP(address.host) === 6 ? "udp6" : "udp4");
-    let hasEnded = false;
-    const end = (answer: Buffer | undefined): void => {
-      if (hasEnded) return;
-      hasEnded = true;
-      timer.cancel();
-      signal.removeEventListener("abort", abort);
+    const end = endingOnce(exchange, (answer) => {
       socket.close();
       resolve(answer);
-    };
+    });
     const abort = (): void => end(undefined);
-    const timer = clock.after(timeoutMs, abort);
-    signal.addEventListener("abort", abort, { once: true });
     socket.on("error", abort);
     socket.on("message", (packet, from) => {
       if (from.port === address.port && isSameHost(from.address, address.host) && isAnswerTo(packet, sent)) {
@@ -118,21 +131,15 @@ function askOverUdp({ sent, address, timeoutMs, clock, signal }: Exchange): Prom
   });
 }
 
-function askOverTcp({ sent, address, timeoutMs, clock, signal }: Exchange): Promise<Buffer | undefined> {
+function askOverTcp(exchange: Exchange): Promise<Buffer | undefined> {
+  const { sent, address } = exchange;
   return new Promise((resolve) => {
     const socket = connect({ host: address.host, port: address.port });
-    let hasEnded = false;
-    const end = (answer: Buffer | undefined): void => {
-      if (hasEnded) return;
-      hasEnded = true;
-      timer.cancel();
-      signal.removeEventListener("abort", abort);
+    const end = endingOnce(exchange, (answer) => {
       socket.destroy();
       resolve(answer);
-    };
+    });
     const abort = (): void => end(undefined);
-    const timer = clock.after(timeoutMs, abort);
-    signal.addEventListener("abort", abort, { once: true });
     const reader = createLengthReader((message) => {
       if (isAnswerTo(message, sent)) end(Buffer.from(message));
     });
