@@ -52,25 +52,26 @@ test.skipIf(skipReason !== "")(
       await Bun.sleep(100);
     }
 
+    // What a server has acknowledged, another one may show a moment later: `passing` and `members` read from any of them.
     // What is deregistered by force stays away from repairs, and comes back when it is registered.
     const body = { Node: "forced", ServiceID: `${service}-forced` };
     await next.process.api("PUT", "catalog/deregister?force", body);
-    expect(await isPassing("forced")).toBe(false);
+    await eventually("the forced one to be out", async () => !(await isPassing("forced")), timeoutMs);
     process.kill(forced.pid, "SIGKILL");
     await forced.end("SIGKILL");
     const restarted = await start("forced");
     await eventually("it to be told", () => restarted.output().includes("deregistered this by force"), timeoutMs);
     expect(await isPassing("forced")).toBe(false);
     await restarted.api("PUT", "agent/service/register", { Name: service, ID: `${service}-forced`, Port: 80 });
-    expect(await isPassing("forced")).toBe(true);
+    await eventually("the forced one to be back", () => isPassing("forced"), timeoutMs);
     expect(await restarted.api("GET", `agent/service/${service}-forced`)).toMatchObject({ Owner: expect.any(String) });
 
     // Told to leave: out at once, listed as one that left, and the process ends.
     await leaving.api("PUT", "agent/leave");
     await eventually("the leaving agent to be out", async () => !(await isPassing("leaving")), timeoutMs);
-    expect(await statusOf("leaving")).toBe(3);
+    await eventually("it to be listed as left", async () => (await statusOf("leaving")) === 3, timeoutMs);
     await next.process.api("PUT", "agent/force-leave/leaving?prune");
-    expect(await statusOf("leaving")).toBeUndefined();
+    await eventually("it to be pruned", async () => (await statusOf("leaving")) === undefined, timeoutMs);
   },
   90_000,
 );
