@@ -108,7 +108,7 @@ export class Http2ClientConnection extends Http2Connection<ResponseHandler> {
   onPeerGoaway(lastStreamId: number): void {
     const { core } = this;
     this.#peerGoawayLimit = Math.min(this.#peerGoawayLimit, lastStreamId, maxStreamId - 1);
-    for (const stream of [...core.streams.open.values()]) {
+    for (const stream of core.streams.open.values()) {
       if (stream.id <= lastStreamId) continue;
       core.removeStream(stream, "reset-by-us");
       stream.handler?.onReset(stream, { code: ErrorCode.refusedStream, origin: "connection", isUnprocessed: true });

@@ -106,7 +106,7 @@ export class ConnectionCore<Handler extends StreamHandler> {
       send: this.peer.initialWindowBytes,
       receive: this.receiver.initialStreamWindow,
     });
-    this.streams.open.set(id, stream);
+    this.streams.open.add(stream);
     this.guard.allowForStream();
     return stream;
   }
@@ -168,7 +168,7 @@ export class ConnectionCore<Handler extends StreamHandler> {
 
   abandonStreams(code: number): void {
     this.hasFailed = true;
-    for (const stream of [...this.streams.open.values()]) {
+    for (const stream of this.streams.open.values()) {
       this.removeStream(stream, "reset-by-us");
       stream.handler?.onReset(stream, { code, origin: "connection", isUnprocessed: false });
     }

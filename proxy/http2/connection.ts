@@ -59,7 +59,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
 
   /** Who hears of the streams that are open. */
   handlers(): Handler[] {
-    return Array.from(this.core.streams.open.values(), ({ handler }) => handler).filter((one) => one !== undefined);
+    return this.core.streams.open.values().flatMap(({ handler }) => handler ?? []);
   }
 
   /** Broken, or shut down and nothing left to do. */

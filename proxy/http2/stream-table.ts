@@ -1,3 +1,4 @@
+import { OpenStreams } from "./open-streams.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
 
 /** How a stream closed; `unknown`: too long ago to remember, or never opened. */
@@ -12,7 +13,7 @@ const remembered = 256;
  * late one to be ignored or another error depending on that (RFC 9113 section 5.1).
  */
 export class StreamTable<Handler extends StreamHandler> {
-  readonly open = new Map<number, Http2Stream<Handler>>();
+  readonly open = new OpenStreams<Http2Stream<Handler>>();
   /** The highest stream id of either side that was opened: odd ones are the client's. */
   lastId = 0;
   #closedIds: Int32Array | undefined;
