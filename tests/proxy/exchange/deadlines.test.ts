@@ -32,12 +32,50 @@ test("one timer serves them all, and none is left when they are taken back", () 
   const deadlines = new Deadlines(clock);
   const waiting = Array.from({ length: 500 }, (_, i) => {
     const one = { onDeadline: () => undefined };
-    return { one, slotMs: deadlines.add(5_000 - i, one) };
+    return { one, ticket: deadlines.add(5_000 - i, one) };
   });
   expect(clock.pendingTimers()).toBe(1);
-  // A 32nd of five seconds, rounded down to a power of two: few slots for many calls.
-  expect(new Set(waiting.map(({ slotMs }) => slotMs)).size).toBeLessThan(10);
-  for (const { one, slotMs } of waiting) deadlines.remove(slotMs, one);
+  for (const { one, ticket } of waiting) deadlines.remove(ticket, one);
+  expect([deadlines.size, clock.pendingTimers()]).toEqual([0, 0]);
+});
+
+test("many calls are told at few times", async () => {
+  const clock = createVirtualClock(0);
+  const deadlines = new Deadlines(clock);
+  const told: number[] = [];
+  for (let i = 0; i < 500; i++) deadlines.add(5_000 - i, { onDeadline: () => told.push(clock.monotonicMs()) });
+  await clock.advance(6_000);
+  // A 32nd of five seconds, rounded down to a power of two.
+  expect([told.length, new Set(told).size < 10]).toEqual([500, true]);
+});
+
+test("whatever comes and is taken back, only the others are told", async () => {
+  const seed = testSeed();
+  const rng = createRng(seed);
+  const clock = createVirtualClock(0);
+  const deadlines = new Deadlines(clock);
+  const told: number[] = [];
+  const kept: { number: number; dueMs: number }[] = [];
+  const open: { number: number; ticket: number; one: { onDeadline: () => void }; dueMs: number }[] = [];
+  for (let number = 0; number < 3_000; number++) {
+    const dueMs = clock.monotonicMs() + rng.pick([40, 40, 800]);
+    const one = { onDeadline: () => told.push(number) };
+    open.push({ number, ticket: deadlines.add(dueMs - clock.monotonicMs(), one), one, dueMs });
+    // What is told meanwhile stays in the list: its ticket is another's by then, and taking it back must not touch that one.
+    while (rng.chance(0.5) && open.length > 0) {
+      const [taken] = open.splice(rng.below(open.length), 1);
+      if (taken === undefined) break;
+      if (told.includes(taken.number)) kept.push(taken);
+      deadlines.remove(taken.ticket, taken.one);
+    }
+    if (rng.chance(0.02)) await clock.advance(rng.below(60));
+  }
+  await clock.advance(2_000);
+  kept.push(...open);
+  const byNumber = (a: number, b: number): number => a - b;
+  expect({ seed, told: told.toSorted(byNumber) }).toEqual({
+    ...{ seed, told: kept.map(({ number }) => number).toSorted(byNumber) },
+  });
   expect([deadlines.size, clock.pendingTimers()]).toEqual([0, 0]);
 });
 
@@ -46,14 +84,14 @@ test("one that is taken back while others of its slot are told is not told", asy
   const deadlines = new Deadlines(clock);
   const told: string[] = [];
   const second = { onDeadline: () => told.push("second") };
-  let slotMs = 0;
+  let ticket = 0;
   deadlines.add(3, {
     onDeadline: () => {
       told.push("first");
-      deadlines.remove(slotMs, second);
+      deadlines.remove(ticket, second);
     },
   });
-  slotMs = deadlines.add(3, second);
+  ticket = deadlines.add(3, second);
   await clock.advance(20);
   expect(told).toEqual(["first"]);
 });
