@@ -1,8 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runContest, type Scenario, withCpu } from "./contest.ts";
+import type { Target } from "./contest.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
-import { atollPair, local, nginxPair, smallAnswer, startNginxBackend } from "./pairs.ts";
+import { atollPair, local, nginxPair, type Pair, smallAnswer, startNginxBackend, type Workspace } from "./pairs.ts";
+import type { Pinned } from "./process.ts";
+import { type Contender, keepAwake, measureLoad, runSlices } from "./slices.ts";
 import { runWrk } from "./wrk.ts";
 
 const connectionCounts = [1, 16, 64] as const;
@@ -10,49 +12,58 @@ const answers = [
   { bytes: 100, path: "/" },
   { bytes: 10_000, path: "/large.txt" },
 ] as const;
-const pairWarmUpSeconds = 8;
-const warmUpSeconds = 1;
-const measuredSeconds = 3;
+const rounds = Number(process.env["ATOLL_BENCH_ROUNDS"] ?? 9);
+/** As many as a pair of ours needs until it compiles no more; with one connection that would take a minute. */
+const warmUpRequests = { 1: 60_000, 16: 150_000, 64: 150_000 } as const;
+const basePort = 27_100;
 
-/** HTTP/1.1 keep-alive GETs through client -> outbound -> mTLS -> inbound -> nginx. */
+/**
+ * HTTP/1.1 keep-alive GETs through client -> outbound -> mTLS -> inbound -> nginx, in slices of a second that the pairs take in turns: what
+ * else the machine does takes as long as a pair did in turns of half a minute, and moved ratios by a tenth.
+ */
 export async function benchProxyHttp1(): Promise<void> {
-  await runContest({
-    bench: "proxy-http1",
-    basePort: 27_100,
-    rounds: 3,
-    pairs: [atollPair("http"), haproxyPair("http"), haproxyPair("http-over-h2"), nginxPair()],
-    async warmUp({ ports }) {
-      await runWrk({ port: ports.listen, path: "/", connections: 64, seconds: pairWarmUpSeconds });
-    },
-    scenarios: answers.flatMap(({ bytes, path }) =>
-      connectionCounts.map((connections) => scenario(bytes, path, connections)),
-    ),
-    startBackend(workspace, port) {
-      writeFileSync(join(workspace.directory, "large.txt"), "x".repeat(10_000));
-      return startNginxBackend(workspace, port, [
-        ` open_file_cache max=10; sendfile on; server { listen ${local(port)} backlog=4096; default_type text/plain;`,
-        `  location / { return 200 "${smallAnswer}"; } location /large.txt { root ${workspace.directory}; } }`,
-      ]);
-    },
-  });
+  for (const { bytes, path } of answers) {
+    for (const connections of connectionCounts) {
+      await runSlices({
+        bench: "proxy-http1",
+        basePort,
+        rounds,
+        contenders: [
+          contender(atollPair("http"), path, warmUpRequests[connections]),
+          contender(haproxyPair("http"), path, 1),
+          contender(haproxyPair("http-over-h2"), path, 1),
+          contender(nginxPair(), path, 1),
+        ],
+        startBackend,
+        load: (target, seconds) =>
+          measureLoad(target, () => runWrk({ port: target.ports.listen, path, connections, seconds })),
+        compared: "cpu_us_per_request",
+        bases: {
+          haproxy: (_, base) => base["pair"] === "haproxy",
+          "haproxy-h2-hop": (_, base) => base["pair"] === "haproxy-h2-hop",
+          nginx: (_, base) => base["pair"] === "nginx",
+        },
+        best: { haproxy_best: ["haproxy", "haproxy-h2-hop"] },
+        facts: { answer_bytes: bytes, connections },
+      });
+    }
+  }
 }
 
-function scenario(bytes: number, path: string, connections: number): Scenario {
+function contender(pair: Pair, path: string, requests: number): Contender {
+  const isOurs = pair.name === "atoll";
   return {
-    labels: { answer_bytes: bytes, connections },
-    compared: "cpu_us_per_request",
-    async run(target) {
-      const load = { port: target.ports.listen, path, connections };
-      await runWrk({ ...load, seconds: warmUpSeconds });
-      const { result, cpuSeconds } = await withCpu(target, () => runWrk({ ...load, seconds: measuredSeconds }));
-      return {
-        cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
-        requests_per_second: result.requestsPerSecond,
-        p50_ms: result.p50Ms,
-        p99_ms: result.p99Ms,
-        load_cpu_share: result.loadCpuShare,
-        resident_mb: target.pinned.residentMb(),
-      };
-    },
+    pair,
+    labels: { pair: pair.name },
+    warmUpRequests: requests,
+    ...(isOurs ? { keepAwake: (target: Target) => keepAwake(target, path) } : {}),
   };
+}
+
+function startBackend(workspace: Workspace, port: number): Promise<Pinned> {
+  writeFileSync(join(workspace.directory, "large.txt"), "x".repeat(10_000));
+  return startNginxBackend(workspace, port, [
+    ` open_file_cache max=10; sendfile on; server { listen ${local(port)} backlog=4096; default_type text/plain;`,
+    `  location / { return 200 "${smallAnswer}"; } location /large.txt { root ${workspace.directory}; } }`,
+  ]);
 }

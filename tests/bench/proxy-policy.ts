@@ -1,20 +1,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Sample, type Target, withCpu } from "./contest.ts";
+import type { Target } from "./contest.ts";
 import { mustBuildGoJudge, runGoJudge } from "./go-judge.ts";
 import { grpcFrame, grpcHeaders, runH2load } from "./h2load.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { atollPair, local, type Pair, smallAnswer, startNginxBackend, type Workspace } from "./pairs.ts";
 import { bare, type PolicyRow, policyRows, type Traffic } from "./policy/rows.ts";
 import { loadCore, type Pinned, startPinned } from "./process.ts";
-import { type Contender, runSlices } from "./slices.ts";
+import { type Contender, keepAwake, measureLoad, runSlices } from "./slices.ts";
 import type { Load } from "./wrk.ts";
 import { runWrk } from "./wrk.ts";
 
 const connections = 64;
 const messageBytes = 100;
-const awakeBody = "x".repeat(12_000);
 const variedPaths = 10_000;
 const rounds = Number(process.env["ATOLL_BENCH_ROUNDS"] ?? 15);
 
@@ -70,7 +69,7 @@ async function run(course: Course, directory: string): Promise<void> {
       rounds,
       contenders: contendersOf(row, course),
       startBackend: course.startBackend,
-      load: (target, seconds) => measured(course, target, seconds),
+      load: (target, seconds) => measureLoad(target, () => course.load(target, seconds)),
       compared: "cpu_us_per_request",
       facts: { protocol: course.protocol, connections, ...course.facts },
       bases: {
@@ -88,7 +87,7 @@ function contendersOf(row: PolicyRow, course: Course): readonly Contender[] {
     pair: proxy === "atoll" ? atollPair(protocol, { ...of.atoll, name: `atoll ${of.name}` }) : haproxyOf(of, protocol),
     labels: { proxy, policy: of.name },
     warmUpRequests: proxy === "atoll" ? 150_000 : 1,
-    ...(proxy === "atoll" ? { keepAwake: (target: Target) => keepAwake(target, course) } : {}),
+    ...(proxy === "atoll" ? { keepAwake: (target: Target) => keepAwake(target, `${course.traffic.prefix}awake`) } : {}),
     isOnlyBase: of !== row,
     verify: (target) => course.verify(target, of),
   });
@@ -98,32 +97,6 @@ function contendersOf(row: PolicyRow, course: Course): readonly Contender[] {
 function haproxyOf(row: PolicyRow, protocol: Course["protocol"]): Pair {
   const kind = protocol === "grpc" ? "http2" : "http-over-h2";
   return haproxyPair(kind, { hasTrailers: protocol === "grpc", more: row.haproxy, name: `haproxy ${row.name}` });
-}
-
-/**
- * Ours gives memory back in a second with less traffic than this, and then has to compile anew: half a second of processor time that
- * is no cost of the requests that come next. What becomes of the request does not matter.
- */
-async function keepAwake({ ports }: Target, { traffic }: Course): Promise<void> {
-  const request = fetch(`http://${local(ports.listen)}${traffic.prefix}awake`, { method: "POST", body: awakeBody });
-  await request.then((answer) => answer.arrayBuffer()).catch(() => undefined);
-}
-
-async function measured(
-  course: Course,
-  target: Target,
-  seconds: number,
-): Promise<Sample & { readonly requests: number }> {
-  const { result, cpuSeconds } = await withCpu(target, () => course.load(target, seconds));
-  return {
-    cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
-    requests: result.requests,
-    requests_per_second: result.requestsPerSecond,
-    p50_ms: result.p50Ms,
-    p99_ms: result.p99Ms,
-    load_cpu_share: result.loadCpuShare,
-    resident_mb: target.pinned.residentMb(),
-  };
 }
 
 function wrkTo(target: Target) {

@@ -1,7 +1,8 @@
 import { rmSync } from "node:fs";
-import type { Sample, Target } from "./contest.ts";
-import { createWorkspace, type Pair, type Workspace } from "./pairs.ts";
+import { type Sample, type Target, withCpu } from "./contest.ts";
+import { createWorkspace, local, type Pair, type Workspace } from "./pairs.ts";
 import { median, type Pinned, report, rounded } from "./process.ts";
+import type { Load } from "./wrk.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -36,6 +37,8 @@ export interface SlicedContest {
   readonly compared: string;
   /** With whom each is compared, by the name of the ratio: whether `base` is the one for `own`. */
   readonly bases: Readonly<Record<string, (own: Labels, base: Labels) => boolean>>;
+  /** Of several bases the one that is hardest to beat, by the name of the ratio: the largest of those ratios. */
+  readonly best?: Readonly<Record<string, readonly string[]>>;
   /** Goes into every line. */
   readonly facts: Readonly<Record<string, unknown>>;
 }
@@ -85,6 +88,34 @@ export async function runSlices(contest: SlicedContest): Promise<void> {
   }
 }
 
+/** What some load says, and what it cost the pair. */
+export async function measureLoad(
+  target: Target,
+  work: () => Promise<Load>,
+): Promise<Sample & { readonly requests: number }> {
+  const { result, cpuSeconds } = await withCpu(target, work);
+  return {
+    cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
+    requests: result.requests,
+    requests_per_second: result.requestsPerSecond,
+    p50_ms: result.p50Ms,
+    p99_ms: result.p99Ms,
+    load_cpu_share: result.loadCpuShare,
+    resident_mb: target.pinned.residentMb(),
+  };
+}
+
+const awakeBody = "x".repeat(12_000);
+
+/**
+ * Ours gives memory back in a second with less traffic than this, and then has to compile anew: half a second of processor time that
+ * is no cost of the requests that come next. What becomes of the request does not matter.
+ */
+export async function keepAwake({ ports }: Target, path: string): Promise<void> {
+  const request = fetch(`http://${local(ports.listen)}${path}`, { method: "POST", body: awakeBody });
+  await request.then((answer) => answer.arrayBuffer()).catch(() => undefined);
+}
+
 async function warmUp({ load }: SlicedContest, { warmUpRequests }: Contender, target: Target): Promise<void> {
   let requests = 0;
   for (let turn = 0; turn < maxWarmUpTurns && requests < warmUpRequests; turn++) {
@@ -99,6 +130,15 @@ async function reportAll(contest: SlicedContest, running: readonly Entrant[]): P
     const middle = (figure: string): number =>
       rounded(median(samples.map((sample) => sample[figure] ?? Number.NaN)), 3);
     const figures = Object.keys(samples[0] ?? {});
+    const ratioTo = Object.fromEntries(
+      Object.entries(contest.bases).map(([name, isBase]) => {
+        const base = running.find((one) => isBase(contender.labels, one.contender.labels));
+        return [name, rounded(median(ratios(contest.compared, samples, base?.samples ?? [])), 3)];
+      }),
+    );
+    const hardest = Object.entries(contest.best ?? {}).map(([name, bases]) => {
+      return [name, Math.max(...bases.map((base) => ratioTo[base] ?? Number.NaN))];
+    });
     report({
       bench: contest.bench,
       ...contest.facts,
@@ -107,12 +147,7 @@ async function reportAll(contest: SlicedContest, running: readonly Entrant[]): P
       rounds: contest.rounds,
       ...Object.fromEntries(figures.map((figure) => [figure, middle(figure)])),
       compared: contest.compared,
-      ratio_to: Object.fromEntries(
-        Object.entries(contest.bases).map(([name, isBase]) => {
-          const base = running.find((one) => isBase(contender.labels, one.contender.labels));
-          return [name, rounded(median(ratios(contest.compared, samples, base?.samples ?? [])), 3)];
-        }),
-      ),
+      ratio_to: { ...ratioTo, ...Object.fromEntries(hardest) },
     });
   }
 }
