@@ -1,6 +1,7 @@
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { AclService } from "./acl/acl-service.ts";
 import type { Autopilot } from "./autopilot/autopilot.ts";
+import type { Authority } from "./ca/authority.ts";
 import type { Locks } from "./expiry/locks.ts";
 import type { FollowerReads } from "./follower-reads.ts";
 import type { LeaderLink } from "./leader-link.ts";
@@ -27,6 +28,8 @@ export interface CatalogServer {
   readonly acl?: AclService;
   /** The link of the agent that lives in this process. */
   readonly link: ServerLink;
+  /** What operators ask of the certificate authority. Absent: nothing can be asked. */
+  readonly authority?: Pick<Authority, "planRotation">;
   /** What operators ask of the leases; the leader alone answers. Absent: nobody keeps any. */
   readonly leases?: Pick<Leases, "forceLeave">;
 }

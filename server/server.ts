@@ -10,7 +10,6 @@ import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
-import type { CaRootFields } from "../lib/contract/commands.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
 import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
@@ -46,6 +45,7 @@ import type { CatalogServer } from "./server-api.ts";
 import { restoreThroughLog } from "./snapshot/restore.ts";
 import { createBlockingReader } from "./state/blocking.ts";
 import { createState, type State } from "./state/state.ts";
+import { watchKeys } from "./state/watch-keys.ts";
 import { createTopicSource } from "./topics.ts";
 
 export interface ServerOptions {
@@ -157,9 +157,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (disk.rowCount > manyRows) giveBackMemory();
   try {
     const authorityConfig = () => reader.authorityConfig().value ?? defaultAuthorityConfig;
-    const create = (root: CaRootFields): Authority =>
+    const create = (): Authority =>
       createAuthority({
-        root,
+        roots: state.caRoots,
         datacenter,
         nodeId,
         config: authorityConfig,
@@ -169,7 +169,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const authority =
       enrolled === undefined
         ? await ownAuthority({ log, state, create, datacenter, nodeId, runtime, signal })
-        : createLateAuthority({ ...enrolled, datacenter, activeRoot: state.caSigner, create });
+        : createLateAuthority({ ...enrolled, datacenter, roots: state.caRoots, create });
     const peerIdentity = createPeerIdentity({ authority, clock: runtime.clock });
     identity = peerIdentity;
     const topics = createTopicSource({ reader, watches: state.watches });
@@ -246,6 +246,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       runtime,
     });
     rpcPort = rpc.address.port;
+    const rootWatch = state.watches.watch([watchKeys.caRoots], rpc.followRoots);
     const address = formatHostPort({ host: advertiseHost, port: rpcPort });
     log.advertise(address);
     const { credentials } = identity;
@@ -271,6 +272,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       log,
       operator,
       autopilot,
+      authority,
       locks: expiry,
       acl,
       leaderLink,
@@ -291,6 +293,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       rpcAddress: rpc.address,
       joinToken: rpc.joinToken,
       async stop(deadlineMs) {
+        rootWatch.cancel();
         expiry.close();
         serverServices.close();
         autopilot.close();
@@ -317,21 +320,20 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 async function ownAuthority(parts: {
   readonly log: RaftLog;
   readonly state: State;
-  readonly create: (root: CaRootFields) => Authority;
+  readonly create: () => Authority;
   readonly datacenter: string;
   readonly nodeId: string;
   readonly runtime: MeteredRuntime;
   readonly signal: AbortSignal;
 }): Promise<Authority> {
   const { log, state, runtime, signal } = parts;
-  const root = state.caSigner();
   const isAlone = log.operator.status().membership.voters.length === 1;
-  if (root !== undefined && !isAlone) return parts.create(root);
+  if (state.caRoots().length > 0 && !isAlone) return parts.create();
   // A cluster of one serves from the start on: it leads before it listens.
   await log.waitForLeader(signal);
   return ensureAuthority({
     log,
-    activeRoot: state.caSigner,
+    roots: state.caRoots,
     datacenter: parts.datacenter,
     nodeId: parts.nodeId,
     clusterId: log.clusterId,

@@ -4,7 +4,7 @@ import type { Timer } from "../../lib/base/clock.ts";
 import { errorMessage } from "../../lib/base/errors.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { chainEndsIn, type HostCertificate } from "./host-certificate.ts";
+import { isSignedByAny, type HostCertificate } from "./host-certificate.ts";
 import { type RenewalPlan, planRenewal } from "./renewal-plan.ts";
 import { createObserved, type Observed } from "./observed.ts";
 
@@ -127,7 +127,7 @@ export function createCertificateKeeper(options: CertificateKeeperOptions): Cert
   /** Also after every issue: the roots may have changed while the server signed with the old one. */
   const followRoots = (certPem = certificate.current()?.value.certPem): void => {
     const roots = options.activeRoots();
-    if (certPem === undefined || roots.length === 0 || chainEndsIn(certPem, roots)) return;
+    if (certPem === undefined || roots.length === 0 || isSignedByAny(certPem, roots)) return;
     nextAttemptMs = Math.min(nextAttemptMs, clock.nowMs() + random.float() * options.rootChangeSpreadMs);
   };
 

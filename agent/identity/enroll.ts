@@ -6,7 +6,7 @@ import { enrollAt } from "../../lib/client/enroll-call.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { certificateHash, readCertificate } from "../../lib/x509/certificate.ts";
 import { splitCertificates } from "../../lib/x509/pem.ts";
-import { chainEndsIn, issueHostCertificate } from "./host-certificate.ts";
+import { isSignedByAny, issueHostCertificate } from "./host-certificate.ts";
 import type { EnrolmentRecord } from "./enrolment-file.ts";
 import { type ProbedServer, probeServer } from "../../lib/x509/server-probe.ts";
 
@@ -76,7 +76,7 @@ async function enrollAtServer(address: string, options: EnrollOptions): Promise<
       return { certPem: answer.certPem, chainPem: "", modifyIndex: 0 };
     },
   });
-  if (!chainEndsIn(certificate.certPem, [rootPem])) {
+  if (!isSignedByAny(certificate.certPem, [rootPem])) {
     throw new AtollError(
       "CERTIFICATE_INVALID",
       `server ${address} answered with a certificate that its own root did not sign`,
@@ -94,7 +94,7 @@ async function enrollAtServer(address: string, options: EnrollOptions): Promise<
 
 /** Before anything secret is sent. */
 function mustBeTrusted(server: ProbedServer, address: string, options: EnrollOptions): void {
-  if (options.pinnedRoots !== undefined && !options.pinnedRoots.includes(server.rootHash)) {
+  if (options.pinnedRoots !== undefined && !server.rootHashes.some((hash) => options.pinnedRoots?.includes(hash))) {
     throw new AtollError(
       "WRONG_CLUSTER",
       `server ${address} is of another cluster, ${server.trustDomain}: ${options.wrongClusterAdvice}`,

@@ -18,6 +18,8 @@ export interface EnrolmentRecord {
   readonly clusterId: string;
   readonly trustDomain: string;
   readonly rootsPem: string;
+  /** SHA-256 in lower hex of roots that were trusted here before: not trusted any more, only known as this cluster's. */
+  readonly formerRoots?: readonly string[];
   readonly certificate: HostCertificate;
 }
 
@@ -30,6 +32,7 @@ const validator = Compile(
     clusterId: name,
     trustDomain: name,
     rootsPem: name,
+    formerRoots: Type.Optional(Type.Array(name)),
     certificate: Type.Object({
       spiffeId: name,
       serialNumber: name,

@@ -20,6 +20,8 @@ import type { RootWatch } from "./root-watch.ts";
 import { probeServer } from "../../lib/x509/server-probe.ts";
 
 const signTimeoutMs = 30_000;
+/** Of more rotations nobody has tokens left. */
+const maxFormerRoots = 16;
 const enrollTimeoutMs = 60_000;
 
 export interface EnrolmentOptions {
@@ -52,7 +54,7 @@ export async function openEnrolment(options: EnrolmentOptions): Promise<Enrolmen
   const stored = await loadEnrolment(options.dataDir);
   const advice = (trustDomain: string): string =>
     `this node is enrolled in ${trustDomain}. Correct the server address, or, to move the node, stop the agent, remove ${directory} and start it with the join token of the other cluster`;
-  if (stored !== undefined && token !== undefined && !rootHashes(stored.rootsPem).includes(token.rootHash)) {
+  if (stored !== undefined && token !== undefined && !believedRoots(stored).includes(token.rootHash)) {
     throw new AtollError("WRONG_CLUSTER", `the join token is of another cluster: ${advice(stored.trustDomain)}`);
   }
   if (stored !== undefined && isUsable(stored, options)) return createEnrolment(stored, { ...options, advice });
@@ -105,6 +107,17 @@ function createEnrolment(
   };
 }
 
+/** Hashes of the roots that this cluster has now or had before, as far as this node knows: join tokens may name any of them. */
+function believedRoots(record: EnrolmentRecord): readonly string[] {
+  return [...rootHashes(record.rootsPem), ...(record.formerRoots ?? [])];
+}
+
+/** With `rootsPem` in force. */
+function formerRoots(record: EnrolmentRecord, rootsPem: string): readonly string[] {
+  const present = rootHashes(rootsPem);
+  return [...new Set(believedRoots(record))].filter((hash) => !present.includes(hash)).slice(-maxFormerRoots);
+}
+
 async function explain(options: {
   readonly address: string;
   readonly signal: AbortSignal;
@@ -115,7 +128,7 @@ async function explain(options: {
   const { address, signal, record } = options;
   try {
     const server = await probeServer({ address, clock: options.runtime.clock, signal });
-    if (rootHashes(record.rootsPem).includes(server.rootHash)) return undefined;
+    if (server.rootHashes.some((hash) => believedRoots(record).includes(hash))) return undefined;
     const message = `server ${address} is of another cluster, ${server.trustDomain}: ${options.advice(record.trustDomain)}`;
     return new AtollError("WRONG_CLUSTER", message);
   } catch (thrown) {
@@ -154,7 +167,9 @@ function keepRenewed(parts: {
   const followRoots = (): void => {
     const pems = parts.roots.current()?.value.roots.map((root) => root.certPem) ?? [];
     const rootsPem = pems.join("");
-    if (pems.length > 0 && rootsPem !== parts.record().rootsPem) parts.update({ ...parts.record(), rootsPem });
+    if (pems.length > 0 && rootsPem !== parts.record().rootsPem) {
+      parts.update({ ...parts.record(), rootsPem, formerRoots: formerRoots(parts.record(), rootsPem) });
+    }
     keeper.followRoots();
   };
   const rootChanges = parts.roots.onChange(followRoots);

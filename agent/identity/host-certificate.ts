@@ -64,12 +64,10 @@ export async function issueHostCertificate(options: {
   };
 }
 
-/** Whether the last certificate of `chainPem` was signed by one of the certificates in `rootPems`. */
-export function chainEndsIn(chainPem: string, rootPems: readonly string[]): boolean {
-  const last = splitCertificates(chainPem).at(-1);
-  const certificate = last === undefined ? undefined : readCertificate(last);
-  if (certificate === undefined) return false;
-  return rootPems.some((pem) =>
-    splitCertificates(pem).some((root) => isIssuedBy(certificate, new X509Certificate(root))),
-  );
+/** Whether the leaf of `chainPem` was signed by one of the roots in `rootPems` itself: what follows it leads to other roots. */
+export function isSignedByAny(chainPem: string, rootPems: readonly string[]): boolean {
+  const [leafPem] = splitCertificates(chainPem);
+  const leaf = leafPem === undefined ? undefined : readCertificate(leafPem);
+  if (leaf === undefined) return false;
+  return rootPems.some((pem) => splitCertificates(pem).some((root) => isIssuedBy(leaf, new X509Certificate(root))));
 }

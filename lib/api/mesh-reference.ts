@@ -14,6 +14,12 @@ export const meshReference: ApiReference = {
     answer: "nothing",
     rule: "operator:write",
   },
+  "PUT /v1/connect/ca/rotate": {
+    summary:
+      "Has another root sign, one that is made here or one that is given; the one before stays trusted for two lives of a leaf",
+    answer: "json",
+    rule: "operator:write",
+  },
   "GET /v1/connect/intentions": {
     summary: "All intentions",
     query: [...listing],

@@ -105,6 +105,8 @@ const root = Type.Object({
   notAfter: text,
   certPem: text,
   active: Type.Boolean(),
+  intermediateCerts: Type.Optional(Type.Array(text)),
+  trustedUntil: Type.Optional(text),
   privateKeyType: text,
   privateKeyBits: Type.Number(),
   createIndex: index,

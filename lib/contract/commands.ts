@@ -23,6 +23,8 @@ export type Command =
   | ConfigEntryUpsert
   | ConfigEntryDelete
   | CaInitialize
+  | CaRotate
+  | CaPrune
   | AutopilotUpsert
   | AclCommand
   | AuthorityConfigure
@@ -208,6 +210,22 @@ export interface CaInitialize {
   readonly root: CaRootFields;
 }
 
+/** Has `root` sign from now on. Refused when another than `from` signs; that one loses its key and stays trusted for a while. */
+export interface CaRotate {
+  readonly type: "ca-rotate";
+  readonly root: CaRootFields;
+  /** The id of the root that signs so far. */
+  readonly from: string;
+  /** Until when its certificates may still be met, RFC 3339. */
+  readonly trustedUntil: string;
+}
+
+/** Ends the trust in roots that do not sign any more. */
+export interface CaPrune {
+  readonly type: "ca-prune";
+  readonly ids: readonly string[];
+}
+
 /** A root of trust. `privateKeyPem` stays on the servers: it is never part of an HTTP answer, a topic or a log line. */
 export interface CaRootFields {
   /** SHA-1 of the certificate, colon-separated lower hex, as Consul names its roots. */
@@ -220,9 +238,14 @@ export interface CaRootFields {
   readonly notBefore: string;
   readonly notAfter: string;
   readonly certPem: string;
+  /** Empty once it does not sign any more. */
   readonly privateKeyPem: string;
   readonly privateKeyType: "ec" | "rsa" | "ed25519";
   readonly privateKeyBits: number;
+  /** The same key certified by the root before it: who trusts only that one trusts this one too. Absent where nothing was before. */
+  readonly crossSignedPem?: string;
+  /** Present for one that signs no more: until then it is trusted, RFC 3339. */
+  readonly trustedUntil?: string;
 }
 
 /** What applying a command came to: an expected outcome is a value, never a throw. */

@@ -40,6 +40,10 @@ export interface CaRoot {
   readonly notAfter: string;
   readonly certPem: string;
   readonly active: boolean;
+  /** Certificates that lead from this root to the one before it. */
+  readonly intermediateCerts?: readonly string[];
+  /** Absent for the active one, RFC 3339. */
+  readonly trustedUntil?: string;
   readonly privateKeyType: string;
   readonly privateKeyBits: number;
   readonly createIndex: number;

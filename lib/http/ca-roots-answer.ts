@@ -15,7 +15,7 @@ export function caRootsAnswer(value: CaRootsValue): object {
       NotBefore: root.notBefore,
       NotAfter: root.notAfter,
       RootCert: root.certPem,
-      IntermediateCerts: null,
+      IntermediateCerts: root.intermediateCerts ?? null,
       Active: root.active,
       PrivateKeyType: root.privateKeyType,
       PrivateKeyBits: root.privateKeyBits,

@@ -15,11 +15,14 @@ import { encodePem } from "./pem.ts";
 
 const probeTimeoutMs = 5_000;
 /** A longer chain is not of one of our servers. */
-const maxChainLength = 8;
+const maxChainLength = 16;
 
 export interface ProbedServer {
+  /** The root that signed its certificate. */
   readonly rootPem: string;
   readonly rootHash: string;
+  /** Of that root and of those before it that vouch for it: to trust one of them is to trust this server. */
+  readonly rootHashes: readonly string[];
   readonly trustDomain: string;
   readonly datacenter: string;
 }
@@ -46,7 +49,31 @@ export async function probeServer(options: {
     );
   }
   const { trustDomain, datacenter } = identity;
-  return { rootPem: encodePem("CERTIFICATE", root.raw), rootHash: certificateHash(root), trustDomain, datacenter };
+  const rootHashes = [root, ...vouchersOf(root, chain)].map(certificateHash);
+  const rootPem = encodePem("CERTIFICATE", root.raw);
+  return { rootPem, rootHash: certificateHash(root), rootHashes, trustDomain, datacenter };
+}
+
+/**
+ * The roots among `chain` that lead to `root`: the one before it has certified its key, the one before that the key of that one, and
+ * so on. Each is certain to have signed what it is said to have signed.
+ */
+function vouchersOf(root: X509Certificate, chain: readonly X509Certificate[]): X509Certificate[] {
+  const found: X509Certificate[] = [];
+  for (let current: X509Certificate | undefined = root; current !== undefined; ) {
+    const crossSigned = chain.filter((one) => one.ca && !isIssuedBy(one, one) && hasKeyOf(one, current));
+    const before = chain.find(
+      (one) =>
+        !found.includes(one) && one.ca && isIssuedBy(one, one) && crossSigned.some((cross) => isIssuedBy(cross, one)),
+    );
+    if (before !== undefined) found.push(before);
+    current = before;
+  }
+  return found;
+}
+
+function hasKeyOf(one: X509Certificate, other: X509Certificate | undefined): boolean {
+  return other !== undefined && one.publicKey.equals(other.publicKey);
 }
 
 function findProblem(leaf: X509Certificate, root: X509Certificate, nowMs: number): string | undefined {

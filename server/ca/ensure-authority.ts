@@ -8,8 +8,8 @@ import { createRoot } from "./root.ts";
 
 export interface EnsureAuthorityOptions {
   readonly log: Pick<ReplicatedLog, "propose">;
-  /** The active root in the applied state, with its private key. */
-  readonly activeRoot: () => CaRootFields | undefined;
+  /** The roots in the applied state, first the one that signs, with its private key. */
+  readonly roots: () => readonly CaRootFields[];
   readonly datacenter: string;
   /** Names a root that has to be made, as the log names its cluster; absent: a new one. */
   readonly clusterId?: string;
@@ -25,16 +25,16 @@ export interface EnsureAuthorityOptions {
  * command has no effect the second time, and the state is asked again which root won.
  */
 export async function ensureAuthority(options: EnsureAuthorityOptions): Promise<Authority> {
-  if (options.activeRoot() === undefined) {
+  if (options.roots().length === 0) {
     await options.log.propose(
       { type: "ca-initialize", root: createRoot(options.runtime, options.clusterId) },
       options.signal,
     );
   }
-  const root = options.activeRoot();
+  const [root] = options.roots();
   if (root === undefined) {
     throw new AtollError("INTERNAL", "the certificate authority was initialised, but the state does not hold its root");
   }
   options.runtime.logger.info("certificate authority ready", { trustDomain: root.trustDomain, rootId: root.id });
-  return createAuthority({ ...options, root });
+  return createAuthority(options);
 }

@@ -12,14 +12,13 @@ export function createLateAuthority(options: {
   readonly datacenter: string;
   readonly rootPem: string;
   readonly certificate: ServerCertificate;
-  readonly activeRoot: () => CaRootFields | undefined;
-  readonly create: (root: CaRootFields) => Authority;
+  readonly roots: () => readonly CaRootFields[];
+  readonly create: () => Authority;
 }): Authority {
   const { clusterId, trustDomain, datacenter, rootPem } = options;
   let real: Authority | undefined;
   const current = (): Authority | undefined => {
-    const root = real === undefined ? options.activeRoot() : undefined;
-    if (root !== undefined) real = options.create(root);
+    if (real === undefined && options.roots().length > 0) real = options.create();
     return real;
   };
   const mustHave = (): Authority => {
@@ -34,8 +33,17 @@ export function createLateAuthority(options: {
     clusterId,
     trustDomain,
     datacenter,
-    rootPem,
+    get rootPem() {
+      return current()?.rootPem ?? rootPem;
+    },
+    get rootId() {
+      return current()?.rootId ?? options.certificate.rootId;
+    },
+    get rootsPem() {
+      return current()?.rootsPem ?? rootPem;
+    },
     sign: (csrPem, scope) => mustHave().sign(csrPem, scope),
+    planRotation: (wish) => mustHave().planRotation(wish),
     signServer: (csrPem, nodeId) => mustHave().signServer(csrPem, nodeId),
     issueServerCertificate: () => current()?.issueServerCertificate() ?? options.certificate,
   };

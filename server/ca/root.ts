@@ -1,8 +1,15 @@
 /** The cluster's own root of trust: one self-signed certificate that is made once and lives in the replicated log. */
-import { X509Certificate } from "node:crypto";
+import { type KeyObject, X509Certificate } from "node:crypto";
+import { assert } from "../../lib/base/assert.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { CaRootFields } from "../../lib/contract/commands.ts";
-import { colonHex, createCertificate, rfc3339 } from "../../lib/x509/certificate.ts";
+import {
+  certificateValidity,
+  colonHex,
+  createCertificate,
+  readIssuerNames,
+  rfc3339,
+} from "../../lib/x509/certificate.ts";
 import {
   authorityKeyIdentifier,
   basicConstraints,
@@ -10,8 +17,9 @@ import {
   subjectAltName,
   subjectKeyIdentifier,
 } from "../../lib/x509/extensions.ts";
-import { generateKey, subjectKeyId } from "../../lib/x509/keys.ts";
+import { checkKey, generateKey, subjectKeyId } from "../../lib/x509/keys.ts";
 import { commonName } from "../../lib/x509/names.ts";
+import { encodePem } from "../../lib/x509/pem.ts";
 
 const rootLifetimeMs = 10 * 365 * 24 * 3_600_000;
 /** Clocks of a fleet disagree: what is issued now must be valid on a machine that is a little behind. */
@@ -45,20 +53,45 @@ export function createRoot(runtime: Runtime, clusterId: string = runtime.random.
     },
     key.privateKey,
   );
+  return describeRoot({
+    certificate: new X509Certificate(certPem),
+    privateKey: key.privateKey,
+    clusterId,
+    trustDomain,
+  });
+}
+
+/** What the state keeps of a root. */
+export function describeRoot(root: {
+  readonly certificate: X509Certificate;
+  readonly privateKey: KeyObject;
+  readonly clusterId: string;
+  readonly trustDomain: string;
+}): CaRootFields {
+  const { certificate, privateKey, clusterId, trustDomain } = root;
+  const certPem = encodePem("CERTIFICATE", certificate.raw);
+  const { notBeforeMs, notAfterMs } = certificateValidity(certificate);
+  const checked = checkKey(certificate.publicKey);
+  assert(checked.ok, "the key of a root has been checked");
   return {
-    id: new X509Certificate(certPem).fingerprint.toLowerCase(),
+    id: rootIdOf(certPem),
     name: "Consul CA Primary Cert",
     clusterId,
     trustDomain,
-    serialNumber: Number.parseInt(Buffer.from(serialNumber).toString("hex"), 16),
-    signingKeyId: colonHex(keyId),
+    serialNumber: Number.parseInt(certificate.serialNumber, 16),
+    signingKeyId: colonHex(readIssuerNames(certificate).keyId),
     notBefore: rfc3339(notBeforeMs),
     notAfter: rfc3339(notAfterMs),
     certPem,
-    privateKeyPem: key.privateKeyPem,
-    privateKeyType: "ec",
-    privateKeyBits: 256,
+    privateKeyPem: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    privateKeyType: checked.key.type,
+    privateKeyBits: checked.key.bits,
   };
+}
+
+/** A root's id: SHA-1 of its certificate, colon-separated lower hex, as Consul names its roots. */
+export function rootIdOf(certPem: string): string {
+  return new X509Certificate(certPem).fingerprint.toLowerCase();
 }
 
 /** Whole seconds, the finest that a certificate can say. */

@@ -10,6 +10,7 @@ import { splitCertificates } from "../../lib/x509/pem.ts";
 import { rfc3339 } from "../../lib/x509/certificate.ts";
 import { probeServer } from "../../lib/x509/server-probe.ts";
 import type { ServerCertificate } from "../ca/authority.ts";
+import { rootIdOf } from "../ca/root.ts";
 import { joinAt } from "../rpc/join-call.ts";
 import type { ProtocolRange } from "../rpc/protocol-range.ts";
 
@@ -58,7 +59,7 @@ async function enrolAt(address: string, options: EnrolServerOptions): Promise<En
   const { nodeId, datacenter, joinToken, protocols, signal } = options;
   const server = await probeServer({ address, clock, signal });
   const [pinned = ""] = joinToken.split(".");
-  if (joinToken !== "" && server.rootHash !== pinned) {
+  if (joinToken !== "" && !server.rootHashes.includes(pinned)) {
     throw new AtollError(
       "WRONG_CLUSTER",
       `server ${address} is of another cluster, ${server.trustDomain}, than the join token`,
@@ -99,6 +100,7 @@ async function enrolAt(address: string, options: EnrolServerOptions): Promise<En
     trustDomain,
     rootPem,
     certificate: {
+      rootId: rootIdOf(rootPem),
       chainPem: answer.chainPem,
       privateKeyPem: key.privateKeyPem,
       notBefore: rfc3339(notBeforeMs),

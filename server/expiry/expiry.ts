@@ -1,5 +1,5 @@
 /**
- * What ends by itself: sessions that are not renewed, keys with a TTL, lock-delays and old tombstones. The state has no clock,
+ * What ends by itself: sessions that are not renewed, keys with a TTL, lock-delays, old tombstones and the trust in former roots. The state has no clock,
  * so the leader watches its own and proposes the command that ends each; who reads them learns of nothing else. Called by
  * the routes of sessions and locks (`Locks`), started and stopped by the server.
  */
@@ -15,6 +15,7 @@ import { watchKeys } from "../state/watch-keys.ts";
 import { createLockDelayTimers } from "./lock-delay-timers.ts";
 import type { Locks } from "./locks.ts";
 import { createSessionTimers } from "./session-timers.ts";
+import { prunedRoots } from "./retired-roots.ts";
 import { createTombstoneAge } from "./tombstone-age.ts";
 
 /** How late something ends at most, beside the time that the log takes. */
@@ -87,6 +88,7 @@ export function startExpiry({ log, reader, watches, runtime }: ExpiryOptions): E
       ...(entries.length > 0 ? [{ type: "kv-expire", entries } as const] : []),
       ...(overdue.length > 0 ? [{ type: "lock-delays-end", delays: overdue } as const] : []),
       ...(index === undefined ? [] : [{ type: "kv-reap", index } as const]),
+      ...prunedRoots(reader, clock.nowMs()),
     ];
   };
 

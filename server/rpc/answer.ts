@@ -29,7 +29,7 @@ export function createAuthentication(options: {
   readonly metrics: RpcMetrics;
   readonly clock: Clock;
 }): Authentication {
-  const check = createCallerCheck({ ...options.authority, clock: options.clock });
+  const check = createCallerCheck(options);
   const agentOrServer: Authentication["agentOrServer"] = (call) => {
     const caller = check(call.getAuthContext());
     if (caller.ok) return caller;

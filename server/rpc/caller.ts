@@ -11,6 +11,8 @@ import {
   readCertificate,
   uriNames,
 } from "../../lib/x509/certificate.ts";
+import { splitCertificates } from "../../lib/x509/pem.ts";
+import type { Authority } from "../ca/authority.ts";
 
 export type AgentIdentity = Extract<SpiffeId, { kind: "agent" }>;
 /** Another server of the cluster: all of them share one identity. */
@@ -32,9 +34,8 @@ export type CallerCheck =
   | { readonly ok: false; readonly reason: RefusalReason; readonly message: string };
 
 export interface CallerPolicy {
-  readonly rootPem: string;
-  readonly trustDomain: string;
-  readonly datacenter: string;
+  /** Its roots are asked for at every call. */
+  readonly authority: Pick<Authority, "rootsPem" | "trustDomain" | "datacenter">;
   readonly clock: Clock;
 }
 
@@ -47,15 +48,21 @@ const maxVerified = 1_024;
  * their bytes, and only the time is looked at again.
  */
 export function createCallerCheck(policy: CallerPolicy): (peer: TlsPeer) => CallerCheck {
-  const root = new X509Certificate(policy.rootPem);
   const verified = new Map<string, VerifiedCaller>();
+  let rootsPem = "";
+  let roots: readonly X509Certificate[] = [];
   return (peer) => {
+    if (policy.authority.rootsPem !== rootsPem) {
+      rootsPem = policy.authority.rootsPem;
+      roots = splitCertificates(rootsPem).map((pem) => new X509Certificate(pem));
+      verified.clear();
+    }
     const der = peer.sslPeerCertificate?.raw;
     const key = der?.toString("latin1") ?? "";
     const known = verified.get(key);
     const nowMs = policy.clock.nowMs();
     if (known !== undefined && nowMs >= known.notBeforeMs && nowMs <= known.notAfterMs) return known;
-    const checked = checkCertificate(der, root, policy);
+    const checked = checkCertificate(der, roots, policy);
     if (checked.ok) remember(verified, key, checked);
     return checked;
   };
@@ -74,8 +81,8 @@ function remember(verified: Map<string, VerifiedCaller>, key: string, caller: Ve
 
 function checkCertificate(
   der: Uint8Array | undefined,
-  root: X509Certificate,
-  policy: CallerPolicy,
+  roots: readonly X509Certificate[],
+  { authority, clock }: CallerPolicy,
 ): VerifiedCaller | Extract<CallerCheck, { readonly ok: false }> {
   const certificate = der === undefined ? undefined : readCertificate(der);
   if (certificate === undefined) {
@@ -84,10 +91,10 @@ function checkCertificate(
       "a client certificate of this cluster's authority is needed, and none was presented, or one of another authority, or an expired one: start the agent with the cluster's join token, or remove its enrolment folder to enrol again",
     );
   }
-  if (!isIssuedBy(certificate, root)) {
+  if (!roots.some((root) => isIssuedBy(certificate, root))) {
     return refuse("foreign-authority", "the client certificate was issued by another authority than this cluster's");
   }
-  if (!isCurrentlyValid(certificate, policy.clock.nowMs())) {
+  if (!isCurrentlyValid(certificate, clock.nowMs())) {
     return refuse(
       "expired",
       `the client certificate is valid from ${certificate.validFrom} to ${certificate.validTo} only`,
@@ -98,7 +105,7 @@ function checkCertificate(
   if (identity?.kind !== "agent" && identity?.kind !== "server") {
     return refuse("not-an-agent", `the client certificate is of ${uris.join(", ") || "nobody"}, which is not an agent`);
   }
-  if (identity.trustDomain !== policy.trustDomain || identity.datacenter !== policy.datacenter) {
+  if (identity.trustDomain !== authority.trustDomain || identity.datacenter !== authority.datacenter) {
     return refuse("not-an-agent", `the ${identity.kind} ${uris.join()} belongs to another trust domain or datacenter`);
   }
   return { ok: true, identity, names: dnsNames(certificate), ...certificateValidity(certificate) };

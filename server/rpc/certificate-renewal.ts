@@ -4,12 +4,12 @@ import type { ServerCertificate } from "../ca/authority.ts";
 /** Timers are set for an hour at most: longer ones overflow, and a machine that slept would be late by its sleep. */
 const maxTimerMs = 3_600_000;
 
-/** Calls `renew` at half of each certificate's life until closed. */
+/** Calls `renew` at half of each certificate's life, and when told to, until closed. */
 export function renewAtHalfLife(options: {
   readonly certificate: ServerCertificate;
   readonly renew: () => ServerCertificate;
   readonly clock: Clock;
-}): { close(): void } {
+}): { renewNow(): void; close(): void } {
   let timer: Timer;
   let dueMs = halfLife(options.certificate);
   const arm = (): void => {
@@ -19,7 +19,14 @@ export function renewAtHalfLife(options: {
     });
   };
   arm();
-  return { close: () => timer.cancel() };
+  return {
+    renewNow() {
+      timer.cancel();
+      dueMs = halfLife(options.renew());
+      arm();
+    },
+    close: () => timer.cancel(),
+  };
 }
 
 function halfLife(certificate: ServerCertificate): number {

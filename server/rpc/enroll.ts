@@ -2,7 +2,7 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { EnrollRequest, EnrollResponse } from "../../lib/client/rpc-methods.ts";
 import type { Authority } from "../ca/authority.ts";
-import { isSameSecret } from "./join-token.ts";
+import { hasSameSecret } from "./join-token.ts";
 
 export interface EnrollPolicy {
   readonly authority: Authority;
@@ -14,7 +14,7 @@ export interface EnrollPolicy {
 
 /** Throws `PERMISSION_DENIED` for a wrong token, and what the authority throws for an unusable request. */
 export function enroll(request: EnrollRequest, policy: EnrollPolicy): EnrollResponse {
-  if (!policy.isOpen && !isSameSecret(request.joinToken, policy.joinToken)) {
+  if (!policy.isOpen && !hasSameSecret(request.joinToken, policy.joinToken)) {
     policy.countRefusal("bad-join-token");
     throw new AtollError(
       "PERMISSION_DENIED",
@@ -26,8 +26,8 @@ export function enroll(request: EnrollRequest, policy: EnrollPolicy): EnrollResp
   const { authority } = policy;
   const signed = authority.sign(request.csrPem, { services: false, agentNode: request.node });
   return {
-    certPem: signed.certPem,
-    rootsPem: authority.rootPem,
+    certPem: signed.certPem + signed.chainPem,
+    rootsPem: authority.rootsPem,
     clusterId: authority.clusterId,
     trustDomain: authority.trustDomain,
     datacenter: authority.datacenter,

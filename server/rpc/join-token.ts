@@ -48,9 +48,15 @@ export async function keepJoinToken(options: { readonly dataDir: string; readonl
   await replaceFile({ path, content: `${options.joinToken.trim()}\n`, mode: 0o600, isDurable: true });
 }
 
-/** Whether two secrets are the same, in a time that says nothing about where they differ. */
-export function isSameSecret(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+/**
+ * Whether two join tokens have the same secret, in a time that says nothing about where they differ. Which root the first half names
+ * is for whoever joins to judge; it may be one that signs no more.
+ */
+export function hasSameSecret(a: string, b: string): boolean {
+  const digest = (token: string): Buffer =>
+    createHash("sha256")
+      .update(token.slice(token.indexOf(".") + 1))
+      .digest();
   return timingSafeEqual(digest(a), digest(b));
 }
 

@@ -5,6 +5,7 @@ import { rpcMethods } from "../../lib/client/rpc-methods.ts";
 import { decodeNodeRegistrations, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { Authority, ServerCertificate } from "../ca/authority.ts";
+import { createOwnCertificate } from "../ca/own-certificate.ts";
 import type { LeaderCatalog } from "../following-link.ts";
 import type { LeaderLink } from "../leader-link.ts";
 import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
@@ -50,15 +51,14 @@ interface Connection {
 export function createLeaderClient(options: { readonly authority: Authority; readonly clock: Clock }): LeaderClient {
   const { authority, clock } = options;
   const never = new AbortController().signal;
-  let certificate: ServerCertificate | undefined;
-  let renewAtMs = 0;
+  const ownCertificate = createOwnCertificate(options);
+  let shown: ServerCertificate | undefined;
   let current: Connection | undefined;
 
   const currentCertificate = (): ServerCertificate => {
-    if (certificate !== undefined && clock.nowMs() < renewAtMs) return certificate;
-    certificate = authority.issueServerCertificate();
-    renewAtMs = halfLifeMs(certificate);
-    drop();
+    const certificate = ownCertificate();
+    if (certificate !== shown) drop();
+    shown = certificate;
     return certificate;
   };
   const drop = (): void => {
@@ -71,7 +71,7 @@ export function createLeaderClient(options: { readonly authority: Authority; rea
     const { chainPem: certPem, privateKeyPem } = currentCertificate();
     if (current?.address === address) return current;
     drop();
-    const { rootPem: rootsPem, trustDomain, datacenter } = authority;
+    const { rootsPem, trustDomain, datacenter } = authority;
     const client = createGrpcClient(address, {
       rootsPem,
       trustDomain,
@@ -182,8 +182,4 @@ function isUnimplemented(thrown: unknown): boolean {
   if (!(thrown instanceof AtollError)) return false;
   const { cause } = thrown;
   return cause instanceof Error && "code" in cause && cause.code === status.UNIMPLEMENTED;
-}
-
-function halfLifeMs(certificate: ServerCertificate): number {
-  return (Date.parse(certificate.notBefore) + Date.parse(certificate.notAfter)) / 2;
 }

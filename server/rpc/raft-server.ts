@@ -7,7 +7,7 @@ import type { ForwardRequest, ForwardResponse } from "../../lib/client/server-li
 import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
 import type { createAnswerer } from "./answer.ts";
 import { createForwardService } from "./forward-service.ts";
-import { isSameSecret } from "./join-token.ts";
+import { hasSameSecret } from "./join-token.ts";
 import { fromWireReport } from "./lease-wire.ts";
 import { agreeOnProtocol, ownProtocols, type ProtocolRange, protocolsOf } from "./protocol-range.ts";
 import {
@@ -90,7 +90,7 @@ export function addRaftService(
     Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
       const { request } = call;
       const isTrusted =
-        options.isOpen || isSameSecret(request.joinToken, options.joinToken) || isMember(call, request.nodeId);
+        options.isOpen || hasSameSecret(request.joinToken, options.joinToken) || isMember(call, request.nodeId);
       if (!isTrusted) {
         options.countRefusal("bad-join-token");
         throw new AtollError(

@@ -38,7 +38,7 @@ export interface RaftService {
 
 export function createRaftService(options: {
   readonly inbox: PeerInbox;
-  readonly authority: Pick<Authority, "rootPem" | "trustDomain" | "datacenter">;
+  readonly authority: Pick<Authority, "rootsPem" | "trustDomain" | "datacenter">;
   readonly protocols?: ProtocolRange;
   readonly runtime: Runtime;
 }): RaftService {

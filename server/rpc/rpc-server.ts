@@ -4,6 +4,7 @@
  */
 import { Server } from "@grpc/grpc-js";
 import type { Timer } from "../../lib/base/clock.ts";
+import { errorMessage } from "../../lib/base/errors.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import { maxMessageBytes } from "../../lib/client/grpc-client.ts";
 import { toRpcStatus } from "../../lib/client/rpc-errors.ts";
@@ -59,6 +60,8 @@ export interface RpcServer {
   /** As bound: the port is the real one. */
   readonly address: HostPort;
   readonly joinToken: string;
+  /** To be called when the roots have changed: shows a certificate of the new one, trusts all that are trusted now. */
+  readonly followRoots: () => void;
   /** Ends the streams at once and the calls under way within `deadlineMs`. */
   stop(deadlineMs: number): Promise<void>;
 }
@@ -72,14 +75,16 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const { authority, runtime } = options;
   const logger = runtime.logger.child("rpc");
   const metrics = createRpcMetrics(runtime.metrics);
-  const joinToken = await loadJoinToken({
-    ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
-    rootPem: authority.rootPem,
-    random: runtime.random,
-  });
+  const loadToken = (): Promise<string> =>
+    loadJoinToken({
+      ...(options.dataDir === undefined ? {} : { dataDir: options.dataDir }),
+      rootPem: authority.rootPem,
+      random: runtime.random,
+    });
+  const joinToken = await loadToken();
   const isOpen = !(options.requireJoinToken ?? !isLoopbackHost(options.listen.host));
   const certificate = authority.issueServerCertificate();
-  const credentials = new OptionalClientCertificates(certificate, authority.rootPem);
+  const credentials = new OptionalClientCertificates(certificate, authority.rootsPem);
   const server = new Server({
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": maxMessageBytes,
@@ -198,7 +203,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     clock: runtime.clock,
     renew() {
       const renewed = authority.issueServerCertificate();
-      credentials.replaceCertificate(renewed);
+      credentials.replaceCertificate(renewed, authority.rootsPem);
       return renewed;
     },
   });
@@ -206,6 +211,13 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   return {
     address,
     joinToken,
+    followRoots() {
+      renewal.renewNow();
+      // The file names the root that signs; tokens that name one before it are good as long as that is trusted.
+      loadToken().catch((thrown: unknown) => {
+        logger.error("the join token could not be written anew", { error: errorMessage(thrown) });
+      });
+    },
     async stop(deadlineMs) {
       renewal.close();
       raft?.close();

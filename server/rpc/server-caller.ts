@@ -13,12 +13,11 @@ export interface ServerCaller {
 
 /** The function made throws `PERMISSION_DENIED` for everybody but a server of the cluster. */
 export function createServerCheck(options: {
-  readonly authority: Pick<Authority, "rootPem" | "trustDomain" | "datacenter">;
+  readonly authority: Pick<Authority, "rootsPem" | "trustDomain" | "datacenter">;
   readonly clock: Clock;
 }): (peer: TlsPeer) => ServerCaller {
-  const { authority, clock } = options;
-  const { rootPem, trustDomain, datacenter } = authority;
-  const check = createCallerCheck({ rootPem, trustDomain, datacenter, clock });
+  const { trustDomain, datacenter } = options.authority;
+  const check = createCallerCheck(options);
   return (peer) => {
     const caller = check(peer);
     if (!caller.ok) throw new AtollError("PERMISSION_DENIED", caller.message);

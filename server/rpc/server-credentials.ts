@@ -7,15 +7,15 @@ import type { ServerCertificate } from "../ca/authority.ts";
  * handshake. A new certificate takes effect for new connections without listening again (checked on Bun 1.4.5).
  */
 export class OptionalClientCertificates extends ServerCredentials {
-  readonly #rootPem: string;
-
-  constructor(certificate: ServerCertificate, rootPem: string) {
-    super({ requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" }, secureContext(certificate, rootPem));
-    this.#rootPem = rootPem;
+  constructor(certificate: ServerCertificate, rootsPem: string) {
+    super(
+      { requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" },
+      secureContext(certificate, rootsPem),
+    );
   }
 
-  replaceCertificate(certificate: ServerCertificate): void {
-    this.updateSecureContextOptions(secureContext(certificate, this.#rootPem));
+  replaceCertificate(certificate: ServerCertificate, rootsPem: string): void {
+    this.updateSecureContextOptions(secureContext(certificate, rootsPem));
   }
 
   override _equals(other: ServerCredentials): boolean {
@@ -23,6 +23,6 @@ export class OptionalClientCertificates extends ServerCredentials {
   }
 }
 
-function secureContext(certificate: ServerCertificate, rootPem: string) {
-  return { ca: rootPem, cert: certificate.chainPem, key: certificate.privateKeyPem };
+function secureContext(certificate: ServerCertificate, rootsPem: string) {
+  return { ca: rootsPem, cert: certificate.chainPem, key: certificate.privateKeyPem };
 }

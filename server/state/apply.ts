@@ -2,7 +2,6 @@ import { unreachable } from "../../lib/base/assert.ts";
 import type {
   AuthorityConfigure,
   AutopilotUpsert,
-  CaInitialize,
   Command,
   CommandResult,
   CoordinateUpdate,
@@ -12,6 +11,7 @@ import type {
 } from "../../lib/contract/commands.ts";
 import { applyAclLoginCommand } from "./acl-login-rules.ts";
 import { applyAclCommand } from "./acl-rules.ts";
+import { initializeCa, pruneCa, rotateCa } from "./ca-rules.ts";
 import type { ChangeSet } from "./change-set.ts";
 import { deleteConfigEntry, upsertConfigEntry } from "./config-rules.ts";
 import { deregister } from "./deregister.ts";
@@ -45,6 +45,10 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
       return deleteConfigEntry(tables, changes, command);
     case "ca-initialize":
       return initializeCa(tables, changes, command);
+    case "ca-rotate":
+      return rotateCa(tables, changes, command);
+    case "ca-prune":
+      return pruneCa(tables, changes, command);
     case "autopilot-upsert":
       return upsertAutopilot(tables, changes, command);
     case "authority-configure":
@@ -129,11 +133,4 @@ function stageRows(tables: Tables, changes: ChangeSet, command: RestoreRows): Co
   if (tables.staging.add(changes, { restoreId, piece, rows })) return { ok: true, applied: true };
   const message = "another restore has begun meanwhile: nothing was changed";
   return { ok: false, code: "CONFLICT", message };
-}
-
-function initializeCa(tables: Tables, changes: ChangeSet, command: CaInitialize): CommandResult {
-  if (tables.ca.active() !== undefined) return { ok: true, applied: false };
-  const record = upserted(undefined, command.root, changes.index);
-  if (record !== undefined) tables.ca.put(changes, record);
-  return { ok: true, applied: true };
 }

@@ -8,24 +8,44 @@ export type CaRootRecord = CaRootFields & Indexed;
 
 /** The roots of trust with their private keys. Only `server/ca` reads the record; everybody else gets the public half. */
 export interface CaTable {
+  /** The one that signs. */
   active(): CaRootRecord | undefined;
-  all(): Iterable<CaRootRecord>;
+  /** All that are trusted: the active one, then the others, the last that signed first. The same array until something changes. */
+  all(): readonly CaRootRecord[];
+  get(id: string): CaRootRecord | undefined;
   put(changes: ChangeSet, record: CaRootRecord): void;
+  delete(changes: ChangeSet, id: string): void;
   load(record: CaRootRecord): void;
 }
 
 export function createCaTable(indexes: IndexTable): CaTable {
-  let active: CaRootRecord | undefined;
+  let roots: readonly CaRootRecord[] = [];
+  const keep = (record: CaRootRecord): void => {
+    const others = roots.filter(({ id }) => id !== record.id);
+    roots = [...others, record].toSorted((a, b) => rank(a) - rank(b) || b.ModifyIndex - a.ModifyIndex);
+  };
   return {
-    active: () => active,
-    all: () => (active === undefined ? [] : [active]),
-    load: (record) => {
-      active = record;
-    },
+    active: () => roots.find(isActive),
+    all: () => roots,
+    get: (id) => roots.find((root) => root.id === id),
+    load: keep,
     put(changes, record) {
-      active = record;
+      keep(record);
       changes.put("ca-roots", record.id, record);
       indexes.touch(changes, watchKeys.caRoots);
     },
+    delete(changes, id) {
+      roots = roots.filter((root) => root.id !== id);
+      changes.remove("ca-roots", id);
+      indexes.touch(changes, watchKeys.caRoots);
+    },
   };
+}
+
+function isActive(root: CaRootRecord): boolean {
+  return root.trustedUntil === undefined;
+}
+
+function rank(root: CaRootRecord): number {
+  return isActive(root) ? 0 : 1;
 }

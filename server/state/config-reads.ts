@@ -10,7 +10,7 @@ import type {
 import type { DiscoveryChain } from "../../lib/contract/discovery-chain.ts";
 import { compareIntentions, type Intention, intentionOf, wildcard } from "../../lib/contract/intentions.ts";
 import { meshWideSettings } from "../../lib/contract/proxy-settings.ts";
-import type { CaRoot, CaRootsValue } from "../../lib/contract/topics.ts";
+import type { CaRootsValue } from "../../lib/contract/topics.ts";
 import type { CaRootRecord } from "./ca-table.ts";
 import { meshName, protocolOf, proxyDefaultsName, tableLookup } from "./chain-entries.ts";
 import { createChainReads } from "./chain-reads.ts";
@@ -79,7 +79,7 @@ export function createConfigReads(tables: Tables, cache: ReadCache): ConfigReads
     autopilot: () => cache.read(autopilot, "", [watchKeys.autopilot], () => tables.settings.autopilot.get()),
     authorityConfig: () =>
       cache.read(authorityConfig, "", [watchKeys.authorityConfig], () => tables.settings.authority.get()),
-    caRoots: () => cache.read(roots, "", [watchKeys.caRoots], () => publicRoots(tables.ca.active())),
+    caRoots: () => cache.read(roots, "", [watchKeys.caRoots], () => publicRoots(tables.ca.all())),
   };
 }
 
@@ -145,21 +145,24 @@ function countOf(value: unknown): number {
 }
 
 /** Field by field: a secret added to the record must not appear here by itself. */
-function publicRoots(active: CaRootRecord | undefined): CaRootsValue {
+function publicRoots(records: readonly CaRootRecord[]): CaRootsValue {
+  const [active] = records;
   if (active === undefined) return { activeRootId: "", trustDomain: "", roots: [] };
-  const root: CaRoot = {
-    id: active.id,
-    name: active.name,
-    serialNumber: active.serialNumber,
-    signingKeyId: active.signingKeyId,
-    notBefore: active.notBefore,
-    notAfter: active.notAfter,
-    certPem: active.certPem,
-    active: true,
-    privateKeyType: active.privateKeyType,
-    privateKeyBits: active.privateKeyBits,
-    createIndex: active.CreateIndex,
-    modifyIndex: active.ModifyIndex,
-  };
-  return { activeRootId: active.id, trustDomain: active.trustDomain, roots: [root] };
+  const roots = records.map((record) => ({
+    id: record.id,
+    name: record.name,
+    serialNumber: record.serialNumber,
+    signingKeyId: record.signingKeyId,
+    notBefore: record.notBefore,
+    notAfter: record.notAfter,
+    certPem: record.certPem,
+    active: record === active,
+    ...(record.crossSignedPem === undefined ? {} : { intermediateCerts: [record.crossSignedPem] }),
+    ...(record.trustedUntil === undefined ? {} : { trustedUntil: record.trustedUntil }),
+    privateKeyType: record.privateKeyType,
+    privateKeyBits: record.privateKeyBits,
+    createIndex: record.CreateIndex,
+    modifyIndex: record.ModifyIndex,
+  }));
+  return { activeRootId: active.id, trustDomain: active.trustDomain, roots };
 }

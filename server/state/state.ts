@@ -37,8 +37,8 @@ export interface State {
   notify(): void;
   /** Every row of the state in a stable order: restoring them elsewhere gives the same state. */
   dump(): Iterable<RowChange>;
-  /** The active root with its private key: for `server/ca` only. */
-  caSigner(): CaRootFields | undefined;
+  /** The trusted roots, first the one that signs, with its private key: for `server/ca` only. The same array until they change. */
+  caRoots(): readonly CaRootFields[];
 }
 
 export interface StateOptions {
@@ -108,6 +108,6 @@ export function createState(options: StateOptions = {}): State {
       isReplaced = false;
     },
     dump: () => dumpRows(tables),
-    caSigner: () => tables.ca.active(),
+    caRoots: () => tables.ca.all(),
   };
 }

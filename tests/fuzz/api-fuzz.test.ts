@@ -6,6 +6,7 @@ import { createTempDir } from "../fakes/temp-dir.ts";
 import { createSeededRandom } from "../../lib/base/random.ts";
 import type { RegisteredRoute } from "../../lib/api/openapi.ts";
 import { registeredRoutes } from "../../lib/http/openapi-route.ts";
+import { createRoot } from "../../server/ca/root.ts";
 import { createTestCatalog, type TestCatalog } from "../server/http/test-catalog.ts";
 import { testSeed } from "../proxy/http2/test-seed.ts";
 import { apiRequest } from "./api-case.ts";
@@ -24,6 +25,7 @@ test("no request to any route of a server fails inside, hangs, or changes someth
   const seed = testSeed();
   const random = createSeededRandom(Number(seed));
   const catalog = createTestCatalog();
+  catalog.apply({ type: "ca-initialize", root: createRoot(catalog.runtime) });
   await fill(catalog);
   const counts = new Map<string, number>();
   // Every row, and so every index.

@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
+import { isIssuedBy } from "../../lib/x509/certificate.ts";
+import { splitCertificates } from "../../lib/x509/pem.ts";
 import { eventually } from "../fakes/eventually.ts";
 import {
   type AgentProcess,
@@ -103,6 +106,22 @@ test("the permissions of an intention hold for requests, and for a connection of
     Sources: [{ Name: "web", Action: "allow" }],
   });
   await eventually("an answer for everything", async () => (await statusOf("/admin/x")) === "200 hello from api");
+}, 60_000);
+
+test("a new root signs at once, and what the one before has signed goes on calling", async () => {
+  const before = await agent.api("GET", "connect/ca/roots");
+  await agent.api("PUT", "connect/ca/rotate", {});
+  const after = await eventually("the new root at the agent", async () => {
+    const roots = await agent.api("GET", "agent/connect/ca/roots");
+    return Object(roots)["ActiveRootID"] === Object(before)["ActiveRootID"] ? undefined : roots;
+  });
+  const [root, former] = Object(after)["Roots"].map((one: { RootCert: string }) => new X509Certificate(one.RootCert));
+  const leaf = await agent.api("GET", "agent/connect/ca/leaf/newcomer");
+  const [own, cross] = splitCertificates(Object(leaf)["CertPEM"]).map((pem) => new X509Certificate(pem));
+  if (own === undefined || cross === undefined) throw new Error("the leaf has no chain");
+  // To whoever has not heard of the new root the chain leads through the former one.
+  expect([isIssuedBy(own, root), isIssuedBy(own, cross), isIssuedBy(cross, former)]).toEqual([true, true, true]);
+  for (let call = 0; call < 20; call++) expect(await callApi(ports)).toBe("hello from api");
 }, 60_000);
 
 test("the proxies of a -dev agent end with it even when it is killed", async () => {

@@ -100,10 +100,11 @@ describe("enrolling", () => {
 
   test("again when the certificate in the file has expired", async () => {
     const runtime = createTestRuntime();
-    const root = createRoot(runtime);
+    const known = [createRoot(runtime)];
+    const roots = () => known;
     const past = createTestRuntime({ clock: createVirtualClock(Date.now() - 48 * hourMs) });
-    const old = createTestAuthority({ root, runtime: past });
-    await using cluster = await startTestCluster({ authority: createTestAuthority({ root, runtime }), runtime });
+    const old = createTestAuthority({ roots, runtime: past });
+    await using cluster = await startTestCluster({ authority: createTestAuthority({ roots, runtime }), runtime });
     using dir = createTempDir();
     const { trustDomain, clusterId, rootPem } = old;
     const identity = { kind: "agent", trustDomain, datacenter: "dc1", node: "host-1" } as const;

@@ -28,7 +28,14 @@ export function createFakeServers(options: { readonly runtime: TestRuntime; read
     const root = createRoot({ ...createTestRuntime({ seed }), clock: options.runtime.clock });
     const { runtime, leafTtlMs } = options;
     const config = () => ({ ...defaultAuthorityConfig, leafTtlMs });
-    const authority = createAuthority({ runtime, config, root, datacenter: "dc1", currentIndex: () => index });
+    const known = [root];
+    const authority = createAuthority({
+      runtime,
+      config,
+      roots: () => known,
+      datacenter: "dc1",
+      currentIndex: () => index,
+    });
     return { authority, roots: rootsValue(root, index) };
   }
 

@@ -1,10 +1,13 @@
 /** What answers on a server's address before it is trusted with anything. */
 import { afterEach, expect, test } from "bun:test";
+import { X509Certificate } from "node:crypto";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { probeServer } from "../../../lib/x509/server-probe.ts";
 import { systemClock } from "../../../lib/base/clock.ts";
-import { certificateHash, readCertificate } from "../../../lib/x509/certificate.ts";
+import { certificateHash } from "../../../lib/x509/certificate.ts";
+import { splitCertificates } from "../../../lib/x509/pem.ts";
+import { createRotatingAuthority } from "../../server/ca/rotating-authority.ts";
 import { createTestAuthority } from "../../server/ca/test-authority.ts";
 import { createRoot } from "../../../server/ca/root.ts";
 import { createTestRuntime } from "../../fakes/test-runtime.ts";
@@ -35,13 +38,35 @@ test("a server shows its root, trust domain and datacenter", async () => {
   const authority = createTestAuthority();
   const { chainPem, privateKeyPem } = authority.issueServerCertificate();
   const probed = await probe(await tlsServer(chainPem, privateKeyPem));
-  const root = readCertificate(authority.rootPem);
+  const rootHash = certificateHash(new X509Certificate(authority.rootPem));
   expect(probed).toEqual({
     rootPem: authority.rootPem,
-    rootHash: root === undefined ? "" : certificateHash(root),
+    rootHash,
+    rootHashes: [rootHash],
     trustDomain: authority.trustDomain,
     datacenter: "dc1",
   });
+});
+
+test("after rotations a server can be known by any root that leads to the one that signs, and by no other", async () => {
+  const world = createRotatingAuthority();
+  const hashes = [certificateHash(new X509Certificate(world.authority.rootPem))];
+  for (let i = 0; i < 2; i++) {
+    world.rotate();
+    hashes.unshift(certificateHash(new X509Certificate(world.authority.rootPem)));
+  }
+  const { chainPem, privateKeyPem } = world.authority.issueServerCertificate();
+  const probed = await probe(await tlsServer(chainPem, privateKeyPem));
+  expect(probed).toMatchObject({ rootPem: world.authority.rootPem, rootHash: hashes[0], rootHashes: hashes });
+
+  // Somebody else's root in between vouches for nothing, and neither does one that did not cross-sign.
+  const [own = "", ...tail] = splitCertificates(chainPem);
+  const stranger = createTestAuthority({ seed: 9 }).rootPem;
+  const mixed = await probe(await tlsServer([own, stranger, ...tail].join(""), privateKeyPem));
+  expect(mixed.rootHashes).toEqual(hashes);
+  world.rotate({ isCrossSigned: false });
+  const cut = world.authority.issueServerCertificate();
+  expect((await probe(await tlsServer(cut.chainPem, cut.privateKeyPem))).rootHashes).toHaveLength(1);
 });
 
 test("a server that shows somebody else's root behind its own certificate is found out", async () => {

@@ -162,6 +162,7 @@ const mesh = [
   plain("open", "GET /v1/connect/ca/roots"),
   demand("GET /v1/connect/ca/configuration", "operator:read"),
   demand("PUT /v1/connect/ca/configuration", "operator:write", { body: {} }),
+  demand("PUT /v1/connect/ca/rotate", "operator:write", { body: {} }),
   demand("POST /v1/peering/token", "peering:write", { body: { PeerName: "east" } }),
   demand("POST /v1/peering/establish", "peering:write", { body: { PeerName: "west", PeeringToken: "none" } }),
   demand("GET /v1/peering/:name", "peering:read"),

@@ -7,15 +7,15 @@ import { createTestRuntime } from "../../fakes/test-runtime.ts";
 
 /** A log whose only state is the root; the first one proposed stays, as the command promises. */
 function createRootLog() {
-  let root: CaRootFields | undefined;
+  let roots: readonly CaRootFields[] = [];
   const proposed: Command[] = [];
   return {
     proposed,
-    activeRoot: () => root,
+    roots: () => roots,
     log: {
       async propose(command: Command) {
         proposed.push(command);
-        if (command.type === "ca-initialize") root ??= command.root;
+        if (command.type === "ca-initialize") roots = roots.length > 0 ? roots : [command.root];
         return { index: logIndex(proposed.length), result: { ok: true, applied: true } as const };
       },
     },
@@ -23,8 +23,8 @@ function createRootLog() {
 }
 
 test("the first server proposes a root, later ones find it", async () => {
-  const { log, activeRoot, proposed } = createRootLog();
-  const options = { log, activeRoot, datacenter: "dc1", currentIndex: () => 1 };
+  const { log, roots, proposed } = createRootLog();
+  const options = { log, roots, datacenter: "dc1", currentIndex: () => 1 };
   const first = await ensureAuthority({ ...options, runtime: createTestRuntime({ seed: 1 }) });
   const second = await ensureAuthority({ ...options, runtime: createTestRuntime({ seed: 2 }) });
   expect(proposed.map((command) => command.type)).toEqual(["ca-initialize"]);
@@ -33,14 +33,14 @@ test("the first server proposes a root, later ones find it", async () => {
 });
 
 test("two servers that propose at once end up with one root", async () => {
-  const { log, activeRoot, proposed } = createRootLog();
+  const { log, roots, proposed } = createRootLog();
   const racing = {
     async propose(command: Command) {
       await Promise.resolve();
       return log.propose(command);
     },
   };
-  const options = { log: racing, activeRoot, datacenter: "dc1", currentIndex: () => 1 };
+  const options = { log: racing, roots, datacenter: "dc1", currentIndex: () => 1 };
   const [a, b] = await Promise.all([
     ensureAuthority({ ...options, runtime: createTestRuntime({ seed: 1 }) }),
     ensureAuthority({ ...options, runtime: createTestRuntime({ seed: 2 }) }),
@@ -50,10 +50,10 @@ test("two servers that propose at once end up with one root", async () => {
 });
 
 test("the record of the root describes its certificate, and the log line holds no key", async () => {
-  const { log, activeRoot } = createRootLog();
+  const { log, roots } = createRootLog();
   const runtime = createTestRuntime();
-  await ensureAuthority({ log, activeRoot, datacenter: "dc1", currentIndex: () => 1, runtime });
-  const root = activeRoot();
+  await ensureAuthority({ log, roots, datacenter: "dc1", currentIndex: () => 1, runtime });
+  const [root] = roots();
   const certificate = new X509Certificate(root?.certPem ?? "");
   expect(root?.id).toBe(certificate.fingerprint.toLowerCase());
   expect(root?.serialNumber).toBe(Number.parseInt(certificate.serialNumber, 16));

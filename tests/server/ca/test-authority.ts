@@ -8,11 +8,12 @@ import { createTestRuntime } from "../../fakes/test-runtime.ts";
 /** A fresh authority of datacenter dc1; every call with another seed is another cluster. */
 export function createTestAuthority(options: Partial<AuthorityOptions> & { readonly seed?: number } = {}): Authority {
   const runtime = options.runtime ?? createTestRuntime(options.seed === undefined ? {} : { seed: options.seed });
+  const roots = [createRoot(runtime)];
   return createAuthority({
     datacenter: "dc1",
     currentIndex: () => 7,
+    roots: () => roots,
     ...options,
-    root: options.root ?? createRoot(runtime),
     runtime,
   });
 }

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { createRoot } from "../../../server/ca/root.ts";
+import { createTestRuntime } from "../../fakes/test-runtime.ts";
 import { createTestCatalog } from "./test-catalog.ts";
 
 const url = "/v1/connect/ca/configuration";
@@ -23,13 +25,38 @@ test.each([
   [{ Provider: "vault" }, 'Provider must be "consul"'],
   [{ Config: { LeafCertTTL: "5m" } }, 'Config.LeafCertTTL must be a duration between 1h and 8760h, found "5m"'],
   [{ Config: { PrivateKeyType: "rsa" } }, "Config.PrivateKeyType cannot be changed"],
-  [{ Config: { RootCert: "-----BEGIN" } }, "Config.RootCert is not supported by this version"],
+  [{ Config: { RootCert: "-----BEGIN" } }, "Config.PrivateKey is missing: a root of one's own is given as RootCert"],
+  [{ Config: { RootCert: 5, PrivateKey: "" } }, "Config.RootCert must be text in PEM"],
+  [{ Config: { RootCert: "x", PrivateKey: "y" } }, "Config.RootCert cannot be used: it is not a certificate in PEM"],
   [{ Config: { CSRMaxPerSecond: -1 } }, "Config.CSRMaxPerSecond must be a whole number from 0 to 1000000, found -1"],
   [{ Config: { Nonsense: 1 } }, 'Config.Nonsense is no setting of the authority "consul"'],
 ])("%p is refused by name", async (body, message) => {
-  const answer = await createTestCatalog().send("PUT", url, body);
+  const catalog = createTestCatalog();
+  catalog.apply({ type: "ca-initialize", root: createRoot(createTestRuntime({ seed: 4 })) });
+  const answer = await catalog.send("PUT", url, body);
   expect(answer.status).toBe(400);
   expect(answer.body).toContain(message);
+});
+
+test("a root of one's own takes over with the configuration, once, and one that is made with a word", async () => {
+  const catalog = createTestCatalog();
+  const rootsNow = async () => (await catalog.get("/v1/connect/ca/roots")).json;
+  const first = createRoot(createTestRuntime({ seed: 5 }));
+  catalog.apply({ type: "ca-initialize", root: createRoot(createTestRuntime({ seed: 4 })) });
+  const Config = { LeafCertTTL: "48h", RootCert: first.certPem, PrivateKey: first.privateKeyPem };
+  expect((await catalog.send("PUT", url, { Provider: "consul", Config })).status).toBe(200);
+  expect(await rootsNow()).toMatchObject({
+    ActiveRootID: first.id,
+    Roots: [{ Active: true, IntermediateCerts: [expect.stringContaining("BEGIN CERTIFICATE")] }, { Active: false }],
+  });
+  // Terraform and scripts send the same again.
+  expect((await catalog.send("PUT", url, { Provider: "consul", Config })).status).toBe(200);
+  const rotated = await catalog.send("PUT", "/v1/connect/ca/rotate", {});
+  expect(rotated.json).toEqual({ ActiveRootID: expect.any(String), TrustedUntil: expect.any(String) });
+  expect(await rootsNow()).toMatchObject({
+    Roots: [{ Active: true }, { ID: first.id, Active: false }, { Active: false }],
+  });
+  expect((await catalog.get(url)).json).toMatchObject({ Config: { LeafCertTTL: "48h" } });
 });
 
 test("there is no gossip and so no key of it", async () => {

@@ -8,6 +8,7 @@ import { createHttpApp } from "../../../lib/http/http-app.ts";
 import { registerServerRoutes } from "../../../server/http/server-routes.ts";
 import type { Leadership } from "../../../server/log/replicated-log.ts";
 import { createAclResolver } from "../../../server/acl/resolver.ts";
+import { createAuthority } from "../../../server/ca/authority.ts";
 import type { CatalogServer } from "../../../server/server-api.ts";
 import { createHealthTracker } from "../../../server/autopilot/health.ts";
 import { createBlockingReader } from "../../../server/state/blocking.ts";
@@ -110,6 +111,15 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
       stop: async () => undefined,
     },
     operator,
+    authority: {
+      planRotation: (wish) =>
+        createAuthority({
+          roots: state.caRoots,
+          datacenter: "dc1",
+          currentIndex: () => lastIndex,
+          runtime,
+        }).planRotation(wish),
+    },
     locks: {
       ready: async () => undefined,
       renewSession: async (id) => state.reader.session(id).value,

@@ -88,11 +88,12 @@ describe("a caller is refused on every method but Enroll", () => {
 
 test("a caller with an expired certificate is refused on every method", async () => {
   const past = createTestRuntime({ clock: createVirtualClock(Date.now() - 48 * 3_600_000) });
-  const root = createRoot(past);
-  const certificate = await issueFrom(createTestAuthority({ root, runtime: past }), agentOf(cluster.authority));
+  const known = [createRoot(past)];
+  const roots = () => known;
+  const certificate = await issueFrom(createTestAuthority({ roots, runtime: past }), agentOf(cluster.authority));
   expect(Date.parse(certificate.notAfter)).toBeLessThan(Date.now());
   const runtime = createTestRuntime();
-  await using aged = await startTestCluster({ authority: createTestAuthority({ root, runtime }), runtime });
+  await using aged = await startTestCluster({ authority: createTestAuthority({ roots, runtime }), runtime });
   const { rootPem, trustDomain } = aged.authority;
   const client = createGrpcClient(aged.address, { rootsPem: rootPem, trustDomain, datacenter: "dc1", certificate });
   allRefused(await callEvery(client, aged.address));

@@ -4,7 +4,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseJoinToken } from "../../../agent/identity/join-token.ts";
 import { systemRandom } from "../../../lib/base/random.ts";
-import { isSameSecret, loadJoinToken } from "../../../server/rpc/join-token.ts";
+import { hasSameSecret, loadJoinToken } from "../../../server/rpc/join-token.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
 import { createTestAuthority } from "../ca/test-authority.ts";
 import { startTestCluster } from "./test-cluster.ts";
@@ -40,9 +40,11 @@ test("a file that holds something else is replaced", async () => {
   expect(parseJoinToken(token).text).toBe(token);
 });
 
-test("secrets are compared whole, whatever their lengths", () => {
-  expect(isSameSecret("abc", "abc")).toBe(true);
-  for (const other of ["", "ab", "abd", "abcd", "ABC"]) expect(isSameSecret("abc", other)).toBe(false);
+test("secrets are compared whole, whatever their lengths and the root that stands before them", () => {
+  for (const same of ["root.abc", "former.abc", "abc"]) expect(hasSameSecret("root.abc", same)).toBe(true);
+  for (const other of ["", "root.", "root.ab", "root.abd", "root.abcd", "root.ABC", "root"]) {
+    expect(hasSameSecret("root.abc", other)).toBe(false);
+  }
 });
 
 test("only a server on a loopback address lets nodes in without the token, unless told otherwise", async () => {

@@ -193,9 +193,9 @@ test("the certificate authority is set once", () => {
 
 test("the authority's private key reaches the signer and no reader", () => {
   const harness = createStateHarness();
-  expect(harness.state.caSigner()).toBeUndefined();
+  expect(harness.state.caRoots()).toEqual([]);
   harness.accept({ type: "ca-initialize", root: caRootFields("aa") });
-  expect(harness.state.caSigner()?.privateKeyPem).toBe("PRIVATE-KEY-OF-THE-ROOT");
+  expect(harness.state.caRoots()[0]?.privateKeyPem).toBe("PRIVATE-KEY-OF-THE-ROOT");
   expect(JSON.stringify(harness.reader.caRoots())).not.toContain("PRIVATE-KEY");
   expect(harness.reader.caRoots().value.roots[0]?.certPem).toBe("certificate of the root");
 });
