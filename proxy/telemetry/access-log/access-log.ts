@@ -71,6 +71,7 @@ export class AccessLog {
     return new LineSink({
       counts: this.counts,
       output: this.#options.outputs.openLog(path),
+      clock: this.#options.clock,
       atEndOfTurn: this.#options.atEndOfTurn,
       maxWaitingBytes: () => this.#config?.maxWaitingBytes ?? 0,
       onWritten: (error) => {

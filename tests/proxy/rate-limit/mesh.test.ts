@@ -32,7 +32,7 @@ const count = (page: string, limit: string, result: string): number => {
 describe("a request beyond the limit", () => {
   test.each(["inbound", "outbound"] as const)(
     "of an %s listener gets 429 in Envoy's words, and flag and reason",
-    (side) => {
+    async (side) => {
       const accessLog = { enabled: true, format: "text", textFormat: "%RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%" };
       const mesh = new MemoryMesh({ [side]: { rateLimit: { requestsPerSecond: 2 } }, telemetry: { accessLog } });
       const client = mesh.client();
@@ -42,6 +42,7 @@ describe("a request beyond the limit", () => {
       const page = side === "inbound" ? mesh.metricsOfCallee() : mesh.metrics();
       expect([count(page, "listener", "allowed"), count(page, "listener", "limited")]).toEqual([2, 1]);
       expect(page).toMatch(/requests_refused_total\{.*reason="rate_limited"\} 1\n/);
+      await mesh.clock.advance(100);
       expect(mesh.outputs.lines()).toContain("RL rate_limited");
       // The other proxy has no limit, and says nothing of any.
       expect(side === "inbound" ? mesh.metrics() : mesh.metricsOfCallee()).not.toContain("rate_limit_total");

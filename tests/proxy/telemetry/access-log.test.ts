@@ -19,6 +19,9 @@ function lines(mesh: MemoryMesh): string[] {
   return mesh.outputs.lines().toSorted();
 }
 
+/** A busy log is written ten times a second. */
+const gathered = (mesh: MemoryMesh): Promise<void> => mesh.clock.advance(100);
+
 describe("the access log", () => {
   test("has one line per request in each proxy: who called, where it went, how much and what came of it", () => {
     const mesh = loggingMesh();
@@ -62,7 +65,7 @@ describe("the access log", () => {
     ]);
   });
 
-  test("tells of an upstream that is not there, that goes away, and of a caller who is denied", () => {
+  test("tells of an upstream that is not there, that goes away, and of a caller who is denied", async () => {
     const mesh = loggingMesh();
     mesh.stopApp();
     const client = mesh.client();
@@ -77,15 +80,17 @@ describe("the access log", () => {
     deliver(mesh, client, get);
     mesh.app().connection.destroy();
     mesh.settle();
+    await gathered(mesh);
     expect(lines(mesh)[1]).toStartWith("127.0.0.1:20000 GET / HTTP/2 503 UC upstream_lost");
     mesh.outputs.logs.clear();
     mesh.callee.apply(calleeConfig("deny", "http", {}, {}, { accessLog: short }), 2);
     client.send(get);
     mesh.settle();
+    await gathered(mesh);
     expect(lines(mesh)[1]).toStartWith("127.0.0.1:20000 GET / HTTP/2 403 - denied 0 ");
   });
 
-  test("tells of a request that cannot be read", () => {
+  test("tells of a request that cannot be read", async () => {
     const mesh = loggingMesh();
     const client = mesh.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n");
@@ -95,10 +100,11 @@ describe("the access log", () => {
     const chunked = mesh.client();
     chunked.send("POST / HTTP/1.1\r\nHost: api\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
     mesh.settle();
+    await gathered(mesh);
     expect(lines(mesh)[0]).toStartWith("127.0.0.1:15001 POST / HTTP/1.1 0 DPE malformed_body");
   });
 
-  test("of errors only leaves the rest out, and a sample is a sample", () => {
+  test("of errors only leaves the rest out, and a sample is a sample", async () => {
     const mesh = loggingMesh({ onlyErrors: true });
     const client = mesh.client();
     deliver(mesh, client, get);
@@ -114,6 +120,7 @@ describe("the access log", () => {
       deliver(sampled, many, get);
       answer(sampled, many, ok(""));
     }
+    await gathered(sampled);
     expect(lines(sampled).length).toBeGreaterThan(140);
     expect(lines(sampled).length).toBeLessThan(260);
   });
@@ -156,7 +163,7 @@ describe("the access log", () => {
   });
 });
 
-test("the log names the route and the cluster that were chosen, and says NR where there is none", () => {
+test("the log names the route and the cluster that were chosen, and says NR where there is none", async () => {
   const textFormat =
     "%DOWNSTREAM_LOCAL_ADDRESS% %REQ(:PATH)% %RESPONSE_CODE% %RESPONSE_FLAGS% %ROUTE_NAME% %UPSTREAM_CLUSTER%";
   const routes = [
@@ -171,6 +178,7 @@ test("the log names the route and the cluster that were chosen, and says NR wher
     client.send(`GET ${path} HTTP/1.1\r\nHost: api\r\n\r\n`);
     mesh.settle();
   }
+  await gathered(mesh);
   expect(lines(mesh)).toEqual([
     "127.0.0.1:15001 /else 404 NR - -",
     "127.0.0.1:15001 /old 410 - gone -",
@@ -179,7 +187,7 @@ test("the log names the route and the cluster that were chosen, and says NR wher
   ]);
 });
 
-test("a sample of the access log leaves what others count whole", () => {
+test("a sample of the access log leaves what others count whole", async () => {
   const mesh = new MemoryMesh({ telemetry: { accessLog: { ...short, sample: 0.25 }, metrics: { names: ["own"] } } });
   const client = mesh.client();
   for (let i = 0; i < 400; i++) {
@@ -187,6 +195,7 @@ test("a sample of the access log leaves what others count whole", () => {
     answer(mesh, client, ok(""));
   }
   expect(mesh.metrics()).toMatch(/\natoll_proxy_requests_total\{[^}]*\} 400\n/);
+  await gathered(mesh);
   expect(lines(mesh).length).toBeGreaterThan(140);
   expect(lines(mesh).length).toBeLessThan(260);
 });
@@ -212,7 +221,7 @@ describe("the access log of relayed connections", () => {
     ]);
   });
 
-  test("tells of one that reached nobody, and of a caller who is denied", () => {
+  test("tells of one that reached nobody, and of a caller who is denied", async () => {
     const mesh = loggingMesh({ onlyErrors: true });
     mesh.stopApp();
     mesh.client(port);
@@ -221,6 +230,7 @@ describe("the access log of relayed connections", () => {
     mesh.callee.apply(calleeConfig("deny", "http", {}, {}, { accessLog: short }), 2);
     mesh.client(port);
     mesh.settle();
+    await gathered(mesh);
     expect(lines(mesh)).toContain(`127.0.0.1:20001 - - - 0 - denied 0 0 - - ${web}`);
   });
 
