@@ -5,37 +5,21 @@ import type { IndexTable } from "./index-table.ts";
 import { nameProblem, refuse } from "./name-rules.ts";
 import { compareText } from "./order.ts";
 import { createReadSlot, type ReadCache } from "./read-cache.ts";
+import { createRecordTable, type RecordTable } from "./record-table.ts";
 import type { StateReader } from "./reader.ts";
 import type { Tables } from "./tables.ts";
 import { upserted } from "./upsert.ts";
 import { watchKeys } from "./watch-keys.ts";
 
 /** Other clusters by the names that they have here. */
-export interface PeeringTable {
-  get(name: string): PeeringRecord | undefined;
-  all(): Iterable<PeeringRecord>;
-  put(changes: ChangeSet, record: PeeringRecord): void;
-  remove(changes: ChangeSet, record: PeeringRecord): void;
-  load(record: PeeringRecord): void;
-}
+export type PeeringTable = RecordTable<PeeringRecord>;
 
 export function createPeeringTable(indexes: IndexTable): PeeringTable {
-  const byName = new Map<string, PeeringRecord>();
-  return {
-    get: (name) => byName.get(name),
-    all: () => byName.values(),
-    load: (record) => void byName.set(record.Name, record),
-    put(changes, record) {
-      byName.set(record.Name, record);
-      changes.put("peerings", record.Name, record);
-      indexes.touch(changes, watchKeys.peerings);
-    },
-    remove(changes, record) {
-      byName.delete(record.Name);
-      changes.remove("peerings", record.Name);
-      indexes.touch(changes, watchKeys.peerings);
-    },
-  };
+  return createRecordTable(indexes, {
+    table: "peerings",
+    watchKey: watchKeys.peerings,
+    keyOf: ({ Name }) => Name,
+  });
 }
 
 export function upsertPeering(tables: Tables, changes: ChangeSet, { peering }: PeeringUpsert): CommandResult {
