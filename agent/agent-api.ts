@@ -39,7 +39,7 @@ export interface AgentApi {
   leave(): void;
   caRoots(options: AgentWait): Promise<Indexed<CaRootsValue>>;
   /** The current leaf certificate of a service, made on first use. */
-  leaf(service: string, options: AgentWait & { readonly token?: string }): Promise<Indexed<LeafCertificate>>;
+  leaf(service: string, options: AgentWait & { readonly token?: string }): Promise<LeafAnswer>;
 }
 
 export interface AgentIdentity {
@@ -67,6 +67,9 @@ export interface Indexed<T> {
   readonly index: number;
   readonly value: T;
 }
+
+/** `isCached`: it was there before it was asked for. */
+export type LeafAnswer = Indexed<LeafCertificate> & { readonly isCached: boolean };
 
 /** A leaf with its private key, which was made on this host and is given to local callers only. */
 export interface LeafCertificate {

@@ -38,9 +38,12 @@ export function registerConnectRoutes(app: HttpApp, { agent, runtime, authorize,
     demand(await authorize(request), "service", "write", service);
     const wait = waitOf(request, reply);
     const token = control.tokens.isAclEnabled ? tokenOf(request) : "";
-    const { index, value } = await agent.leaf(service, token === "" ? wait : { ...wait, token });
+    const { index, value, isCached } = await agent.leaf(service, token === "" ? wait : { ...wait, token });
     if (wait.minIndex !== 0) demand(await authorize(request), "service", "write", service);
     setHeaders(reply, index);
+    reply.raw.setHeader("X-Cache", isCached ? "HIT" : "MISS");
+    // It is renewed long before it is old.
+    if (isCached) reply.raw.setHeader("Age", "0");
     return sendJson(reply, leafAnswer(value));
   });
 }

@@ -8,7 +8,7 @@ import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { ServerLink, Subscription } from "../../lib/client/server-link.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
-import type { AgentWait, Indexed, LeafCertificate } from "../agent-api.ts";
+import type { AgentWait, Indexed, LeafAnswer, LeafCertificate } from "../agent-api.ts";
 import { type CertificateKeeper, createCertificateKeeper } from "./certificate-keeper.ts";
 import { type HostCertificate, issueHostCertificate } from "./host-certificate.ts";
 import { createLeafMetrics } from "./leaf-metrics.ts";
@@ -38,7 +38,7 @@ export interface LeafManager {
    * service can have, and with the server's error when there is no valid leaf and none can be had. The leaf goes on being
    * renewed with the last token it was asked for with.
    */
-  leaf(service: string, wait: AgentWait & { readonly token?: string }): Promise<Indexed<LeafCertificate>>;
+  leaf(service: string, wait: AgentWait & { readonly token?: string }): Promise<LeafAnswer>;
   /** Calls back with the current leaf, soon, and with every later one; keeps it renewed until closed. */
   watch(service: string, onLeaf: (leaf: LeafCertificate) => void): Subscription;
   close(): void;
@@ -108,10 +108,11 @@ export function createLeafManager(options: LeafManagerOptions): LeafManager {
       const entry = entryOf(service);
       if (wait.token) tokens.set(service, wait.token);
       entry.touch();
+      const isCached = entry.certificate.current() !== undefined;
       await entry.ready();
       await entry.certificate.waitPast(wait);
       const current = mustGet(entry.certificate.current(), "a certificate that was ready stays");
-      return { index: current.index, value: toLeaf(service, current) };
+      return { index: current.index, value: toLeaf(service, current), isCached };
     },
     watch(service, onLeaf) {
       const entry = entryOf(service);

@@ -37,7 +37,7 @@ async function start(dataDir: string, authorizer: Authorizer): Promise<TestAgent
     authorizer,
     isAclEnabled: true,
     certificates: {
-      leaf: async () => ({ index: 1, value: leaf }),
+      leaf: async () => ({ index: 1, value: leaf, isCached: true }),
       caRoots: async () => ({ index: 1, value: { activeRootId: "", trustDomain: "x", roots: [] } }),
     },
     intentions: async () => ({ rules: [], defaultAction: "allow" }),

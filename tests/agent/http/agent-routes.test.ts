@@ -291,15 +291,15 @@ test("a leaf is answered with its key and index, as a blocking read that ends wi
   let signal: AbortSignal | undefined;
   const certificates = {
     leaf: async (_service: string, wait: { minIndex: number; waitMs: number; signal: AbortSignal }) => {
-      if (wait.minIndex === 0) return { index: 7, value: leaf };
+      if (wait.minIndex === 0) return { index: 7, value: leaf, isCached: true };
       signal = wait.signal;
       await new Promise((resolve) => wait.signal.addEventListener("abort", resolve, { once: true }));
-      return { index: 7, value: leaf };
+      return { index: 7, value: leaf, isCached: true };
     },
   };
   const { call, listen, stop } = await startTestAgentApp({ dataDir: dir.path, certificates });
   const answer = await call("GET", "/v1/agent/connect/ca/leaf/web");
-  expect(answer.headers["x-consul-index"]).toBe("7");
+  expect(answer.headers).toMatchObject({ "x-consul-index": "7", "x-cache": "HIT", age: "0" });
   expect(answer.json()).toEqual({
     SerialNumber: "01",
     CertPEM: "CERT",
@@ -322,7 +322,7 @@ test("a leaf is answered with its key and index, as a blocking read that ends wi
 
 test("a private key is given to callers on this host only, over whatever address they come", async () => {
   using dir = createTempDir();
-  const certificates = { leaf: async () => ({ index: 7, value: leaf }) };
+  const certificates = { leaf: async () => ({ index: 7, value: leaf, isCached: true }) };
   const { app, stop } = await startTestAgentApp({ dataDir: dir.path, certificates });
   const { port } = await listenHttp(app, { host: "0.0.0.0", port: 0 });
   const external = Object.values(networkInterfaces())
