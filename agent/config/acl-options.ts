@@ -13,6 +13,7 @@ export const AclFileSchema = Type.Object({
   policy_ttl: Text,
   role_ttl: Text,
   enable_token_persistence: Type.Optional(Type.Boolean()),
+  enable_key_list_policy: Type.Optional(Type.Boolean()),
   tokens: Type.Optional(
     Type.Object({
       initial_management: Text,
@@ -42,6 +43,8 @@ export interface AgentAclOptions {
   readonly tokenTtlMs: number;
   /** Tokens that are set over the API outlive the process. */
   readonly isTokenPersistent: boolean;
+  /** To list keys below a prefix needs `list` on it; else who may read a key is shown it. Of servers. */
+  readonly demandsKeyList: boolean;
   readonly initialManagementToken: string;
   readonly tokens: AgentTokens;
 }
@@ -87,6 +90,7 @@ export function resolveAclOptions(file: AclFile = {}): AgentAclOptions {
     // What a server says of a token holds its policies and roles as well: the shortest of the three bounds it.
     tokenTtlMs: Math.min(...ttls),
     isTokenPersistent: file.enable_token_persistence ?? false,
+    demandsKeyList: file.enable_key_list_policy ?? false,
     initialManagementToken: tokens.initial_management ?? tokens.master ?? "",
     tokens: {
       default: tokens.default ?? "",

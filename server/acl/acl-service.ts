@@ -22,6 +22,7 @@ export interface AclServerSettings {
   readonly defaultPolicy: DefaultPolicy;
   /** A management token that there shall be from the beginning; empty for none. */
   readonly initialManagementToken: string;
+  readonly demandsKeyList?: boolean;
 }
 
 export const aclsOff: AclServerSettings = { isEnabled: false, defaultPolicy: "allow", initialManagementToken: "" };
@@ -38,10 +39,10 @@ export function startAclService(options: {
   readonly runtime: Runtime;
 }): AclService & { close(): void } {
   const { settings, reader, runtime, dataDir } = options;
-  const { isEnabled, defaultPolicy } = settings;
+  const { isEnabled, defaultPolicy, demandsKeyList = false } = settings;
   const resolver = createAclResolver({
     reader,
-    settings: { isEnabled, defaultPolicy, datacenter: options.datacenter },
+    settings: { isEnabled, defaultPolicy, demandsKeyList, datacenter: options.datacenter },
     clock: runtime.clock,
   });
   const keeper = isEnabled

@@ -22,6 +22,8 @@ export interface AclResolver {
   resolve(secret: string): Authorizer;
   /** The same with the token itself; undefined where ACLs are off or nobody has initialised them. */
   resolveToken(secret: string): ResolvedToken;
+  /** What the token of this accessor ID may do. Throws as `resolve` does when it is gone or has expired. */
+  resolveAccessor(accessorId: string): Authorizer;
   /** The policies that hold here of a token, each once. */
   policies(token: AclTokenRecord): readonly GrantedPolicy[];
 }
@@ -36,6 +38,8 @@ export interface AclSettings {
   /** What applies where no rule does. */
   readonly defaultPolicy: DefaultPolicy;
   readonly datacenter: string;
+  /** To list keys below a prefix needs `list` on it; absent: who may read a key is shown it. */
+  readonly demandsKeyList?: boolean;
 }
 
 /** Sets of policies that are kept compiled; past it they are compiled anew when they are asked for. */
@@ -92,7 +96,18 @@ export function createAclResolver(options: {
     return { authorizer: token === undefined ? nobody : authorizerFor(token), token };
   };
 
-  return { settings, resolveToken, policies, resolve: (secret) => resolveToken(secret).authorizer };
+  return {
+    settings,
+    resolveToken,
+    policies,
+    resolve: (secret) => resolveToken(secret).authorizer,
+    resolveAccessor(accessorId) {
+      if (!settings.isEnabled) return unrestricted;
+      const token = reader.aclRecords().tokens.get(accessorId);
+      if (token === undefined || isExpired(token, clock.nowMs())) throw aclNotFound();
+      return authorizerFor(token);
+    },
+  };
 }
 
 /** As the state keeps a secret. At once rather than through a hash object, which costs 3 to 5 us where this costs 1. */

@@ -94,9 +94,10 @@ async function answerRaw(
   return reply.header("content-type", "text/plain").send(Buffer.from(Value, "base64"));
 }
 
-function answerEntries({ reads }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
+function answerEntries(context: RouteContext, request: FastifyRequest, reply: FastifyReply) {
   const prefix = keyOf(request);
-  return reads.answer(request, reply, {
+  return context.reads.answer(request, reply, {
+    requires: (authorizer) => demandList(context, authorizer, prefix),
     query: (reader, { minIndex }) => reader.kvEntries(prefix, minIndex),
     body(records, _query, sight) {
       const seen = sight.keep(records, ({ Key }, authorizer) => authorizer.allows("key", "read", Key));
@@ -107,12 +108,14 @@ function answerEntries({ reads }: RouteContext, request: FastifyRequest, reply: 
 }
 
 /** Who may not read everything is shown the groups of what it may. */
-function answerKeys({ reads, authorize }: RouteContext, request: FastifyRequest, reply: FastifyReply) {
+function answerKeys(context: RouteContext, request: FastifyRequest, reply: FastifyReply) {
+  const { reads, authorize } = context;
   const prefix = keyOf(request);
   const query = queryOf(request);
   const separator = query.get("separator") ?? query.get("seperator") ?? "";
   const isGrouped = authorize(request).isUnrestricted;
   return reads.answer(request, reply, {
+    requires: (authorizer) => demandList(context, authorizer, prefix),
     query: (reader, { minIndex }) => reader.kvKeys(prefix, isGrouped ? separator : "", minIndex),
     body(keys, _query, sight) {
       const seen = sight.keep(keys, (key, authorizer) => authorizer.allows("key", "read", key));
@@ -121,6 +124,11 @@ function answerKeys({ reads, authorize }: RouteContext, request: FastifyRequest,
       return isGrouped ? seen : groupKeys(seen, prefix, separator);
     },
   });
+}
+
+/** Where the configuration says so; what the rules of keys below allow is asked as well. */
+function demandList({ server }: RouteContext, authorizer: Authorizer, prefix: string): void {
+  if (server.acl?.settings.demandsKeyList === true) demand(authorizer, "key", "list", prefix);
 }
 
 function groupKeys(keys: readonly string[], prefix: string, separator: string): readonly string[] {

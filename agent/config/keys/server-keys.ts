@@ -67,7 +67,9 @@ export const serverKeys: KeyNotes = {
   "acl.tokens.config_file_service_registration": does("Token of services in files that name none."),
   "acl.tokens.dns": does("Token of DNS answers; without it that of acl.tokens.default."),
   "acl.tokens.managed_service_provider": no(enterprise),
-  "acl.enable_key_list_policy": no("key rules know `list`, and it applies always"),
+  "acl.enable_key_list_policy": does(
+    "Whether listing keys below a prefix needs `list` on it (false); without it, keys are shown to who may read them.",
+  ),
   "acl.enable_token_replication": no("every datacenter has tokens of its own"),
   "acl.msp_disable_bootstrap": no(enterprise),
   acl_agent_master_token: no(oldAcl),

@@ -58,7 +58,7 @@ export const leaderAddress = "127.0.0.1:8300";
 
 export interface TestCatalogOptions {
   /** Access control is on, by default it is off. */
-  readonly acl?: { readonly defaultPolicy: "allow" | "deny" };
+  readonly acl?: { readonly defaultPolicy: "allow" | "deny"; readonly demandsKeyList?: boolean };
   readonly clock?: Clock;
 }
 
@@ -71,7 +71,7 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
       ? undefined
       : createAclResolver({
           reader: state.reader,
-          settings: { isEnabled: true, defaultPolicy: options.acl.defaultPolicy, datacenter: "dc1" },
+          settings: { isEnabled: true, ...options.acl, datacenter: "dc1" },
           clock: runtime.clock,
         });
   let lastIndex = 10;
