@@ -8,6 +8,8 @@ export interface PreparedQueryFields {
   readonly ID: string;
   /** Empty for one that is only asked by its ID, and for a template for all names. */
   readonly Name: string;
+  /** Accessor ID of the token that it is executed with; absent: that of whoever executes it. */
+  readonly TokenAccessor?: string;
   /** The query goes with this session; empty for one that stays. */
   readonly Session: string;
   readonly Template?: QueryTemplate;

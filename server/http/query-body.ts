@@ -9,6 +9,9 @@ import { queryTemplateProblem } from "./query-template.ts";
 /** The body of a prepared query, as Consul's clients write it, and the answer that they read it back as. */
 const Names = Type.Optional(Type.Array(Type.String(), { maxItems: 1_024 }));
 
+/** In place of a token, which nobody is told. */
+export const hiddenToken = "<hidden>";
+
 export const QueryBody = Type.Object({
   ID: Text,
   Name: Text,
@@ -42,9 +45,11 @@ export const QueryBody = Type.Object({
 });
 
 /** Throws `INVALID_ARGUMENT` in Consul's words where it has some. */
-export function decodeQuery(body: Static<typeof QueryBody>, id: string): PreparedQueryFields {
+export function decodeQuery(
+  body: Static<typeof QueryBody>,
+  { id, tokenAccessor }: { readonly id: string; readonly tokenAccessor: string | undefined },
+): PreparedQueryFields {
   const { Service: service = {}, Template, DNS } = body;
-  if (body.Token) throw refusal("Token is not supported: a query runs with the token of whoever executes it");
   if (service.SamenessGroup) throw refusal("SamenessGroup is a Consul Enterprise feature");
   if (service.Peer) throw refusal("Service.Peer is not supported by this version: leave it out");
   if (!service.Service) throw refusal("Must provide a Service name to query");
@@ -59,6 +64,7 @@ export function decodeQuery(body: Static<typeof QueryBody>, id: string): Prepare
     ID: id,
     Name: body.Name ?? "",
     Session: body.Session ?? "",
+    ...(tokenAccessor === undefined ? {} : { TokenAccessor: tokenAccessor }),
     ...(Template?.Type && { Template: decodeTemplate(Template) }),
     Service: {
       Service: service.Service,
@@ -103,7 +109,7 @@ export function queryFieldsAnswer(query: PreparedQueryFields): object {
     ID: query.ID,
     Name: query.Name,
     Session: query.Session,
-    Token: "",
+    Token: query.TokenAccessor === undefined ? "" : hiddenToken,
     Template,
     Service: { ...Service, SamenessGroup: "", Peer: "" },
     DNS: { TTL: query.DnsTtl },

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { demand } from "../../lib/acl/authorizer.ts";
+import { type Authorizer, demand } from "../../lib/acl/authorizer.ts";
 import type { PreparedQueryFields, PreparedQueryRecord } from "../../lib/contract/prepared-queries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
@@ -14,7 +14,8 @@ import { nodeHeader } from "../../lib/http/relay.ts";
 import { healthEntryAnswer } from "./catalog-answers.ts";
 import { sortByDistance } from "./distance.ts";
 import { proposeOrThrow } from "./propose.ts";
-import { decodeQuery, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
+import { refusal } from "./entry-fields.ts";
+import { decodeQuery, hiddenToken, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
 import { matchingInstances, shuffled } from "./query-execution.ts";
 import { renderQuery } from "./query-template.ts";
 import type { RouteContext } from "./server-routes.ts";
@@ -25,7 +26,8 @@ const IdPath = Type.Object({ id: Type.String() });
 export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, authorize, nodeName }: RouteContext): void {
   app.post("/v1/query", { schema: { body: QueryBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
-    const query = decodeQuery(request.body, runtime.random.uuid());
+    const tokenAccessor = accessorOf(request.body.Token);
+    const query = decodeQuery(request.body, { id: runtime.random.uuid(), tokenAccessor });
     demandOn(request, "write", query);
     await proposeOrThrow({ server, request, command: { type: "query-upsert", query, isNew: true } });
     return sendJson(reply, { ID: query.ID });
@@ -33,9 +35,10 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
 
   app.put("/v1/query/:id", { schema: { params: IdPath, body: QueryBody } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
-    const query = decodeQuery(request.body, request.params.id);
+    const { id } = request.params;
+    const existing = server.reader.preparedQuery(id).value;
+    const query = decodeQuery(request.body, { id, tokenAccessor: accessorOf(request.body.Token) });
     demandOn(request, "write", query);
-    const existing = server.reader.preparedQuery(query.ID).value;
     if (existing !== undefined) demandOn(request, "write", existing);
     await proposeOrThrow({ server, request, command: { type: "query-upsert", query, isNew: false } });
     return sendEmpty(reply);
@@ -74,8 +77,9 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
   });
 
   app.get("/v1/query/:id/execute", { schema: { params: IdPath } }, async (request, reply) => {
-    const authorizer = authorize(request);
+    authorize(request);
     const query = await resolve(request, reply);
+    const authorizer = executorOf(request, query);
     const { Service, DnsTtl } = renderQuery(query, request.params.id);
     const asked = queryOf(request);
     const isConnect = Service.Connect || parseFlag(asked, "connect");
@@ -97,6 +101,24 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
       Failovers: 0,
     });
   });
+
+  /** Of the token that a query brings; of a secret the query keeps only whose it is. */
+  function accessorOf(secret = ""): string | undefined {
+    if (secret === "") return undefined;
+    // To keep the one that is there would lend it to whoever may change the question.
+    if (secret === hiddenToken) {
+      throw refusal(`Bad Token '${hiddenToken}', it looks like a query definition with a redacted token was submitted`);
+    }
+    const token = server.acl?.resolveToken(secret).token;
+    if (token === undefined)
+      throw refusal("Token can be given where ACLs are enabled: without them a query may do everything");
+    return token.AccessorID;
+  }
+
+  function executorOf(request: FastifyRequest, { TokenAccessor }: PreparedQueryFields): Authorizer {
+    if (TokenAccessor === undefined || server.acl === undefined) return authorize(request);
+    return server.acl.resolveAccessor(TokenAccessor);
+  }
 
   /** The node that instances shall be near to: by its name, `_agent` for that of the agent, `_ip` for who has the address. */
   function originOf(request: FastifyRequest, near: string): string {

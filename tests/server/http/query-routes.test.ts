@@ -122,7 +122,8 @@ const refused: readonly (readonly [string, object, string])[] = [
     { Name: "x", Template: { Type: "name_prefix_match" }, Service: { Service: hole("name.middle") } },
     `Bad Template: ${hole("name.middle")} is none of`,
   ],
-  ["a token", { Name: "x", Token: "t", Service: { Service: "web" } }, "Token is not supported"],
+  ["a token where there are no ACLs", { Name: "x", Token: "t", Service: { Service: "web" } }, "where ACLs are enabled"],
+  ["a token that was hidden", { Name: "x", Token: "<hidden>", Service: { Service: "web" } }, "Bad Token '<hidden>'"],
 ];
 
 test.each(refused)("%s is refused", async (_name, body, message) => {
