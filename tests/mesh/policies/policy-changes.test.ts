@@ -9,10 +9,10 @@ const seed = Number(process.env["ATOLL_TEST_SEED"] ?? Math.floor(Math.random() *
 test.skipIf(node === null)(
   `random changes of policies under load leave no answer that none of them says (ATOLL_TEST_SEED=${seed})`,
   async () => {
-    const result = await runPolicyChanges({ seed, changes: 15, requestsBetween: 15, loops: 2 });
+    const result = await runPolicyChanges({ seed, changes: 9, requestsBetween: 15, loops: 2 });
     expect(result.failures).toEqual([]);
     expect(result.failed).toBe(0);
-    expect(result.sent).toBeGreaterThan(15 * 15);
+    expect(result.sent).toBeGreaterThan(9 * 15);
     expect(Object.keys(result.outcomes)).toContain("200 application");
   },
   120_000,
