@@ -31,6 +31,7 @@ export function createOwnCertificate(options: {
   };
 }
 
-function halfLifeMs({ notBefore, notAfter }: ServerCertificate): number {
+/** When a certificate is to be replaced, in milliseconds of the wall clock. */
+export function halfLifeMs({ notBefore, notAfter }: ServerCertificate): number {
   return (Date.parse(notBefore) + Date.parse(notAfter)) / 2;
 }

@@ -43,13 +43,7 @@ export function createRoot(runtime: Runtime, clusterId: string = runtime.random.
       notBeforeMs,
       notAfterMs,
       publicKey: key.publicKey,
-      extensions: [
-        basicConstraints(true),
-        keyUsage("authority"),
-        subjectKeyIdentifier(keyId),
-        authorityKeyIdentifier(keyId),
-        subjectAltName([{ type: "uri", value: `spiffe://${trustDomain}` }]),
-      ],
+      extensions: authorityExtensions({ keyId, issuerKeyId: keyId, trustDomain }),
     },
     key.privateKey,
   );
@@ -59,6 +53,21 @@ export function createRoot(runtime: Runtime, clusterId: string = runtime.random.
     clusterId,
     trustDomain,
   });
+}
+
+/** Of a certificate over the key of a root, whoever signs it. */
+export function authorityExtensions(of: {
+  readonly keyId: Buffer;
+  readonly issuerKeyId: Buffer;
+  readonly trustDomain: string;
+}) {
+  return [
+    basicConstraints(true),
+    keyUsage("authority"),
+    subjectKeyIdentifier(of.keyId),
+    authorityKeyIdentifier(of.issuerKeyId),
+    subjectAltName([{ type: "uri", value: `spiffe://${of.trustDomain}` }]),
+  ];
 }
 
 /** What the state keeps of a root. */

@@ -13,15 +13,8 @@ import {
   readIssuerNames,
   rfc3339,
 } from "../../lib/x509/certificate.ts";
-import {
-  authorityKeyIdentifier,
-  basicConstraints,
-  keyUsage,
-  subjectAltName,
-  subjectKeyIdentifier,
-} from "../../lib/x509/extensions.ts";
 import { checkKey } from "../../lib/x509/keys.ts";
-import { backdateMs, createRoot, describeRoot, wholeSeconds } from "./root.ts";
+import { authorityExtensions, backdateMs, createRoot, describeRoot, wholeSeconds } from "./root.ts";
 
 export interface RotationWish {
   /** A root of the operator's own; absent: one that is made here. */
@@ -75,13 +68,11 @@ function crossSign(root: CaRootFields, issuer: CaRootFields, runtime: Runtime): 
       notBeforeMs: wholeSeconds(runtime.clock.nowMs() - backdateMs),
       notAfterMs: Math.min(endMs(certificate), endMs(issuerCertificate)),
       publicKey: certificate.publicKey,
-      extensions: [
-        basicConstraints(true),
-        keyUsage("authority"),
-        subjectKeyIdentifier(names.keyId),
-        authorityKeyIdentifier(issuerNames.keyId),
-        subjectAltName([{ type: "uri", value: `spiffe://${root.trustDomain}` }]),
-      ],
+      extensions: authorityExtensions({
+        keyId: names.keyId,
+        issuerKeyId: issuerNames.keyId,
+        trustDomain: root.trustDomain,
+      }),
     },
     createPrivateKey(issuer.privateKeyPem),
   );

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import type { ServerCertificate } from "../ca/authority.ts";
+import { halfLifeMs } from "../ca/own-certificate.ts";
 
 /** Timers are set for an hour at most: longer ones overflow, and a machine that slept would be late by its sleep. */
 const maxTimerMs = 3_600_000;
@@ -11,10 +12,10 @@ export function renewAtHalfLife(options: {
   readonly clock: Clock;
 }): { renewNow(): void; close(): void } {
   let timer: Timer;
-  let dueMs = halfLife(options.certificate);
+  let dueMs = halfLifeMs(options.certificate);
   const arm = (): void => {
     timer = options.clock.after(Math.min(Math.max(dueMs - options.clock.nowMs(), 0), maxTimerMs), () => {
-      if (options.clock.nowMs() >= dueMs) dueMs = halfLife(options.renew());
+      if (options.clock.nowMs() >= dueMs) dueMs = halfLifeMs(options.renew());
       arm();
     });
   };
@@ -22,13 +23,9 @@ export function renewAtHalfLife(options: {
   return {
     renewNow() {
       timer.cancel();
-      dueMs = halfLife(options.renew());
+      dueMs = halfLifeMs(options.renew());
       arm();
     },
     close: () => timer.cancel(),
   };
-}
-
-function halfLife(certificate: ServerCertificate): number {
-  return (Date.parse(certificate.notBefore) + Date.parse(certificate.notAfter)) / 2;
 }
