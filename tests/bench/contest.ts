@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { createWorkspace, type Pair, type PairPorts, type Workspace } from "./pairs.ts";
 import { median, type Pinned, report, rounded } from "./process.ts";
+import type { Load } from "./wrk.ts";
 
 /** A pair that runs, as a scenario sees it. */
 export interface Target {
@@ -144,4 +145,21 @@ export async function withCpu<T>(
   const before = target.pinned.cpuSeconds();
   const result = await work();
   return { result, cpuSeconds: target.pinned.cpuSeconds() - before };
+}
+
+/** What some load says, and what it cost the pair. */
+export async function measureLoad(
+  target: Target,
+  work: () => Promise<Load>,
+): Promise<Sample & { readonly requests: number }> {
+  const { result, cpuSeconds } = await withCpu(target, work);
+  return {
+    cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
+    requests: result.requests,
+    requests_per_second: result.requestsPerSecond,
+    p50_ms: result.p50Ms,
+    p99_ms: result.p99Ms,
+    load_cpu_share: result.loadCpuShare,
+    resident_mb: target.pinned.residentMb(),
+  };
 }

@@ -1,10 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Target } from "./contest.ts";
+import { measureLoad, type Target } from "./contest.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { atollPair, local, nginxPair, type Pair, smallAnswer, startNginxBackend, type Workspace } from "./pairs.ts";
 import type { Pinned } from "./process.ts";
-import { type Contender, keepAwake, measureLoad, runSlices } from "./slices.ts";
+import { type Contender, keepAwake, runSlices } from "./slices.ts";
 import { runWrk } from "./wrk.ts";
 
 const connectionCounts = [1, 16, 64] as const;

@@ -1,5 +1,5 @@
 import { speaksHttp2 } from "../judges/speaks-http2.ts";
-import { runContest, type Scenario, type Target, withCpu } from "./contest.ts";
+import { runContest, type Scenario, type Target, measureLoad } from "./contest.ts";
 import { type H2loadOptions, runH2load } from "./h2load.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { atollPair, local, smallAnswer, startNginxBackend } from "./pairs.ts";
@@ -50,15 +50,7 @@ export function h2loadScenario(
     async run(target) {
       const load = { port: target.ports.listen, ...shape, ...request };
       await runH2load({ ...load, seconds: warmUpSeconds });
-      const { result, cpuSeconds } = await withCpu(target, () => runH2load({ ...load, seconds: measuredSeconds }));
-      return {
-        cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
-        requests_per_second: result.requestsPerSecond,
-        p50_ms: result.p50Ms,
-        p99_ms: result.p99Ms,
-        load_cpu_share: result.loadCpuShare,
-        resident_mb: target.pinned.residentMb(),
-      };
+      return measureLoad(target, () => runH2load({ ...load, seconds: measuredSeconds }));
     },
   };
 }

@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Target } from "./contest.ts";
+import { measureLoad, type Target } from "./contest.ts";
 import { mustBuildGoJudge, runGoJudge } from "./go-judge.ts";
 import { grpcFrame, grpcHeaders, runH2load } from "./h2load.ts";
 import { haproxyPair } from "./haproxy-pair.ts";
 import { atollPair, local, type Pair, smallAnswer, startNginxBackend, type Workspace } from "./pairs.ts";
 import { bare, type PolicyRow, policyRows, type Traffic } from "./policy/rows.ts";
 import { loadCore, type Pinned, startPinned } from "./process.ts";
-import { type Contender, keepAwake, measureLoad, runSlices } from "./slices.ts";
+import { type Contender, keepAwake, runSlices } from "./slices.ts";
 import type { Load } from "./wrk.ts";
 import { runWrk } from "./wrk.ts";
 

@@ -1,8 +1,7 @@
 import { rmSync } from "node:fs";
-import { type Sample, type Target, withCpu } from "./contest.ts";
+import type { Sample, Target } from "./contest.ts";
 import { createWorkspace, local, type Pair, type Workspace } from "./pairs.ts";
 import { median, type Pinned, report, rounded } from "./process.ts";
-import type { Load } from "./wrk.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -86,23 +85,6 @@ export async function runSlices(contest: SlicedContest): Promise<void> {
     await backend.stop();
     rmSync(workspace.directory, { recursive: true });
   }
-}
-
-/** What some load says, and what it cost the pair. */
-export async function measureLoad(
-  target: Target,
-  work: () => Promise<Load>,
-): Promise<Sample & { readonly requests: number }> {
-  const { result, cpuSeconds } = await withCpu(target, work);
-  return {
-    cpu_us_per_request: (cpuSeconds * 1e6) / result.requests,
-    requests: result.requests,
-    requests_per_second: result.requestsPerSecond,
-    p50_ms: result.p50Ms,
-    p99_ms: result.p99Ms,
-    load_cpu_share: result.loadCpuShare,
-    resident_mb: target.pinned.residentMb(),
-  };
 }
 
 const awakeBody = "x".repeat(12_000);
