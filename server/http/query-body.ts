@@ -3,14 +3,12 @@ import type { Static } from "typebox";
 import { parseDurationMs } from "../../lib/base/duration.ts";
 import { compileRegex } from "../../lib/base/linear-regex.ts";
 import type { PreparedQueryFields, PreparedQueryRecord, QueryTemplate } from "../../lib/contract/prepared-queries.ts";
+import { hiddenSecret } from "./acl-answers.ts";
 import { Count, Flag, refusal, Text, TextMap } from "./entry-fields.ts";
 import { queryTemplateProblem } from "./query-template.ts";
 
 /** The body of a prepared query, as Consul's clients write it, and the answer that they read it back as. */
 const Names = Type.Optional(Type.Array(Type.String(), { maxItems: 1_024 }));
-
-/** In place of a token, which nobody is told. */
-export const hiddenToken = "<hidden>";
 
 export const QueryBody = Type.Object({
   ID: Text,
@@ -109,7 +107,7 @@ export function queryFieldsAnswer(query: PreparedQueryFields): object {
     ID: query.ID,
     Name: query.Name,
     Session: query.Session,
-    Token: query.TokenAccessor === undefined ? "" : hiddenToken,
+    Token: query.TokenAccessor === undefined ? "" : hiddenSecret,
     Template,
     Service: { ...Service, SamenessGroup: "", Peer: "" },
     DNS: { TTL: query.DnsTtl },

@@ -15,7 +15,8 @@ import { healthEntryAnswer } from "./catalog-answers.ts";
 import { sortByDistance } from "./distance.ts";
 import { proposeOrThrow } from "./propose.ts";
 import { refusal } from "./entry-fields.ts";
-import { decodeQuery, hiddenToken, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
+import { hiddenSecret } from "./acl-answers.ts";
+import { decodeQuery, QueryBody, queryAnswer, queryFieldsAnswer } from "./query-body.ts";
 import { matchingInstances, shuffled } from "./query-execution.ts";
 import { renderQuery } from "./query-template.ts";
 import type { RouteContext } from "./server-routes.ts";
@@ -106,8 +107,10 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
   function accessorOf(secret = ""): string | undefined {
     if (secret === "") return undefined;
     // To keep the one that is there would lend it to whoever may change the question.
-    if (secret === hiddenToken) {
-      throw refusal(`Bad Token '${hiddenToken}', it looks like a query definition with a redacted token was submitted`);
+    if (secret === hiddenSecret) {
+      throw refusal(
+        `Bad Token '${hiddenSecret}', it looks like a query definition with a redacted token was submitted`,
+      );
     }
     const token = server.acl?.resolveToken(secret).token;
     if (token === undefined)
