@@ -14,6 +14,8 @@ import type { ListenOptions } from "./transport.ts";
 const settleMs = 500;
 /** A predecessor that has not closed by then is not waited for any longer: the kernel spreads connections among all. */
 const steeringMs = 15_000;
+/** So long after this process began to close an address a worker of it may still have it: it hears of it a little later. */
+const leavingMs = 2_000;
 
 /** The part of Bun's listener that is used here; `fd` is missing in its types. */
 export interface ListeningSocket {
@@ -41,12 +43,19 @@ export class SharedPort {
   ) {
     const { host, port, sharing = "claim" } = options;
     this.#clock = clock;
+    const isReturning = sharing === "claim" && takeBack(kernelAddress(host, port), clock.monotonicMs());
     // Sharing is silent: without this look two services that were given one address would each get half of the connections.
-    if (sharing === "claim" && port !== 0) Bun.listen({ hostname: host, port, socket: noEvents }).stop(true);
-    const predecessors = sharing === "replace" ? (countsOfTurn().get(kernelAddress(host, port)) ?? 0) : 0;
+    if (sharing === "claim" && port !== 0 && !isReturning) {
+      Bun.listen({ hostname: host, port, socket: noEvents }).stop(true);
+    }
+    const takesOver = sharing === "replace" || isReturning;
+    const predecessors = takesOver ? (countsOfTurn().get(kernelAddress(host, port)) ?? 0) : 0;
     this.#socket = listen();
     this.#address = kernelAddress(host, this.#socket.port);
-    if (predecessors > 0) this.#steer(predecessors, options.processes ?? 1);
+    if (predecessors === 0) return;
+    // The workers join later than this process returns, while those that leave drop what comes to them: all to this one meanwhile.
+    if (isReturning) this.#steer(predecessors, 1, leavingMs);
+    else this.#steer(predecessors, options.processes ?? 1, steeringMs);
   }
 
   get port(): number {
@@ -70,14 +79,15 @@ export class SharedPort {
       this.#stop();
       return;
     }
+    leave(this.#address, this.#clock.monotonicMs());
     // At the end of a turn all that waited has been accepted.
     this.#clock.after(settleMs, () => atEndOfTurn(() => this.#stop()));
   }
 
-  #steer(first: number, count: number): void {
+  #steer(first: number, count: number, forMs: number): void {
     const { fd } = this.#socket;
     if (fd === undefined || !steerNewConnections(fd, first, count)) return;
-    this.#steering = this.#clock.after(steeringMs, () => stopSteering(fd));
+    this.#steering = this.#clock.after(forMs, () => stopSteering(fd));
   }
 
   #stop(): void {
@@ -87,6 +97,24 @@ export class SharedPort {
 }
 
 const noEvents = { data: () => undefined };
+
+/**
+ * Addresses that this process and its workers are about to give up, and until when: whoever still listens there is one of them, so
+ * a configuration that wants the address back does not have to wait.
+ */
+const left = new Map<string, number>();
+
+function leave(address: string, nowMs: number): void {
+  for (const [other, untilMs] of left) if (untilMs <= nowMs) left.delete(other);
+  left.set(address, nowMs + leavingMs);
+}
+
+/** True for one that asks for an address which is being given up. */
+function takeBack(address: string, nowMs: number): boolean {
+  const untilMs = left.get(address) ?? Number.NEGATIVE_INFINITY;
+  left.delete(address);
+  return untilMs > nowMs;
+}
 
 let counts: ListenerCounts | undefined;
 

@@ -1,9 +1,15 @@
+import { once } from "node:events";
 import { renameSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { systemErrorCode } from "../../../lib/base/errors.ts";
 import { TestAuthority, writeLeaf } from "../../fakes/certificates.ts";
 import { createTempDir } from "../../fakes/temp-dir.ts";
 import { ProxyProcess } from "./proxy-process.ts";
+
+/** The range of `freePorts`. */
+const lowest = 10_000;
+const beyond = 20_000;
 
 /**
  * A calling and a called sidecar in processes of their own, and two applications behind the called one. Everything about them can be
@@ -123,16 +129,37 @@ async function startEcho() {
   return { server, port: await listen(server) };
 }
 
-/** Bound all at once, so that they differ. */
+/**
+ * Bound all at once, so that they differ. Below the ports that the kernel gives to connections (32,768 on): the clients here open
+ * thousands, and one of them would hold a port that a sidecar leaves and comes back to.
+ */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(servers.map(listen));
+  const servers = await Promise.all(Array.from({ length: count }, bindLow));
+  const ports = servers.map(portOf);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }
 
-async function listen(server: ReturnType<typeof createServer>): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+/** Another port when somebody has the one that was tried. */
+async function bindLow(): Promise<Server> {
+  for (;;) {
+    const server = createServer();
+    try {
+      await listen(server, lowest + Math.floor(Math.random() * (beyond - lowest)));
+      return server;
+    } catch (error) {
+      if (systemErrorCode(error) !== "EADDRINUSE") throw error;
+    }
+  }
+}
+
+async function listen(server: Server, port = 0): Promise<number> {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return portOf(server);
+}
+
+function portOf(server: Server): number {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return address.port;

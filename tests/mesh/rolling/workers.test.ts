@@ -35,6 +35,14 @@ describe.skipIf(Bun.which("node") === null)("a proxy with two workers", () => {
     await eventually("the end of the old workers", () => !workers.some(isAlive));
   }, 60_000);
 
+  test("loses no call when listeners go and come back at once", async () => {
+    await load.passes(50);
+    const before = load.tallies();
+    for (let round = 0; round < 4; round++) await mesh.changeListeners();
+    await load.passes(50);
+    expect(difference(before, load.tallies()).reasons).toEqual([]);
+  }, 30_000);
+
   test("shows the requests of all processes as one, also those of a worker that was killed", async () => {
     await load.passes(100);
     const { "tcp short": _, ...http } = await load.stop();

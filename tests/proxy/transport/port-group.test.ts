@@ -71,6 +71,18 @@ describe.skipIf(process.platform !== "linux")("an address that several listen on
     expect(await askOften(before.port)).toEqual(["b"]);
   });
 
+  test("is had back at once by one of those who are about to leave it", async () => {
+    const { port } = listen("a", 0, "claim");
+    const worker = listen("b", port, "join");
+    for (const listener of opened.splice(0)) listener.close();
+    const back = listen("c", port, "claim");
+    expect([worker.isClosed, back.isShared]).toEqual([false, true]);
+    expect(() => listen("d", port, "claim")).toThrow("another process holds it");
+    expect(await askOften(port)).toEqual(["c"]);
+    await eventually("the close", () => worker.isClosed && !back.isShared);
+    expect(await askOften(port)).toEqual(["c"]);
+  });
+
   test("a listener that nobody shares closes at once", () => {
     const listener = listen("a", 0, "claim");
     listener.close();
