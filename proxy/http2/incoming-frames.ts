@@ -102,8 +102,13 @@ export class IncomingFrames<Handler extends StreamHandler> implements FrameSink 
     const core = this.#core;
     const stream = core.streams.open.get(streamId);
     if (stream === undefined) {
-      if (core.role.isIdle(streamId)) core.fail(ErrorCode.protocolError, "unexpected_frame");
-      else core.check(core.guard.onControlFrame());
+      if (core.role.isIdle(streamId)) {
+        core.fail(ErrorCode.protocolError, "unexpected_frame");
+        return;
+      }
+      // The resets crossed; what it sends for the stream from here on is not late, it is wrong.
+      if (core.streams.howClosed(streamId) === "reset-by-us") core.streams.remember(streamId, "reset-by-peer");
+      core.check(core.guard.onControlFrame());
       return;
     }
     core.removeStream(stream, "reset-by-peer");

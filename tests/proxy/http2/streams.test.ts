@@ -44,6 +44,20 @@ describe("a request to a server", () => {
     expect(bench.connection.openStreams).toBe(1);
   });
 
+  test("that both sides reset at once gets nothing more from the client", () => {
+    for (const late of [f.data(1, "late"), f.headers(1, ["late", "1"])]) {
+      const bench = createServer();
+      bench.give(f.post(1));
+      bench.connection.respond(streamOf(bench, 1), ok, true);
+      bench.connection.reset(streamOf(bench, 1), 0);
+      bench.give(f.rstStream(1));
+      expect(errorsIn(bench.sent())).toEqual(["1:0"]);
+      bench.give(late, f.get(3));
+      expect(errorsIn(bench.sent())).toEqual(["1:5"]);
+      expect(bench.connection.openStreams).toBe(1);
+    }
+  });
+
   test("may be a tunnel: data both ways, no trailers", () => {
     const bench = createServer();
     bench.give(f.headers(1, [":method", "CONNECT", ":authority", "db:5432"], false), f.data(1, "hello"));
