@@ -8,7 +8,7 @@ export interface AgentControl {
   readonly tokens: AgentTokenStore;
   readonly logs: LogTaps;
   /** The settings in force by Consul's names, without secrets: `DebugConfig` of `/v1/agent/self`. */
-  readonly debugConfig: Readonly<Record<string, unknown>>;
+  debugConfig(): Readonly<Record<string, unknown>>;
   readonly nodeMeta: StringMap;
   /** Reads the configuration files again. Rejects with `CONFIG_INVALID`; then everything is as it was. */
   reload(): Promise<void>;

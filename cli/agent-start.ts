@@ -6,7 +6,8 @@ import { type Agent, type AgentStop, startAgent } from "../agent/agent.ts";
 import type { AgentControl } from "../agent/agent-control.ts";
 import type { AgentOptions } from "../agent/config/agent-options.ts";
 import { debugConfig } from "../agent/config/debug-config.ts";
-import { startDnsServer } from "../agent/dns/dns-server.ts";
+import { afterReload } from "../agent/config/needs-restart.ts";
+import { type DnsServer, startDnsServer } from "../agent/dns/dns-server.ts";
 import { readHostReport } from "../agent/host-report.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
@@ -123,17 +124,28 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     const renewal = enrolment.keepRenewed({ link, roots: agent.roots });
     closers.push(async () => renewal.close());
   }
-  const control = createControl({ start, dataDir, tokens });
+  let inForce = options;
+  const control = createControl({ start, dataDir, tokens, inForce: () => inForce });
   const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, control, link, server, audit, closers });
   const dns = await openDns({ start, link, tokens, closers });
   await agent.startProxies();
-  const banner = agentBanner({ program, options, identity: agent.api.identity, dataDir, urls, dns, server });
+  const banner = agentBanner({
+    program,
+    options,
+    identity: agent.api.identity,
+    dataDir,
+    urls,
+    dns: dns?.address,
+    server,
+  });
   const reload = async (next: AgentOptions): Promise<void> => {
+    inForce = afterReload(inForce, next);
     reloadHttp(next);
+    dns?.reload(inForce.dns);
     tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
-  return { banner, http, dns, failed: failure.promise, leaving: agent.leaving, reload };
+  return { banner, http, dns: dns?.address, failed: failure.promise, leaving: agent.leaving, reload };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -246,13 +258,14 @@ function createControl(parts: {
   readonly start: AgentProcessOptions;
   readonly dataDir: string;
   readonly tokens: AgentTokenStore;
+  readonly inForce: () => AgentOptions;
 }): AgentControl {
   const { options, runtime, logs, reload } = parts.start;
   const { dataDir, tokens } = parts;
   return {
     tokens,
     logs,
-    debugConfig: debugConfig(options),
+    debugConfig: () => debugConfig(parts.inForce()),
     nodeMeta: options.nodeMeta,
     reload,
     hostReport: () => readHostReport({ dataDir, nowMs: runtime.clock.nowMs() }),
@@ -328,7 +341,7 @@ async function openDns(parts: {
   readonly link: ServerLink;
   readonly tokens: AgentTokenStore;
   readonly closers: Closer[];
-}): Promise<HostPort | undefined> {
+}): Promise<DnsServer | undefined> {
   const { options, runtime } = parts.start;
   const { tokens } = parts;
   const { dnsPort, dnsAddress, dns: settings } = options;
@@ -339,7 +352,7 @@ async function openDns(parts: {
   try {
     const dns = await startDnsServer({ runtime, link: parts.link, settings, listen, token });
     parts.closers.push(() => dns.close());
-    return dns.address;
+    return dns;
   } catch (thrown) {
     if (!options.isDnsOptional) throw thrown;
     runtime.logger.warn("there is no DNS", { error: errorMessage(thrown) });

@@ -2,6 +2,7 @@ import { formatDurationMs } from "../../lib/base/duration.ts";
 import { formatHostPort } from "../../lib/contract/address.ts";
 import type { EdgeListenerSpec } from "../../lib/http/edge-listeners.ts";
 import { defaultCheckUpdateIntervalMs } from "../anti-entropy.ts";
+import type { DnsSettings } from "../dns/dns-settings.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
 /** What a client must not see but may know to be there, as Consul writes it. */
@@ -35,10 +36,9 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     ConnectEnabled: true,
     ConnectSidecarMaxPort: options.sidecarPorts.max,
     ConnectSidecarMinPort: options.sidecarPorts.min,
+    ...dnsFields(options.dns),
     DNSAddrs: dnsPort < 0 ? [] : ["tcp", "udp"].map((kind) => `${kind}://${formatHostPort(dnsAddress)}`),
-    DNSDomain: `${options.dns.domains[0]}.`,
     DNSPort: dnsPort,
-    DNSRecursors: options.dns.recursors,
     DataDir: options.dataDir ?? "",
     Datacenter: options.datacenter,
     DevMode: options.isDev,
@@ -63,6 +63,29 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     ServerMode: options.isServer,
     ServerPort: options.rpcPort,
     SkipLeaveOnInt: options.process.skipLeaveOnInterrupt,
+  };
+}
+
+function dnsFields(dns: DnsSettings): Readonly<Record<string, unknown>> {
+  const { exact, prefixes } = dns.serviceTtl;
+  const ttls = [...exact, ...prefixes.map(({ prefix, ttlS }) => [`${prefix}*`, ttlS] as const)];
+  const { refreshS, retryS, expireS, minTtlS } = dns.soa;
+  return {
+    DNSARecordLimit: dns.aRecordLimit,
+    DNSAllowStale: dns.isStaleAllowed,
+    DNSDisableCompression: !dns.isCompressed,
+    DNSDomain: `${dns.domains[0]}.`,
+    DNSEnableTruncate: dns.isTruncationShown,
+    DNSMaxStale: formatDurationMs(dns.maxStaleMs),
+    DNSNodeMetaTXT: dns.hasNodeMetaTxt,
+    DNSNodeTTL: formatDurationMs(dns.nodeTtlS * 1_000),
+    DNSOnlyPassing: dns.isOnlyPassing,
+    DNSRecursorStrategy: dns.recursorOrder,
+    DNSRecursorTimeout: formatDurationMs(dns.recursorTimeoutMs),
+    DNSRecursors: dns.recursors,
+    DNSSOA: { Expire: expireS, Minttl: minTtlS, Refresh: refreshS, Retry: retryS },
+    DNSServiceTTL: Object.fromEntries(ttls.map(([name, ttlS]) => [name, formatDurationMs(ttlS * 1_000)])),
+    DNSUDPAnswerLimit: dns.udpAnswerLimit,
   };
 }
 

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { AgentOptions } from "./agent-options.ts";
 
 /** Options that follow a reload, all of them or in part, and what is looked at more closely below. */
-const followed = new Set<string>(["services", "checks", "logLevel", "edge", "joinToken", "acl"]);
+const followed = new Set<string>(["services", "checks", "logLevel", "edge", "joinToken", "acl", "dns"]);
 
 /** What differs between two readings of the configuration and takes effect only when the agent starts again, by key. */
 export function needsRestart(running: AgentOptions, next: AgentOptions): string[] {
@@ -24,6 +24,16 @@ export function needsRestart(running: AgentOptions, next: AgentOptions): string[
   ];
 }
 
+/** What is in force once `next` has been read under a running agent, as far as the options tell of it. */
+export function afterReload(running: AgentOptions, next: AgentOptions): AgentOptions {
+  return {
+    ...running,
+    logLevel: next.logLevel,
+    // The name of the datacenter needs a restart.
+    dns: { ...next.dns, datacenter: running.dns.datacenter },
+  };
+}
+
 /** Where the name of the option is not the key's in another spelling. */
 const keyNames = new Map([
   ["isServer", "server"],
@@ -40,7 +50,6 @@ const keyNames = new Map([
   ["dnsAddress", "addresses.dns"],
   ["dnsPort", "ports.dns"],
   ["isDnsOptional", "ports.dns"],
-  ["dns", "dns_config, domain, alt_domain or recursors"],
   ["rpcPort", "ports.server"],
   ["bootstrapExpect", "bootstrap_expect"],
   ["servers", "retry_join"],

@@ -6,15 +6,15 @@ import type { MeteredRuntime } from "../../lib/base/runtime.ts";
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { formatHostPort, type HostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { createAnswerer } from "./answerer.ts";
-import { createDnsMetrics } from "./dns-metrics.ts";
+import { type Answerer, createAnswerer } from "./answerer.ts";
+import { createDnsMetrics, type DnsMetrics } from "./dns-metrics.ts";
 import type { DnsSettings } from "./dns-settings.ts";
 import { createHotAnswers } from "./hot-answers.ts";
 import { createNameFollower } from "./name-follower.ts";
 import { createRecursor } from "./recursor.ts";
 import { createResolver } from "./resolver.ts";
 import { createLinkCatalog } from "./source/link-catalog.ts";
-import { createWatchedReads } from "./source/watched-reads.ts";
+import { createWatchedReads, type WatchedReads } from "./source/watched-reads.ts";
 import { listenTcp } from "./tcp-listener.ts";
 import { type DnsListener, listenUdp } from "./udp-listener.ts";
 
@@ -30,6 +30,8 @@ export interface DnsServerOptions {
 
 export interface DnsServer {
   readonly address: HostPort;
+  /** Answers by other settings from now on, on the same sockets. What is under way ends by those that it began with. */
+  reload(settings: DnsSettings): void;
   /** Answers of recursors that are still awaited are given up. */
   close(): Promise<void>;
 }
@@ -39,39 +41,21 @@ const maxPortTries = 10;
 
 /** Rejects with `ADDRESS_IN_USE`; then nothing is left running. */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
-  const { settings, listen } = options;
+  const { listen } = options;
   const runtime: MeteredRuntime = { ...options.runtime, logger: options.runtime.logger.child("dns") };
-  const { clock, random, logger } = runtime;
+  const { clock, logger } = runtime;
+  let { settings } = options;
   const reads = createWatchedReads({
     link: options.link,
     runtime,
     token: options.token ?? (() => undefined),
-    maxStaleMs: settings.maxStaleMs,
+    maxStaleMs: () => settings.maxStaleMs,
   });
   const metrics = createDnsMetrics(runtime.metrics, reads.size);
-  const recursor = createRecursor({
-    settings: withoutItself(settings, listen),
-    clock,
-    random,
-    onFailure(address) {
-      metrics.recursorFailed();
-      logger.debug("a recursor did not answer", { recursor: address });
-    },
-  });
-  const resolve = createResolver({
-    settings,
-    catalog: createLinkCatalog({
-      reads,
-      datacenter: settings.datacenter,
-      isStaleAllowed: settings.isStaleAllowed,
-      clock,
-    }),
-    follower: createNameFollower(recursor, random),
-    clock,
-    random,
-  });
-  const hot = createHotAnswers({ version: reads.version, clock, random });
-  const answer = createAnswerer({ settings, resolve, recursor, hot, metrics, logger });
+  const closing = new AbortController();
+  const answererBy = (by: DnsSettings): Answerer =>
+    createAnswererBy({ settings: by, listen, runtime, reads, metrics, signal: closing.signal });
+  let answer = answererBy(settings);
   const onDrop = (): void => metrics.dropped("overload");
   const listenBoth = async (port: number): Promise<readonly [DnsListener, DnsListener]> => {
     const tcp = await listenTcp({
@@ -99,17 +83,54 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     logger.info("DNS is up", { address: formatHostPort(address), domains: settings.domains.join(",") });
     return {
       address,
+      reload(next) {
+        settings = next;
+        answer = answererBy(next);
+      },
       async close() {
-        recursor.close();
+        closing.abort();
         await Promise.all(listeners.map((listener) => listener.close()));
         reads.close();
       },
     };
   } catch (thrown) {
-    recursor.close();
+    closing.abort();
     reads.close();
     throw thrown;
   }
+}
+
+/** Everything that depends on the settings: what is remembered of answers too, so that none of before is given. */
+function createAnswererBy(parts: {
+  readonly settings: DnsSettings;
+  readonly listen: HostPort;
+  readonly runtime: MeteredRuntime;
+  readonly reads: WatchedReads;
+  readonly metrics: DnsMetrics;
+  readonly signal: AbortSignal;
+}): Answerer {
+  const { settings, reads, metrics, signal } = parts;
+  const { clock, random, logger } = parts.runtime;
+  const recursor = createRecursor({
+    settings: withoutItself(settings, parts.listen),
+    clock,
+    random,
+    signal,
+    onFailure(address) {
+      metrics.recursorFailed();
+      logger.debug("a recursor did not answer", { recursor: address });
+    },
+  });
+  const { datacenter, isStaleAllowed } = settings;
+  const resolve = createResolver({
+    settings,
+    catalog: createLinkCatalog({ reads, datacenter, isStaleAllowed, clock }),
+    follower: createNameFollower(recursor, random),
+    clock,
+    random,
+  });
+  const hot = createHotAnswers({ version: reads.version, clock, random });
+  return createAnswerer({ settings, resolve, recursor, hot, metrics, logger });
 }
 
 /** A recursor that is this very listener would ask itself for ever. */

@@ -20,13 +20,14 @@ export interface Recursor {
    * of them had one. Never rejects.
    */
   ask(query: Uint8Array, transport: Transport): Promise<Buffer | undefined>;
-  close(): void;
 }
 
 export interface RecursorOptions {
   readonly settings: Pick<DnsSettings, "recursors" | "recursorOrder" | "recursorTimeoutMs">;
   readonly clock: Clock;
   readonly random: Random;
+  /** When it aborts, what is under way is given up and nothing more is asked. */
+  readonly signal: AbortSignal;
   /** Told of each question that a resolver did not answer. */
   readonly onFailure: (recursor: string) => void;
 }
@@ -35,8 +36,7 @@ export interface RecursorOptions {
 const maxQuestions = 512;
 
 export function createRecursor(options: RecursorOptions): Recursor {
-  const { settings, random } = options;
-  const stopping = new AbortController();
+  const { settings, random, signal } = options;
   let asking = 0;
   const targets = settings.recursors.flatMap((text) => {
     const address = parseHostPort(text);
@@ -51,7 +51,7 @@ export function createRecursor(options: RecursorOptions): Recursor {
 
   return {
     async ask(query, transport) {
-      if (asking >= maxQuestions || stopping.signal.aborted) return undefined;
+      if (asking >= maxQuestions || signal.aborted) return undefined;
       asking++;
       try {
         for (const { text, address } of inOrder()) {
@@ -62,7 +62,7 @@ export function createRecursor(options: RecursorOptions): Recursor {
             address,
             timeoutMs: settings.recursorTimeoutMs,
             clock: options.clock,
-            signal: stopping.signal,
+            signal,
           };
           const short = await askOverUdp(exchange);
           const answer = transport === "tcp" && isTruncated(short) ? await askOverTcp(exchange) : short;
@@ -72,14 +72,13 @@ export function createRecursor(options: RecursorOptions): Recursor {
             return answer;
           }
           options.onFailure(text);
-          if (stopping.signal.aborted) return undefined;
+          if (signal.aborted) return undefined;
         }
         return undefined;
       } finally {
         asking--;
       }
     },
-    close: () => stopping.abort(),
   };
 }
 

@@ -14,7 +14,7 @@ export function registerSelfRoutes(app: HttpApp, { agent, authorize, control }: 
   });
 }
 
-function selfAnswer(agent: AgentApi, { debugConfig, nodeMeta }: AgentControl): object {
+function selfAnswer(agent: AgentApi, control: AgentControl): object {
   const { identity } = agent;
   return {
     Config: {
@@ -27,11 +27,11 @@ function selfAnswer(agent: AgentApi, { debugConfig, nodeMeta }: AgentControl): o
       Version: identity.version,
       BuildDate: identity.buildDate,
     },
-    DebugConfig: debugConfig,
+    DebugConfig: control.debugConfig(),
     Coord: null,
     Member: ownMemberAnswer(identity),
     Stats: stats(agent),
-    Meta: nodeMeta,
+    Meta: control.nodeMeta,
     // Proxies get their configuration over the agent's socket: there is no listener for xDS.
     xDS: { SupportedProxies: {}, Port: -1, Ports: { Plaintext: -1, TLS: -1 } },
   };

@@ -35,7 +35,8 @@ export interface WatchedReadsOptions {
   readonly runtime: Runtime;
   /** Of requests to the servers; undefined for none. What one token was shown is never given for another. */
   readonly token: () => string | undefined;
-  readonly maxStaleMs: number;
+  /** While no server answers, values of before are given for so long. Asked for at each read. */
+  readonly maxStaleMs: () => number;
   readonly limits?: Partial<WatchLimits>;
 }
 
@@ -235,7 +236,7 @@ export function createWatchedReads(options: WatchedReadsOptions): WatchedReads {
       const now = clock.monotonicMs();
       entry.lastUsedMs = now;
       if (entry.outcome === undefined) return entry.first.then((outcome) => ofType<T>(outcome));
-      const isTooOld = entry.failingSinceMs !== undefined && now - entry.failingSinceMs > options.maxStaleMs;
+      const isTooOld = entry.failingSinceMs !== undefined && now - entry.failingSinceMs > options.maxStaleMs();
       return isTooOld ? unreachable : ofType<T>(entry.outcome);
     },
     async ask<T>(path: string, decode: Decode<T>, headers = {}): Promise<Outcome<T>> {

@@ -26,14 +26,17 @@ async function startResolver(udp: MessageHandler, tcp: MessageHandler = udp): Pr
 
 function recursorOver(recursors: readonly string[], options: Partial<RecursorOptions["settings"]> = {}) {
   const failures: string[] = [];
+  const closing = new AbortController();
   const recursor = createRecursor({
     settings: { recursors, recursorOrder: "sequential", recursorTimeoutMs: 200, ...options },
     clock: systemClock,
     random: createSeededRandom(5),
+    signal: closing.signal,
     onFailure: (address) => failures.push(address),
   });
-  closers.push(() => recursor.close());
-  return { recursor, failures };
+  const close = (): void => closing.abort();
+  closers.push(close);
+  return { recursor, failures, close };
 }
 
 /** The query's question with one record behind it. */
@@ -160,9 +163,9 @@ test("random order spreads questions over the recursors", async () => {
 
 test("closing gives up what is under way", async () => {
   const silent = await startResolver(() => undefined);
-  const { recursor } = recursorOver([silent], { recursorTimeoutMs: 60_000 });
+  const { recursor, close } = recursorOver([silent], { recursorTimeoutMs: 60_000 });
   const answer = recursor.ask(query, "udp");
-  recursor.close();
+  close();
   expect(await answer).toBeUndefined();
   expect(await recursor.ask(query, "udp")).toBeUndefined();
 });

@@ -36,7 +36,7 @@ function createFakeServers(options: Partial<WatchedReadsOptions> = {}) {
     },
     runtime: { ...createTestRuntime(), clock },
     token: () => undefined,
-    maxStaleMs: 60_000,
+    maxStaleMs: () => 60_000,
     ...options,
   });
   const decode = (json: unknown) => {

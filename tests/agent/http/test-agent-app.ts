@@ -84,7 +84,7 @@ export async function startTestAgentApp(options: {
       logger: runtime.logger,
     }),
     logs,
-    debugConfig: { ConnectEnabled: true },
+    debugConfig: () => ({ ConnectEnabled: true }),
     nodeMeta: { rack: "7" },
     reload: options.reload ?? (async () => undefined),
     hostReport: () => readHostReport({ dataDir: options.dataDir, nowMs: agent.clock.nowMs() }),
