@@ -9,6 +9,8 @@ export interface ChildRun {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** For its standard input; absent for none. */
   readonly input?: string;
+  /** It reads the command's own standard input. */
+  readonly isStdinPassed?: true;
   /** Ends it with SIGTERM, and what does not end by itself with SIGKILL. */
   readonly signal: AbortSignal;
 }
@@ -21,7 +23,7 @@ export function runChild(run: ChildRun): Promise<number> {
   const isLine = run.isShell && rest.length === 0;
   const child = spawn(isLine ? "/bin/sh" : program, isLine ? ["-c", program] : rest, {
     env: { ...run.env },
-    stdio: [run.input === undefined ? "ignore" : "pipe", "inherit", "inherit"],
+    stdio: [stdinOf(run), "inherit", "inherit"],
   });
   child.stdin?.on("error", () => undefined);
   child.stdin?.end(run.input ?? "");
@@ -41,4 +43,9 @@ export function runChild(run: ChildRun): Promise<number> {
     clearTimeout(killer);
     run.signal.removeEventListener("abort", stop);
   });
+}
+
+function stdinOf({ input, isStdinPassed }: ChildRun): "inherit" | "ignore" | "pipe" {
+  if (isStdinPassed === true) return "inherit";
+  return input === undefined ? "ignore" : "pipe";
 }

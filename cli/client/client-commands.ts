@@ -31,7 +31,10 @@ export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
   ["join", { summary: "Tell an agent of one more server", load: async () => (await import("./join.ts")).joinCommand }],
   ["keygen", { summary: "Print a random key", load: async () => (await import("./keygen.ts")).keygenCommand }],
   ["leave", { summary: "Have an agent leave and end", load: async () => (await import("./leave.ts")).leaveCommand }],
-  ["lock", { summary: "Run a program under a lock", load: async () => (await import("./lock.ts")).lockCommand }],
+  [
+    "lock",
+    { summary: "Run a program under a lock", load: async () => (await import("./lock/lock-command.ts")).lockCommand },
+  ],
   [
     "maint",
     { summary: "Begin and end maintenance", load: async () => (await import("./agent-calls.ts")).maintCommand },

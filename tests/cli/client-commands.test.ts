@@ -146,21 +146,6 @@ test("a watch prints what is there, or runs a handler at once and after each cha
   expect(JSON.parse(body)).toMatchObject({ Key: "app/a", Value: Buffer.from("hello").toString("base64") });
 });
 
-test("a program runs under a lock that nobody else gets meanwhile", async () => {
-  const held = join(dir.path, "held");
-  const first = consul("lock", "app/leader", `touch ${held}; while [ -e ${held} ]; do sleep 0.05; done; exit 3`);
-  await eventually("the first program", async () => existsSync(held) || undefined, 10_000);
-  const second = await consul("lock", "-try=200ms", "app/leader", "true");
-  expect(second.code).toBe(1);
-  expect(second.err).toContain("timeout during lock acquisition");
-  Bun.spawnSync(["rm", held]);
-  expect((await first).code).toBe(1);
-  expect(await consul("lock", "-child-exit-code", "app/leader", "/bin/sh", "-c", "exit 3")).toMatchObject({
-    code: 2,
-  });
-  expect(await consul("lock", "app/leader", "true")).toMatchObject({ code: 0 });
-}, 30_000);
-
 test("events, figures and autopilot are Consul's commands", async () => {
   expect((await consul("event", "-name=deploy", "v2")).out).toMatch(/^Event ID: [0-9a-f-]{36}\n$/);
   expect((await consul("info")).out).toContain("agent:\n\tcheck_monitors = 0\n");
