@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePorts } from "../../tools/free-ports.ts";
 import { type AgentProcess, startAgentProcess } from "../mesh/agent-process.ts";
-import { findProgram, type Program, runProgram } from "./programs.ts";
+import { findProgram, goClient, type Program, runProgram } from "./programs.ts";
 
 /**
  * Consul's clients that we did not write, on real agents: HashiCorp's own for Go, `consul` from npm and `py-consul` for Python. Each prints a line
@@ -55,7 +55,7 @@ function judge(outcomes: readonly Outcome[], atLeast: number): void {
   expect(count("passed")).toBeGreaterThanOrEqual(atLeast);
 }
 
-const go = await buildClient();
+const go = await goClient();
 const python = await pythonWithClient();
 
 describe("every method", () => {
@@ -101,31 +101,6 @@ describe("every method", () => {
     150_000,
   );
 });
-
-/** The program of tests/judges/consul-go, built when its sources or Go's cache ask for it. */
-async function buildClient(): Promise<Program> {
-  const compiler = findProgram("go");
-  if (compiler.isMissing) return compiler;
-  const folder = join(import.meta.dirname, "..", "..", "node_modules", ".judges");
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, "consul-go");
-  // Built beside and moved, since test files run in parallel and another may be building.
-  const temporary = `${file}.${process.pid}`;
-  const cwd = join(import.meta.dirname, "consul-go");
-  const { code, stderr } = await runProgram([compiler.path, "build", "-o", temporary, "."], {
-    cwd,
-    timeoutMs: 240_000,
-  });
-  if (code !== 0) {
-    return {
-      path: "",
-      isMissing: true,
-      note: ` (skipped: go build failed: ${stderr.trim().split("\n").at(-1) ?? ""})`,
-    };
-  }
-  renameSync(temporary, file);
-  return { path: file, isMissing: false, note: "" };
-}
 
 async function pythonWithClient(): Promise<Program> {
   const program = findProgram("python3");

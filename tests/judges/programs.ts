@@ -4,7 +4,6 @@ import { which } from "bun";
 
 /** Programs that we did not write and that judge ours: where they are, and how they are run. */
 const judges = join(import.meta.dir, "..", "..", "node_modules", ".judges");
-const goSources = join(import.meta.dir, "go");
 const goBuildTimeoutMs = 240_000;
 
 /** A program, or why tests that need it have to skip; `note` goes behind the name of their group. */
@@ -21,23 +20,33 @@ export function findProgram(...names: readonly string[]): Program {
   return found === undefined ? missing(`no ${names.join(" or ")} on this machine`) : present(found);
 }
 
-let built: Promise<Program> | undefined;
+const built = new Map<string, Promise<Program>>();
 
 /** The Go program of `tests/judges/go`, built when its sources or Go's cache ask for it. Never throws. */
 export function goJudge(): Promise<Program> {
-  built ??= buildGoJudge();
-  return built;
+  return builtOnce("go", "go-judge");
 }
 
-async function buildGoJudge(): Promise<Program> {
+/** The same of `tests/judges/consul-go`, with HashiCorp's own client. */
+export function goClient(): Promise<Program> {
+  return builtOnce("consul-go", "consul-go");
+}
+
+function builtOnce(folder: string, name: string): Promise<Program> {
+  const program = built.get(name) ?? buildGo(folder, name);
+  built.set(name, program);
+  return program;
+}
+
+async function buildGo(folder: string, name: string): Promise<Program> {
   const go = findProgram("go");
   if (go.isMissing) return go;
   mkdirSync(judges, { recursive: true });
   // Built beside and moved, since test files run in parallel and each of them may be building.
-  const file = join(judges, "go-judge");
+  const file = join(judges, name);
   const temporary = `${file}.${process.pid}`;
   const { code, stderr } = await runProgram([go.path, "build", "-o", temporary, "."], {
-    cwd: goSources,
+    cwd: join(import.meta.dir, folder),
     timeoutMs: goBuildTimeoutMs,
   });
   if (code !== 0) return missing(`go build failed: ${stderr.trim().split("\n").at(-1) ?? ""}`);
