@@ -147,8 +147,12 @@ func connect(address, token string) *api.Client {
 }
 
 func main() {
+	if len(os.Args) == 6 && os.Args[1] == "slot" {
+		holdSlot(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		return
+	}
 	if len(os.Args) != 4 {
-		fmt.Fprintln(os.Stderr, "usage: consul-judge ADDRESS ADDRESS_WITH_ACLS MANAGEMENT_TOKEN\nThe second server has ACLs on; its token is bootstrapped when the third argument is empty.")
+		fmt.Fprintln(os.Stderr, "usage: consul-judge ADDRESS ADDRESS_WITH_ACLS MANAGEMENT_TOKEN\nThe second server has ACLs on; its token is bootstrapped when the third argument is empty.\n   or: consul-judge slot ADDRESS PREFIX LIMIT WAIT")
 		os.Exit(2)
 	}
 	j := &judge{client: connect(os.Args[1], ""), seen: map[string]outcome{}}
