@@ -32,6 +32,8 @@ export type ConfigEntryKind = (typeof configEntryKinds)[number];
 export interface EntryBase {
   readonly Name: string;
   readonly Meta: StringMap;
+  /** Settings that say what happens anyway, as they were written: who manages entries with a tool wants to read back what it wrote. */
+  readonly Stated?: Readonly<Record<string, unknown>>;
 }
 
 /** The first of each is what happens when nothing is said. */

@@ -18,6 +18,7 @@ export function configEntryAnswer(entry: ConfigEntryRecord): object {
     // There is one mesh: Consul gives its entry no name.
     ...(entry.Kind === "mesh" ? {} : { Name: entry.Name }),
     ...kindFields(entry),
+    ...entry.Stated,
     ...unlessEmpty("Meta", entry.Meta),
     CreateIndex: entry.CreateIndex,
     ModifyIndex: entry.ModifyIndex,

@@ -105,6 +105,13 @@ function refuseUnsupported(kind: ConfigEntryKind, value: unknown): void {
   }
 }
 
+function stated(kind: ConfigEntryKind, body: object): Pick<ConfigEntry, "Stated"> {
+  const fields = Object.entries(body).filter(
+    ([field, given]) => unsupportedFields[kind]?.includes(field) && !isZeroValue(given),
+  );
+  return fields.length === 0 ? {} : { Stated: Object.fromEntries(fields) };
+}
+
 function mesh(body: Static<typeof MeshBody>): ConfigEntry {
   const name = body.Name || "mesh";
   if (name !== "mesh") throw refusal(`invalid name ("${name}"), only "mesh" is supported`);
@@ -112,6 +119,7 @@ function mesh(body: Static<typeof MeshBody>): ConfigEntry {
   return {
     Kind: "mesh",
     ...entryBase(body, name),
+    ...stated("mesh", body),
     SanitizeXForwardedClientCert: body.HTTP?.SanitizeXForwardedClientCert ?? false,
     RequestNormalization: {
       InsecureDisablePathNormalization: given.InsecureDisablePathNormalization ?? false,
@@ -134,6 +142,7 @@ function proxyDefaults(body: Static<typeof ProxyDefaultsBody>): ConfigEntry {
   return {
     Kind: "proxy-defaults",
     ...entryBase(body, name),
+    ...stated("proxy-defaults", body),
     Config: config,
     ...(AccessLogs !== undefined && { AccessLogs }),
   };
@@ -146,6 +155,7 @@ function serviceDefaults(body: Static<typeof ServiceDefaultsBody>): ConfigEntry 
   return {
     Kind: "service-defaults",
     ...entryBase(body, body.Name ?? ""),
+    ...stated("service-defaults", body),
     Protocol: body.Protocol ? mustProtocol("Protocol", body.Protocol) : "",
     MaxInboundConnections: body.MaxInboundConnections ?? 0,
     LocalConnectTimeoutMs: body.LocalConnectTimeoutMs ?? 0,

@@ -1,9 +1,14 @@
+import type { FastifyRequest } from "fastify";
 import { demand } from "../../lib/acl/authorizer.ts";
+import type { NodeRecord, ServiceInstance } from "../../lib/contract/catalog.ts";
+import { instanceFields, nodeFields } from "../../lib/contract/filter-shapes.ts";
 import { wildcard } from "../../lib/contract/intentions.ts";
 import { sendJson, sendText } from "../../lib/http/answers.ts";
 import { Type } from "typebox";
 import { createSight } from "../../lib/acl/sight.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
+import { createRecordFilter } from "../../lib/http/record-filter.ts";
+import { queryOf } from "../../lib/http/request-line.ts";
 import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import type { StateReader } from "../state/reader.ts";
@@ -15,18 +20,21 @@ import type { RouteContext } from "./server-routes.ts";
 import { catalogOverview, nodeSummary, serviceSummary } from "./ui-summaries.ts";
 
 const GatewayPath = Type.Object({ gateway: Type.String() });
+const nodeFilter = createRecordFilter<NodeRecord>(nodeFields);
+const instanceFilter = createRecordFilter<ServiceInstance>(instanceFields);
 const RestPath = Type.Object({ "*": Type.String() });
 
 /** `/v1/internal/ui`, which Consul's web page and some dashboards read, and the rest of `/v1/internal` that is about other datacenters. */
 export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteContext): void {
   const { reader, datacenter } = server;
-  const summary = (name: string): object =>
-    serviceSummary(name, reader.serviceInstances(name).value, reader.connectInstances(name).value, datacenter);
+  const summary = (name: string, instances = reader.serviceInstances(name).value): object =>
+    serviceSummary(name, instances, reader.connectInstances(name).value, datacenter);
 
   app.get("/v1/internal/ui/nodes", async (request, reply) => {
     checkDatacenter(request, datacenter);
     const sight = createSight(authorize(request));
-    const summaries = sight.keep(reader.nodes().value, seesNode).map(({ Node }) => nodeSummary(reader, Node, sight));
+    const nodes = nodeFilter.apply(sight.keep(reader.nodes().value, seesNode), filterOf(request));
+    const summaries = nodes.map(({ Node }) => nodeSummary(reader, Node, sight));
     if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(reply, summaries);
   });
@@ -48,7 +56,12 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
       seesService({ Service }, authorizer),
     );
     if (sight.isFiltered()) setFilteredHeader(request, reply);
-    return sendJson(reply, names.map(summary));
+    const filter = filterOf(request);
+    const kept = names.map((name) => {
+      const instances = instanceFilter.apply(reader.serviceInstances(name).value, filter);
+      return filter !== "" && instances.length === 0 ? [] : [summary(name, instances)];
+    });
+    return sendJson(reply, kept.flat());
   });
 
   app.get("/v1/internal/ui/catalog-overview", async (request, reply) => {
@@ -64,8 +77,8 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
     demand(sight.authorizer, "service", "read", service);
     const seen = (names: readonly string[]): readonly string[] =>
       sight.keep(names, (Service, authorizer) => seesService({ Service }, authorizer));
-    const upstreams = seen(upstreamsOf(reader, service)).map(summary);
-    const downstreams = seen(downstreamsOf(reader, service)).map(summary);
+    const upstreams = seen(upstreamsOf(reader, service)).map((name) => summary(name));
+    const downstreams = seen(downstreamsOf(reader, service)).map((name) => summary(name));
     if (sight.isFiltered()) setFilteredHeader(request, reply);
     return sendJson(reply, {
       Protocol: reader.serviceConfig(service).value.protocol,
@@ -120,6 +133,10 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
     demand(authorize(request), "operator", "read");
     return sendJson(reply, {});
   });
+}
+
+function filterOf(request: FastifyRequest): string {
+  return queryOf(request).get("filter") ?? "";
 }
 
 /** The services that the sidecars of a service name as their upstreams. */

@@ -52,6 +52,18 @@ test("services are shown with counts, tags, sources and whether they have a prox
   ]);
 });
 
+test("?filter picks nodes, and services by their instances", async () => {
+  const catalog = await withMesh();
+  const names = async (path: string): Promise<unknown> => {
+    const { status, json, body } = await catalog.get(`${ui}/${path}`);
+    return status === 200 ? (json as { Name?: string; Node?: string }[]).map(({ Name, Node }) => Name ?? Node) : body;
+  };
+  expect(await names("nodes?filter=Node==n")).toEqual(["n"]);
+  expect(await names("nodes?filter=Node==other")).toEqual([]);
+  expect(await names("services?filter=Service.Tags+contains+a")).toEqual(["web"]);
+  expect(await names("services?filter=Nothing==a")).toContain('Selector "Nothing" is not valid');
+});
+
 test("the overview counts nodes, services and checks by their worst status", async () => {
   const { json } = await (await withMesh()).get(`${ui}/catalog-overview`);
   expect(json).toMatchObject({
