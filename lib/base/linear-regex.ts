@@ -53,7 +53,9 @@ export function compileRegex(pattern: string, { ignoresCase = false } = {}): Reg
       },
     };
   } catch (thrown) {
-    return { ok: false, message: thrown instanceof Error ? thrown.message : String(thrown) };
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    // The library shows the pattern behind the flags that it writes before it.
+    return { ok: false, message: message.replace(/`\(\?i?s\)/, "`") };
   }
 }
 

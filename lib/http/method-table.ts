@@ -54,7 +54,7 @@ export function createMethodTable(): MethodTable {
     answer(request, reply) {
       const methods = methodsOf(pathOf(request));
       if (methods === undefined) {
-        return sendText(reply, 404, "Invalid URL path: not a recognized HTTP API endpoint");
+        return sendText(reply, 404, `Invalid URL path: ${pathProblem(pathOf(request))}\n`);
       }
       setAllow(reply, methods);
       if (request.method === "OPTIONS") return reply.code(200).send();
@@ -62,6 +62,11 @@ export function createMethodTable(): MethodTable {
       return sendText(reply, refusal.status, refusal.message);
     },
   };
+}
+
+function pathProblem(path: string): string {
+  if (path.startsWith("/v1/")) return "not a recognized HTTP API endpoint";
+  return "if attempting to use the HTTP API, ensure the path starts with '/v1/'";
 }
 
 function setAllow(reply: FastifyReply, methods: readonly string[]): void {

@@ -16,4 +16,6 @@ export function setReadHeaders(reply: FastifyReply, meta: ReadMeta): void {
   reply.raw.setHeader("X-Consul-KnownLeader", String(meta.isLeaderKnown));
   reply.raw.setHeader("X-Consul-LastContact", String(Math.max(0, Math.floor(meta.lastContactMs))));
   reply.raw.setHeader("X-Consul-Effective-Consistency", meta.consistency);
+  // Consul's other one is its event stream, which is none that clients could do anything about.
+  reply.raw.setHeader("X-Consul-Query-Backend", "blocking-query");
 }

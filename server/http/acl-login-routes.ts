@@ -68,7 +68,9 @@ export function registerAclLoginRoutes(app: HttpApp, routes: AclRouteContext): v
     const secret = tokenOf(request);
     const { token } = acl.resolveToken(secret);
     if (secret === "" || token === undefined) throw aclNotFound();
-    if (token.AuthMethod === "") throw new AtollError("PERMISSION_DENIED", permissionDenied);
+    if (token.AuthMethod === "") {
+      throw new AtollError("PERMISSION_DENIED", `${permissionDenied}: token wasn't created via login`);
+    }
     await proposeOrThrow({ server, request, command: { type: "acl-token-delete", accessorIds: [token.AccessorID] } });
     return sendJson(reply, true);
   });

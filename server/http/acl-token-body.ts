@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { parseDurationMs } from "../../lib/base/duration.ts";
+import { formatDurationMs, parseDurationMs } from "../../lib/base/duration.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import type { AclTokenFields, AclTokenRecord } from "../../lib/contract/acl.ts";
 import { readJsonBody } from "../../lib/http/body-decoder.ts";
@@ -117,8 +117,10 @@ function expiration(body: Body, nowMs: number): number | undefined {
   if (Number.isNaN(atMs)) throw invalid(`ExpirationTime "${time.slice(0, 60)}" is no time: write it as ${zeroTime}`);
   const leftMs = atMs - nowMs;
   if (leftMs < 0) throw invalid("ExpirationTime cannot be before CreateTime");
-  if (leftMs < minTtlMs) throw invalid(`ExpirationTime cannot be less than 1m0s in the future (was ${leftMs}ms)`);
-  if (leftMs > maxTtlMs) throw invalid(`ExpirationTime cannot be more than 24h0m0s in the future (was ${leftMs}ms)`);
+  if (leftMs < minTtlMs)
+    throw invalid(`ExpirationTime cannot be less than 1m0s in the future (was ${formatDurationMs(leftMs)})`);
+  if (leftMs > maxTtlMs)
+    throw invalid(`ExpirationTime cannot be more than 24h0m0s in the future (was ${formatDurationMs(leftMs)})`);
   return atMs;
 }
 

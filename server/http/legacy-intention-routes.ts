@@ -4,7 +4,7 @@ import { demand } from "../../lib/acl/authorizer.ts";
 import type { SourceIntention } from "../../lib/contract/config-entries.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { wildcard } from "../../lib/contract/intentions.ts";
-import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
+import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import { checkDatacenter } from "../../lib/http/read-query.ts";
 import type { StateReader } from "../state/reader.ts";
@@ -83,7 +83,7 @@ export function registerLegacyIntentionRoutes(app: HttpApp, { server, runtime, r
     await changeSources({ server, request, destination: known.destination }, (sources) =>
       sources.filter(({ LegacyID }) => LegacyID !== id),
     );
-    return sendEmpty(reply);
+    return sendJson(reply, true);
   });
 }
 

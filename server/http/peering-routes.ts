@@ -32,7 +32,7 @@ export function registerPeeringRoutes(app: HttpApp, { server, runtime, reads, au
   app.post("/v1/peering/token", { schema: { body: TokenBody } }, async (request, reply) => {
     write(request);
     const { Meta = {}, ServerExternalAddresses = [], Partition } = request.body;
-    const name = mustPeerName(request.body.PeerName, Partition);
+    const name = mustPeerName(request.body.PeerName, { Partition, doing: "generating a new peering token" });
     const secret = runtime.random.uuid();
     const peering: PeeringFields = {
       ...newPeering(name, runtime.random.uuid(), Meta),
@@ -57,7 +57,7 @@ export function registerPeeringRoutes(app: HttpApp, { server, runtime, reads, au
   app.post("/v1/peering/establish", { schema: { body: EstablishBody } }, async (request, reply) => {
     write(request);
     const { Meta = {}, Partition, PeeringToken = "" } = request.body;
-    const name = mustPeerName(request.body.PeerName, Partition);
+    const name = mustPeerName(request.body.PeerName, { Partition, doing: "establishing a peering" });
     const token = decodeToken(PeeringToken);
     const { trustDomain } = server.reader.caRoots().value;
     if (token.ServerName.endsWith(`.peering.${trustDomain}`)) {
@@ -88,6 +88,7 @@ export function registerPeeringRoutes(app: HttpApp, { server, runtime, reads, au
   app.get("/v1/peering/:name", { schema: { params: NamePath } }, async (request, reply) => {
     demand(authorize(request), "peering", "read");
     const { name } = request.params;
+    if (name === "") throw refusal("Must specify a name to fetch.");
     return reads.answer(request, reply, {
       query: (reader) => reader.peering(name),
       body: (peering) => {
@@ -120,11 +121,14 @@ function newPeering(name: string, id: string, meta: PeeringFields["Meta"]): Peer
   };
 }
 
-function mustPeerName(name: string | undefined, partition: string | undefined): string {
-  if (partition && partition !== "default") {
-    throw refusal(`Partition: "${partition}" - Partitions are a Consul Enterprise feature`);
+function mustPeerName(
+  name: string | undefined,
+  { Partition, doing }: { readonly Partition: string | undefined; readonly doing: string },
+): string {
+  if (Partition && Partition !== "default") {
+    throw refusal(`Partition: "${Partition}" - Partitions are a Consul Enterprise feature`);
   }
-  if (!name) throw refusal("PeerName is required in the payload when generating or using a peering token.");
+  if (!name) throw refusal(`PeerName is required in the payload when ${doing}.`);
   if (peerNamePattern.test(name)) return name;
   throw refusal(
     `a valid peer name must consist of lower case alphanumeric characters or '-', begin and end with one of the former, and have at most 63, found "${name}"`,

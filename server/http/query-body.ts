@@ -56,8 +56,13 @@ export function decodeQuery(
   }
   const ttl = DNS?.TTL ?? "";
   const ttlMs = ttl === "" ? 0 : parseDurationMs(ttl);
-  if (ttlMs === undefined || ttlMs < 0) throw refusal(`Bad DNS TTL '${ttl}': it must be a duration such as "10s"`);
+  if (ttlMs === undefined || ttlMs < 0)
+    throw refusal(`Bad DNS TTL '${ttl}', it must be a duration such as "10s" and >= 0`);
   const { Failover: failover = {} } = service;
+  const isByDatacenter = (failover.NearestN ?? 0) > 0 || (failover.Datacenters ?? []).length > 0;
+  if (isByDatacenter && (failover.Targets ?? []).length > 0) {
+    throw refusal("Targets cannot be populated with NearestN or Datacenters");
+  }
   const query: PreparedQueryFields = {
     ID: id,
     Name: body.Name ?? "",

@@ -42,6 +42,9 @@ function mustBeService(service: ServiceBody): void {
   }
   if (!service.Kind) {
     if (!isZeroValue(service.Proxy)) refuse('Service.Proxy is only valid with Service.Kind "connect-proxy"');
+    if (service.Connect?.Native === true && !service.Port && !service.SocketPath && isZeroValue(service.Ports)) {
+      refuse("Port or SocketPath must be set for a Connect native service.");
+    }
   } else if (service.Kind === "connect-proxy") mustBeConnectProxy(service);
   else mustBeGateway(service);
 }

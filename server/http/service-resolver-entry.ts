@@ -71,7 +71,8 @@ export function decodeServiceResolver(body: Static<typeof ServiceResolverBody>):
   if (DefaultSubset !== "" && !own.hasSubset(DefaultSubset)) {
     throw refusal(`DefaultSubset "${DefaultSubset}" is not a valid subset`);
   }
-  const Redirect = isZeroValue(body.Redirect) ? undefined : redirect(body.Redirect ?? {}, own);
+  if (body.Redirect !== undefined && isZeroValue(body.Redirect)) throw refusal("Redirect is empty");
+  const Redirect = body.Redirect === undefined ? undefined : redirect(body.Redirect ?? {}, own);
   const failover = Object.entries(body.Failover ?? {});
   if (Redirect !== undefined && failover.length > 0) throw refusal("Redirect and Failover cannot both be set");
   const LoadBalancer = decodeLoadBalancer(body.LoadBalancer);

@@ -6,7 +6,7 @@ test("an unknown path is a 404 as text", async () => {
   const answer = await app.inject({ url: "/v1/nothing" });
   expect(answer.statusCode).toBe(404);
   expect(answer.headers["content-type"]).toBe("text/plain; charset=utf-8");
-  expect(answer.body).toBe("Invalid URL path: not a recognized HTTP API endpoint");
+  expect(answer.body).toBe("Invalid URL path: not a recognized HTTP API endpoint\n");
 });
 
 test("another method is a 405 with the list of those that there are", async () => {

@@ -70,7 +70,7 @@ test("usage counts nodes, services and instances by kind", async () => {
   const services = [
     { Service: "web" },
     { ID: "web-2", Service: "web" },
-    { Service: "native", Connect: { Native: true } },
+    { Service: "native", Port: 80, Connect: { Native: true } },
   ];
   for (const Service of services) {
     await catalog.send("PUT", "/v1/catalog/register", { Node: "n", Address: "10.0.0.1", Service });
