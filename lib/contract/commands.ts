@@ -39,6 +39,7 @@ export type Command =
   | QueryDelete
   | EventFire
   | CoordinateUpdate
+  | CoordinatesUpdate
   | PeeringUpsert
   | PeeringDelete
   | MembersCommand
@@ -144,6 +145,12 @@ export interface TransactionCommand {
 export interface CoordinateUpdate {
   readonly type: "coordinate-update";
   readonly coordinate: CoordinateFields;
+}
+
+/** Where several nodes are, each as with {@link CoordinateUpdate}. */
+export interface CoordinatesUpdate {
+  readonly type: "coordinates-update";
+  readonly coordinates: readonly CoordinateFields[];
 }
 
 export interface AuthorityConfigure {

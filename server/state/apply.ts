@@ -4,11 +4,12 @@ import type {
   AutopilotUpsert,
   Command,
   CommandResult,
-  CoordinateUpdate,
+  CoordinatesUpdate,
   RestoreCommit,
   RestoreRows,
   TransactionCommand,
 } from "../../lib/contract/commands.ts";
+import type { CoordinateFields } from "../../lib/contract/coordinates.ts";
 import { applyAclLoginCommand } from "./acl-login-rules.ts";
 import { applyAclCommand } from "./acl-rules.ts";
 import { initializeCa, pruneCa, rotateCa } from "./ca-rules.ts";
@@ -72,7 +73,9 @@ export function applyCommand(tables: Tables, changes: ChangeSet, command: Applie
     case "event-fire":
       return fireEvent(tables, changes, command);
     case "coordinate-update":
-      return updateCoordinate(tables, changes, command);
+      return { ok: true, applied: updateCoordinate(tables, changes, command.coordinate) };
+    case "coordinates-update":
+      return updateCoordinates(tables, changes, command);
     case "peering-upsert":
       return upsertPeering(tables, changes, command);
     case "peering-delete":
@@ -120,12 +123,18 @@ function configureAuthority(tables: Tables, changes: ChangeSet, { config }: Auth
   return { ok: true, applied: true };
 }
 
-function updateCoordinate(tables: Tables, changes: ChangeSet, { coordinate }: CoordinateUpdate): CommandResult {
-  if (tables.nodes.get(coordinate.Node) === undefined) return { ok: true, applied: false };
+function updateCoordinates(tables: Tables, changes: ChangeSet, { coordinates }: CoordinatesUpdate): CommandResult {
+  const applied = coordinates.filter((coordinate) => updateCoordinate(tables, changes, coordinate));
+  return { ok: true, applied: applied.length > 0 };
+}
+
+/** False for a node that is not there. */
+function updateCoordinate(tables: Tables, changes: ChangeSet, coordinate: CoordinateFields): boolean {
+  if (tables.nodes.get(coordinate.Node) === undefined) return false;
   const existing = tables.coordinates.get(coordinate.Node, coordinate.Segment);
   const record = upserted(existing, coordinate, changes.index);
   if (record !== undefined) tables.coordinates.put(changes, record);
-  return { ok: true, applied: true };
+  return true;
 }
 
 function stageRows(tables: Tables, changes: ChangeSet, command: RestoreRows): CommandResult {

@@ -9,7 +9,7 @@ import type {
 } from "../../../lib/contract/catalog.ts";
 import type { Command, DeregisterCommand, RegisterCommand } from "../../../lib/contract/commands.ts";
 import type { ConfigEntryRecord, ServiceIntentionsEntry } from "../../../lib/contract/config-entries.ts";
-import type { CoordinateRecord } from "../../../lib/contract/coordinates.ts";
+import type { CoordinateFields, CoordinateRecord } from "../../../lib/contract/coordinates.ts";
 import { intentionPrecedence } from "../../../lib/contract/intentions.ts";
 
 /**
@@ -69,16 +69,21 @@ export function applyNaively(catalog: NaiveCatalog, index: number, command: Comm
       catalog.manualIps.set(service, addresses);
       return;
     }
-    case "coordinate-update": {
-      const { coordinate } = command;
-      if (!catalog.nodes.some((node) => node.Node === coordinate.Node)) return;
-      const record = { ...coordinate, CreateIndex: index, ModifyIndex: index };
-      catalog.coordinates = upsert(catalog.coordinates, (other) => other.Node === coordinate.Node, record);
+    case "coordinate-update":
+      placeNaively(catalog, index, command.coordinate);
       return;
-    }
+    case "coordinates-update":
+      for (const coordinate of command.coordinates) placeNaively(catalog, index, coordinate);
+      return;
     case "ca-initialize":
       throw new Error("not part of this oracle");
   }
+}
+
+function placeNaively(catalog: NaiveCatalog, index: number, coordinate: CoordinateFields): void {
+  if (!catalog.nodes.some((node) => node.Node === coordinate.Node)) return;
+  const record = { ...coordinate, CreateIndex: index, ModifyIndex: index };
+  catalog.coordinates = upsert(catalog.coordinates, (other) => other.Node === coordinate.Node, record);
 }
 
 function registerNaively(catalog: NaiveCatalog, index: number, { node, service, checks }: RegisterCommand): void {

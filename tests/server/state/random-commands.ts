@@ -57,7 +57,9 @@ export function randomCommand(random: Random, hasService: (node: string, id: str
   }
   if (roll < 0.83) {
     const Coord = { Vec: Array.from({ length: 8 }, () => pick([0, 0.25])), Error: 1.5, Adjustment: 0, Height: 0 };
-    return { type: "coordinate-update", coordinate: { Node: node, Segment: "", Coord } };
+    const coordinate = { Node: node, Segment: "", Coord };
+    if (roll < 0.82) return { type: "coordinate-update", coordinate };
+    return { type: "coordinates-update", coordinates: [coordinate, { ...coordinate, Node: pick(randomNodes) }] };
   }
   return randomConfigCommand(random, pick, name);
 }
