@@ -106,7 +106,8 @@ function readRequest(
   const isAws = url.protocol === "https:" && url.port === "" && place.host?.test(url.hostname) === true;
   if (place.host !== undefined && !isAws)
     throw notVerified(`invalid ${place.what} hostname: "${url.hostname.slice(0, 80)}"`);
-  const sent = [...request.headers].filter(([name]) => !connectionHeaders.test(name) && !name.startsWith(entityPrefix));
+  // Those with the request to IAM too: they are part of what was signed for STS.
+  const sent = [...request.headers].filter(([name]) => !connectionHeaders.test(name));
   return { url, body: request.body, headers: Object.fromEntries(sent) };
 }
 

@@ -102,6 +102,14 @@ describe("what is signed", () => {
     expect(Object.keys(callerIdentity.headers).toSorted()).toEqual(["authorization", "user-agent", "x-amz-date"]);
   });
 
+  test("keeps the headers of the second request in the first, whose signature they are part of", () => {
+    const headers = entityHeaders("GetRole", "web-role");
+    const { callerIdentity } = readAwsToken(tokenOf({ headers }), { ...rules, wantsEntity: true });
+    expect(Object.keys(callerIdentity.headers)).toEqual(
+      expect.arrayContaining(Object.keys(headers).map((name) => name.toLowerCase())),
+    );
+  });
+
   test.each<[string, Signed]>([
     ["another host", { url: "https://evil.example/" }],
     ["a host that begins like one of AWS", { url: "https://sts.amazonaws.com.evil.example/" }],
