@@ -74,7 +74,9 @@ export function registerQueryRoutes(app: HttpApp, { server, runtime, reads, auth
   app.get("/v1/query/:id/explain", { schema: { params: IdPath } }, async (request, reply) => {
     const query = await resolve(request, reply);
     demandOn(request, "read", query);
-    return sendJson(reply, { Query: queryFieldsAnswer(renderQuery(query, request.params.id)) });
+    return sendJson(reply, {
+      Query: { ...queryAnswer(query), ...queryFieldsAnswer(renderQuery(query, request.params.id)) },
+    });
   });
 
   app.get("/v1/query/:id/execute", { schema: { params: IdPath } }, async (request, reply) => {

@@ -110,8 +110,7 @@ function checkProblem(tables: Tables, command: RegisterCommand, check: CheckFiel
   if (hasService) return undefined;
   return refuse(
     "INVALID_ARGUMENT",
-    `Missing service registration: check "${check.CheckID}" names service "${check.ServiceID}", ` +
-      `which node "${command.node.Node}" does not have`,
+    `Unknown service ID '${check.ServiceID}' for check ID '${check.CheckID}': node "${check.Node}" does not have it`,
   );
 }
 

@@ -183,7 +183,7 @@ const refusals = [
       service: serviceFields("web"),
       checks: [checkFields("n2", "up", { ServiceID: "api" })],
     }),
-    message: 'Missing service registration: check "up" names service "api", which node "n2" does not have',
+    message: `Unknown service ID 'api' for check ID 'up': node "n2" does not have it`,
   },
   {
     why: "with a check of another node",
