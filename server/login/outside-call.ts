@@ -10,7 +10,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
  * machine's, and never redirected, since the place is part of what is trusted.
  */
 export interface OutsideRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;

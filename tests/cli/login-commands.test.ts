@@ -132,10 +132,18 @@ test("a method and its rule are made, changed, listed; a login and its end leave
   expect(told.find((line) => line.includes('"403"') && line.includes('"key"'))).toContain('"auth_method":"ci"');
 });
 
+const awsLogin = ["login", "-method=ci", "-token-sink-file=x", "-aws-auto-bearer-token", "-aws-region=eu-west-1"];
+
 test.each<[string[], string]>([
   [["login"], "Missing required '-method' flag"],
   [["login", "-method=ci", "-token-sink-file=x"], "Missing required '-bearer-token-file' flag"],
   [["login", "-method=ci", "-bearer-token-file=/none", "-token-sink-file=x"], "cannot read /none"],
+  [["login", "-method=ci", "-token-sink-file=x", "-aws-region=a"], "Missing '-aws-auto-bearer-token' flag"],
+  [[...awsLogin, "-bearer-token-file=x"], "Cannot use '-bearer-token-file' flag with '-aws-auto-bearer-token'"],
+  [[...awsLogin, "-aws-access-key-id=a"], "Missing '-aws-secret-access-key' flag"],
+  [[...awsLogin, "-aws-secret-access-key=a"], "Missing '-aws-access-key-id' flag"],
+  [[...awsLogin, "-aws-session-token=a"], "Missing '-aws-access-key-id' and '-aws-secret-access-key' flags"],
+  [[...awsLogin, "-aws-sts-endpoint=sts"], '-aws-sts-endpoint must be an http or https URL, found "sts"'],
   [["acl", "auth-method", "create", "-name=x"], "Missing required '-type' flag"],
   [["acl", "auth-method", "create", "-name=x", "-type=jwt", "-config={"], "flag -config, line 1"],
   [["acl", "auth-method", "read", "-name=none"], "Requested auth method does not exist"],

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { commands } from "../../cli/commands.ts";
+import { dispatch } from "../../cli/dispatch.ts";
+import { listenHttp } from "../../lib/http/listen.ts";
+import { createFakeIo } from "../cli/fake-io.ts";
 import { eventually } from "../fakes/eventually.ts";
+import { createTempDir, type TempDir } from "../fakes/temp-dir.ts";
 import { type LoginWorld, startLoginWorld } from "../server/login/login-world.ts";
 import { findProgram, type Program, runProgram } from "./programs.ts";
 
@@ -13,8 +19,17 @@ const account = "123456789012";
 const serverId = "mesh.example";
 const python = await pythonWithMoto();
 
+interface Credentials {
+  readonly id: string;
+  readonly secret: string;
+  /** Empty for none. */
+  readonly token: string;
+}
+
 interface Aws {
   readonly url: string;
+  readonly user: Credentials;
+  readonly role: Credentials;
   readonly tokens: Readonly<Record<string, string>>;
 }
 
@@ -31,6 +46,8 @@ describe.skipIf(python.isMissing)(`AWS IAM${python.note}`, () => {
   let moto: Bun.Subprocess<"ignore", "ignore", "pipe"> | undefined;
   let world: LoginWorld;
   let aws: Aws;
+  let dir: TempDir;
+  let address: string;
 
   async function startAws(): Promise<Aws> {
     moto = Bun.spawn([python.path, "-m", "moto.server", "-p", "0"], {
@@ -68,16 +85,30 @@ describe.skipIf(python.isMissing)(`AWS IAM${python.note}`, () => {
     return status === 200 ? json["ServiceIdentities"] : text;
   }
 
+  /** `atoll login` with credentials of the flags. */
+  async function commandLogin(name: string, who: Credentials, flags: readonly string[] = []) {
+    const io = createFakeIo();
+    const given = [`-aws-access-key-id=${who.id}`, `-aws-secret-access-key=${who.secret}`, `-aws-region=${region}`];
+    const session = who.token === "" ? [] : [`-aws-session-token=${who.token}`];
+    const common = [`-method=${name}`, `-token-sink-file=${join(dir.path, "token")}`, `-aws-sts-endpoint=${aws.url}`];
+    const args = ["-aws-auto-bearer-token", `-aws-server-id-header-value=${serverId}`, ...given, ...session, ...flags];
+    const code = await dispatch(["login", ...common, ...args, `-http-addr=${address}`], commands, io);
+    return { code, err: io.err() };
+  }
+
   beforeAll(async () => {
+    dir = createTempDir();
     [world, aws] = await Promise.all([startLoginWorld(), startAws()]);
     const arn = (rest: string): string => `arn:aws:iam::${account}:${rest}`;
     await method("plain", { BoundIAMPrincipalARNs: [arn("user/ops/ann"), arn("role/web-role")] }, `$\{entity_name}`);
     const details = { EnableIAMEntityDetails: true, IAMEntityTags: ["service-name", "team"] };
     await method("roles", { BoundIAMPrincipalARNs: [arn("role/ecs/*")], ...details }, `$\{entity_tags.service-name}`);
     await method("users", { BoundIAMPrincipalARNs: [arn("user/ops/*")], ...details }, `$\{entity_name}`);
+    address = `127.0.0.1:${(await listenHttp(world.app, { host: "127.0.0.1", port: 0 })).port}`;
   }, 60_000);
 
   afterAll(async () => {
+    dir?.[Symbol.dispose]();
     moto?.kill("SIGKILL");
     await world?.[Symbol.asyncDispose]();
   });
@@ -103,6 +134,35 @@ describe.skipIf(python.isMissing)(`AWS IAM${python.note}`, () => {
     ["users", "roleWithEntity", `IAM principal arn:aws:iam::${account}:role/ecs/web-role is not trusted`],
   ])("does not let %s in by %s", async (name, token, reason) => {
     expect(await login(name, aws.tokens[token])).toBe(`Permission denied: ${reason}`);
+  });
+
+  test.each<[string, "user" | "role", string[], string]>([
+    ["plain", "user", [], "ann"],
+    ["plain", "role", [], "web-role"],
+    ["roles", "role", ["-aws-include-entity"], "web"],
+    ["users", "user", ["-aws-include-entity"], "ann"],
+  ])("believes %s what our command signs for a %s", async (name, who, flags, service) => {
+    const { code, err } = await commandLogin(name, aws[who], flags);
+    expect([code, err]).toEqual([0, ""]);
+    const self = await world.call(
+      "GET",
+      "/v1/acl/token/self",
+      undefined,
+      readFileSync(join(dir.path, "token"), "utf8"),
+    );
+    expect(self.json["ServiceIdentities"]).toEqual([{ ServiceName: service }]);
+  });
+
+  test("does not believe our command with a wrong secret, and the command says who did not", async () => {
+    const wrong = { ...aws.user, secret: "x".repeat(40) };
+    expect((await commandLogin("plain", wrong)).err).toContain(
+      "Permission denied: AWS answered 403 (SignatureDoesNotMatch)",
+    );
+    expect((await commandLogin("users", wrong, ["-aws-include-entity"])).err).toContain(
+      "answered 403 (SignatureDoesNotMatch) when it was asked who this is",
+    );
+    const other = await commandLogin("plain", aws.user, ["-aws-server-id-header-value=other.example"]);
+    expect(other.err).toContain("X-Consul-IAM-ServerID is missing or another");
   });
 
   test("binds by what IAM says of tags, with its escapes undone", async () => {
