@@ -1,6 +1,7 @@
 import { withDeadline } from "../lib/base/deadline.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
+import { createOwnCoordinate, type OwnCoordinate } from "../lib/client/own-coordinate.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import { nodeZone } from "../lib/contract/locality.ts";
 import type { AgentTokenStore } from "./acl/token-store.ts";
@@ -76,6 +77,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
       Build: identity.version,
       ...options.lease,
     },
+    ...ownCoordinate(start),
     // A refused agent may write as soon as it holds the lease; one whose node was removed brings it back.
     onCompare: () => compare(),
   });
@@ -158,6 +160,14 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
       closeIdentity();
     },
   };
+}
+
+/** A server has its own, and tells it for the agent in its process. */
+function ownCoordinate({ runtime, options: { coordinates: settings, isServer } }: AgentStart): {
+  readonly coordinate?: OwnCoordinate;
+} {
+  if (isServer || !settings.isEnabled) return {};
+  return { coordinate: createOwnCoordinate({ settings, isServer, runtime }) };
 }
 
 function nodeFields({ identity, options: { nodeMeta, locality } }: AgentStart) {

@@ -1,17 +1,20 @@
 /** The lease of this node: held for as long as the agent runs. What the servers say of it is logged, counted and acted on. */
 import { Counter, Gauge } from "prom-client";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
+import type { OwnCoordinate } from "../lib/client/own-coordinate.ts";
 import type { LeaseRequest, ServerLink, Subscription } from "../lib/client/server-link.ts";
 
 export interface LeaseOptions {
   readonly runtime: MeteredRuntime;
   readonly link: Pick<ServerLink, "holdLease">;
   readonly request: LeaseRequest;
+  /** Measured and told with the renewals; absent: not at all. */
+  readonly coordinate?: OwnCoordinate;
   /** The catalog has to be compared with what is registered here. */
   readonly onCompare: () => void;
 }
 
-export function holdLease({ runtime, link, request, onCompare }: LeaseOptions): Subscription {
+export function holdLease({ runtime, link, request, coordinate, onCompare }: LeaseOptions): Subscription {
   const { clock } = runtime;
   const logger = runtime.logger.child("lease");
   const registers = [runtime.metrics];
@@ -39,6 +42,7 @@ export function holdLease({ runtime, link, request, onCompare }: LeaseOptions): 
     since.set(clock.nowMs() / 1_000);
   };
   return link.holdLease(request, {
+    ...(coordinate !== undefined && { coordinate }),
     onAnswer(answer) {
       set(answer.isGiven);
       if (answer.refusal !== "" && answer.refusal !== refusal) {

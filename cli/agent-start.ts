@@ -182,6 +182,7 @@ async function openServer(parts: {
     join: options.servers,
     joinToken: options.joinToken,
     acl: options.acl,
+    coordinates: options.coordinates,
     ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
     ...(options.maxBlockingQueries === undefined ? {} : { maxWatches: options.maxBlockingQueries }),

@@ -10,6 +10,7 @@ import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
+import type { CoordinateSettings } from "../lib/contract/coordinate-settings.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
 import { aclsOff, type AclServerSettings, startAclService } from "./acl/acl-service.ts";
@@ -69,6 +70,8 @@ export interface ServerOptions {
   readonly acl?: AclServerSettings;
   /** What it says to speak with other servers; given by tests of servers of different releases only. */
   readonly protocols?: ProtocolRange;
+  /** How it takes part in network coordinates, and as a leader writes those of others; absent: Consul's defaults. */
+  readonly coordinates?: CoordinateSettings;
   /** Of the log; given by tests, which would need ten thousand writes to reach the real ones. */
   readonly limits?: Partial<ReplicaLimits>;
   /** Blocked queries and subscriptions at a time; 200,000 when absent. */
@@ -186,6 +189,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           .members()
           .map(({ node }) => node)
           .filter((node) => node !== nodeId),
+      ...(options.coordinates === undefined ? {} : { coordinates: options.coordinates }),
       reportTo: (address, report, reportSignal) => leaderLink.reportLeases(address, nodeId, report, reportSignal),
       runtime,
     });

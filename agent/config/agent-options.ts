@@ -5,6 +5,7 @@ import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
+import type { CoordinateSettings } from "../../lib/contract/coordinate-settings.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { type Locality, localityProblem } from "../../lib/contract/locality.ts";
 import {
@@ -23,6 +24,7 @@ import type { DnsSettings } from "../dns/dns-settings.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
+import { resolveCoordinates } from "./coordinate-options.ts";
 import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
@@ -65,6 +67,7 @@ export interface AgentOptions {
   readonly adminMinPort: number;
   readonly leaveOnTerminate: boolean;
   readonly lease: LeaseTerms;
+  readonly coordinates: CoordinateSettings;
   readonly logLevel: string;
   readonly isLogJson: boolean;
   /** HTTP connections of one address at a time; 0 is no limit. */
@@ -147,6 +150,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     },
     adminMinPort: mustBePort("proxy_admin_min_port", settings.adminMinPort ?? sidecarMinPort - adminPortDistance),
     lease: mustBeTerms(settings),
+    coordinates: resolveCoordinates(settings.coordinates ?? {}),
     leaveOnTerminate: settings.leaveOnTerminate ?? (isDev || !isServer),
     logLevel: mustBeLogLevel(settings.logLevel ?? "info"),
     isLogJson: settings.isLogJson ?? false,

@@ -1,6 +1,7 @@
 import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
+import type { CoordinateFileSettings } from "./coordinate-options.ts";
 import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
@@ -39,6 +40,7 @@ export interface AgentSettings {
   readonly leaveOnTerminate?: boolean;
   readonly leaseTtlMs?: number;
   readonly leaseReapAfterMs?: number;
+  readonly coordinates?: CoordinateFileSettings;
   readonly logLevel?: string;
   readonly isLogJson?: boolean;
   readonly maxBlockingQueries?: number;

@@ -131,6 +131,11 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       enableScriptChecks: file.enable_script_checks,
       enableLocalScriptChecks: file.enable_local_script_checks,
     }),
+    coordinates: present({
+      isDisabled: file.disable_coordinates,
+      rateTarget: file.sync_coordinate_rate_target,
+      intervalMinMs: readInterval("sync_coordinate_interval_min", file.sync_coordinate_interval_min, found),
+    }),
     edge: readEdge(file),
     process: readProcess(file),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],

@@ -42,6 +42,7 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     DataDir: options.dataDir ?? "",
     Datacenter: options.datacenter,
     DevMode: options.isDev,
+    DisableCoordinates: !options.coordinates.isEnabled,
     EnableLocalScriptChecks: options.scripts.fromFiles,
     EnableRemoteScriptChecks: options.scripts.fromApi,
     GRPCAddrs: [],
@@ -63,6 +64,8 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     ServerMode: options.isServer,
     ServerPort: options.rpcPort,
     SkipLeaveOnInt: options.process.skipLeaveOnInterrupt,
+    SyncCoordinateIntervalMin: formatDurationMs(options.coordinates.intervalMinMs),
+    SyncCoordinateRateTarget: options.coordinates.rateTarget,
   };
 }
 

@@ -90,6 +90,9 @@ export const AgentFileSchema = Type.Object({
   lease: optional(Type.Object({ class: Text, ttl: Text, reap_after: Text })),
   /** Consul's word for `lease.reap_after`. */
   reconnect_timeout: Text,
+  disable_coordinates: Flag,
+  sync_coordinate_interval_min: Text,
+  sync_coordinate_rate_target: optional(Type.Number()),
   leave_on_terminate: Flag,
   skip_leave_on_interrupt: Flag,
   pid_file: Text,

@@ -55,6 +55,7 @@ const keyNames = new Map([
   ["servers", "retry_join"],
   ["sidecarPorts", "ports.sidecar_min_port"],
   ["adminMinPort", "ports.proxy_admin_min_port"],
+  ["coordinates", "disable_coordinates, sync_coordinate_interval_min or sync_coordinate_rate_target"],
   ["leaveOnTerminate", "leave_on_terminate"],
   ["isLogJson", "log_json"],
   ["checkUpdateIntervalMs", "check_update_interval"],

@@ -11,6 +11,7 @@ import { renewalIntervalMs } from "../contract/members.ts";
 import { type LeaseAnswerMessage, type LeaseRenewal, rpcMethods } from "./rpc-methods.ts";
 import type { ServerConnection, ServerConnections } from "./server-connections.ts";
 import type { LeaseListener, LeaseRequest } from "./server-link.ts";
+import { fromWireCoordinate, toWireCoordinate } from "./wire-coordinate.ts";
 
 type Stream = ClientDuplexStream<LeaseRenewal, LeaseAnswerMessage>;
 
@@ -32,6 +33,7 @@ export function createLeaseStream(options: {
   readonly listener: LeaseListener;
 }): LeaseStream {
   const { connections, request, listener } = options;
+  const own = listener.coordinate;
   const { clock, logger, random } = options.runtime;
   const stopping = new AbortController();
   const backoff = createBackoff({ ...retryDelays, random });
@@ -64,6 +66,9 @@ export function createLeaseStream(options: {
     stream = opened;
     let wasGiven: boolean | undefined;
     let isWaiting = true;
+    let ping = 0;
+    let sentMs = 0;
+    own?.forgetTold();
     const renewals = (): void => {
       timer = clock.after(renewalIntervalMs(request), () => {
         if (isWaiting) {
@@ -72,9 +77,28 @@ export function createLeaseStream(options: {
           return;
         }
         isWaiting = true;
-        opened.write({});
+        renew();
         renewals();
       });
+    };
+    const renew = (): void => {
+      const news = own?.news();
+      const isMeasured = own?.wantsRoundTrip() === true;
+      if (isMeasured) {
+        ping++;
+        sentMs = clock.monotonicMs();
+      }
+      opened.write({
+        ...(isMeasured && { ping }),
+        ...(news !== undefined && { coordinate: toWireCoordinate(news) }),
+      });
+    };
+    /** An answer without the number may be a decision that came between, and one with another is too late. */
+    const measure = ({ pong = 0, coordinate, members = 1 }: LeaseAnswerMessage): void => {
+      const place = fromWireCoordinate(coordinate);
+      if (place === undefined || pong === 0 || pong !== ping) return;
+      const seconds = (clock.monotonicMs() - sentMs) / 1_000;
+      own?.measured({ peer: connection.address, place, seconds, nodes: members });
     };
     const end = (reason: string, isOlder = false): void => {
       if (stream !== opened) return;
@@ -86,10 +110,12 @@ export function createLeaseStream(options: {
     opened.on("data", (answer: LeaseAnswerMessage) => {
       if (stream !== opened) return;
       isWaiting = false;
+      measure(answer);
       // Only a lease that is given is a reason to come back quickly.
-      if (answer.refusal === "") backoff.reset();
-      if (answer.isGiven !== wasGiven || answer.refusal !== "" || answer.isOutOfDate) listener.onAnswer(answer);
-      wasGiven = answer.isGiven;
+      const { isGiven, refusal, isOutOfDate } = answer;
+      if (refusal === "") backoff.reset();
+      if (isGiven !== wasGiven || refusal !== "" || isOutOfDate) listener.onAnswer({ isGiven, refusal, isOutOfDate });
+      wasGiven = isGiven;
     });
     opened.on("error", (error: ServiceError) => {
       const isOlder = error.code === status.UNIMPLEMENTED;

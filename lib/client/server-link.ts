@@ -1,5 +1,6 @@
 import type { DeregisterCommand, RegisterCommand } from "../contract/commands.ts";
 import type { MemberFields } from "../contract/members.ts";
+import type { OwnCoordinate } from "./own-coordinate.ts";
 import type { NodeRegistrations, Topic, TopicOf, TopicValues } from "../contract/topics.ts";
 
 /**
@@ -47,6 +48,8 @@ export interface LeaseListener {
   onAnswer(answer: LeaseAnswer): void;
   /** No server has the lease at the moment; the link looks for one. */
   onDown(reason: string): void;
+  /** Measured and told with the renewals; absent: nothing is. A server does that for the agent in its own process. */
+  readonly coordinate?: OwnCoordinate;
 }
 
 export interface LeaseAnswer {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Coordinate } from "../../lib/contract/coordinates.ts";
 import type { MemberFields } from "../../lib/contract/members.ts";
-import type { LeaseDecision, LeaseReport, LeaseReportAnswer } from "./lease-report.ts";
+import type { LeaseDecision, LeaseReport, LeaseReportAnswer, PlacedAgent } from "./lease-report.ts";
 
 /**
  * The leases whose streams end at this server, its own agent's among them. It gathers what happened since the last report
@@ -29,6 +30,8 @@ export interface LeaseListener {
 export interface HeldLease {
   /** The agent was heard of; it is answered how things stand. */
   renew(): LeaseDecision;
+  /** The agent said where its node is; the leader hears of it with the next report. */
+  place(coordinate: Coordinate): void;
   close(): void;
 }
 
@@ -43,12 +46,16 @@ export interface LeaseHolderOptions {
  * want the same name. The oldest is ended when there are more.
  */
 const maxPerNode = 4;
+/** Coordinates in one report; more wait for the next one. */
+const maxPlaced = 1_000;
 
 interface Held {
   readonly member: MemberFields;
   readonly listener: LeaseListener;
   isAsked: boolean;
   isRenewed: boolean;
+  /** What the leader has not been told yet. */
+  place: Coordinate | undefined;
   decision: LeaseDecision;
 }
 
@@ -58,15 +65,39 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
   const leases = new Set<Held>();
   const byId = new Map<string, Set<Held>>();
   const byNode = new Map<string, Set<Held>>();
+  /** Those with a place to tell of. */
+  const moved = new Set<Held>();
+  let isPlacing = true;
 
   const putBack = (report: LeaseReport): void => {
+    putBackPlaces(report);
     for (const { ID } of report.asked) for (const held of all(ID)) held.isRenewed = true;
     for (const id of report.renewed) for (const held of all(id)) held.isRenewed = true;
+  };
+  /** What an agent has said since is newer. */
+  const putBackPlaces = ({ placed = [] }: LeaseReport): void => {
+    for (const { id, coordinate } of placed) {
+      for (const held of all(id)) {
+        held.place ??= coordinate;
+        moved.add(held);
+      }
+    }
+  };
+  const takePlaces = (): PlacedAgent[] => {
+    const placed: PlacedAgent[] = [];
+    if (!isPlacing) return placed;
+    for (const held of moved) {
+      if (placed.length === maxPlaced) break;
+      moved.delete(held);
+      if (held.place !== undefined) placed.push({ id: held.member.ID, coordinate: held.place });
+      held.place = undefined;
+    }
+    return placed;
   };
   const all = (id: string): Iterable<Held> => byId.get(id) ?? [];
   return {
     open(member, listener) {
-      const held: Held = { member, listener, isAsked: true, isRenewed: true, decision: undecided };
+      const held: Held = { member, listener, isAsked: true, isRenewed: true, place: undefined, decision: undecided };
       leases.add(held);
       byId.set(member.ID, (byId.get(member.ID) ?? new Set()).add(held));
       const ofNode = (byNode.get(member.Node) ?? new Set()).add(held);
@@ -81,8 +112,13 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
           if (!held.isAsked && options.isUrgent(member)) options.onNews();
           return held.decision;
         },
+        place(coordinate) {
+          held.place = coordinate;
+          if (leases.has(held)) moved.add(held);
+        },
         close() {
           leases.delete(held);
+          moved.delete(held);
           remove(byId, member.ID, held);
           remove(byNode, member.Node, held);
         },
@@ -98,9 +134,12 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
         if (held.isAsked) asked.push(held.member);
         else renewed.push(held.member.ID);
       }
-      return { asked, renewed };
+      return { asked, renewed, placed: takePlaces() };
     },
     settle(report, answer) {
+      // Where the leader takes none, they wait here for as long as it does not.
+      isPlacing = answer.coordinates?.isTaken === true;
+      if (!isPlacing) putBackPlaces(report);
       if (!answer.isKept) {
         putBack(report);
         return;

@@ -29,7 +29,7 @@ const forceWaitMs = 1_500;
 
 export interface LeaseKeeper {
   /** What the server `from` has to say. Throws `NO_LEADER` that names the leader. */
-  report(from: string, report: LeaseReport): LeaseReportAnswer;
+  report(from: string, report: Pick<LeaseReport, "asked" | "renewed">): LeaseReportAnswer;
   /**
    * An operator says that the node is gone: it leaves the catalog, at once when its lease is lost, or else unless its agent
    * renews it now. `isForgotten`: nobody lists it any more. Throws `NOT_FOUND` for no member, `NO_LEADER`.

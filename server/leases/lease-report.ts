@@ -1,3 +1,4 @@
+import type { Coordinate } from "../../lib/contract/coordinates.ts";
 import type { MemberFields } from "../../lib/contract/members.ts";
 
 /** What a server tells the leader of the leases whose streams it holds. */
@@ -6,6 +7,14 @@ export interface LeaseReport {
   readonly asked: readonly MemberFields[];
   /** Ids of the agents that have renewed theirs since the last report. */
   readonly renewed: readonly string[];
+  /** Where agents are that have said so since the last report; undefined: the server is of a release without coordinates. */
+  readonly placed: readonly PlacedAgent[] | undefined;
+}
+
+export interface PlacedAgent {
+  /** Of the agent. */
+  readonly id: string;
+  readonly coordinate: Coordinate;
 }
 
 /** A lease that is in neither list is given. */
@@ -15,6 +24,16 @@ export interface LeaseReportAnswer {
   /** Ids that are of no member: they have to be asked for. */
   readonly unknown: readonly string[];
   readonly refused: readonly LeaseRefusal[];
+  /** Absent: the leader is of a release without coordinates. */
+  readonly coordinates?: CoordinateAnswer;
+}
+
+export interface CoordinateAnswer {
+  /** Every server knows the command that writes them; else those of the report were not taken. */
+  readonly isTaken: boolean;
+  /** Where the leader is, unless it does not say. */
+  readonly leader: Coordinate | undefined;
+  readonly members: number;
 }
 
 /** What the leader makes of one lease; neither is said of one that it has not heard of yet. */

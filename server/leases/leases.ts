@@ -1,13 +1,18 @@
 /**
  * Leases in a server: the holder has the streams of agents, the reporter tells the leader of them, the keeper is the leader's
- * clockwork. Agents come in by `open`, over the network or from the same process.
+ * clockwork. Agents come in by `open`, over the network or from the same process. Where nodes are travels the same way: a
+ * server measures how long the leader takes to answer its reports, and its agents how long it takes to answer theirs.
  */
 import type { Timer } from "../../lib/base/clock.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
+import { createOwnCoordinate, type OwnCoordinate } from "../../lib/client/own-coordinate.ts";
 import type { LeaseListener as AgentListener, LeaseRequest, Subscription } from "../../lib/client/server-link.ts";
+import type { Coordinate } from "../../lib/contract/coordinates.ts";
+import { type CoordinateSettings, defaultCoordinateSettings } from "../../lib/contract/coordinate-settings.ts";
 import { type MemberFields, renewalIntervalMs } from "../../lib/contract/members.ts";
 import type { ReplicatedLog } from "../log/replicated-log.ts";
 import type { StateReader } from "../state/reader.ts";
+import { createCoordinateWriter } from "./coordinate-writer.ts";
 import { createLeaseHolder, type HeldLease, type LeaseHolder, type LeaseListener } from "./lease-holder.ts";
 import { createLeaseKeeper, type LeaseKeeper } from "./lease-keeper.ts";
 import { createLeaseMetrics } from "./lease-metrics.ts";
@@ -19,6 +24,8 @@ export interface LeasePort {
   open(member: MemberFields, listener: LeaseListener): HeldLease;
   /** The catalog as this server has it does not hold the member's node: true now and then, not every time. */
   isOutOfDate(member: MemberFields): boolean;
+  /** What an agent that measures needs to know; undefined where no coordinates are wanted. */
+  place(): { readonly coordinate: Coordinate; readonly members: number } | undefined;
 }
 
 export interface Leases extends LeasePort, Pick<LeaseKeeper, "forceLeave"> {
@@ -39,6 +46,8 @@ export interface LeasesOptions {
     report: LeaseReport,
     signal: AbortSignal,
   ) => Promise<LeaseReportAnswer | undefined>;
+  /** Absent: Consul's defaults. */
+  readonly coordinates?: CoordinateSettings;
   readonly runtime: MeteredRuntime;
 }
 
@@ -54,12 +63,22 @@ export function startLeases(options: LeasesOptions): Leases {
     onNews: () => reporter.hasten(),
     isUrgent: ({ ID }) => reader.memberById(ID)?.Status === "failed",
   });
+  const settings = options.coordinates ?? defaultCoordinateSettings;
+  const own = settings.isEnabled ? createOwnCoordinate({ settings, isServer: true, runtime }) : undefined;
+  const { rateTarget } = settings;
+  const writer = createCoordinateWriter({ log, reader, otherServers: options.otherServers, rateTarget, runtime });
+  const report = (from: string, reported: LeaseReport): LeaseReportAnswer => {
+    const answer = keeper.report(from, reported);
+    const isTaken = writer.take(from, reported.placed) && answer.isKept;
+    const members = reader.members().value.length;
+    return { ...answer, coordinates: { isTaken, leader: own?.coordinate(), members } };
+  };
   const reporter = createLeaseReporter({
     holder,
     leadership: () => log.leadership(),
     onLeadershipChange: (listener) => log.onLeadershipChange(listener),
-    reportHere: (report) => keeper.report(options.nodeId, report),
-    reportTo: options.reportTo,
+    reportHere: (reported) => report(options.nodeId, reported),
+    reportTo: measured(options, own, writer.allKnow),
     metrics,
     runtime,
   });
@@ -79,6 +98,7 @@ export function startLeases(options: LeasesOptions): Leases {
         metrics.renewed();
         return held.renew();
       },
+      place: held.place,
       close: held.close,
     };
   };
@@ -86,8 +106,9 @@ export function startLeases(options: LeasesOptions): Leases {
   return {
     open,
     isOutOfDate,
+    place: () => own && { coordinate: own.coordinate(), members: reader.members().value.length },
     forceLeave: keeper.forceLeave,
-    report: keeper.report,
+    report,
     holdOwn(request, rpcPort, { onAnswer, onDown }) {
       const member: MemberFields = { ...request, Port: rpcPort, Role: "consul" };
       const held = open(member, {
@@ -99,6 +120,8 @@ export function startLeases(options: LeasesOptions): Leases {
       const renewals = (): void => {
         timer = clock.after(renewalIntervalMs(request), () => {
           const decision = held.renew();
+          const news = own?.news();
+          if (news !== undefined) held.place(news);
           if (decision.isGiven && isOutOfDate(member)) onAnswer({ ...decision, isOutOfDate: true });
           renewals();
         });
@@ -113,7 +136,32 @@ export function startLeases(options: LeasesOptions): Leases {
     },
     close() {
       reporter.close();
+      writer.close();
       keeper.close();
     },
+  };
+}
+
+/** Reports to another leader tell how far it is away. The first one to an address may have waited for its connection. */
+function measured(
+  { reportTo, runtime: { clock } }: Pick<LeasesOptions, "reportTo" | "runtime">,
+  own: OwnCoordinate | undefined,
+  onAllKnow: () => void,
+): LeasesOptions["reportTo"] {
+  let connected = "";
+  return async (address, report, signal) => {
+    const isConnected = address === connected;
+    connected = "";
+    const sentMs = clock.monotonicMs();
+    const answer = await reportTo(address, report, signal);
+    const seconds = (clock.monotonicMs() - sentMs) / 1_000;
+    connected = address;
+    const coordinates = answer?.coordinates;
+    if (coordinates?.isTaken === true) onAllKnow();
+    const place = coordinates?.leader;
+    if (isConnected && coordinates !== undefined && place !== undefined) {
+      own?.measured({ peer: address, place, seconds, nodes: coordinates.members });
+    }
+    return answer;
   };
 }

@@ -3,6 +3,7 @@ import type { MethodDefinition } from "@grpc/grpc-js";
 import { fromJSON } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 import { mustGet } from "../../lib/base/assert.ts";
+import type { WireCoordinate } from "../../lib/client/wire-coordinate.ts";
 import type { ForwardRequest, ForwardResponse } from "../../lib/client/server-link.ts";
 import type { ProtocolRange } from "./protocol-range.ts";
 import protoText from "../../lib/contract/raft.proto" with { type: "text" };
@@ -94,11 +95,16 @@ export interface WireLeaseReport {
   readonly serverId: string;
   readonly asked: readonly WireLeaseMember[];
   readonly renewed: readonly string[];
+  readonly placed?: readonly { readonly id: string; readonly coordinate?: WireCoordinate | null }[];
+  readonly knowsCoordinates?: boolean;
 }
 export interface WireLeaseReportAnswer {
   readonly isKept: boolean;
   readonly unknown: readonly string[];
   readonly refused: readonly { readonly id: string; readonly reason: string }[];
+  readonly takesCoordinates?: boolean;
+  readonly coordinate?: WireCoordinate | null;
+  readonly members?: number;
 }
 export interface JoinRequest {
   readonly nodeId: string;

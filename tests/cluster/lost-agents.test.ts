@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { Coordinate, CoordinateFields } from "../../lib/contract/coordinates.ts";
 import { eventually } from "../fakes/eventually.ts";
 import { secondsUntil, service, startLeaseWorld, type WorldAgent } from "./lease-world.ts";
 import { whyNoMultiServer } from "./multi-server-support.ts";
@@ -11,14 +12,50 @@ const leases: Readonly<Record<string, object>> = {
 };
 const timeoutMs = 30_000;
 
+/** Who has measured where it is, and whether an agent's lists are sorted by the way from it. */
+async function expectPlaces(agent: WorldAgent, names: readonly string[]): Promise<void> {
+  const places = async (): Promise<ReadonlyMap<string, Coordinate>> => {
+    const answer = await agent.api("GET", "coordinate/nodes");
+    const records: readonly CoordinateFields[] = Array.isArray(answer) ? answer : [];
+    return new Map(records.map(({ Node, Coord }) => [Node, Coord]));
+  };
+  // The leader has nobody to measure its way to.
+  const measured = async (): Promise<string[]> =>
+    [...(await places())].filter(([, { Vec }]) => Math.hypot(...Vec) > 0).map(([node]) => node);
+  const followers = async (): Promise<number> => (await measured()).filter((name) => name.startsWith("server-")).length;
+  await eventually("places of the agents", async () => {
+    const found = await measured();
+    return names.every((name) => found.includes(name));
+  });
+  await eventually("places of two servers", async () => (await followers()) === 2);
+  const own = (await places()).get(agent.name);
+  if (own === undefined) throw new Error("the agent has lost its place");
+  const away = { ...own, Vec: own.Vec.map((seconds) => seconds + 1) };
+  for (const { Node, Coord } of [
+    { Node: "a-far", Coord: away },
+    { Node: "b-near", Coord: own },
+  ]) {
+    await agent.api("PUT", "catalog/register", { Node, Address: "10.0.0.1", Service: { Service: "spread" } });
+    await agent.api("PUT", "coordinate/update", { Node, Coord });
+  }
+  const nodes = async (query: string): Promise<unknown> => {
+    const instances = await agent.api("GET", `catalog/service/spread${query}`);
+    return Array.isArray(instances) ? instances.map((instance: { Node: string }) => instance.Node) : instances;
+  };
+  expect([await nodes(""), await nodes("?near=_agent")]).toEqual([
+    ["a-far", "b-near"],
+    ["b-near", "a-far"],
+  ]);
+}
+
 test.skipIf(skipReason !== "")(
-  `real agents that are killed, wiped, restarted, forced out or told to leave, and a leader that is killed ${skipReason}`,
+  `real agents that are killed, wiped, restarted, forced out or told to leave, a leader that is killed, and where all are ${skipReason}`,
   async () => {
     await using world = await startLeaseWorld({ servers: 3, agents: 5 });
     const start = (name: string): Promise<WorldAgent> => world.startAgent(name, { lease: leases[name] ?? {} });
     const names = ["forced", "killed", "leaving", "steady", "wiped"];
-    const [forced, killed, leaving, , wiped] = await Promise.all(names.map(start));
-    if (!forced || !killed || !leaving || !wiped) throw new Error("an agent is missing");
+    const [forced, killed, leaving, steady, wiped] = await Promise.all(names.map(start));
+    if (!forced || !killed || !leaving || !steady || !wiped) throw new Error("an agent is missing");
     const isPassing = async (name: string): Promise<boolean> => (await world.passing()).includes(name);
     await eventually("all to pass", async () => (await world.passing()).join() === names.join(), timeoutMs);
     const statusOf = async (name: string): Promise<number | undefined> => (await world.members()).get(name);
@@ -40,6 +77,8 @@ test.skipIf(skipReason !== "")(
     await eventually("the killed node to be removed", async () => (await statusOf("killed")) === undefined, timeoutMs);
     await eventually("the wiped agent to be taken", () => isPassing("wiped"), timeoutMs);
     expect((await again).output()).toContain("the servers do not give this node its lease yet");
+
+    await expectPlaces(steady, ["steady", "forced", "leaving"]);
 
     // The leader is killed: nobody who is well is ever left out.
     const leader = await world.leader();

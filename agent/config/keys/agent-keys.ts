@@ -38,9 +38,13 @@ export const agentKeys: KeyNotes = {
   disable_anonymous_signature: no("nobody is asked for newer versions"),
   disable_update_check: no("nobody is asked for newer versions"),
   disable_remote_exec: no("there is no remote execution"),
-  disable_coordinates: no("there are no network coordinates"),
-  sync_coordinate_interval_min: no("there are no network coordinates"),
-  sync_coordinate_rate_target: no("there are no network coordinates"),
+  disable_coordinates: does(
+    "The node measures no round trips, and tells nobody where it is; false. On a server, nor do its agents.",
+  ),
+  sync_coordinate_interval_min: does("How far apart a node tells where it is, at least, 15s."),
+  sync_coordinate_rate_target: does(
+    "How many nodes tell it in a second, 64; the leader writes no more. On servers and agents.",
+  ),
   data_dir_mode: no("the data directory is for its owner only"),
   version: no("it is that of the executable"),
   version_prerelease: no("it is that of the executable"),

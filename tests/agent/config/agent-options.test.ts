@@ -45,6 +45,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
     adminMinPort: 19_000,
     leaveOnTerminate: true,
     lease: { Class: "default", TtlMs: 8_000, ReapAfterMs: 72 * 3_600_000 },
+    coordinates: { isEnabled: true, rateTarget: 64, intervalMinMs: 15_000 },
     logLevel: "info",
     isLogJson: false,
     acl: resolveAclOptions(),

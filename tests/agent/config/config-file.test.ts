@@ -86,6 +86,7 @@ test("Consul's keys are taken over", async () => {
       join: ["a", "b:1"],
       services: [],
       checks: [],
+      coordinates: {},
     },
   });
 });

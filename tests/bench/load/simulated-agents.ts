@@ -14,6 +14,8 @@ import { systemClock } from "../../../lib/base/clock.ts";
 import { createLogger } from "../../../lib/base/logger.ts";
 import { systemRandom } from "../../../lib/base/random.ts";
 import { connectServer } from "../../../lib/client/grpc-link.ts";
+import { createOwnCoordinate } from "../../../lib/client/own-coordinate.ts";
+import { defaultCoordinateSettings } from "../../../lib/contract/coordinate-settings.ts";
 import { leaseTerms } from "../../../lib/contract/members.ts";
 import { defaultSidecarPorts } from "../../../agent/registration/sidecar-ports.ts";
 
@@ -62,6 +64,9 @@ async function startAgent(n: number): Promise<void> {
   const id = `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
   const request = { Node: name, ID: id, Address: "10.0.0.1", Build: "bench", ...leaseTerms("default") };
   const lease = link.holdLease(request, {
+    ...(process.env["ATOLL_BENCH_COORDINATES"] !== "0" && {
+      coordinate: createOwnCoordinate({ settings: defaultCoordinateSettings, isServer: false, runtime }),
+    }),
     onAnswer(answer) {
       if (answer.refusal !== "") refused++;
       else if (answer.isOutOfDate) outOfDate++;

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import type { Coordinate } from "../../../lib/contract/coordinates.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
+import { originCoordinate } from "../../../lib/contract/vivaldi.ts";
 import { createLeaseHolder, type LeaseHolder } from "../../../server/leases/lease-holder.ts";
 import { createLeaseMetrics } from "../../../server/leases/lease-metrics.ts";
 import type { LeaseReport, LeaseReportAnswer } from "../../../server/leases/lease-report.ts";
@@ -171,4 +173,36 @@ test("a node holds four streams at most: the oldest is ended for a fifth", () =>
     holder.open(member("a", { ID: idOf(`a${n}`) }), { onDecision: () => undefined, onEnd: () => ends.push(n) });
   }
   expect(ends).toEqual([1]);
+});
+
+test("where agents are is told once, again when it did not arrive, and waits while the leader takes none", () => {
+  const at = (height: number): Coordinate => ({ ...originCoordinate, Height: height });
+  const told = (report: LeaseReport) => report.placed?.map(({ id, coordinate }) => [id, coordinate.Height]);
+  const placing = (isTaken: boolean): LeaseReportAnswer => ({
+    ...taken,
+    coordinates: { isTaken, leader: undefined, members: 1 },
+  });
+  const [a, b] = [open("a"), open("b")];
+  a.place(at(1));
+  a.place(at(2));
+  const first = holder.take();
+  expect(told(first)).toEqual([[idOf("a"), 2]]);
+  expect(told(holder.take())).toEqual([]);
+  holder.putBack(first);
+  const second = holder.take();
+  expect(told(second)).toEqual([[idOf("a"), 2]]);
+  a.place(at(3));
+  holder.settle(second, placing(false));
+  b.place(at(4));
+  expect(told(holder.take())).toEqual([]);
+  holder.settle(holder.take(), placing(true));
+  const third = holder.take();
+  expect(told(third)).toEqual([
+    [idOf("a"), 3],
+    [idOf("b"), 4],
+  ]);
+  b.close();
+  holder.settle(third, placing(false));
+  holder.settle(holder.take(), placing(true));
+  expect(told(holder.take())).toEqual([[idOf("a"), 3]]);
 });

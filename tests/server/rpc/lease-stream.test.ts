@@ -3,7 +3,12 @@ import { connect, createServer, type Socket } from "node:net";
 import { beforeEach, expect, test } from "bun:test";
 import { connectServer } from "../../../lib/client/grpc-link.ts";
 import type { LeaseListener as AgentListener, LeaseAnswer, LeaseRequest } from "../../../lib/client/server-link.ts";
+import type { Coordinate } from "../../../lib/contract/coordinates.ts";
 import type { MemberFields } from "../../../lib/contract/members.ts";
+import { defaultCoordinateSettings } from "../../../lib/contract/coordinate-settings.ts";
+import { roundTripSeconds } from "../../../lib/contract/coordinates.ts";
+import { originCoordinate } from "../../../lib/contract/vivaldi.ts";
+import { createOwnCoordinate } from "../../../lib/client/own-coordinate.ts";
 import type { LeaseListener } from "../../../server/leases/lease-holder.ts";
 import type { LeasePort } from "../../../server/leases/leases.ts";
 import { eventually } from "../../fakes/eventually.ts";
@@ -31,20 +36,24 @@ beforeEach(() => {
 interface Leases extends LeasePort {
   readonly opened: MemberFields[];
   readonly listeners: LeaseListener[];
+  readonly placed: Coordinate[];
   renewals: number;
   closed: number;
   refusal: string;
   outOfDate: boolean;
+  own: Coordinate | undefined;
 }
 
 function createLeases(): Leases {
   const leases: Leases = {
     opened: [],
     listeners: [],
+    placed: [],
     renewals: 0,
     closed: 0,
     refusal: "",
     outOfDate: false,
+    own: undefined,
     open(member, listener) {
       leases.opened.push(member);
       leases.listeners.push(listener);
@@ -53,12 +62,14 @@ function createLeases(): Leases {
           leases.renewals++;
           return { isGiven: leases.refusal === "", refusal: leases.refusal };
         },
+        place: (coordinate) => void leases.placed.push(coordinate),
         close() {
           leases.closed++;
         },
       };
     },
     isOutOfDate: () => leases.outOfDate,
+    place: () => leases.own && { coordinate: leases.own, members: 9 },
   };
   return leases;
 }
@@ -188,4 +199,24 @@ test("an address is added to those that are dialled when a server of the cluster
   await using agent = await startTestAgent(cluster);
   await agent.link.addServer(cluster.address, never);
   await expect(agent.link.addServer("127.0.0.1:1", never)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+});
+
+test("an agent measures the way to its server with its renewals, and tells the server where it is", async () => {
+  const leases = createLeases();
+  await using cluster = await startTestCluster({ leases });
+  await using agent = await startTestAgent(cluster);
+  const coordinate = createOwnCoordinate({
+    settings: defaultCoordinateSettings,
+    isServer: false,
+    runtime: agent.runtime,
+  });
+  const lease = agent.link.holdLease(request, { ...deaf, coordinate });
+  await eventually("renewals that nobody measures", () => leases.renewals >= 2);
+  expect([leases.placed, coordinate.coordinate()]).toEqual([[], originCoordinate]);
+  leases.own = originCoordinate;
+  await eventually("the agent's place", () => leases.placed.length > 0);
+  const seconds = roundTripSeconds(leases.placed[0] ?? originCoordinate, originCoordinate);
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThan(1);
+  lease.close();
 });
