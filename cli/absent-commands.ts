@@ -5,6 +5,5 @@ export const absentCommands: ReadonlyMap<string, string> = new Map([
   ["keyring", "there is no gossip and so no key of it"],
   ["peering", "peerings are read and written over the API: /v1/peering"],
   ["resource", "Consul itself took it out again"],
-  ["rtt", "there are no network coordinates"],
   ["troubleshoot", "look at `atoll proxy explain`"],
 ]);

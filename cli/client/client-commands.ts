@@ -54,6 +54,7 @@ export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
       load: async () => (await import("./agent-calls.ts")).reloadCommand,
     },
   ],
+  ["rtt", { summary: "Estimate the way between two nodes", load: async () => (await import("./rtt.ts")).rttCommand }],
   [
     "services",
     { summary: "Register and deregister services", load: async () => (await import("./services.ts")).servicesCommand },

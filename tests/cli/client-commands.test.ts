@@ -179,3 +179,21 @@ test("under the name consul the texts say so, and the version is the one that sc
   });
   expect((await consul("exec", "ls")).err).toStartWith('error: this version has no command "exec": there is no remote');
 });
+
+test("the round trip between two nodes is estimated from where they are", async () => {
+  const far = { Node: "far", Address: "10.0.0.9" };
+  const Coord = { Vec: [0.03, 0, 0, 0, 0, 0, 0, 0], Error: 0.1, Adjustment: 0, Height: 0.001 };
+  await agent.api("PUT", "catalog/register", far);
+  expect(await consul("rtt", "far")).toMatchObject({ code: 1, err: expect.stringContaining('for node "far"') });
+  await agent.api("PUT", "coordinate/update", { Node: "far", Coord });
+  // A server that has nobody to measure its way to is at the origin.
+  const out = "Estimated far <-> vm-1 rtt: 31.010 ms (using LAN coordinates)\n";
+  await eventually("the agent's own place", async () => (await consul("rtt", "far")).code === 0);
+  expect(await consul("rtt", "far")).toEqual(prints(out));
+  expect(await consul("rtt", "far", "FAR")).toEqual(
+    prints("Estimated far <-> FAR rtt: 2.000 ms (using LAN coordinates)\n"),
+  );
+  expect(await consul("rtt")).toMatchObject({ code: 1, err: expect.stringContaining("One or two node names") });
+  expect((await consul("rtt", "-wan", "far")).err).toContain("<node name>.<datacenter> with -wan");
+  expect((await consul("rtt", "-wan", "far.dc1")).err).toContain('Could not find a coordinate for node "far.dc1"');
+});
