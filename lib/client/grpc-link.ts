@@ -1,6 +1,7 @@
 /** The {@link ServerLink} of an agent on another machine, or in another process, than its servers: gRPC over mTLS. */
 import type { Runtime } from "../base/runtime.ts";
 import { AtollError } from "../contract/error-codes.ts";
+import { defaultRequestLimits, longestForwardMs } from "../contract/request-limits.ts";
 import type { ChannelCredentials } from "./grpc-client.ts";
 import { rpcMethods } from "./rpc-methods.ts";
 import { type Caller, createCaller } from "./leader-calls.ts";
@@ -12,8 +13,6 @@ import { createTopicStream, type TopicStream } from "./topic-stream.ts";
 import { decodeNodeRegistrations, decodeTopicValue, encodeJson } from "./wire-schemas.ts";
 
 const callTimeoutMs = 15_000;
-/** A forwarded blocking query may wait for 10 minutes plus a sixteenth. */
-const forwardTimeoutMs = 660_000;
 
 /** Where the certificate comes from that this agent shows; it changes while the agent runs. */
 export interface CredentialSource {
@@ -29,6 +28,8 @@ export interface GrpcLinkOptions {
   readonly explainFailure?: (address: string, signal: AbortSignal) => Promise<AtollError | undefined>;
   readonly runtime: Runtime;
   readonly signal: AbortSignal;
+  /** How long a forwarded request may take, which may be a blocking query. */
+  readonly forwardTimeoutMs?: number;
 }
 
 /**
@@ -58,7 +59,14 @@ export async function connectServer(options: GrpcLinkOptions): Promise<ServerLin
     credentialChanges.close();
     membership.close();
   };
-  const link = createLink({ connections, stream, calls, runtime: options.runtime, onClose });
+  const link = createLink({
+    connections,
+    stream,
+    calls,
+    runtime: options.runtime,
+    forwardTimeoutMs: options.forwardTimeoutMs ?? longestForwardMs(defaultRequestLimits),
+    onClose,
+  });
   try {
     await connections.connect(options.signal);
   } catch (thrown) {
@@ -77,9 +85,10 @@ function createLink(parts: {
   readonly stream: TopicStream;
   readonly calls: Caller;
   readonly runtime: Runtime;
+  readonly forwardTimeoutMs: number;
   readonly onClose: () => void;
 }): ServerLink & { restartLeases(): void } {
-  const { connections, stream, calls: call } = parts;
+  const { connections, stream, calls: call, forwardTimeoutMs } = parts;
   const leases = new Set<LeaseStream>();
   const { logger, random } = parts.runtime;
   const read = { isWrite: false, isRepeatable: true, timeoutMs: callTimeoutMs };

@@ -56,8 +56,6 @@ export interface KvOperation {
   readonly expiry?: KvExpiry;
 }
 
-/** 512 KiB, as Consul's `kv_max_value_size`. */
-export const maxKvValueBytes = 512 * 1024;
 /** As long as a path parameter may be. */
 export const maxKvKeyChars = 4_096;
 /** The shortest time that the leader's clock keeps, and the longest that can be meant. */

@@ -34,7 +34,8 @@ export interface LockDelay {
 
 export const defaultLockDelayMs = 15_000;
 export const maxLockDelayMs = 60_000;
-export const sessionTtlMs = { min: 10_000, max: 24 * 3_600_000 } as const;
+/** The shortest one is a matter of configuration: request-limits.ts. */
+export const maxSessionTtlMs = 24 * 3_600_000;
 /** A session lasts this many times its TTL after the last renewal: clocks and networks are late at times. */
 export const sessionTtlMultiplier = 2;
 export const defaultSessionChecks: readonly string[] = [nodeLivenessCheckId];

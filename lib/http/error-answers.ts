@@ -29,6 +29,13 @@ export function answerError(failure: {
   return sendText(reply, 500, `Internal error: ${errorMessage(error)}`);
 }
 
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The key of the configuration that says how large a body may be; it is told to who sent a larger one. */
+    bodyLimitKey?: string;
+  }
+}
+
 /** The body is a sentence for people, as Consul's; programs tell "not applied" from "may be applied" by the code. */
 export const errorCodeHeader = "X-Atoll-Error";
 /** Where the leader listens for RPC, when the one who refused knows. */
@@ -52,7 +59,9 @@ function refusalOf(error: unknown, request: FastifyRequest): { status: number; m
   if (error.code !== "FST_ERR_CTP_BODY_TOO_LARGE") return { status, message: error.message };
   const length = request.headers["content-length"];
   const size = length === undefined ? "" : `(${length} bytes)`;
-  return { status, message: `Request body${size} too large, max size: ${request.routeOptions.bodyLimit} bytes.` };
+  const { bodyLimit, config } = request.routeOptions;
+  const see = config.bodyLimitKey === undefined ? "" : ` See ${config.bodyLimitKey}.`;
+  return { status, message: `Request body${size} too large, max size: ${bodyLimit} bytes.${see}` };
 }
 
 function requestFields(request: FastifyRequest, error: unknown): Record<string, string> {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import Fastify from "fastify";
 import type {
   FastifyBaseLogger,
@@ -10,6 +11,7 @@ import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import type { Timer } from "../base/clock.ts";
 import type { MeteredRuntime } from "../base/runtime.ts";
 import { compileRequestSchema } from "./body-decoder.ts";
+import { withDiscoveryStaleness } from "./discovery-staleness.ts";
 import { answerError, answerRoutingError } from "./error-answers.ts";
 import { createHotAnswers } from "./hot-answers.ts";
 import type { HotAnswers } from "./hot-answers.ts";
@@ -49,6 +51,8 @@ export interface HttpAppOptions {
   readonly defaultAclPolicy?: "allow" | "deny";
   /** Indents every JSON answer, as Consul does in dev mode. */
   readonly isAlwaysPretty?: boolean;
+  /** Reads of the catalog and of health that ask for no other mode may be so old; 0 or absent: they are the leader's. */
+  readonly discoveryMaxStaleMs?: number;
   /** Longest request line and headers; the runtime's own limit when absent. */
   readonly maxHeaderBytes?: number;
 }
@@ -83,11 +87,15 @@ export function createHttpApp(options: HttpAppOptions): HttpApp {
   const openRequests = createOpenRequests();
   const methodTable = createMethodTable();
   const logger = runtime.logger.child("http");
+  const { discoveryMaxStaleMs = 0 } = options;
   const app: HttpApp = Fastify({
     logger: false,
     bodyLimit: options.bodyLimitBytes ?? defaultBodyLimitBytes,
     requestTimeout: requestTimeoutMs,
     ...(options.maxHeaderBytes !== undefined && { http: { maxHeaderSize: options.maxHeaderBytes } }),
+    ...(discoveryMaxStaleMs > 0 && {
+      rewriteUrl: (request: IncomingMessage) => withDiscoveryStaleness(request, discoveryMaxStaleMs),
+    }),
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
     routerOptions: { maxParamLength: maxParamChars, querystringParser: () => ({}) },

@@ -3,6 +3,7 @@ import { parseDurationMs } from "../base/duration.ts";
 import type { Random } from "../base/random.ts";
 import type { StringMap } from "../contract/catalog.ts";
 import { AtollError } from "../contract/error-codes.ts";
+import { defaultRequestLimits, type RequestLimits } from "../contract/request-limits.ts";
 import { hasQuery, queryOf } from "./request-line.ts";
 
 /** The query parameters that reads share, parsed once, with defaults and bounds applied. */
@@ -41,17 +42,19 @@ export interface ReadQueryOptions {
   /** The only datacenter that is known here. */
   readonly datacenter: string;
   readonly random: Random;
+  /** How long a read may block; Consul's defaults when absent. */
+  readonly waits?: QueryWaits;
 }
 
-export const defaultWaitMs = 300_000;
-export const maxWaitMs = 600_000;
+export type QueryWaits = Pick<RequestLimits, "defaultQueryMs" | "maxQueryMs">;
+
 /** Up to this part of the wait is added, so that watchers do not all return at the same time. */
 const waitJitterFraction = 1 / 16;
 
 /** What a URL without a query asks: it does not block, so its wait is of no concern. */
 const plainRead: ReadQuery = {
   minIndex: 0,
-  waitMs: defaultWaitMs,
+  waitMs: defaultRequestLimits.defaultQueryMs,
   consistency: "default",
   hasMaxStale: false,
   isCached: false,
@@ -72,7 +75,7 @@ export function parseReadQuery(request: FastifyRequest, options: ReadQueryOption
   const isCached = query.has("cached");
   return {
     minIndex: parseIndex(query.get("index")),
-    waitMs: parseWaitMs(query.get("wait"), options.random),
+    waitMs: parseWaitMs(query.get("wait"), options),
     consistency: parseConsistency(query).mode,
     hasMaxStale: query.has("max_stale"),
     isCached,
@@ -122,10 +125,13 @@ function parseIndex(text: string | null): number {
   return Math.min(Number(text), Number.MAX_SAFE_INTEGER);
 }
 
-function parseWaitMs(text: string | null, random: Random): number {
+function parseWaitMs(
+  text: string | null,
+  { random, waits = defaultRequestLimits }: Pick<ReadQueryOptions, "random" | "waits">,
+): number {
   const askedMs = text === null || text === "" ? 0 : parseDurationMs(text);
   if (askedMs === undefined) throw new AtollError("INVALID_ARGUMENT", "Invalid wait time");
-  const boundedMs = askedMs <= 0 ? defaultWaitMs : Math.min(askedMs, maxWaitMs);
+  const boundedMs = askedMs <= 0 ? waits.defaultQueryMs : Math.min(askedMs, waits.maxQueryMs);
   return boundedMs * (1 + random.float() * waitJitterFraction);
 }
 

@@ -18,10 +18,11 @@ import { proposeOrThrow } from "./propose.ts";
 import type { RouteContext } from "./server-routes.ts";
 
 const NamePath = Type.Object({ name: Type.String() });
-const maxListWaitMs = 600_000;
 
 /** `/v1/event`: what users tell the nodes, in the replicated log where Consul gossips it. */
-export function registerEventRoutes(app: HttpApp, { server, runtime, authorize, nodeName }: RouteContext): void {
+export function registerEventRoutes(app: HttpApp, context: RouteContext): void {
+  const { server, runtime, authorize, nodeName, limits } = context;
+
   app.put("/v1/event/fire/:name", { schema: { params: NamePath } }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
     const { name } = request.params;
@@ -80,12 +81,12 @@ export function registerEventRoutes(app: HttpApp, { server, runtime, authorize, 
 
   /** The index is a part of an ID and no number that grows: it is compared for being the same. */
   function blockingOf(request: FastifyRequest): { readonly index?: bigint; readonly waitMs: number } {
-    const asked = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
+    const asked = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random, waits: limits });
     const text = queryOf(request).get("index") ?? "";
     const isWaitGiven = (queryOf(request).get("wait") ?? "") !== "";
     return {
       ...(text !== "" && text !== "0" && { index: BigInt(text) }),
-      waitMs: isWaitGiven ? asked.waitMs : maxListWaitMs,
+      waitMs: isWaitGiven ? asked.waitMs : limits.maxQueryMs,
     };
   }
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Authorizer, demand, permissionDenied } from "../../lib/acl/authorizer.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { kvLimitKey } from "../../lib/contract/request-limits.ts";
 import { type KvRecord, kvKeyProblem } from "../../lib/contract/kv.ts";
 import { sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -42,7 +43,8 @@ export function registerKvRoutes(app: HttpApp, context: RouteContext): void {
     done();
   };
   app.get("/v1/kv/*", get);
-  app.put("/v1/kv/*", { preValidation }, put);
+  const bodyLimit = context.limits.kvMaxValueBytes;
+  app.put("/v1/kv/*", { preValidation, bodyLimit, config: { bodyLimitKey: kvLimitKey } }, put);
   app.delete("/v1/kv/*", remove);
   // Where Consul redirects to the path with a slash behind it.
   app.get("/v1/kv", get);

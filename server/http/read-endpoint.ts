@@ -7,7 +7,7 @@ import { encodeJson, isPretty, sendJsonBody } from "../../lib/http/answers.ts";
 import { requestSignal } from "../../lib/http/open-requests.ts";
 import { setReadHeaders } from "../../lib/http/read-headers.ts";
 import { parseReadQuery } from "../../lib/http/read-query.ts";
-import type { ReadQuery } from "../../lib/http/read-query.ts";
+import type { QueryWaits, ReadQuery } from "../../lib/http/read-query.ts";
 import { nodeHeader } from "../../lib/http/relay.ts";
 import { setFilteredHeader } from "../../lib/http/request-token.ts";
 import type { SharedBody } from "../../lib/http/shared-body.ts";
@@ -64,6 +64,7 @@ export interface ReadEndpointOptions {
   readonly server: CatalogServer;
   readonly authorize: (asker: Asker) => Authorizer;
   readonly runtime: Runtime;
+  readonly waits: QueryWaits;
   /** What `?near=_agent` means. */
   readonly nodeName?: string;
 }
@@ -71,13 +72,13 @@ export interface ReadEndpointOptions {
 const cacheLimits = { maxEntries: 1_024, maxBytes: 32 * 1024 * 1024 };
 
 export function createReadEndpoint(options: ReadEndpointOptions): ReadEndpoint {
-  const { server, runtime, authorize } = options;
+  const { server, runtime, authorize, waits } = options;
   const cache = createAnswerCache(cacheLimits);
   /** Answers from which something was left out that the caller may not see. */
   const filtered = new WeakSet<SharedBody>();
   const marks = createCacheMarks();
   const parse = (request: FastifyRequest): ReadQuery => {
-    const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random });
+    const parameters = parseReadQuery(request, { datacenter: server.datacenter, random: runtime.random, waits });
     if (parameters.near !== "_agent") return parameters;
     return { ...parameters, near: String(request.headers[nodeHeader] ?? options.nodeName ?? "") };
   };

@@ -1,5 +1,6 @@
 import type { Authorizer } from "../../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
+import { defaultRequestLimits, type RequestLimits } from "../../lib/contract/request-limits.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
 import type { CatalogServer } from "../server-api.ts";
 import { createAuthorize } from "./authorize.ts";
@@ -44,12 +45,15 @@ export interface ServerRoutesOptions {
   readonly runtime: MeteredRuntime;
   /** How long a request waits for a leader; 7 s when absent. */
   readonly leaderWaitMs?: number;
+  /** What the configuration says; Consul's defaults for the others. */
+  readonly limits?: Partial<RequestLimits>;
   /** Of the agent in this process: what is asked here is asked on behalf of its node. */
   readonly nodeName?: string;
 }
 
 /** What every group of routes is given. */
-export interface RouteContext extends ServerRoutesOptions {
+export interface RouteContext extends Omit<ServerRoutesOptions, "limits"> {
+  readonly limits: RequestLimits;
   readonly reads: ReadEndpoint;
   /** What the token of a request may do; `unrestricted` where ACLs are off. Throws `PERMISSION_DENIED` for a token that is none. */
   readonly authorize: (asker: Asker) => Authorizer;
@@ -57,7 +61,9 @@ export interface RouteContext extends ServerRoutesOptions {
 
 export function registerServerRoutes(app: HttpApp, options: ServerRoutesOptions): void {
   const authorize = createAuthorize(options.server.acl);
-  const context: RouteContext = { ...options, reads: createReadEndpoint({ ...options, authorize }), authorize };
+  const limits = { ...defaultRequestLimits, ...options.limits };
+  const reads = createReadEndpoint({ ...options, authorize, waits: limits });
+  const context: RouteContext = { ...options, limits, reads, authorize };
   routeToLeader(app, { ...options, leaderWaitMs: options.leaderWaitMs ?? defaultLeaderWaitMs });
   registerStatusRoutes(app, context);
   registerCatalogRoutes(app, context);

@@ -6,9 +6,9 @@ import {
   defaultLockDelayMs,
   defaultSessionChecks,
   maxLockDelayMs,
+  maxSessionTtlMs,
   sessionBehaviors,
   type SessionFields,
-  sessionTtlMs,
 } from "../../lib/contract/sessions.ts";
 import { createBodyDecoder, decodeFailed } from "../../lib/http/body-decoder.ts";
 
@@ -36,12 +36,15 @@ type SessionBody = Static<typeof SessionBody>;
 const decode = createBodyDecoder(SessionBody);
 
 /** Complete but for the ID. Throws `INVALID_ARGUMENT`. */
-export function sessionFields(body: Uint8Array, node: string): Omit<SessionFields, "ID"> {
+export function sessionFields(
+  body: Uint8Array,
+  { node, ttlMinMs }: { readonly node: string; readonly ttlMinMs: number },
+): Omit<SessionFields, "ID"> {
   const isEmpty = body.length === 0;
   const decoded = isEmpty ? ({ ok: true, value: {} } as const) : decode(body);
   if (!decoded.ok) throw decodeFailed(decoded.message);
   const given = trusted(decoded.value);
-  const ttl = ttlOf(given.TTL ?? "");
+  const ttl = ttlOf(given.TTL ?? "", ttlMinMs);
   return {
     Name: given.Name ?? "",
     Node: given.Node || node,
@@ -69,14 +72,14 @@ function behaviorOf(text: string): SessionFields["Behavior"] {
   throw new AtollError("INVALID_ARGUMENT", `Invalid Behavior setting '${text}'`);
 }
 
-function ttlOf(text: string): number {
+function ttlOf(text: string, minMs: number): number {
   if (text === "") return 0;
   const ttlMs = parseDurationMs(text);
   if (ttlMs === undefined) {
     throw new AtollError("INVALID_ARGUMENT", `Session TTL '${text}' invalid: it is no duration such as 30s`);
   }
-  if (ttlMs === 0 || (ttlMs >= sessionTtlMs.min && ttlMs <= sessionTtlMs.max)) return ttlMs;
-  const range = `[${formatDurationMs(sessionTtlMs.min)}=${formatDurationMs(sessionTtlMs.max)}]`;
+  if (ttlMs === 0 || (ttlMs >= minMs && ttlMs <= maxSessionTtlMs)) return ttlMs;
+  const range = `[${formatDurationMs(minMs)}=${formatDurationMs(maxSessionTtlMs)}]`;
   throw new AtollError(
     "INVALID_ARGUMENT",
     `Invalid Session TTL '${Math.round(ttlMs * 1e6)}', must be between ${range}`,

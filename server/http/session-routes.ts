@@ -20,7 +20,7 @@ const SessionPath = Type.Object({ session: Type.String() });
 
 /** `/v1/session`: who can hold locks. Rules are by the name of the session's node. */
 export function registerSessionRoutes(app: HttpApp, context: RouteContext): void {
-  const { server, runtime, reads, authorize, nodeName } = context;
+  const { server, runtime, reads, authorize, nodeName, limits } = context;
   /** Before the request is sent on to the leader. */
   const preValidation = (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
     if (nodeName !== undefined) nameAskedNode(request, nodeName);
@@ -29,7 +29,10 @@ export function registerSessionRoutes(app: HttpApp, context: RouteContext): void
 
   app.put("/v1/session/create", { preValidation }, async (request, reply) => {
     checkDatacenter(request, server.datacenter);
-    const fields = sessionFields(rawBody(request), askedNodeOf(request));
+    const fields = sessionFields(rawBody(request), {
+      node: askedNodeOf(request),
+      ttlMinMs: limits.sessionTtlMinMs,
+    });
     demand(authorize(request), "session", "write", fields.Node);
     const session = { ...fields, ID: sessionId(requestIdOf(request) || runtime.random.uuid()) };
     await proposeOrThrow({ server, request, command: { type: "session-create", session }, statuses: stateStatuses });

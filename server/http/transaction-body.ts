@@ -1,14 +1,7 @@
 import { Type } from "typebox";
 import type { Static } from "typebox";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import {
-  isKvFlags,
-  type KvOperation,
-  kvKeyProblem,
-  kvReadVerbs,
-  kvWriteVerbs,
-  maxKvValueBytes,
-} from "../../lib/contract/kv.ts";
+import { isKvFlags, type KvOperation, kvKeyProblem, kvReadVerbs, kvWriteVerbs } from "../../lib/contract/kv.ts";
 import { catalogVerbs, maxTransactionOperations, type TransactionOperation } from "../../lib/contract/transactions.ts";
 import { createBodyDecoder } from "../../lib/http/body-decoder.ts";
 import { kvExpiry } from "./kv-query.ts";
@@ -72,6 +65,7 @@ const decode = createBodyDecoder(Type.Array(OperationBody, { maxItems: 10_000 })
 export interface TransactionContext {
   readonly datacenter: string;
   readonly nowMs: number;
+  readonly kvMaxValueBytes: number;
 }
 
 /** Complete operations, in order. Throws `INVALID_ARGUMENT`, or `TOO_LARGE` for too many of them or too large a value. */
@@ -109,7 +103,10 @@ function transactionOperation(body: OperationBody, context: TransactionContext):
   return undefined;
 }
 
-function kvOperation(body: NonNullable<OperationBody["KV"]>, { nowMs }: TransactionContext): KvOperation {
+function kvOperation(
+  body: NonNullable<OperationBody["KV"]>,
+  { nowMs, kvMaxValueBytes }: TransactionContext,
+): KvOperation {
   const verb = [...kvWriteVerbs, ...kvReadVerbs].find((known) => known === body.Verb);
   if (verb === undefined) throw unknownVerb("KV", body.Verb);
   const key = body.Key ?? "";
@@ -123,7 +120,7 @@ function kvOperation(body: NonNullable<OperationBody["KV"]>, { nowMs }: Transact
   return {
     verb,
     key,
-    value: canonicalValue(body.Value ?? "", key),
+    value: canonicalValue(body.Value ?? "", { key, maxBytes: kvMaxValueBytes }),
     flags: BigInt(flags).toString(),
     index: body.Index ?? 0,
     session: body.Session ?? "",
@@ -132,13 +129,13 @@ function kvOperation(body: NonNullable<OperationBody["KV"]>, { nowMs }: Transact
 }
 
 /** The bytes that the text stands for, written in the one way that stands for them. */
-function canonicalValue(text: string, key: string): string {
+function canonicalValue(text: string, { key, maxBytes }: { readonly key: string; readonly maxBytes: number }): string {
   if (!/^[A-Za-z0-9+/\r\n]*={0,2}[\r\n]*$/.test(text)) {
     throw new AtollError("INVALID_ARGUMENT", `Failed to parse body: illegal base64 data in the value of key "${key}"`);
   }
   const bytes = Buffer.from(text, "base64");
-  if (bytes.length > maxKvValueBytes) {
-    const size = `(${bytes.length} > ${maxKvValueBytes} bytes)`;
+  if (bytes.length > maxBytes) {
+    const size = `(${bytes.length} > ${maxBytes} bytes)`;
     throw new AtollError("TOO_LARGE", `Value for key "${key}" is too large ${size}`);
   }
   return bytes.toString("base64");

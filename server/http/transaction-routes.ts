@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { txnBodyLimit, txnLimitKey } from "../../lib/contract/request-limits.ts";
 import {
   isReadOnly,
   type TransactionError,
@@ -27,12 +28,15 @@ import { transactionOperations } from "./transaction-body.ts";
  * any operation fails the answer is 409 with every error and no result.
  */
 export function registerTransactionRoutes(app: HttpApp, context: RouteContext): void {
-  const { server, runtime, authorize } = context;
+  const { server, runtime, authorize, limits } = context;
+  const { datacenter } = server;
+  const { kvMaxValueBytes } = limits;
+  const route = { bodyLimit: txnBodyLimit(limits), config: { bodyLimitKey: txnLimitKey } };
 
-  app.put("/v1/txn", async (request, reply) => {
-    checkDatacenter(request, server.datacenter);
+  app.put("/v1/txn", route, async (request, reply) => {
+    checkDatacenter(request, datacenter);
     const nowMs = runtime.clock.nowMs();
-    const operations = transactionOperations(rawBody(request), { datacenter: server.datacenter, nowMs });
+    const operations = transactionOperations(rawBody(request), { datacenter, nowMs, kvMaxValueBytes });
     const authorizer = authorize(request);
     const refused = [...refusedOperations(operations, authorizer, server.reader)];
     for (const [number, operation] of operations.entries()) {

@@ -4,6 +4,7 @@ import { callUnary, createGrpcClient, isReady } from "../../lib/client/grpc-clie
 import { rpcMethods } from "../../lib/client/rpc-methods.ts";
 import { decodeNodeRegistrations, encodeJson } from "../../lib/client/wire-schemas.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { defaultRequestLimits, longestForwardMs } from "../../lib/contract/request-limits.ts";
 import type { Authority, ServerCertificate } from "../ca/authority.ts";
 import { createOwnCertificate } from "../ca/own-certificate.ts";
 import type { LeaderCatalog } from "../following-link.ts";
@@ -17,8 +18,6 @@ import { raftMethods, type ReadIndexRequest } from "./raft-methods.ts";
 /** A local network connects in a fraction of this; a machine that is gone must not use up the request's whole wait. */
 const connectTimeoutMs = 2_000;
 const callTimeoutMs = 15_000;
-/** A forwarded blocking query may wait for 10 minutes plus a sixteenth. */
-const forwardTimeoutMs = 660_000;
 /** A leader of a release without the stream is asked for it again after this: it may have been upgraded in place. */
 const olderLeaderMs = 60_000;
 
@@ -48,8 +47,13 @@ interface Connection {
  * have changed. It shows a server's certificate; the leader's one is verified against the cluster's root. What is under way
  * on a connection that was replaced is answered on it.
  */
-export function createLeaderClient(options: { readonly authority: Authority; readonly clock: Clock }): LeaderClient {
-  const { authority, clock } = options;
+export function createLeaderClient(options: {
+  readonly authority: Authority;
+  readonly clock: Clock;
+  /** How long a forwarded request may take, which may be a blocking query. */
+  readonly forwardTimeoutMs?: number;
+}): LeaderClient {
+  const { authority, clock, forwardTimeoutMs = longestForwardMs(defaultRequestLimits) } = options;
   const never = new AbortController().signal;
   const ownCertificate = createOwnCertificate(options);
   let shown: ServerCertificate | undefined;

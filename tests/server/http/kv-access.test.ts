@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { Access, Authorizer, Resource } from "../../../lib/acl/authorizer.ts";
+import { defaultRequestLimits } from "../../../lib/contract/request-limits.ts";
 import { createHttpApp } from "../../../lib/http/http-app.ts";
 import { registerKvRoutes } from "../../../server/http/kv-routes.ts";
 import { createReadEndpoint } from "../../../server/http/read-endpoint.ts";
@@ -41,7 +42,8 @@ async function start(...rules: readonly string[]) {
   }
   const app = createHttpApp({ runtime: createTestRuntime() });
   const options = { server: catalog.server, runtime: catalog.runtime, authorize: () => authorizerOf(...rules) };
-  const context = { ...options, reads: createReadEndpoint(options) };
+  const limits = defaultRequestLimits;
+  const context = { ...options, limits, reads: createReadEndpoint({ ...options, waits: limits }) };
   registerKvRoutes(app, context);
   registerSessionRoutes(app, context);
   registerTransactionRoutes(app, context);

@@ -2,6 +2,7 @@ import type { Clock } from "../../../lib/base/clock.ts";
 import { defaultAutopilotConfig } from "../../../lib/contract/autopilot.ts";
 import { AtollError } from "../../../lib/contract/error-codes.ts";
 import type { Command } from "../../../lib/contract/commands.ts";
+import type { RequestLimits } from "../../../lib/contract/request-limits.ts";
 import { logIndex } from "../../../lib/contract/ids.ts";
 import type { HttpApp } from "../../../lib/http/http-app.ts";
 import { createHttpApp } from "../../../lib/http/http-app.ts";
@@ -60,6 +61,7 @@ export interface TestCatalogOptions {
   /** Access control is on, by default it is off. */
   readonly acl?: { readonly defaultPolicy: "allow" | "deny"; readonly demandsKeyList?: boolean };
   readonly clock?: Clock;
+  readonly limits?: Partial<RequestLimits>;
 }
 
 export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog {
@@ -158,8 +160,8 @@ export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog
       throw new Error("the routes do not use the link");
     },
   };
-  const app = createHttpApp({ runtime });
-  registerServerRoutes(app, { server, runtime, leaderWaitMs: 20 });
+  const app = createHttpApp({ runtime, discoveryMaxStaleMs: options.limits?.discoveryMaxStaleMs ?? 0 });
+  registerServerRoutes(app, { server, runtime, leaderWaitMs: 20, limits: options.limits ?? {} });
 
   const inject = async (
     method: "GET" | "PUT" | "DELETE" | "POST",
