@@ -10,6 +10,7 @@ import type { Authorizer } from "../lib/acl/authorizer.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
 import { formatHostPort, type HostPort } from "../lib/contract/address.ts";
 import { defaultAuthorityConfig } from "../lib/contract/authority-config.ts";
+import type { IntentionAction } from "../lib/contract/config-entries.ts";
 import type { CoordinateSettings } from "../lib/contract/coordinate-settings.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { ClusterId } from "../lib/contract/ids.ts";
@@ -76,6 +77,10 @@ export interface ServerOptions {
   readonly limits?: Partial<ReplicaLimits>;
   /** Blocked queries and subscriptions at a time; 200,000 when absent. */
   readonly maxWatches?: number;
+  /** How long a request that is sent on to the leader may take; what Consul's longest blocking query needs when absent. */
+  readonly forwardTimeoutMs?: number;
+  /** What applies where no intention matches; absent: what ACLs say. */
+  readonly defaultIntentionPolicy?: IntentionAction;
   /** Where the changes that agents make are told; absent: nowhere. */
   readonly audit?: AgentWriteAudit;
   /** Ends the wait for other servers. */
@@ -116,8 +121,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const aclSettings = options.acl ?? aclsOff;
   const state = createState({
-    // Who may call whom follows who may do what.
-    defaultIntentionAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow",
+    // Unless it is set, who may call whom follows who may do what.
+    defaultIntention:
+      options.defaultIntentionPolicy === undefined
+        ? { defaultAction: aclSettings.isEnabled ? aclSettings.defaultPolicy : "allow" }
+        : { defaultAction: options.defaultIntentionPolicy, isDefaultSet: true },
     ...(options.maxWatches === undefined ? {} : { maxWatches: options.maxWatches }),
   });
   const { reader } = state;
@@ -179,7 +187,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     let forward: ForwardHandler = async () => {
       throw new AtollError("UNAVAILABLE", "the HTTP API of this server is not up yet; ask again");
     };
-    const leaderLink = createLeaderClient({ authority, clock: runtime.clock });
+    const leaderLink = createLeaderClient({
+      authority,
+      clock: runtime.clock,
+      ...(options.forwardTimeoutMs !== undefined && { forwardTimeoutMs: options.forwardTimeoutMs }),
+    });
     const leases = startLeases({
       nodeId,
       log,

@@ -84,7 +84,7 @@ function createTopicQueries(reader: StateReader): TopicQueries {
       const value =
         known?.tokens === tokens.value
           ? known.value
-          : { rules: rules.value, defaultAction: reader.defaultIntentionAction(), ...tokens.value };
+          : { rules: rules.value, ...reader.defaultIntention(), ...tokens.value };
       if (known?.value !== value) intentionValues.set(rules.value, { tokens: tokens.value, value });
       return { index: Math.max(rules.index, tokens.index), value, watch: [...rules.watch, ...tokens.watch] };
     },

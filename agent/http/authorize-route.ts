@@ -44,13 +44,13 @@ export function registerAuthorizeRoute(app: HttpApp, { agent, authorize }: Agent
 }
 
 function decide(
-  { rules, defaultAction }: IntentionsValue,
+  { rules, defaultAction, isDefaultSet = false }: IntentionsValue,
   pair: { readonly source: string; readonly destination: string },
 ): { readonly Authorized: boolean; readonly Reason: string } {
   const known = rules.filter(({ destinationName: name }) => name === pair.destination || name === wildcard);
   const { action, intention } = decideIntention(known.toSorted(compareIntentions), pair, defaultAction);
   if (intention === undefined) {
-    const Reason = "Default behavior configured by ACLs";
+    const Reason = isDefaultSet ? "Default intention policy" : "Default behavior configured by ACLs";
     return { Authorized: action === "allow", Reason };
   }
   const isOfRequests = intention.permissions !== undefined;

@@ -240,6 +240,7 @@ const topicDecoders: { readonly [K in Topic["kind"]]: Decoder<TopicValues[K]> } 
         }),
       ),
       defaultAction: action,
+      isDefaultSet: Type.Optional(Type.Boolean()),
       jwt: Type.Optional(tokens),
       jwtProviders: Type.Optional(Type.Array(jwtProvider)),
     }),

@@ -25,6 +25,8 @@ export interface TopicValues {
 export interface IntentionsValue {
   readonly rules: readonly Intention[];
   readonly defaultAction: IntentionAction;
+  /** `defaultAction` is set by itself; absent: it follows the default policy of ACLs. */
+  readonly isDefaultSet?: boolean;
   /** What every request to the destination must show; absent for nothing. */
   readonly jwt?: IntentionJwt;
   /** The providers that `jwt` and the rules' permissions name, as far as they exist; absent when none is named. */

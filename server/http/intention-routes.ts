@@ -68,7 +68,7 @@ export function registerIntentionRoutes(app: HttpApp, { server, reads }: RouteCo
       requires: (authorizer) => demand(authorizer, "service", "read", pair.destination),
       query: (reader) => reader.intentions({ by: "destination", name: pair.destination }),
       body: (intentions) => {
-        const decision = decideIntention(intentions, pair, server.reader.defaultIntentionAction());
+        const decision = decideIntention(intentions, pair, server.reader.defaultIntention().defaultAction);
         return { Allowed: decision.action === "allow" };
       },
     });

@@ -8,12 +8,7 @@ import type {
   ServiceRecord,
   StringMap,
 } from "../../lib/contract/catalog.ts";
-import type {
-  ConfigEntryKind,
-  ConfigEntryRecord,
-  IntentionAction,
-  ResolvedServiceConfig,
-} from "../../lib/contract/config-entries.ts";
+import type { ConfigEntryKind, ConfigEntryRecord, ResolvedServiceConfig } from "../../lib/contract/config-entries.ts";
 import type { CoordinateRecord } from "../../lib/contract/coordinates.ts";
 import type { AclLoginReads } from "./acl-login-reads.ts";
 import type { AclReads } from "./acl-reads.ts";
@@ -122,8 +117,8 @@ export interface StateReader extends AclReads, AclLoginReads {
   takeTransaction(id: string): TransactionOutcome | undefined;
   /** How the authority signs; undefined when nobody has ever set it. */
   authorityConfig(): Read<AuthorityConfigRecord | undefined>;
-  /** What applies where no intention matches: `allow` as long as ACLs are off. */
-  defaultIntentionAction(): IntentionAction;
+  /** What applies where no intention matches: as it is set, or else as ACLs have it, `allow` as long as they are off. */
+  defaultIntention(): Pick<IntentionsValue, "defaultAction" | "isDefaultSet">;
 }
 
 export interface AddressHolders {

@@ -1,5 +1,5 @@
 import type { CaRootFields, Command, CommandResult, TransactionCommand } from "../../lib/contract/commands.ts";
-import type { IntentionAction } from "../../lib/contract/config-entries.ts";
+import type { IntentionsValue } from "../../lib/contract/topics.ts";
 import { applyCommand } from "./apply.ts";
 import { createAclLoginReads } from "./acl-login-reads.ts";
 import { createAclReads } from "./acl-reads.ts";
@@ -42,7 +42,7 @@ export interface State {
 }
 
 export interface StateOptions {
-  readonly defaultIntentionAction?: IntentionAction;
+  readonly defaultIntention?: Pick<IntentionsValue, "defaultAction" | "isDefaultSet">;
   readonly maxWatches?: number;
 }
 
@@ -50,7 +50,7 @@ export function createState(options: StateOptions = {}): State {
   const tables = createTables();
   const cache = createReadCache(tables);
   const watches = createWatchHub(options.maxWatches === undefined ? {} : { maxWatches: options.maxWatches });
-  const defaultIntentionAction = options.defaultIntentionAction ?? "allow";
+  const defaultIntention = options.defaultIntention ?? { defaultAction: "allow" };
   let appliedIndex = 0;
   let touched = new Set<string>();
   let isReplaced = false;
@@ -75,7 +75,7 @@ export function createState(options: StateOptions = {}): State {
     takeTransaction: outcomes.take,
     ...createMemberReads(tables, cache),
     ...createAclLoginReads(tables, cache),
-    defaultIntentionAction: () => defaultIntentionAction,
+    defaultIntention: () => defaultIntention,
   };
 
   return {

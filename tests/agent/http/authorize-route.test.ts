@@ -51,6 +51,8 @@ test("what no intention is about follows the default, another trust domain never
   const none = { rules: [], defaultAction: "allow" } as const;
   const byDefault = await ask({ Target: "cache", ClientCertURI: uri("web") }, none);
   expect(byDefault.json()).toEqual({ Authorized: true, Reason: "Default behavior configured by ACLs" });
+  const set = await ask({ Target: "cache", ClientCertURI: uri("web") }, { ...none, isDefaultSet: true });
+  expect(set.json()).toEqual({ Authorized: true, Reason: "Default intention policy" });
   const stranger = await ask({ Target: "db", ClientCertURI: uri("web", "else.consul") });
   expect(stranger.json()).toEqual({
     Authorized: false,

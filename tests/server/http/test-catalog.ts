@@ -66,7 +66,7 @@ export interface TestCatalogOptions {
 
 export function createTestCatalog(options: TestCatalogOptions = {}): TestCatalog {
   const runtime = createTestRuntime(options.clock === undefined ? {} : { clock: options.clock });
-  const state = createState({ defaultIntentionAction: options.acl?.defaultPolicy ?? "allow" });
+  const state = createState({ defaultIntention: { defaultAction: options.acl?.defaultPolicy ?? "allow" } });
   let resetIndex = 0;
   const resolver =
     options.acl === undefined

@@ -57,8 +57,9 @@ test("the intentions of a destination are its own and those to everyone, best fi
 });
 
 test("what applies without an intention is to allow, unless the state is told otherwise", () => {
-  expect(createState().reader.defaultIntentionAction()).toBe("allow");
-  expect(createState({ defaultIntentionAction: "deny" }).reader.defaultIntentionAction()).toBe("deny");
+  expect(createState().reader.defaultIntention()).toEqual({ defaultAction: "allow" });
+  const defaultIntention = { defaultAction: "deny", isDefaultSet: true } as const;
+  expect(createState({ defaultIntention }).reader.defaultIntention()).toEqual(defaultIntention);
 });
 
 const refusals: { why: string; entry: ConfigEntry; message: string }[] = [
