@@ -58,6 +58,8 @@ export interface LocalState {
   apply(update: LocalUpdate): void;
   /** Has no effect on a check that is gone: its probe may finish late. */
   setCheckStatus(checkId: string, status: CheckStatus, output: string): void;
+  /** Whether checks from now on are kept without what they say; what they said last stays until they say something again. */
+  discardOutput(isDiscarded: boolean): void;
   /** Takes over the catalog's tags of a service that allows that (EnableTagOverride). */
   adoptTags(serviceId: string, tags: readonly string[]): void;
   observe(listener: (changes: readonly LocalChange[]) => void): { close(): void };
@@ -73,6 +75,8 @@ class MemoryState implements LocalState {
   readonly #checks = new Map<string, LocalCheck>();
   readonly #checkIds = new Map<string, Set<string>>();
   readonly #listeners = new Set<(changes: readonly LocalChange[]) => void>();
+
+  #isOutputDiscarded = false;
 
   constructor(nodeName: string) {
     this.nodeName = nodeName;
@@ -123,10 +127,15 @@ class MemoryState implements LocalState {
     const check = this.#checks.get(checkId);
     if (check === undefined) return;
     const isSameStatus = check.fields.Status === status;
-    if (isSameStatus && check.fields.Output === output) return;
-    this.#checks.set(checkId, { ...check, fields: { ...check.fields, Status: status, Output: output } });
+    const kept = this.#isOutputDiscarded ? "" : output;
+    if (isSameStatus && check.fields.Output === kept) return;
+    this.#checks.set(checkId, { ...check, fields: { ...check.fields, Status: status, Output: kept } });
     const { serviceId } = check.definition;
     this.#tell([{ kind: "check-status", id: checkId, serviceId, isOutputOnly: isSameStatus }]);
+  }
+
+  discardOutput(isDiscarded: boolean): void {
+    this.#isOutputDiscarded = isDiscarded;
   }
 
   adoptTags(serviceId: string, tags: readonly string[]): void {
@@ -161,7 +170,7 @@ class MemoryState implements LocalState {
     const fields = checkFields(definition, {
       node: this.nodeName,
       status,
-      output,
+      output: this.#isOutputDiscarded ? "" : output,
       ...(service !== undefined && {
         service: { id: serviceId, name: service.definition.name, tags: service.fields.Tags },
       }),

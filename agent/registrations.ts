@@ -44,6 +44,8 @@ export interface RegistrationsOptions {
   readonly isServer: boolean;
   readonly sidecarPorts?: PortRange;
   readonly checkUpdateIntervalMs?: number;
+  /** Absent: the output of checks is kept and told. */
+  readonly discardsCheckOutput?: boolean;
   /** The agent's own tokens; absent: none. */
   readonly tokens?: AgentTokenStore;
   /** What checks may use; absent: no programs. */
@@ -62,6 +64,7 @@ export async function startRegistrations(options: RegistrationsOptions): Promise
   const store = createRegistrationStore({ dataDir: options.dataDir, logger: runtime.logger });
   const saved = await store.load();
   const state = createLocalState(node.Node);
+  state.discardOutput(options.discardsCheckOutput ?? false);
   const configuredServiceIds = new Set(options.configured.services.map((service) => service.id));
   const restored = restoreUpdate(saved, { configuredServiceIds, logger: runtime.logger });
   state.apply({ services: restored.services, checks: restored.checks });
