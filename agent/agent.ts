@@ -11,6 +11,7 @@ import { type CheckHost, forwardWithToken } from "./checks/check-host.ts";
 import type { AgentOptions } from "./config/agent-options.ts";
 import { type Configured, reloadConfigured } from "./config/reload.ts";
 import { createIntentionCache } from "./intention-cache.ts";
+import { createIntentionSource } from "./intention-source.ts";
 import { createLeafManager } from "./identity/leaf-manager.ts";
 import { createRootWatch, type RootWatch } from "./identity/root-watch.ts";
 import type { ProxyStatus } from "./proxies/proxy-session.ts";
@@ -30,8 +31,11 @@ export interface Agent {
   /** The last step of a start, when nothing else can fail any more: adopts or starts the proxies of all sidecars. */
   startProxies(): Promise<void>;
   proxies(): readonly ProxyStatus[];
-  /** Replaces what the configuration files registered. Rejects with what does not fit, and then changes what it could. */
-  reload(configured: Configured): Promise<void>;
+  /**
+   * Replaces what the configuration files registered, and says whether the output of checks is kept. Rejects with what does
+   * not fit, and then changes what it could.
+   */
+  reload(next: Configured & Pick<AgentOptions, "discardsCheckOutput">): Promise<void>;
   stop(options: AgentStop): Promise<void>;
 }
 
@@ -65,7 +69,8 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
   const { datacenter } = options;
   const logger = runtime.logger.child("agent");
   const roots = createRootWatch({ link, runtime });
-  const intentions = createIntentionCache({ link, clock: runtime.clock });
+  const source = createIntentionSource(link, options.defaultIntentionPolicy);
+  const intentions = createIntentionCache({ source, clock: runtime.clock });
   // Before the node is in the catalog: nobody is there who does not hold a lease.
   const lease = holdLease({
     runtime,
@@ -91,6 +96,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     sidecarPorts: options.sidecarPorts,
     checkHost: { ...start.checks, scripts: options.scripts, forward: forwardWithToken(link, start.tokens) },
     ...(options.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: options.checkUpdateIntervalMs }),
+    discardsCheckOutput: options.discardsCheckOutput,
     tokens: start.tokens,
     configured: options,
   }).catch((error: unknown) => {
@@ -129,6 +135,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
         ...start,
         runtime: { ...runtime, logger },
         leaves,
+        intentions: source,
         datacenter,
         zone: nodeZone(nodeFields(start)),
         admin: {
@@ -148,6 +155,7 @@ export async function startAgent(start: AgentStart): Promise<Agent> {
     async reload(next) {
       const previous = configured;
       configured = next;
+      registrations.state.discardOutput(next.discardsCheckOutput);
       await reloadConfigured({ registrations, previous, next });
     },
     async stop({ isLeaving, deadlineMs }) {

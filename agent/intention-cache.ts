@@ -1,7 +1,8 @@
 import { type Clock, sleep, type Timer } from "../lib/base/clock.ts";
-import type { ServerLink, Subscription } from "../lib/client/server-link.ts";
+import type { Subscription } from "../lib/client/server-link.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
 import type { IntentionsValue } from "../lib/contract/topics.ts";
+import type { IntentionSource } from "./intention-source.ts";
 
 /**
  * The intentions of destinations that are asked for on this host: kept up to date from the first question on until nobody has asked
@@ -26,10 +27,10 @@ interface Entry {
 }
 
 export function createIntentionCache(options: {
-  readonly link: Pick<ServerLink, "subscribe">;
+  readonly source: IntentionSource;
   readonly clock: Clock;
 }): IntentionCache {
-  const { link, clock } = options;
+  const { source, clock } = options;
   const entries = new Map<string, Entry>();
   const drop = (destination: string): void => {
     const entry = entries.get(destination);
@@ -48,7 +49,7 @@ export function createIntentionCache(options: {
       arrived: new AbortController(),
     };
     entries.set(destination, entry);
-    entry.subscription = link.subscribe({ kind: "intentions", destination }, (value) => {
+    entry.subscription = source(destination, (value) => {
       entry.value = value;
       entry.arrived.abort();
     });

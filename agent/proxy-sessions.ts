@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Runtime } from "../lib/base/runtime.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
+import type { IntentionSource } from "./intention-source.ts";
 import type { AdminAddressOptions } from "./proxies/admin-address.ts";
 import type { LeafSource } from "./proxies/leaf-source.ts";
 import { removeOrphans } from "./proxies/orphans.ts";
@@ -29,6 +30,8 @@ export interface ProxySessions {
 export interface ProxySessionsOptions {
   readonly runtime: Runtime;
   readonly link: ServerLink;
+  /** Absent: as the servers have them. */
+  readonly intentions?: IntentionSource;
   readonly leaves: LeafSource;
   readonly dataDir: string;
   readonly temporaryDir: string;
@@ -86,7 +89,7 @@ class Manager implements ProxySessions {
 
   constructor(options: ProxySessionsOptions) {
     this.#options = options;
-    this.#pools = createProxyTopicPools(options.link);
+    this.#pools = createProxyTopicPools(options.link, options.intentions);
     this.#directory = join(options.dataDir, "proxies");
   }
 

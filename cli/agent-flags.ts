@@ -112,6 +112,16 @@ export const agentFlags = {
       "Admin port of the first sidecar's proxy, the others follow; by default 2000 below the first sidecar port.",
   },
   datacenter: { type: "string", placeholder: "name", summary: "Name of the datacenter; by default dc1." },
+  "default-query-time": {
+    type: "string",
+    placeholder: "duration",
+    summary: "How long a blocking query waits that does not say it; by default 300s.",
+  },
+  "max-query-time": {
+    type: "string",
+    placeholder: "duration",
+    summary: "How long a blocking query waits at most; by default 600s.",
+  },
   "enable-script-checks": {
     type: "boolean",
     summary:
@@ -179,6 +189,7 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       httpsPort: flags["https-port"],
       allowWriteFrom: flags["allow-write-http-from"].length > 0 ? flags["allow-write-http-from"] : undefined,
     }),
+    requests: present({ defaultQueryTime: flags["default-query-time"], maxQueryTime: flags["max-query-time"] }),
     process: present({
       pidFile: flags["pid-file"],
       logFile: flags["log-file"],

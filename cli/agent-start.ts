@@ -21,6 +21,7 @@ import { connectServer } from "../lib/client/grpc-link.ts";
 import type { ServerLink } from "../lib/client/server-link.ts";
 import type { HostPort } from "../lib/contract/address.ts";
 import { AtollError } from "../lib/contract/error-codes.ts";
+import { longestForwardMs } from "../lib/contract/request-limits.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
@@ -186,6 +187,8 @@ async function openServer(parts: {
     ...(parts.audit === undefined ? {} : { audit: parts.audit }),
     signal: parts.start.shutdown,
     ...(options.maxBlockingQueries === undefined ? {} : { maxWatches: options.maxBlockingQueries }),
+    forwardTimeoutMs: longestForwardMs(options.requests),
+    ...(options.defaultIntentionPolicy !== undefined && { defaultIntentionPolicy: options.defaultIntentionPolicy }),
     runtime,
     onFatal: parts.onFatal,
   });
@@ -213,7 +216,14 @@ async function openLink(parts: {
     signal,
   });
   const { explainFailure } = enrolment;
-  const link = await connectServer({ servers, credentials: enrolment, explainFailure, runtime, signal });
+  const link = await connectServer({
+    servers,
+    credentials: enrolment,
+    explainFailure,
+    runtime,
+    signal,
+    forwardTimeoutMs: longestForwardMs(options.requests),
+  });
   parts.closers.push(() => link.close());
   return { link, enrolment };
 }
@@ -289,12 +299,13 @@ async function openHttp(parts: {
   const { options, runtime } = parts.start;
   const { server, link } = parts;
   const { tokens } = parts.control;
-  const { acl } = options;
+  const { acl, requests: limits } = options;
   const { maxHeaderBytes } = options.edge;
   const app = createHttpApp({
     runtime,
     isAlwaysPretty: options.isDev,
     defaultAclPolicy: acl.defaultPolicy,
+    discoveryMaxStaleMs: limits.discoveryMaxStaleMs,
     ...(maxHeaderBytes !== undefined && { maxHeaderBytes }),
   });
   const rules = addAccessRules(app, options.edge.access);
@@ -313,10 +324,10 @@ async function openHttp(parts: {
     authorize: (request) => rights(tokenOf(request)),
   });
   if (server === undefined) {
-    registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName });
+    registerForwardRoutes(app, { link, runtime, nodeName: options.nodeName, limits });
   } else {
     registerOpenApiRoute(app, { version: buildInfo.version });
-    registerServerRoutes(app, { server, runtime, nodeName: options.nodeName });
+    registerServerRoutes(app, { server, runtime, nodeName: options.nodeName, limits });
   }
   const edge = await openEdge(app, options.edge, runtime);
   parts.closers.push(() => edge.close());

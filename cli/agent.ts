@@ -25,7 +25,7 @@ export const agentCommand: CliCommand = {
   usage: formatUsage({
     synopsis: "atoll agent [options]",
     description:
-      "Runs the agent of this node until it is told to stop. SIGHUP reads the configuration files again: services, checks, log level, certificates, dns_config, http_config and limits change at once. SIGINT and SIGTERM end it: a client or -dev agent ends its proxies and leaves the catalog, a server leaves its proxies running for the next start (leave_on_terminate and skip_leave_on_interrupt in a file change that).",
+      "Runs the agent of this node until it is told to stop. SIGHUP reads the configuration files again: services, checks, log level, certificates, dns_config, http_config and limits of connections change at once. SIGINT and SIGTERM end it: a client or -dev agent ends its proxies and leaves the catalog, a server leaves its proxies running for the next start (leave_on_terminate and skip_leave_on_interrupt in a file change that).",
     flags: { ...agentFlags, ...idleAgentFlags },
     examples: [
       "atoll agent -dev",

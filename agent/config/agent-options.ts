@@ -4,6 +4,7 @@ import type { AuditSettings } from "../../lib/audit/audit-settings.ts";
 import { logLevels, parseLogLevel } from "../../lib/base/logger.ts";
 import { formatHostPort, isLoopbackHost, parseHostPort } from "../../lib/contract/address.ts";
 import type { StringMap } from "../../lib/contract/catalog.ts";
+import type { IntentionAction } from "../../lib/contract/config-entries.ts";
 import { metaIssues } from "../../lib/contract/catalog-rules.ts";
 import type { CoordinateSettings } from "../../lib/contract/coordinate-settings.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
@@ -15,6 +16,7 @@ import {
   leaseTerms,
   nodeClassMetaKey,
 } from "../../lib/contract/members.ts";
+import type { RequestLimits } from "../../lib/contract/request-limits.ts";
 import { formatIssues } from "../../lib/contract/schema-issues.ts";
 import { formatSpiffeId, parseSpiffeId } from "../../lib/contract/spiffe.ts";
 import type { ScriptRights } from "../checks/check-host.ts";
@@ -28,6 +30,7 @@ import { resolveCoordinates } from "./coordinate-options.ts";
 import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
+import { resolveRequestLimits } from "./request-options.ts";
 
 /** Everything that decides how an agent runs, with every default filled in. */
 export interface AgentOptions {
@@ -74,6 +77,11 @@ export interface AgentOptions {
   /** Absent: the server's default. */
   readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
+  /** What checks say is neither kept nor told, only their status. */
+  readonly discardsCheckOutput: boolean;
+  /** What applies where no intention matches; absent: what ACLs say. */
+  readonly defaultIntentionPolicy?: IntentionAction;
+  readonly requests: RequestLimits;
   readonly process: ProcessOptions;
   /** Config entries as written, which the leader makes when they are not there. */
   readonly bootstrapEntries?: readonly object[];
@@ -156,6 +164,9 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     isLogJson: settings.isLogJson ?? false,
     ...(settings.maxBlockingQueries === undefined ? {} : { maxBlockingQueries: settings.maxBlockingQueries }),
     ...(settings.checkUpdateIntervalMs === undefined ? {} : { checkUpdateIntervalMs: settings.checkUpdateIntervalMs }),
+    discardsCheckOutput: settings.discardsCheckOutput ?? false,
+    ...intentionPolicy(settings.defaultIntentionPolicy),
+    requests: resolveRequestLimits(settings.requests ?? {}),
     process: resolveProcess(settings.process ?? {}, {
       workingDir: host.workingDir,
       leavesOnInterrupt: isDev || !isServer,
@@ -192,6 +203,12 @@ function expandTemplates(settings: AgentSettings, interfaces: readonly HostInter
     },
     join: settings.join.map((address) => expand("retry_join", address)),
   };
+}
+
+function intentionPolicy(text: string | undefined): Pick<AgentOptions, "defaultIntentionPolicy"> {
+  if (!text) return {};
+  if (text === "allow" || text === "deny") return { defaultIntentionPolicy: text };
+  throw invalid(`default_intention_policy must be allow or deny, found "${text}"`);
 }
 
 function absoluteSinks(audit: AuditSettings, workingDir: string): AuditSettings {

@@ -4,6 +4,7 @@ import type { Locality } from "../../lib/contract/locality.ts";
 import type { CoordinateFileSettings } from "./coordinate-options.ts";
 import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import type { RequestSettings } from "./request-options.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 
@@ -45,6 +46,10 @@ export interface AgentSettings {
   readonly isLogJson?: boolean;
   readonly maxBlockingQueries?: number;
   readonly checkUpdateIntervalMs?: number;
+  readonly discardsCheckOutput?: boolean;
+  /** As written; empty for none. */
+  readonly defaultIntentionPolicy?: string;
+  readonly requests?: RequestSettings;
   readonly edge?: EdgeSettings;
   readonly process?: ProcessSettings;
   /** Config entries as they were written. */
@@ -75,6 +80,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
       }),
     },
     process: { ...earlier.process, ...later.process },
+    requests: { ...earlier.requests, ...later.requests },
     ...(acl !== undefined && { acl }),
     join: [...earlier.join, ...later.join],
     services: [...earlier.services, ...later.services],

@@ -10,6 +10,7 @@ import { readAudit } from "./audit-block.ts";
 import { type ConfigFormat, findConfigFiles, parseConfigText, readConfigText } from "./config-text.ts";
 import { dnsSettings } from "./dns-options.ts";
 import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import type { RequestSettings } from "./request-options.ts";
 import { type AgentFile, agentFileValidator } from "./file-schema.ts";
 import { mergeDocuments, normaliseFile } from "./normalise.ts";
 
@@ -125,6 +126,8 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       isLogJson: file.log_json,
       maxBlockingQueries: file.limits?.max_blocking_queries,
       checkUpdateIntervalMs: interval,
+      discardsCheckOutput: file.discard_check_output,
+      defaultIntentionPolicy: file.default_intention_policy,
       bootstrapEntries: file.config_entries?.bootstrap,
       acl: file.acl,
       audit: file.audit && readAudit(file.audit, found.issues),
@@ -138,6 +141,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
     }),
     edge: readEdge(file),
     process: readProcess(file),
+    requests: readRequests(file),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
     services: listed(file.service, file.services, "service").flatMap(({ path, raw }) =>
       unwrap(decodeService(raw), path, found),
@@ -181,6 +185,17 @@ function readProcess(file: AgentFile): ProcessSettings {
     logRotateBytes: file.log_rotate_bytes,
     logRotateMaxFiles: file.log_rotate_max_files,
     skipLeaveOnInterrupt: file.skip_leave_on_interrupt,
+  });
+}
+
+function readRequests(file: AgentFile): RequestSettings {
+  return present({
+    kvMaxValueBytes: file.limits?.kv_max_value_size,
+    txnMaxBytes: file.limits?.txn_max_req_len,
+    sessionTtlMin: file.session_ttl_min,
+    defaultQueryTime: file.default_query_time,
+    maxQueryTime: file.max_query_time,
+    discoveryMaxStale: file.discovery_max_stale,
   });
 }
 

@@ -13,7 +13,7 @@ const hidden = "hidden";
  * listener that there is not has port -1, as one that is switched off has in Consul.
  */
 export function debugConfig(options: AgentOptions): Readonly<Record<string, unknown>> {
-  const { acl, dnsPort, edge, httpPort } = options;
+  const { acl, dnsPort, edge, httpPort, requests } = options;
   const dnsAddress = { host: options.dnsAddress, port: dnsPort };
   return {
     ACLEnableTokenPersistence: acl.isTokenPersistent,
@@ -41,8 +41,12 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     DNSPort: dnsPort,
     DataDir: options.dataDir ?? "",
     Datacenter: options.datacenter,
+    DefaultIntentionPolicy: options.defaultIntentionPolicy ?? "",
+    DefaultQueryTime: formatDurationMs(requests.defaultQueryMs),
     DevMode: options.isDev,
     DisableCoordinates: !options.coordinates.isEnabled,
+    DiscardCheckOutput: options.discardsCheckOutput,
+    DiscoveryMaxStale: formatDurationMs(requests.discoveryMaxStaleMs),
     EnableLocalScriptChecks: options.scripts.fromFiles,
     EnableRemoteScriptChecks: options.scripts.fromApi,
     GRPCAddrs: [],
@@ -53,8 +57,10 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     HTTPPort: httpPort,
     HTTPSAddrs: addressesOf(edge.listeners, true),
     HTTPSPort: httpsPort(edge.listeners),
+    KVMaxValueSize: requests.kvMaxValueBytes,
     LeaveOnTerm: options.leaveOnTerminate,
     Logging: { LogJSON: options.isLogJson, LogLevel: options.logLevel.toUpperCase() },
+    MaxQueryTime: formatDurationMs(requests.maxQueryMs),
     NodeID: options.nodeId ?? "",
     NodeMeta: options.nodeMeta,
     NodeName: options.nodeName,
@@ -63,9 +69,11 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     JoinToken: options.joinToken === "" ? "" : hidden,
     ServerMode: options.isServer,
     ServerPort: options.rpcPort,
+    SessionTTLMin: formatDurationMs(requests.sessionTtlMinMs),
     SkipLeaveOnInt: options.process.skipLeaveOnInterrupt,
     SyncCoordinateIntervalMin: formatDurationMs(options.coordinates.intervalMinMs),
     SyncCoordinateRateTarget: options.coordinates.rateTarget,
+    TxnMaxReqLen: requests.txnMaxBytes,
   };
 }
 

@@ -77,6 +77,8 @@ export const AgentFileSchema = Type.Object({
     Type.Object({
       http_max_conns_per_client: optional(Type.Integer({ minimum: -1 })),
       https_handshake_timeout: Text,
+      kv_max_value_size: optional(Type.Integer({ minimum: 1 })),
+      txn_max_req_len: optional(Type.Integer({ minimum: 1 })),
       /** Ours: requests and subscriptions that wait for a change at one server. */
       max_blocking_queries: optional(Type.Integer({ minimum: 1 })),
     }),
@@ -104,6 +106,12 @@ export const AgentFileSchema = Type.Object({
   log_rotate_max_files: optional(Type.Integer({ minimum: -1 })),
   audit: optional(AuditBlock),
   check_update_interval: Text,
+  discard_check_output: Flag,
+  default_intention_policy: Text,
+  session_ttl_min: Text,
+  default_query_time: Text,
+  max_query_time: Text,
+  discovery_max_stale: Text,
   enable_script_checks: Flag,
   enable_local_script_checks: Flag,
   acl: optional(AclFileSchema),

@@ -1,8 +1,19 @@
 import { isDeepStrictEqual } from "node:util";
+import { kvLimitKey, type RequestLimits, txnLimitKey } from "../../lib/contract/request-limits.ts";
 import type { AgentOptions } from "./agent-options.ts";
 
 /** Options that follow a reload, all of them or in part, and what is looked at more closely below. */
-const followed = new Set<string>(["services", "checks", "logLevel", "edge", "joinToken", "acl", "dns"]);
+const followed = new Set<string>([
+  "services",
+  "checks",
+  "logLevel",
+  "edge",
+  "joinToken",
+  "acl",
+  "dns",
+  "discardsCheckOutput",
+  "requests",
+]);
 
 /** What differs between two readings of the configuration and takes effect only when the agent starts again, by key. */
 export function needsRestart(running: AgentOptions, next: AgentOptions): string[] {
@@ -19,6 +30,7 @@ export function needsRestart(running: AgentOptions, next: AgentOptions): string[
     ...(isDeepStrictEqual(edge.listeners, next.edge.listeners)
       ? []
       : ["the listeners (ports, addresses, client_addr)"]),
+    ...requestKeys.flatMap(([name, key]) => (next.requests[name] === running.requests[name] ? [] : [key])),
     ...((edge.maxHeaderBytes ?? 0) === (next.edge.maxHeaderBytes ?? 0) ? [] : ["http_config.max_header_bytes"]),
     ...(isDeepStrictEqual(edge.socketRights, next.edge.socketRights) ? [] : ["unix_sockets"]),
   ];
@@ -29,10 +41,20 @@ export function afterReload(running: AgentOptions, next: AgentOptions): AgentOpt
   return {
     ...running,
     logLevel: next.logLevel,
+    discardsCheckOutput: next.discardsCheckOutput,
     // The name of the datacenter needs a restart.
     dns: { ...next.dns, datacenter: running.dns.datacenter },
   };
 }
+
+const requestKeys: readonly (readonly [keyof RequestLimits, string])[] = [
+  ["kvMaxValueBytes", kvLimitKey],
+  ["txnMaxBytes", txnLimitKey],
+  ["sessionTtlMinMs", "session_ttl_min"],
+  ["defaultQueryMs", "default_query_time"],
+  ["maxQueryMs", "max_query_time"],
+  ["discoveryMaxStaleMs", "discovery_max_stale"],
+];
 
 /** Where the name of the option is not the key's in another spelling. */
 const keyNames = new Map([
@@ -59,6 +81,7 @@ const keyNames = new Map([
   ["leaveOnTerminate", "leave_on_terminate"],
   ["isLogJson", "log_json"],
   ["checkUpdateIntervalMs", "check_update_interval"],
+  ["defaultIntentionPolicy", "default_intention_policy"],
   ["scripts", "enable_script_checks or enable_local_script_checks"],
   ["bootstrapEntries", "config_entries.bootstrap"],
   ["process", "log_file, pid_file or skip_leave_on_interrupt"],

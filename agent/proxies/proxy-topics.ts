@@ -2,6 +2,7 @@ import type { ServerLink } from "../../lib/client/server-link.ts";
 import type { ConnectProxyFields, Upstream } from "../../lib/contract/catalog.ts";
 import { chainServices } from "../../lib/contract/discovery-chain.ts";
 import type { TopicValues } from "../../lib/contract/topics.ts";
+import { createIntentionSource, type IntentionSource } from "../intention-source.ts";
 import { usedChain } from "../chain-clusters.ts";
 import { saidOfUpstream } from "../upstream-settings.ts";
 import type { UpstreamState } from "../proxy-config.ts";
@@ -15,14 +16,15 @@ export interface ProxyTopicPools {
   readonly roots: TopicPool<TopicValues["ca-roots"]>;
 }
 
-export function createProxyTopicPools(link: Pick<ServerLink, "subscribe">): ProxyTopicPools {
+export function createProxyTopicPools(
+  link: Pick<ServerLink, "subscribe">,
+  intentions: IntentionSource = createIntentionSource(link),
+): ProxyTopicPools {
   return {
     endpoints: createTopicPool((service, onValue) =>
       link.subscribe<"connect-endpoints">({ kind: "connect-endpoints", service }, onValue),
     ),
-    intentions: createTopicPool((destination, onValue) =>
-      link.subscribe<"intentions">({ kind: "intentions", destination }, onValue),
-    ),
+    intentions: createTopicPool(intentions),
     serviceConfig: createTopicPool((service, onValue) =>
       link.subscribe<"service-config">({ kind: "service-config", service }, onValue),
     ),

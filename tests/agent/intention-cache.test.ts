@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { createIntentionCache } from "../../agent/intention-cache.ts";
+import { createIntentionSource } from "../../agent/intention-source.ts";
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import type { IntentionsValue, Topic } from "../../lib/contract/topics.ts";
 import { createVirtualClock } from "../fakes/virtual-clock.ts";
@@ -29,7 +30,7 @@ const never = new AbortController().signal;
 test("the first question waits for the servers, later ones are answered from what they sent last", async () => {
   const clock = createVirtualClock(0);
   const hand = handLink();
-  const cache = createIntentionCache({ link: hand.link, clock });
+  const cache = createIntentionCache({ source: createIntentionSource(hand.link), clock });
   const first = cache.read("db", never);
   hand.open.get("db")?.(allow);
   expect(await first).toBe(allow);
@@ -43,7 +44,7 @@ test("the first question waits for the servers, later ones are answered from wha
 test("a destination that nobody asks for is forgotten, and so is the oldest of too many", async () => {
   const clock = createVirtualClock(0);
   const hand = handLink();
-  const cache = createIntentionCache({ link: hand.link, clock });
+  const cache = createIntentionCache({ source: createIntentionSource(hand.link), clock });
   const ask = async (destination: string): Promise<void> => {
     const answer = cache.read(destination, never);
     hand.open.get(destination)?.(allow);
@@ -63,9 +64,17 @@ test("a destination that nobody asks for is forgotten, and so is the oldest of t
 
 test("without servers a question ends with an error that may be asked again", async () => {
   const clock = createVirtualClock(0);
-  const cache = createIntentionCache({ link: handLink().link, clock });
+  const cache = createIntentionCache({ source: createIntentionSource(handLink().link), clock });
   const answer = cache.read("db", never).catch((error: unknown) => String(error));
   await clock.advance(10_000);
   expect(await answer).toContain('no server has sent the intentions of "db" yet');
   cache.close();
+});
+
+test("a default policy of the agent's own stands for that of the servers", () => {
+  const hand = handLink();
+  const seen: IntentionsValue[] = [];
+  createIntentionSource(hand.link, "deny")("db", (value) => seen.push(value));
+  hand.open.get("db")?.(allow);
+  expect(seen).toEqual([{ ...allow, defaultAction: "deny", isDefaultSet: true }]);
 });

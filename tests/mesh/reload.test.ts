@@ -16,6 +16,14 @@ let dir: TempDir;
 let agent: AgentProcess;
 let dnsPort = 0;
 
+/** What holds until the next start, over all files of these tests. */
+const fromStart = `
+  default_intention_policy = "deny"
+  session_ttl_min = "20s"
+  max_query_time = "100ms"
+  limits { kv_max_value_size = 600000 }
+`;
+
 const configFile = (): string => join(dir.path, "agent.json");
 
 beforeAll(async () => {
@@ -23,7 +31,14 @@ beforeAll(async () => {
   writeFileSync(configFile(), '{ "colour": "blue", "services": [{ "name": "one" }, { "name": "two", "port": 1 }] }');
   const [httpPort = 0, rpcPort = 0, dns = 0] = await findFreePorts("127.0.0.1", 3);
   dnsPort = dns;
-  const args = ["-dev", `-server-port=${rpcPort}`, `-dns-port=${dns}`, `-config-file=${configFile()}`];
+  const args = [
+    "-dev",
+    `-server-port=${rpcPort}`,
+    `-dns-port=${dns}`,
+    `-config-file=${configFile()}`,
+    "-hcl",
+    fromStart,
+  ];
   agent = await startAgentProcess({ args, httpPort });
 }, 30_000);
 
@@ -129,3 +144,40 @@ test("a reload takes over dns_config and recursors at once, on the sockets that 
   connection.destroy();
   await recursor.close();
 }, 30_000);
+
+test("a reload takes over discard_check_output", async () => {
+  const expectOutput = async (Output: string): Promise<void> => {
+    expect(await agent.api("GET", "agent/checks")).toMatchObject({ "service:said": { Output } });
+    expect(await agent.api("GET", "health/checks/said")).toMatchObject([{ Output }]);
+  };
+  const say = async (Output: string, Status: string): Promise<void> => {
+    await agent.api("PUT", "agent/check/update/service:said", { Status, Output });
+  };
+  writeFileSync(configFile(), '{ "discard_check_output": true }');
+  await agent.api("PUT", "agent/reload");
+  await agent.api("PUT", "agent/service/register", { Name: "said", Check: { TTL: "1h" } });
+  await say("nobody hears this", "passing");
+  await expectOutput("");
+  expect(await agent.api("GET", "health/service/said?passing")).toHaveLength(1);
+  writeFileSync(configFile(), "{}");
+  await agent.api("PUT", "agent/reload");
+  await say("but this", "warning");
+  await expectOutput("but this");
+});
+
+test("what was configured at the start holds for requests, and a reload says that its change has to wait", async () => {
+  const refusal = (answer: Promise<unknown>): Promise<string> => answer.then(String, String);
+  expect(await agent.api("GET", "connect/intentions/check?source=web&destination=pool")).toEqual({ Allowed: false });
+  expect(await refusal(agent.api("PUT", "session/create", { TTL: "15s" }))).toContain(
+    "Invalid Session TTL '15000000000', must be between [20s=24h0m0s]",
+  );
+  await agent.api("PUT", "kv/large", "x".repeat(599_998));
+  expect(await refusal(agent.api("PUT", "kv/large", "x".repeat(599_999)))).toContain(
+    "Request body(600001 bytes) too large, max size: 600000 bytes. See limits.kv_max_value_size.",
+  );
+  // It would be five minutes otherwise.
+  expect(await agent.api("GET", "kv/large?index=1000000&wait=300s")).toHaveLength(1);
+  writeFileSync(configFile(), '{ "discovery_max_stale": "1s" }');
+  await agent.api("PUT", "agent/reload");
+  expect(agent.output()).toContain("changed, but only read at a start: discovery_max_stale");
+});

@@ -1,4 +1,4 @@
-import { does, type KeyNotes, no, notYet } from "./key-note.ts";
+import { does, type KeyNotes, no } from "./key-note.ts";
 
 /** The node, its services and checks, logs, signals and how the process behaves. */
 export const agentKeys: KeyNotes = {
@@ -16,7 +16,9 @@ export const agentKeys: KeyNotes = {
   check_deregister_interval_min: no("deregister_critical_service_after is at least one minute"),
   check_reap_interval: no("it is looked every 30 s for services to deregister"),
   check_output_max_size: no("a check's output has 4 KiB at most"),
-  discard_check_output: no(notYet),
+  discard_check_output: does(
+    "Of checks only the status is kept and told, not what they say; false. Read again at SIGHUP.",
+  ),
   enable_script_checks: does("Checks may run programs, also those that are registered over HTTP; false."),
   enable_local_script_checks: does("Checks of configuration files may run programs; false."),
   enable_agent_tls_for_checks: no("checks show no certificate of the agent"),

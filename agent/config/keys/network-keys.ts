@@ -93,8 +93,12 @@ export const networkKeys: KeyNotes = {
   "limits.rpc_rate": no("this version has no limit of requests between nodes"),
   "limits.rpc_max_burst": no("this version has no limit of requests between nodes"),
   "limits.request_limits.*": no("this version has no limit of requests between nodes"),
-  "limits.kv_max_value_size": no("a value may have 512 KiB, as in Consul by default"),
-  "limits.txn_max_req_len": no("a transaction may have 512 KiB, as in Consul by default"),
+  "limits.kv_max_value_size": does(
+    "Bytes of a value of `/v1/kv`, 524288, at most 3000000. On servers and on the agents that are asked.",
+  ),
+  "limits.txn_max_req_len": does(
+    "Bytes of a request to `/v1/txn`, 524288, at most 4000000; the larger of it and kv_max_value_size counts.",
+  ),
   "limits.xds.*": no("there is no xDS listener yet"),
   disable_http_unprintable_char_filter: no("URLs with characters that cannot be printed are always refused"),
 

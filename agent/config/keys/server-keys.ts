@@ -84,7 +84,9 @@ export const serverKeys: KeyNotes = {
   acl_ttl: no(oldAcl),
   acl_enforce_version_8: no("Consul itself does not use it any more"),
   enable_acl_replication: no(oldAcl),
-  default_intention_policy: no(notYet),
+  default_intention_policy: does(
+    "What applies where no intention matches: allow or deny; by default what acl.default_policy says. Of the servers; on an agent, for its own host.",
+  ),
 
   "connect.enabled": no("the mesh is always on"),
   "connect.ca_provider": no("the servers' own certificate authority issues all certificates"),
@@ -134,9 +136,11 @@ export const serverKeys: KeyNotes = {
   ui: no("this version has no web page yet"),
   ui_dir: no("this version has no web page yet"),
   enable_debug: no("profiles are taken with the runtime's own inspector"),
-  session_ttl_min: no(notYet),
-  discovery_max_stale: no("ask with ?max_stale"),
-  default_query_time: no("a blocking query waits 5 minutes unless it says otherwise"),
-  max_query_time: no("a blocking query waits 10 minutes at most"),
+  session_ttl_min: does("The shortest TTL of a session, 10s."),
+  discovery_max_stale: does(
+    "Reads of `/v1/catalog` and `/v1/health` that ask for no other mode are answered by any server whose state is at most so old; 0s: by the leader.",
+  ),
+  default_query_time: does("How long a blocking query waits that does not say it, 300s."),
+  max_query_time: does("How long a blocking query waits at most, 600s. Longer ones need it on agents too."),
   "cache.*": no("watches are shared without a cache of entries"),
 };

@@ -3,6 +3,7 @@ import { type HostFacts, resolveAgentOptions } from "../../../agent/config/agent
 import { resolveAclOptions } from "../../../agent/config/acl-options.ts";
 import { type AgentSettings, noSettings } from "../../../agent/config/agent-settings.ts";
 import { resolveDnsSettings } from "../../../agent/config/dns-options.ts";
+import { defaultRequestLimits } from "../../../lib/contract/request-limits.ts";
 
 const host: HostFacts = { hostName: "vm-1", addresses: ["fe80::1", "10.1.2.3", "203.0.113.5"], workingDir: "/srv" };
 
@@ -33,6 +34,8 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
       access: { responseHeaders: {}, blockEndpoints: [], allowWriteFrom: [] },
     },
     process: { skipLeaveOnInterrupt: false },
+    discardsCheckOutput: false,
+    requests: defaultRequestLimits,
     dnsAddress: "127.0.0.1",
     dnsPort: 8600,
     isDnsOptional: true,

@@ -62,6 +62,7 @@ test("Consul's keys are taken over", async () => {
     settings: {
       edge: {},
       process: {},
+      requests: {},
       isServer: true,
       bootstrapExpect: 1,
       datacenter: "east",
