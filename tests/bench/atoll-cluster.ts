@@ -28,11 +28,29 @@ export async function startAtollCluster(size: number): Promise<BenchCluster> {
     name: "atoll",
     version: await versionOf([atoll, "version"]),
     servers,
+    ...catalogCalls(servers, (address) => addresses.indexOf(address)),
+    async stop() {
+      await Promise.all(servers.map((server) => server.kill()));
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  await startTogether(cluster);
+  // A leader is there before the others count: until they are voters, its loss is the loss of the quorum.
+  if (size > 1) await timeUntil("all servers to be voters", async () => (await countVoters(servers)) === size);
+  return cluster;
+}
+
+/** What the API says and does alike whoever serves it; `placeOf` an address in `servers`. */
+export function catalogCalls(
+  servers: readonly BenchServer[],
+  placeOf: (address: string) => number,
+): Pick<BenchCluster, "leader" | "write" | "hasLocally"> {
+  return {
     async leader() {
       for (const server of servers) {
         if (server.running === undefined) continue;
         const address = await getJson(`http://127.0.0.1:${server.httpPort}/v1/status/leader`);
-        const leader = servers[addresses.indexOf(String(address))];
+        const leader = servers[placeOf(String(address))];
         if (leader?.running !== undefined) return leader;
       }
       return undefined;
@@ -49,15 +67,7 @@ export async function startAtollCluster(size: number): Promise<BenchCluster> {
       const node: unknown = await getJson(`http://127.0.0.1:${server.httpPort}/v1/catalog/node/${key}?stale`);
       return typeof node === "object" && node !== null && "Services" in node;
     },
-    async stop() {
-      await Promise.all(servers.map((server) => server.kill()));
-      rmSync(directory, { recursive: true, force: true });
-    },
   };
-  await startTogether(cluster);
-  // A leader is there before the others count: until they are voters, its loss is the loss of the quorum.
-  if (size > 1) await timeUntil("all servers to be voters", async () => (await countVoters(servers)) === size);
-  return cluster;
 }
 
 async function countVoters(servers: readonly BenchServer[]): Promise<number> {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { startAtollCluster } from "./atoll-cluster.ts";
+import { findConsul, startConsulCluster } from "./consul-cluster.ts";
 import { base64, startEtcdCluster } from "./etcd-cluster.ts";
 import { median, mustFind, report, rounded } from "./process.ts";
 import { type BenchCluster, mustLeader } from "./store-cluster.ts";
@@ -19,7 +20,7 @@ type Mode = (typeof modes)[number];
 /**
  * `health/service` of a service with ten instances and a check each, at one server: what a core of it answers, whatever the
  * load generator and the rest of the machine do meanwhile. etcd answers a range of ten keys of as many bytes through its JSON
- * gateway. One server runs at a time.
+ * gateway; a Consul in the PATH answers what Atoll does. One server runs at a time.
  */
 export async function benchHttpRead(): Promise<void> {
   mustFind("wrk");
@@ -27,7 +28,11 @@ export async function benchHttpRead(): Promise<void> {
   const rates = new Map<string, number[]>();
   const latencies = new Map<string, number[]>();
   for (let round = 0; round < rounds; round++) {
-    for (const start of [startAtollCluster, startEtcdCluster]) {
+    for (const start of [
+      startAtollCluster,
+      startEtcdCluster,
+      ...(findConsul() === undefined ? [] : [startConsulCluster]),
+    ]) {
       const cluster = await start(1);
       try {
         await fill(cluster);
@@ -45,7 +50,7 @@ export async function benchHttpRead(): Promise<void> {
   for (const [key, found] of rates) {
     const [store = "", mode = ""] = key.split("/");
     const perCore = median(found);
-    const anchor = median(rates.get(`etcd/${mode}`) ?? []);
+    const ratioTo = (peer: string): number => rounded(perCore / median(rates.get(`${peer}/${mode}`) ?? []), 2);
     report({
       bench: "http-read",
       store,
@@ -55,7 +60,12 @@ export async function benchHttpRead(): Promise<void> {
       rounds,
       requests_per_core_second: rounded(perCore, 0),
       p99_ms: rounded(median(latencies.get(key) ?? [])),
-      ...(store === "atoll" && { ratio_to_etcd_http: rounded(perCore / anchor, 2), bar, isMet: perCore >= bar }),
+      ...(store === "atoll" && {
+        ratio_to_etcd_http: ratioTo("etcd"),
+        ...(rates.has(key.replace("atoll", "consul")) && { ratio_to_consul: ratioTo("consul") }),
+        bar,
+        isMet: perCore >= bar,
+      }),
     });
   }
 }
@@ -101,7 +111,7 @@ async function measure(cluster: BenchCluster, mode: Mode): Promise<{ perCore: nu
 
 function shapeOf(cluster: BenchCluster, port: number, mode: Mode): Omit<WrkOptions, "seconds"> {
   const to = { port, connections };
-  if (cluster.name === "atoll") return { ...to, path: `/v1/health/service/bench${mode === "stale" ? "?stale" : ""}` };
+  if (cluster.name !== "etcd") return { ...to, path: `/v1/health/service/bench${mode === "stale" ? "?stale" : ""}` };
   const scriptArgs = [base64("read-"), base64("read."), `${mode === "stale"}`];
   return { ...to, script: join(import.meta.dir, "load", "etcd-range.lua"), scriptArgs };
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { startAtollCluster } from "./atoll-cluster.ts";
+import { findConsul, startConsulCluster } from "./consul-cluster.ts";
 import { startEtcdCluster } from "./etcd-cluster.ts";
 import { median, mustFind, report, rounded } from "./process.ts";
 import { serversInBench } from "./servers-in-bench.ts";
@@ -15,7 +16,8 @@ const nodes = 10_000;
 
 /**
  * Registrations through the leader of three servers, and what they cost all three: the rate depends on the machine's two cores,
- * which the load takes part of; the CPU of a write does not. etcd's puts come through its JSON gateway.
+ * which the load takes part of; the CPU of a write does not. etcd's puts come through its JSON gateway; a Consul in the PATH registers
+ * the same.
  */
 export async function benchHttpWrite(): Promise<void> {
   mustFind("wrk");
@@ -23,7 +25,11 @@ export async function benchHttpWrite(): Promise<void> {
   const size = await serversInBench();
   const results = new Map<string, { readonly load: Load; readonly cpuMicros: number }[]>();
   for (let round = 0; round < rounds; round++) {
-    for (const start of [startAtollCluster, startEtcdCluster]) {
+    for (const start of [
+      startAtollCluster,
+      startEtcdCluster,
+      ...(findConsul() === undefined ? [] : [startConsulCluster]),
+    ]) {
       const cluster = await start(size);
       try {
         results.set(cluster.name, [...(results.get(cluster.name) ?? []), await measure(cluster)]);
@@ -48,6 +54,10 @@ export async function benchHttpWrite(): Promise<void> {
       ...(store === "atoll" && {
         ratio_to_etcd_http: rounded(rateOf("atoll") / rateOf("etcd"), 2),
         cpu_ratio_to_etcd_http: rounded(costOf("atoll") / costOf("etcd"), 2),
+        ...(results.has("consul") && {
+          ratio_to_consul: rounded(rateOf("atoll") / rateOf("consul"), 2),
+          cpu_ratio_to_consul: rounded(costOf("atoll") / costOf("consul"), 2),
+        }),
       }),
     });
   }
@@ -55,7 +65,7 @@ export async function benchHttpWrite(): Promise<void> {
 
 async function measure(cluster: BenchCluster): Promise<{ load: Load; cpuMicros: number }> {
   const { httpPort: port } = await mustLeader(cluster);
-  const script = join(import.meta.dir, "load", cluster.name === "atoll" ? "atoll-register.lua" : "etcd-put.lua");
+  const script = join(import.meta.dir, "load", cluster.name === "etcd" ? "etcd-put.lua" : "atoll-register.lua");
   const shape = { port, connections, script, scriptArgs: [`${nodes}`] };
   await runWrk({ ...shape, seconds: warmUpSeconds });
   const cpuSeconds = (): number =>

@@ -14,7 +14,7 @@ export interface BenchServer {
 
 /** A replicated store of several server processes with its data on the same disk as its peer's. */
 export interface BenchCluster {
-  readonly name: "atoll" | "etcd";
+  readonly name: "atoll" | "consul" | "etcd";
   readonly version: string;
   readonly servers: readonly BenchServer[];
   /** Where the leader takes HTTP; undefined while there is none. */

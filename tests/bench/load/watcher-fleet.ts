@@ -11,7 +11,11 @@ interface Watcher {
   received: number;
   expected: number;
   head: string;
+  /** The last bytes, of an answer in chunks: it has no length. */
+  tail: string | undefined;
 }
+
+const lastChunk = "\r\n0\r\n\r\n";
 
 type WatcherSocket = Awaited<ReturnType<typeof Bun.connect<Watcher>>>;
 let sockets: WatcherSocket[] = [];
@@ -33,9 +37,13 @@ function onData(socket: WatcherSocket, data: Uint8Array): void {
     const status = watcher.head.slice(9, 12);
     statuses[status] = (statuses[status] ?? 0) + 1;
     watcher.expected = end + 4 + length;
+    if (/transfer-encoding: chunked/i.test(watcher.head.slice(0, end))) watcher.tail = "";
   }
   watcher.received += data.length;
-  if (watcher.received < watcher.expected) return;
+  if (watcher.tail !== undefined) {
+    watcher.tail = (watcher.tail + decoder.decode(data.subarray(-lastChunk.length))).slice(-lastChunk.length);
+    if (watcher.tail !== lastChunk) return;
+  } else if (watcher.received < watcher.expected) return;
   answered++;
   lastAtMs = performance.timeOrigin + performance.now();
   if (answered >= wanted) onAll();
@@ -49,7 +57,7 @@ async function open(count: number, paths: readonly string[]): Promise<void> {
         Bun.connect<Watcher>({
           hostname: "127.0.0.1",
           port,
-          data: { received: 0, expected: 0, head: "" },
+          data: { received: 0, expected: 0, head: "", tail: undefined },
           socket: {
             open(socket) {
               socket.write(`GET ${paths[(from + n) % paths.length] ?? ""} HTTP/1.1\r\nHost: bench\r\n\r\n`);
