@@ -180,7 +180,7 @@ describe("a request that nobody waits for any more", () => {
     await clock.advance(600_000);
     const late = failureOf(follower.put("/v1/late"));
     await leader.arrival("/v1/late");
-    await clock.advance(60_000);
+    await clock.advance(70_000);
     expect((await early).code).toBe("TIMEOUT");
     await eventually("the early one broken off", () => signal.aborted);
     expect((await leader.arrival("/v1/late")).signal.aborted).toBe(false);
