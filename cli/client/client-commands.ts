@@ -13,6 +13,13 @@ export const clientCommands: readonly (readonly [string, CommandEntry])[] = [
     { summary: "Look at and change the mesh", load: async () => (await import("./connect.ts")).connectCommand },
   ],
   [
+    "debug",
+    {
+      summary: "Record what an agent says of itself",
+      load: async () => (await import("./debug/debug-command.ts")).debugCommand,
+    },
+  ],
+  [
     "event",
     { summary: "Tell all agents of an event", load: async () => (await import("./agent-calls.ts")).eventCommand },
   ],
