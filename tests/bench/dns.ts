@@ -2,17 +2,19 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePorts } from "../../tools/free-ports.ts";
+import { findConsul } from "./consul-cluster.ts";
 import { loadCore, median, mustFind, type Pinned, proxyCore, report, rounded, startPinned } from "./process.ts";
+import { timeUntil } from "./store-cluster.ts";
 
 /**
  * DNS queries per second of CPU time: a service of three instances asked for with dnsperf over UDP, 64 queries under way. The peer
- * is NSD with the same records in a zone file, which never change and are not shuffled: the least that such an answer can cost.
+ * is NSD with the same records in a zone file, which never change and are not shuffled: the least that such an answer can cost. A Consul
+ * in the PATH is the second one.
  */
 const inFlight = 64;
 const rounds = 5;
 const warmUpSeconds = 3;
 const sliceSeconds = 1.5;
-const names = ["atoll", "nsd"] as const;
 const atoll = join(import.meta.dir, "..", "..", "bin", "atoll");
 const addresses = ["10.1.0.1", "10.1.0.2", "10.1.0.3"];
 
@@ -30,15 +32,16 @@ interface Sample {
 
 export async function benchDns(): Promise<void> {
   const cwd = mkdtempSync(join(tmpdir(), "atoll-dns-bench-"));
-  const [http = 0, rpc = 0, own = 0, peer = 0] = await findFreePorts("127.0.0.1", 4);
-  const ports = { atoll: own, nsd: peer };
+  const [atollDns = 0, nsd = 0, consulDns = 0, ...others] = await findFreePorts("127.0.0.1", 10);
+  const ports = { atoll: atollDns, nsd, consul: consulDns };
   const servers: Pinned[] = [];
   try {
-    servers.push(await startAtoll(cwd, { http, rpc, dns: own }), await startNsd(cwd, peer));
+    servers.push(await startAtoll(cwd, { dns: atollDns, others }), await startNsd(cwd, nsd));
+    if (findConsul() !== undefined) servers.push(await startConsul(cwd, { dns: consulDns, others: others.slice(2) }));
     for (const question of ["A", "SRV"] as const) {
       const file = join(cwd, question);
       writeFileSync(file, questions[question].text);
-      const samples = new Map<string, Sample[]>(names.map((name) => [name, []]));
+      const samples = new Map<string, Sample[]>(servers.map(({ name }) => [name, []]));
       for (const server of servers) await load(server, ports, { question, file, seconds: warmUpSeconds });
       // Turn by turn, since the noise of a machine lasts longer than a turn.
       for (let round = 0; round < rounds; round++) {
@@ -54,19 +57,46 @@ export async function benchDns(): Promise<void> {
   }
 }
 
-async function startAtoll(
-  cwd: string,
-  ports: { readonly http: number; readonly rpc: number; readonly dns: number },
-): Promise<Pinned> {
-  const flags = [`-http-port=${ports.http}`, `-server-port=${ports.rpc}`, `-dns-port=${ports.dns}`, "-log-level=warn"];
+interface AgentPorts {
+  readonly dns: number;
+  readonly others: readonly number[];
+}
+
+async function startAtoll(cwd: string, { dns, others: [http = 0, rpc = 0] }: AgentPorts): Promise<Pinned> {
+  const flags = [`-http-port=${http}`, `-server-port=${rpc}`, `-dns-port=${dns}`, "-log-level=warn"];
   const command = [atoll, "agent", "-dev", ...flags];
-  const server = await startPinned({ name: "atoll", command, core: proxyCore, readyPort: ports.dns, cwd });
+  const server = await startPinned({ name: "atoll", command, core: proxyCore, readyPort: dns, cwd });
+  await register(http);
+  return server;
+}
+
+async function startConsul(cwd: string, { dns, others: [http = 0, ...more] }: AgentPorts): Promise<Pinned> {
+  const names = ["server", "serf-lan", "serf-wan", "grpc"];
+  const flags = [`-http-port=${http}`, `-dns-port=${dns}`, ...names.map((name, i) => `-${name}-port=${more[i] ?? 0}`)];
+  const command = [
+    mustFind("consul"),
+    "agent",
+    "-dev",
+    "-bind=127.0.0.1",
+    "-grpc-tls-port=-1",
+    "-log-level=error",
+    ...flags,
+  ];
+  const server = await startPinned({ name: "consul", command, core: proxyCore, readyPort: dns, cwd });
+  await register(http);
+  await timeUntil("the services in Consul's catalog", async () => {
+    const found: unknown = await (await fetch(`http://127.0.0.1:${http}/v1/catalog/service/web`)).json();
+    return Array.isArray(found) && found.length === addresses.length;
+  });
+  return server;
+}
+
+async function register(http: number): Promise<void> {
   for (const [i, Address] of addresses.entries()) {
     const body = JSON.stringify({ Name: "web", ID: `web-${i}`, Address, Port: 8080 });
-    const response = await fetch(`http://127.0.0.1:${ports.http}/v1/agent/service/register`, { method: "PUT", body });
+    const response = await fetch(`http://127.0.0.1:${http}/v1/agent/service/register`, { method: "PUT", body });
     if (!response.ok) throw new Error(`the registration was refused: ${response.status} ${await response.text()}`);
   }
-  return server;
 }
 
 async function startNsd(cwd: string, port: number): Promise<Pinned> {
@@ -150,6 +180,9 @@ function print(question: Question, samples: ReadonlyMap<string, readonly Sample[
       resident_mb: rounded(residentMb(), 0),
       ...(name === "atoll" && {
         ratio_to_nsd: rounded(of("atoll", "queriesPerCpuSecond") / of("nsd", "queriesPerCpuSecond"), 3),
+        ...(samples.has("consul") && {
+          ratio_to_consul: rounded(of("atoll", "queriesPerCpuSecond") / of("consul", "queriesPerCpuSecond"), 2),
+        }),
       }),
     });
   }
