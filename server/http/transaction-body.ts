@@ -2,7 +2,12 @@ import { Type } from "typebox";
 import type { Static } from "typebox";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { isKvFlags, type KvOperation, kvKeyProblem, kvReadVerbs, kvWriteVerbs } from "../../lib/contract/kv.ts";
-import { catalogVerbs, maxTransactionOperations, type TransactionOperation } from "../../lib/contract/transactions.ts";
+import {
+  catalogVerbs,
+  maxTransactionOperations,
+  type TransactionError,
+  type TransactionOperation,
+} from "../../lib/contract/transactions.ts";
 import { createBodyDecoder } from "../../lib/http/body-decoder.ts";
 import { kvExpiry } from "./kv-query.ts";
 import { registerCommand } from "./register-command.ts";
@@ -68,7 +73,7 @@ export interface TransactionContext {
   readonly kvMaxValueBytes: number;
 }
 
-/** Complete operations, in order. Throws `INVALID_ARGUMENT`, or `TOO_LARGE` for too many of them or too large a value. */
+/** Complete operations, in order. Throws {@link RefusedOperation}, `INVALID_ARGUMENT`, or `TOO_LARGE` for too many of them or too large a value. */
 export function transactionOperations(body: Uint8Array, context: TransactionContext): readonly TransactionOperation[] {
   const decoded = decode(withWholeFlags(body));
   if (!decoded.ok) throw new AtollError("INVALID_ARGUMENT", `Failed to parse body: ${decoded.message}`);
@@ -77,11 +82,27 @@ export function transactionOperations(body: Uint8Array, context: TransactionCont
     const count = `(${operations.length} > ${maxTransactionOperations})`;
     throw new AtollError("TOO_LARGE", `Transaction contains too many operations ${count}`);
   }
-  return operations.flatMap((operation) => {
-    const made = transactionOperation(operation, context);
-    return made === undefined ? [] : [made];
+  return operations.flatMap((operation, place) => {
+    try {
+      const made = transactionOperation(operation, context);
+      return made === undefined ? [] : [made];
+    } catch (thrown) {
+      throw thrown instanceof UnknownVerb ? new RefusedOperation(place, thrown.message) : thrown;
+    }
   });
 }
+
+/** An operation that cannot be, told as those that fail are: with its place. */
+export class RefusedOperation extends Error implements TransactionError {
+  readonly operation: number;
+
+  constructor(operation: number, message: string) {
+    super(message);
+    this.operation = operation;
+  }
+}
+
+class UnknownVerb extends Error {}
 
 /** The decoder has just held it against the schema. */
 function trusted(value: unknown): readonly OperationBody[] {
@@ -208,6 +229,6 @@ function catalogVerb(what: string, text: string): (typeof catalogVerbs)[number] 
   return verb;
 }
 
-function unknownVerb(what: string, verb: string): AtollError {
-  return new AtollError("INVALID_ARGUMENT", `unknown ${what} verb ${JSON.stringify(verb)}`);
+function unknownVerb(what: string, verb: string): UnknownVerb {
+  return new UnknownVerb(`unknown ${what} verb ${JSON.stringify(verb)}`);
 }

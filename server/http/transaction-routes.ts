@@ -21,7 +21,7 @@ import { proposeForResult } from "./propose.ts";
 import type { RouteContext } from "./server-routes.ts";
 import { refusedOperations, visibleResults } from "./transaction-access.ts";
 import { outcomeOfRetry } from "./transaction-again.ts";
-import { transactionOperations } from "./transaction-body.ts";
+import { RefusedOperation, transactionOperations } from "./transaction-body.ts";
 
 /**
  * `/v1/txn`: operations that take effect together or not at all. One that only looks does not go through the log. When
@@ -36,7 +36,10 @@ export function registerTransactionRoutes(app: HttpApp, context: RouteContext): 
   app.put("/v1/txn", route, async (request, reply) => {
     checkDatacenter(request, datacenter);
     const nowMs = runtime.clock.nowMs();
-    const operations = transactionOperations(rawBody(request), { datacenter, nowMs, kvMaxValueBytes });
+    const operations = readOperations(() =>
+      transactionOperations(rawBody(request), { datacenter, nowMs, kvMaxValueBytes }),
+    );
+    if (operations instanceof RefusedOperation) return answerErrors(reply, [operations]);
     const authorizer = authorize(request);
     const refused = [...refusedOperations(operations, authorizer, server.reader)];
     for (const [number, operation] of operations.entries()) {
@@ -55,6 +58,15 @@ export function registerTransactionRoutes(app: HttpApp, context: RouteContext): 
     const Results = seen.map(resultAnswer);
     return sendJson(reply, { Results, Errors: null, ...(isReading ? readMeta(context, isFiltered) : {}) });
   });
+}
+
+function readOperations<T>(read: () => T): T | RefusedOperation {
+  try {
+    return read();
+  } catch (thrown) {
+    if (thrown instanceof RefusedOperation) return thrown;
+    throw thrown;
+  }
 }
 
 /** Judged before anything is proposed: a lock-delay is a matter of the leader's clock. */

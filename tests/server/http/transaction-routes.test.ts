@@ -97,7 +97,7 @@ test("flags of 64 bits are whole, whatever else the body holds", async () => {
 
 const refusals: readonly (readonly [string, unknown, number, string])[] = [
   ["more operations than allowed", Array.from({ length: 129 }, () => set("a")), 413, "too many operations (129 > 128)"],
-  ["an unknown verb", [{ KV: { Verb: "increment", Key: "a" } }], 400, 'unknown KV verb "increment"'],
+  ["an unknown verb", [{ KV: { Verb: "increment", Key: "a" } }], 409, 'unknown KV verb \\"increment\\"'],
   ["a value that is no base64", [set("a", { Value: "§" })], 400, "Failed to parse body: illegal base64"],
   ["a key that climbs", [set("a/../b")], 400, "path traversal"],
   ["flags that are none", [set("a", { Flags: -1 })], 400, "Failed to parse body"],
