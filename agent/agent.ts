@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { withDeadline } from "../lib/base/deadline.ts";
 import { errorMessage } from "../lib/base/errors.ts";
 import type { MeteredRuntime } from "../lib/base/runtime.ts";
@@ -184,10 +185,16 @@ function nodeFields({ identity, options: { nodeMeta, locality } }: AgentStart) {
     Node: identity.nodeName,
     Address: identity.address,
     Datacenter: identity.datacenter,
-    TaggedAddresses: { lan: identity.address, wan: identity.address },
+    TaggedAddresses: taggedAddresses(identity.address),
     Meta: nodeMeta,
     ...(locality !== undefined && { Locality: locality }),
   };
+}
+
+/** One address, under all names that clients look for: an agent of Consul's has these four. */
+function taggedAddresses(address: string): Record<string, string> {
+  const family = isIPv6(address) ? "ipv6" : "ipv4";
+  return { lan: address, [`lan_${family}`]: address, wan: address, [`wan_${family}`]: address };
 }
 
 /** So that nobody dials a node whose proxies have ended. The next start registers it again. */
