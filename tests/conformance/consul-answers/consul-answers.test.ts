@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findFreePorts } from "../../../tools/free-ports.ts";
+import { eventually } from "../../fakes/eventually.ts";
 import { type AgentProcess, startAgentProcess } from "../../mesh/agent-process.ts";
 import { type Answer, Asker } from "./answer.ts";
 import { type Difference, differenceOf, differences } from "./differences.ts";
@@ -68,6 +69,10 @@ for (const [which, list] of Object.entries(transcripts)) {
         `-config-file=${file}`,
       ];
       agent = await startAgentProcess({ args, httpPort, token: rootToken });
+      await eventually(
+        "the node in the catalog",
+        async () => (await agent.api("GET", `catalog/node/${nodeName}`)) !== null,
+      );
       asker = new Asker(`http://127.0.0.1:${httpPort}`, { root: rootToken });
     });
     afterAll(async () => {
