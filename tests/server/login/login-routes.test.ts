@@ -141,7 +141,7 @@ test("a login is over with its logout, and only a login can be", async () => {
   expect((await world.call("POST", "/v1/acl/logout", undefined, secret)).text).toContain("ACL not found");
   expect((await world.call("POST", "/v1/acl/logout", undefined, "")).text).toContain("ACL not found");
   const management = await world.call("POST", "/v1/acl/logout");
-  expect([management.status, management.text]).toEqual([403, "Permission denied"]);
+  expect([management.status, management.text]).toEqual([403, "Permission denied: token wasn't created via login"]);
 });
 
 test("a method takes its rules and the tokens of its logins along", async () => {
