@@ -8,7 +8,7 @@ export interface LeaseOptions {
   readonly runtime: MeteredRuntime;
   readonly link: Pick<ServerLink, "holdLease">;
   readonly request: LeaseRequest;
-  /** Measured and told with the renewals; absent: not at all. */
+  /** Told with the renewals; closed with the lease. Absent: nothing is measured. */
   readonly coordinate?: OwnCoordinate;
   /** The catalog has to be compared with what is registered here. */
   readonly onCompare: () => void;
@@ -41,7 +41,7 @@ export function holdLease({ runtime, link, request, coordinate, onCompare }: Lea
     held.set(nowHeld ? 1 : 0);
     since.set(clock.nowMs() / 1_000);
   };
-  return link.holdLease(request, {
+  const lease = link.holdLease(request, {
     ...(coordinate !== undefined && { coordinate }),
     onAnswer(answer) {
       set(answer.isGiven);
@@ -59,4 +59,10 @@ export function holdLease({ runtime, link, request, coordinate, onCompare }: Lea
       set(false);
     },
   });
+  return {
+    close() {
+      coordinate?.close();
+      lease.close();
+    },
+  };
 }

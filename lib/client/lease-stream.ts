@@ -11,7 +11,7 @@ import { renewalIntervalMs } from "../contract/members.ts";
 import { type LeaseAnswerMessage, type LeaseRenewal, rpcMethods } from "./rpc-methods.ts";
 import type { ServerConnection, ServerConnections } from "./server-connections.ts";
 import type { LeaseListener, LeaseRequest } from "./server-link.ts";
-import { fromWireCoordinate, toWireCoordinate } from "./wire-coordinate.ts";
+import { fromWireServerPlace, toWireCoordinate } from "./wire-coordinate.ts";
 
 type Stream = ClientDuplexStream<LeaseRenewal, LeaseAnswerMessage>;
 
@@ -66,8 +66,8 @@ export function createLeaseStream(options: {
     stream = opened;
     let wasGiven: boolean | undefined;
     let isWaiting = true;
-    let ping = 0;
-    let sentMs = 0;
+    // Agents that come together shall not all measure against one server.
+    let turn = Math.floor(random.float() * 1_000);
     own?.forgetTold();
     const renewals = (): void => {
       timer = clock.after(renewalIntervalMs(request), () => {
@@ -83,22 +83,10 @@ export function createLeaseStream(options: {
     };
     const renew = (): void => {
       const news = own?.news();
-      const isMeasured = own?.wantsRoundTrip() === true;
-      if (isMeasured) {
-        ping++;
-        sentMs = clock.monotonicMs();
-      }
       opened.write({
-        ...(isMeasured && { ping }),
+        ...(own?.wantsReference() === true && { turn: ++turn }),
         ...(news !== undefined && { coordinate: toWireCoordinate(news) }),
       });
-    };
-    /** An answer without the number may be a decision that came between, and one with another is too late. */
-    const measure = ({ pong = 0, coordinate, members = 1 }: LeaseAnswerMessage): void => {
-      const place = fromWireCoordinate(coordinate);
-      if (place === undefined || pong === 0 || pong !== ping) return;
-      const seconds = (clock.monotonicMs() - sentMs) / 1_000;
-      own?.measured({ peer: connection.address, place, seconds, nodes: members });
     };
     const end = (reason: string, isOlder = false): void => {
       if (stream !== opened) return;
@@ -110,7 +98,8 @@ export function createLeaseStream(options: {
     opened.on("data", (answer: LeaseAnswerMessage) => {
       if (stream !== opened) return;
       isWaiting = false;
-      measure(answer);
+      const reference = fromWireServerPlace(answer.reference);
+      if (reference !== undefined) own?.measure(reference, answer.members ?? 1);
       // Only a lease that is given is a reason to come back quickly.
       const { isGiven, refusal, isOutOfDate } = answer;
       if (refusal === "") backoff.reset();

@@ -6,7 +6,7 @@ import { logVerbosity, type MethodDefinition, setLogVerbosity } from "@grpc/grpc
 import { fromJSON } from "@grpc/proto-loader";
 import protobuf from "protobufjs";
 import { mustGet } from "../base/assert.ts";
-import type { WireCoordinate } from "./wire-coordinate.ts";
+import type { WireCoordinate, WireServerPlace } from "./wire-coordinate.ts";
 import protoText from "../contract/atoll.proto" with { type: "text" };
 
 export interface EnrollRequest {
@@ -56,15 +56,14 @@ export interface LeaseRenewal {
     readonly ttlMs: number;
     readonly reapAfterMs: number;
   } | null;
-  readonly ping?: number;
+  readonly turn?: number;
   readonly coordinate?: WireCoordinate | null;
 }
 export interface LeaseAnswerMessage {
   readonly refusal: string;
   readonly isOutOfDate: boolean;
   readonly isGiven: boolean;
-  readonly pong?: number;
-  readonly coordinate?: WireCoordinate | null;
+  readonly reference?: WireServerPlace | null;
   readonly members?: number;
 }
 export interface SignResponse {

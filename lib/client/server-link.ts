@@ -48,7 +48,7 @@ export interface LeaseListener {
   onAnswer(answer: LeaseAnswer): void;
   /** No server has the lease at the moment; the link looks for one. */
   onDown(reason: string): void;
-  /** Measured and told with the renewals; absent: nothing is. A server does that for the agent in its own process. */
+  /** Told with the renewals, whose answers name servers to measure the way to. A server does that for the agent in its own process. */
   readonly coordinate?: OwnCoordinate;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The leader's part in coordinates: what the servers report of their agents is written by one command for all of a second,
- * and no more of them than the rate allows. What waits is in memory; a node tells anew what was lost with a leader.
+ * The leader's part in coordinates: what the servers report of their agents is written by one command every five seconds at
+ * most, and no more of them than the rate allows. What waits is in memory; a node tells anew what was lost with a leader.
  */
 import { withDeadline } from "../../lib/base/deadline.ts";
 import { errorMessage } from "../../lib/base/errors.ts";
@@ -11,8 +11,10 @@ import type { ReplicatedLog } from "../log/replicated-log.ts";
 import type { StateReader } from "../state/reader.ts";
 import type { PlacedAgent } from "./lease-report.ts";
 
-/** What comes within so long is written together. */
+/** What comes within so long is written together, after a quiet time. */
 const gatherMs = 1_000;
+/** And else commands are so far apart, as Consul's are. */
+const flushEveryMs = 5_000;
 /** Coordinates of one command, whatever rate is asked for: it has to fit into an entry of the log. */
 const maxWritten = 1_000;
 /** Coordinates that wait; servers keep what goes beyond it. */
@@ -41,13 +43,14 @@ export function createCoordinateWriter(options: CoordinateWriterOptions): Coordi
   const { log, reader } = options;
   const { clock } = options.runtime;
   const logger = options.runtime.logger.child("coordinates");
-  const perFlush = Math.min(maxWritten, Math.max(1, Math.round((options.rateTarget * gatherMs) / 1_000)));
+  const perFlush = Math.min(maxWritten, Math.max(1, Math.round((options.rateTarget * flushEveryMs) / 1_000)));
   const stopping = new AbortController();
   /** By the agent's id: of one agent only the last word counts. */
   const waiting = new Map<string, Coordinate>();
   const knowing = new Set<string>();
   let doAllKnow = false;
   let timer: Timer | undefined;
+  let flushedMs = Number.NEGATIVE_INFINITY;
 
   /** A server of an older release stops at a command that it does not know, so each has to have said that it does. */
   const isReady = (): boolean => {
@@ -77,6 +80,7 @@ export function createCoordinateWriter(options: CoordinateWriterOptions): Coordi
     }
     const coordinates = due();
     if (coordinates.length === 0) return;
+    flushedMs = clock.monotonicMs();
     const limits = { clock, timeoutMs: proposeTimeoutMs, signal: stopping.signal };
     try {
       await withDeadline(limits, (signal) => log.propose({ type: "coordinates-update", coordinates }, signal));
@@ -88,7 +92,8 @@ export function createCoordinateWriter(options: CoordinateWriterOptions): Coordi
 
   const arm = (): void => {
     if (timer !== undefined || waiting.size === 0 || stopping.signal.aborted) return;
-    timer = clock.after(gatherMs, () => {
+    const delayMs = Math.max(gatherMs, flushedMs + flushEveryMs - clock.monotonicMs());
+    timer = clock.after(delayMs, () => {
       void flush().then(() => {
         timer = undefined;
         arm();

@@ -138,7 +138,7 @@ export function createLeaseHolder(options: LeaseHolderOptions): LeaseHolder {
     },
     settle(report, answer) {
       // Where the leader takes none, they wait here for as long as it does not.
-      isPlacing = answer.coordinates?.isTaken === true;
+      isPlacing = answer.takesCoordinates === true;
       if (!isPlacing) putBackPlaces(report);
       if (!answer.isKept) {
         putBack(report);

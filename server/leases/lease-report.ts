@@ -24,16 +24,8 @@ export interface LeaseReportAnswer {
   /** Ids that are of no member: they have to be asked for. */
   readonly unknown: readonly string[];
   readonly refused: readonly LeaseRefusal[];
-  /** Absent: the leader is of a release without coordinates. */
-  readonly coordinates?: CoordinateAnswer;
-}
-
-export interface CoordinateAnswer {
-  /** Every server knows the command that writes them; else those of the report were not taken. */
-  readonly isTaken: boolean;
-  /** Where the leader is, unless it does not say. */
-  readonly leader: Coordinate | undefined;
-  readonly members: number;
+  /** Every server knows the command that writes coordinates; else, and where it is absent, those of the report were not taken. */
+  readonly takesCoordinates?: boolean;
 }
 
 /** What the leader makes of one lease; neither is said of one that it has not heard of yet. */

@@ -1,13 +1,12 @@
 /**
  * Leases in a server: the holder has the streams of agents, the reporter tells the leader of them, the keeper is the leader's
- * clockwork. Agents come in by `open`, over the network or from the same process. Where nodes are travels the same way: a
- * server measures how long the leader takes to answer its reports, and its agents how long it takes to answer theirs.
+ * clockwork. Agents come in by `open`, over the network or from the same process. Where nodes are travels the same way, and
+ * what they need to measure it comes back: the address of a server, in turn, and where that one is.
  */
 import type { Timer } from "../../lib/base/clock.ts";
 import type { MeteredRuntime } from "../../lib/base/runtime.ts";
-import { createOwnCoordinate, type OwnCoordinate } from "../../lib/client/own-coordinate.ts";
+import { createOwnCoordinate } from "../../lib/client/own-coordinate.ts";
 import type { LeaseListener as AgentListener, LeaseRequest, Subscription } from "../../lib/client/server-link.ts";
-import type { Coordinate } from "../../lib/contract/coordinates.ts";
 import { type CoordinateSettings, defaultCoordinateSettings } from "../../lib/contract/coordinate-settings.ts";
 import { type MemberFields, renewalIntervalMs } from "../../lib/contract/members.ts";
 import type { ReplicatedLog } from "../log/replicated-log.ts";
@@ -18,14 +17,15 @@ import { createLeaseKeeper, type LeaseKeeper } from "./lease-keeper.ts";
 import { createLeaseMetrics } from "./lease-metrics.ts";
 import type { LeaseReport, LeaseReportAnswer } from "./lease-report.ts";
 import { createLeaseReporter } from "./lease-reporter.ts";
+import { createReferences, type NamedReference } from "./references.ts";
 
 /** What an agent's stream needs. */
 export interface LeasePort {
   open(member: MemberFields, listener: LeaseListener): HeldLease;
   /** The catalog as this server has it does not hold the member's node: true now and then, not every time. */
   isOutOfDate(member: MemberFields): boolean;
-  /** What an agent that measures needs to know; undefined where no coordinates are wanted. */
-  place(): { readonly coordinate: Coordinate; readonly members: number } | undefined;
+  /** A server that an agent may measure its way to, another for another turn; undefined where no coordinates are wanted. */
+  reference(turn: number): NamedReference | undefined;
 }
 
 export interface Leases extends LeasePort, Pick<LeaseKeeper, "forceLeave"> {
@@ -65,20 +65,23 @@ export function startLeases(options: LeasesOptions): Leases {
   });
   const settings = options.coordinates ?? defaultCoordinateSettings;
   const own = settings.isEnabled ? createOwnCoordinate({ settings, isServer: true, runtime }) : undefined;
+  const references = createReferences(reader);
   const { rateTarget } = settings;
   const writer = createCoordinateWriter({ log, reader, otherServers: options.otherServers, rateTarget, runtime });
   const report = (from: string, reported: LeaseReport): LeaseReportAnswer => {
     const answer = keeper.report(from, reported);
-    const isTaken = writer.take(from, reported.placed) && answer.isKept;
-    const members = reader.members().value.length;
-    return { ...answer, coordinates: { isTaken, leader: own?.coordinate(), members } };
+    return { ...answer, takesCoordinates: writer.take(from, reported.placed) && answer.isKept };
   };
   const reporter = createLeaseReporter({
     holder,
     leadership: () => log.leadership(),
     onLeadershipChange: (listener) => log.onLeadershipChange(listener),
     reportHere: (reported) => report(options.nodeId, reported),
-    reportTo: measured(options, own, writer.allKnow),
+    async reportTo(address, reported, signal) {
+      const answer = await options.reportTo(address, reported, signal);
+      if (answer?.takesCoordinates === true) writer.allKnow();
+      return answer;
+    },
     metrics,
     runtime,
   });
@@ -106,7 +109,7 @@ export function startLeases(options: LeasesOptions): Leases {
   return {
     open,
     isOutOfDate,
-    place: () => own && { coordinate: own.coordinate(), members: reader.members().value.length },
+    reference: (turn) => (own === undefined ? undefined : references.at(turn)),
     forceLeave: keeper.forceLeave,
     report,
     holdOwn(request, rpcPort, { onAnswer, onDown }) {
@@ -117,9 +120,17 @@ export function startLeases(options: LeasesOptions): Leases {
         onEnd: onDown,
       });
       let timer: Timer;
+      let turn = 0;
+      /** A server measures its way to the others, as agents do to all. */
+      const measure = (): void => {
+        if (own?.wantsReference() !== true) return;
+        const found = references.at(turn++, ({ ID }) => ID !== request.ID);
+        if (found !== undefined) own.measure(found, found.members);
+      };
       const renewals = (): void => {
         timer = clock.after(renewalIntervalMs(request), () => {
           const decision = held.renew();
+          measure();
           const news = own?.news();
           if (news !== undefined) held.place(news);
           if (decision.isGiven && isOutOfDate(member)) onAnswer({ ...decision, isOutOfDate: true });
@@ -137,31 +148,8 @@ export function startLeases(options: LeasesOptions): Leases {
     close() {
       reporter.close();
       writer.close();
+      own?.close();
       keeper.close();
     },
-  };
-}
-
-/** Reports to another leader tell how far it is away. The first one to an address may have waited for its connection. */
-function measured(
-  { reportTo, runtime: { clock } }: Pick<LeasesOptions, "reportTo" | "runtime">,
-  own: OwnCoordinate | undefined,
-  onAllKnow: () => void,
-): LeasesOptions["reportTo"] {
-  let connected = "";
-  return async (address, report, signal) => {
-    const isConnected = address === connected;
-    connected = "";
-    const sentMs = clock.monotonicMs();
-    const answer = await reportTo(address, report, signal);
-    const seconds = (clock.monotonicMs() - sentMs) / 1_000;
-    connected = address;
-    const coordinates = answer?.coordinates;
-    if (coordinates?.isTaken === true) onAllKnow();
-    const place = coordinates?.leader;
-    if (isConnected && coordinates !== undefined && place !== undefined) {
-      own?.measured({ peer: address, place, seconds, nodes: coordinates.members });
-    }
-    return answer;
   };
 }

@@ -11,7 +11,7 @@ import type { LeaderCatalog } from "../following-link.ts";
 import type { LeaderLink } from "../leader-link.ts";
 import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
 import { isStreamable } from "./forward-limits.ts";
-import { fromWireAnswer, toWireReport } from "./lease-wire.ts";
+import { toWireReport } from "./lease-wire.ts";
 import { type ForwardStream, openForwardStream } from "./forward-stream.ts";
 import { raftMethods, type ReadIndexRequest } from "./raft-methods.ts";
 
@@ -159,7 +159,7 @@ export function createLeaderClient(options: {
       const method = raftMethods.ReportLeases;
       const call = { client, address, method, isWrite: false, clock, timeoutMs: callTimeoutMs };
       try {
-        return fromWireAnswer(await callUnary({ ...call, request: toWireReport(serverId, report), signal }));
+        return await callUnary({ ...call, request: toWireReport(serverId, report), signal });
       } catch (thrown) {
         if (isUnimplemented(thrown)) return undefined;
         throw thrown;

@@ -2,7 +2,7 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import type { LeaseAnswerMessage, LeaseRenewal } from "../../lib/client/rpc-methods.ts";
-import { fromWireCoordinate, toWireCoordinate } from "../../lib/client/wire-coordinate.ts";
+import { fromWireCoordinate, toWireServerPlace } from "../../lib/client/wire-coordinate.ts";
 import { toRpcStatus } from "../../lib/client/rpc-errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { MemberFields } from "../../lib/contract/members.ts";
@@ -32,7 +32,7 @@ export function serveLease(options: LeaseStreamOptions): { end(error: AtollError
   let heardMs = clock.monotonicMs();
   let isClosed = false;
 
-  const receive = ({ request, ping = 0, coordinate }: LeaseRenewal): void => {
+  const receive = ({ request, turn = 0, coordinate }: LeaseRenewal): void => {
     if (isClosed) return;
     heardMs = clock.monotonicMs();
     if (held === undefined || member === undefined) {
@@ -51,16 +51,15 @@ export function serveLease(options: LeaseStreamOptions): { end(error: AtollError
     }
     const decision = held.renew();
     const isOutOfDate = decision.isGiven && leases.isOutOfDate(member);
-    stream.write({ ...decision, isOutOfDate, ...(ping !== 0 && pong(ping)) });
+    stream.write({ ...decision, isOutOfDate, ...(turn !== 0 && referenceOf(turn)) });
     const place = fromWireCoordinate(coordinate);
     if (place !== undefined) held.place(place);
   };
 
-  /** For an agent that measures how long this answer takes. */
-  const pong = (ping: number): Partial<LeaseAnswerMessage> => {
-    const place = leases.place();
-    if (place === undefined) return {};
-    return { pong: ping, coordinate: toWireCoordinate(place.coordinate), members: place.members };
+  /** For an agent that wants to measure. */
+  const referenceOf = (turn: number): Partial<LeaseAnswerMessage> => {
+    const found = leases.reference(turn);
+    return found === undefined ? {} : { reference: toWireServerPlace(found), members: found.members };
   };
 
   /** A connection can stay open long after its agent has gone: looked at when it would have been too long. */

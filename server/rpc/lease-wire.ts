@@ -1,8 +1,8 @@
 /** Reports of leases as they travel between servers. */
 import type { MemberFields } from "../../lib/contract/members.ts";
 import { fromWireCoordinate, toWireCoordinate } from "../../lib/client/wire-coordinate.ts";
-import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
-import type { WireLeaseMember, WireLeaseReport, WireLeaseReportAnswer } from "./raft-methods.ts";
+import type { LeaseReport } from "../leases/lease-report.ts";
+import type { WireLeaseMember, WireLeaseReport } from "./raft-methods.ts";
 
 export function toWireReport(serverId: string, report: LeaseReport): WireLeaseReport {
   const placed = (report.placed ?? []).map(({ id, coordinate }) => ({ id, coordinate: toWireCoordinate(coordinate) }));
@@ -16,19 +16,6 @@ export function fromWireReport({ asked, renewed, placed = [], knowsCoordinates }
     return coordinate === undefined ? [] : [{ id, coordinate }];
   });
   return { asked: asked.map(fromWireMember), renewed, placed: knowsCoordinates === true ? read : undefined };
-}
-
-export function toWireAnswer({ coordinates, ...answer }: LeaseReportAnswer): WireLeaseReportAnswer {
-  if (coordinates === undefined) return answer;
-  const { isTaken, leader, members } = coordinates;
-  const coordinate = leader === undefined ? null : toWireCoordinate(leader);
-  return { ...answer, takesCoordinates: isTaken, coordinate, members };
-}
-
-export function fromWireAnswer(wire: WireLeaseReportAnswer): LeaseReportAnswer {
-  const { isKept, unknown, refused, takesCoordinates = false, coordinate, members = 1 } = wire;
-  const coordinates = { isTaken: takesCoordinates, leader: fromWireCoordinate(coordinate), members };
-  return { isKept, unknown, refused, coordinates };
 }
 
 function toWireMember(member: MemberFields): WireLeaseMember {

@@ -103,8 +103,6 @@ export interface WireLeaseReportAnswer {
   readonly unknown: readonly string[];
   readonly refused: readonly { readonly id: string; readonly reason: string }[];
   readonly takesCoordinates?: boolean;
-  readonly coordinate?: WireCoordinate | null;
-  readonly members?: number;
 }
 export interface JoinRequest {
   readonly nodeId: string;

@@ -8,7 +8,7 @@ import type { LeaseReport, LeaseReportAnswer } from "../leases/lease-report.ts";
 import type { createAnswerer } from "./answer.ts";
 import { createForwardService } from "./forward-service.ts";
 import { hasSameSecret } from "./join-token.ts";
-import { fromWireReport, toWireAnswer } from "./lease-wire.ts";
+import { fromWireReport } from "./lease-wire.ts";
 import { agreeOnProtocol, ownProtocols, type ProtocolRange, protocolsOf } from "./protocol-range.ts";
 import {
   type Empty,
@@ -85,7 +85,7 @@ export function addRaftService(
         throw new AtollError("PERMISSION_DENIED", `the certificate of this call is not of server ${serverId}`);
       }
       if (port.reportLeases === undefined) throw new AtollError("METHOD_NOT_ALLOWED", "this server keeps no leases");
-      return toWireAnswer(port.reportLeases(serverId, fromWireReport(call.request)));
+      return port.reportLeases(serverId, fromWireReport(call.request));
     }),
     Join: answer<JoinRequest, JoinResponse>("Join", async (call) => {
       const { request } = call;

@@ -83,6 +83,35 @@ test("a node with one server to measure against comes to its round trip with tha
   expect(node.coordinate().Error).toBeLessThan(0.3);
 });
 
+test(`agents that measure their way to three servers only find out who is in their zone (seed ${seed})`, () => {
+  const random = createSeededRandom(seed);
+  const zones = [0, 1, 2];
+  const way = (a: number, b: number): number => (a === b ? 0.0002 : 0.002) * (0.9 + random.float() * 0.2);
+  const servers = zones.map((zone) => ({ zone, vivaldi: createVivaldi(random) }));
+  const agents = Array.from({ length: 18 }, (_, n) => ({ zone: n % 3, vivaldi: createVivaldi(random) }));
+  for (let round = 0; round < 150; round++) {
+    for (const node of [...servers, ...agents]) {
+      const server = servers[(node.zone + round) % 3];
+      if (server === undefined || server === node) continue;
+      node.vivaldi.measured(`${server.zone}`, server.vivaldi.coordinate(), way(node.zone, server.zone));
+    }
+  }
+  let comparisons = 0;
+  let wrong = 0;
+  for (const own of agents) {
+    const estimate = (other: (typeof agents)[number]): number =>
+      roundTripSeconds(own.vivaldi.coordinate(), other.vivaldi.coordinate());
+    for (const near of agents.filter((one) => one !== own && one.zone === own.zone)) {
+      for (const far of agents.filter(({ zone }) => zone !== own.zone)) {
+        comparisons++;
+        if (estimate(near) >= estimate(far)) wrong++;
+      }
+    }
+  }
+  // By way of one server alone it would be half of them.
+  expect(wrong / comparisons).toBeLessThan(0.05);
+});
+
 test("a round trip that is negative, no number or over ten seconds is refused, and so is a place that is none", () => {
   const node = createVivaldi(createSeededRandom(1));
   for (const seconds of [-0.001, Number.NaN, 10.001, Number.POSITIVE_INFINITY]) {

@@ -39,7 +39,7 @@ beforeEach(() => {
     },
     reader: state.reader,
     otherServers: () => others,
-    rateTarget: 3,
+    rateTarget: 0.6,
     runtime: createTestRuntime({ clock }),
   });
 });
@@ -62,7 +62,7 @@ const at = (x: number): Coordinate => ({ ...originCoordinate, Vec: [x, 0, 0, 0, 
 const placed = (x: number, ...names: string[]) => names.map((name) => ({ id: idOf(name), coordinate: at(x) }));
 const placeOf = (node: string) => state.reader.nodeCoordinates(node).value[0]?.Coord.Vec[0];
 
-test("what comes within a second is one command, and of one node the last word counts", async () => {
+test("what comes within a second of a quiet time is one command, and of one node the last word counts", async () => {
   live("a", "b");
   expect(writer.take("s1", placed(0.1, "a"))).toBe(true);
   expect(writer.take("s1", placed(0.2, "b", "a"))).toBe(true);
@@ -74,13 +74,20 @@ test("what comes within a second is one command, and of one node the last word c
   expect(clock.pendingTimers()).toBe(0);
 });
 
-test("more than the rate allows wait for the next second", async () => {
-  live("a", "b", "c", "d");
+test("commands are five seconds apart, and more than the rate allows wait for the next", async () => {
+  live("a", "b", "c", "d", "e");
   writer.take("s1", placed(0.1, "a", "b", "c", "d"));
   await clock.advance(1_000);
   expect(written).toEqual([["a", "b", "c"]]);
-  await clock.advance(1_000);
-  expect(written).toEqual([["a", "b", "c"], ["d"]]);
+  await clock.advance(2_000);
+  writer.take("s1", placed(0.1, "e"));
+  await clock.advance(2_990);
+  expect(written.length).toBe(1);
+  await clock.advance(10);
+  expect(written).toEqual([
+    ["a", "b", "c"],
+    ["d", "e"],
+  ]);
 });
 
 test("a place that the catalog has already is not written, nor one of an agent that nobody knows", async () => {
@@ -88,7 +95,7 @@ test("a place that the catalog has already is not written, nor one of an agent t
   writer.take("s1", placed(0.1, "a"));
   await clock.advance(1_000);
   writer.take("s1", placed(0.100_01, "a", "nobody"));
-  await clock.advance(1_000);
+  await clock.advance(5_000);
   expect(written.length).toBe(1);
 });
 

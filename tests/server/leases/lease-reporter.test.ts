@@ -178,10 +178,7 @@ test("a node holds four streams at most: the oldest is ended for a fifth", () =>
 test("where agents are is told once, again when it did not arrive, and waits while the leader takes none", () => {
   const at = (height: number): Coordinate => ({ ...originCoordinate, Height: height });
   const told = (report: LeaseReport) => report.placed?.map(({ id, coordinate }) => [id, coordinate.Height]);
-  const placing = (isTaken: boolean): LeaseReportAnswer => ({
-    ...taken,
-    coordinates: { isTaken, leader: undefined, members: 1 },
-  });
+  const placing = (takesCoordinates: boolean): LeaseReportAnswer => ({ ...taken, takesCoordinates });
   const [a, b] = [open("a"), open("b")];
   a.place(at(1));
   a.place(at(2));

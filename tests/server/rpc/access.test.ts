@@ -17,7 +17,9 @@ import { never, startTestCluster, type TestCluster } from "./test-cluster.ts";
 let cluster: TestCluster;
 beforeAll(async () => {
   const held = { renew: () => ({ isGiven: true, refusal: "" }), place: () => undefined, close: () => undefined };
-  cluster = await startTestCluster({ leases: { open: () => held, isOutOfDate: () => false, place: () => undefined } });
+  cluster = await startTestCluster({
+    leases: { open: () => held, isOutOfDate: () => false, reference: () => undefined },
+  });
 });
 afterAll(async () => {
   await cluster[Symbol.asyncDispose]();

@@ -41,7 +41,9 @@ interface Leases extends LeasePort {
   closed: number;
   refusal: string;
   outOfDate: boolean;
-  own: Coordinate | undefined;
+  readonly turns: number[];
+  /** Address of the server that agents measure their way to. */
+  server: string;
 }
 
 function createLeases(): Leases {
@@ -53,7 +55,8 @@ function createLeases(): Leases {
     closed: 0,
     refusal: "",
     outOfDate: false,
-    own: undefined,
+    turns: [],
+    server: "",
     open(member, listener) {
       leases.opened.push(member);
       leases.listeners.push(listener);
@@ -69,7 +72,10 @@ function createLeases(): Leases {
       };
     },
     isOutOfDate: () => leases.outOfDate,
-    place: () => leases.own && { coordinate: leases.own, members: 9 },
+    reference: (turn) => {
+      leases.turns.push(turn);
+      return leases.server === "" ? undefined : { address: leases.server, coordinate: originCoordinate, members: 9 };
+    },
   };
   return leases;
 }
@@ -201,22 +207,21 @@ test("an address is added to those that are dialled when a server of the cluster
   await expect(agent.link.addServer("127.0.0.1:1", never)).rejects.toMatchObject({ code: "UNAVAILABLE" });
 });
 
-test("an agent measures the way to its server with its renewals, and tells the server where it is", async () => {
+test("an agent measures its way to the servers that the answers to its renewals name, and says where it is", async () => {
   const leases = createLeases();
   await using cluster = await startTestCluster({ leases });
   await using agent = await startTestAgent(cluster);
-  const coordinate = createOwnCoordinate({
-    settings: defaultCoordinateSettings,
-    isServer: false,
-    runtime: agent.runtime,
-  });
+  const { runtime } = agent;
+  const coordinate = createOwnCoordinate({ settings: defaultCoordinateSettings, isServer: false, runtime });
   const lease = agent.link.holdLease(request, { ...deaf, coordinate });
-  await eventually("renewals that nobody measures", () => leases.renewals >= 2);
+  await eventually("it to ask for servers", () => leases.turns.length === 2);
+  expect(leases.turns[1]).toBe((leases.turns[0] ?? 0) + 1);
   expect([leases.placed, coordinate.coordinate()]).toEqual([[], originCoordinate]);
-  leases.own = originCoordinate;
+  leases.server = cluster.address;
   await eventually("the agent's place", () => leases.placed.length > 0);
   const seconds = roundTripSeconds(leases.placed[0] ?? originCoordinate, originCoordinate);
   expect(seconds).toBeGreaterThan(0);
   expect(seconds).toBeLessThan(1);
   lease.close();
+  coordinate.close();
 });
