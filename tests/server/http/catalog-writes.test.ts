@@ -139,7 +139,7 @@ const refusals: readonly (readonly [string, object, string])[] = [
   [
     "a check of a service that is not there",
     { Node: "n", Address: "a", Check: { Name: "c", ServiceID: "ghost" } },
-    "Missing service registration",
+    "Unknown service ID 'ghost' for check ID 'c'",
   ],
   ["a check of another node", { Node: "n", Address: "a", Check: { Name: "c", Node: "m" } }, 'does not match node "n"'],
   ["a name with a line break", { Node: "a\nb", Address: "a" }, "Node: may not hold control characters"],
