@@ -6,6 +6,7 @@ import { errorMessage, systemErrorCode } from "../../lib/base/errors.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { AwakeTime } from "./awake-time.ts";
 import { BunConnection, type SharedState } from "./bun-connection.ts";
+import { speedUpLoopback } from "./loopback.ts";
 import { hasExpired, peerCertificateOf, spiffeUriOfNames } from "./peer-identity.ts";
 import { SessionCache, sessionKey } from "./session-cache.ts";
 import { type ListeningSocket, SharedPort } from "./shared-port.ts";
@@ -60,6 +61,11 @@ interface Handshakes {
   readonly awake: AwakeTime;
   /** Deadlines are in the time of `awake`. */
   readonly underWay: Map<Socket<unknown>, { readonly deadlineMs: number; readonly onTimeout: () => void }>;
+}
+
+/** Bun's types leave out the descriptor of a connection. */
+function fdOf(socket: Socket<BunConnection> & { readonly fd?: number }): number | undefined {
+  return socket.fd;
 }
 
 /** Bun's types leave out that a listener can share its port. */
@@ -316,6 +322,7 @@ function connect(options: ConnectOptions, { shared, clock, sessions }: Dialling)
       ...connectionEvents,
       open(opened) {
         socket = opened;
+        speedUpLoopback(fdOf(opened), options.host);
         opened.data = new BunConnection(opened, shared);
         if (settled) opened.terminate();
         else if (tls !== undefined) resume(opened, sessions.get(key, tls.identity));

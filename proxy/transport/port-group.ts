@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { isIP } from "node:net";
-import { dlopen, FFIType, ptr } from "bun:ffi";
+import { ptr } from "bun:ffi";
+import { setSocketOption } from "./socket-option.ts";
 
 /**
  * Sockets of several processes that listen on one address (SO_REUSEPORT). The kernel gives each new connection to one of them and
@@ -167,36 +168,7 @@ function program(instructions: readonly Instruction[]): Buffer {
 const kept = new Set<Buffer>();
 
 function setOption(fd: number, option: number, value: Buffer): boolean {
-  const call = setsockopt();
-  const isSet = call !== undefined && call(fd, solSocket, option, ptr(value), value.length) === 0;
+  const isSet = setSocketOption(fd, { level: solSocket, option, value });
   kept.clear();
   return isSet;
-}
-
-type SetSockOpt = (fd: number, level: number, option: number, value: ReturnType<typeof ptr>, size: number) => number;
-let loaded: SetSockOpt | undefined;
-
-/** Loaded when it is first needed: a proxy that is never replaced pays nothing for it. */
-function setsockopt(): SetSockOpt | undefined {
-  if (process.platform !== "linux") return undefined;
-  loaded ??= loadSetsockopt();
-  return loaded;
-}
-
-function loadSetsockopt(): SetSockOpt | undefined {
-  const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
-  for (const name of ["libc.so.6", `libc.musl-${architecture}.so.1`]) {
-    try {
-      const { symbols } = dlopen(name, {
-        setsockopt: {
-          args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
-          returns: FFIType.i32,
-        },
-      });
-      return symbols.setsockopt;
-    } catch {
-      // The other C library, or one that does not let itself be loaded.
-    }
-  }
-  return undefined;
 }

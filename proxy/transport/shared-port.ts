@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../../lib/base/clock.ts";
 import { atEndOfTurn } from "../../lib/base/turn.ts";
+import { speedUpLoopback } from "./loopback.ts";
 import {
   countListeners,
   kernelAddress,
@@ -51,6 +52,7 @@ export class SharedPort {
     const takesOver = sharing === "replace" || isReturning;
     const predecessors = takesOver ? (countsOfTurn().get(kernelAddress(host, port)) ?? 0) : 0;
     this.#socket = listen();
+    speedUpLoopback(this.#socket.fd, host);
     this.#address = kernelAddress(host, this.#socket.port);
     if (predecessors === 0) return;
     // The workers join later than this process returns, while those that leave drop what comes to them: all to this one meanwhile.
