@@ -51,12 +51,13 @@ export function registerUiRoutes(app: HttpApp, { server, authorize }: RouteConte
 
   app.get("/v1/internal/ui/services", async (request, reply) => {
     checkDatacenter(request, datacenter);
+    const filter = filterOf(request);
+    instanceFilter.check(filter);
     const sight = createSight(authorize(request));
     const names = sight.keep([...reader.services().value.keys()], (Service, authorizer) =>
       seesService({ Service }, authorizer),
     );
     if (sight.isFiltered()) setFilteredHeader(request, reply);
-    const filter = filterOf(request);
     const kept = names.map((name) => {
       const instances = instanceFilter.apply(reader.serviceInstances(name).value, filter);
       return filter !== "" && instances.length === 0 ? [] : [summary(name, instances)];

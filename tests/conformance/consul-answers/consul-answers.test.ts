@@ -70,8 +70,8 @@ for (const [which, list] of Object.entries(transcripts)) {
       ];
       agent = await startAgentProcess({ args, httpPort, token: rootToken });
       await eventually(
-        "the node in the catalog",
-        async () => (await agent.api("GET", `catalog/node/${nodeName}`)) !== null,
+        "the server's service in the catalog",
+        async () => ((await agent.api("GET", "catalog/service/consul")) as readonly unknown[]).length > 0,
       );
       asker = new Asker(`http://127.0.0.1:${httpPort}`, { root: rootToken });
     });

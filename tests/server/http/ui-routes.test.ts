@@ -64,6 +64,14 @@ test("?filter picks nodes, and services by their instances", async () => {
   expect(await names("services?filter=Nothing==a")).toContain('Selector "Nothing" is not valid');
 });
 
+test("?filter is refused also where there is nothing to filter", async () => {
+  const catalog = createTestCatalog();
+  for (const path of ["nodes", "services"]) {
+    const { status, body } = await catalog.get(`${ui}/${path}?filter=Nothing==a`);
+    expect({ status, body }).toEqual({ status: 500, body: expect.stringContaining('Selector "Nothing" is not valid') });
+  }
+});
+
 test("the overview counts nodes, services and checks by their worst status", async () => {
   const { json } = await (await withMesh()).get(`${ui}/catalog-overview`);
   expect(json).toMatchObject({
