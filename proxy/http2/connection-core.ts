@@ -84,14 +84,14 @@ export class ConnectionCore<Handler extends StreamHandler> {
   }
 
   announceOutput(): void {
-    if (this.isReceiving || this.#isOutputAnnounced || this.sender.output.length === 0) return;
+    if (this.isReceiving || this.#isOutputAnnounced || this.sender.output.waitingBytes === 0) return;
     this.#isOutputAnnounced = true;
     this.events.onOutput();
   }
 
   takeOutput(): Buffer | undefined {
     const { output } = this.sender;
-    if (output.length === 0) return undefined;
+    if (output.waitingBytes === 0) return undefined;
     const taken = output.take();
     this.sender.controlBytes = 0;
     // Who is woken here writes into what is taken next: the caller asks until there is nothing.

@@ -88,7 +88,7 @@ export abstract class Http2Connection<Handler extends StreamHandler> implements 
 
   /** Written and not taken yet. */
   get outputBytes(): number {
-    return this.core.sender.output.length;
+    return this.core.sender.output.waitingBytes;
   }
 
   /** Bytes from the peer. `nowMs` is any clock that does not go back. */

@@ -8,7 +8,7 @@ export function writeFrameHeader(
   out: OutputBuffer,
   frame: { readonly length: number; readonly type: number; readonly flags: number; readonly streamId: number },
 ): void {
-  out.reserve(frameHeaderBytes + frame.length);
+  out.begin(frameHeaderBytes + frame.length);
   patchFrameHeader(out, out.length, frame.length, frame.type, frame.flags, frame.streamId);
   out.length += frameHeaderBytes;
 }
@@ -42,16 +42,19 @@ export function writeData(
   isEnd: boolean,
 ): void {
   const length = end - start;
-  out.reserve(frameHeaderBytes + length);
+  out.begin(frameHeaderBytes + length);
   patchFrameHeader(out, out.length, length, FrameType.data, isEnd ? Flag.endStream : 0, streamId);
   const at = out.length + frameHeaderBytes;
   if (length > 0) payload.copy(out.bytes, at, start, end);
   out.length = at + length;
 }
 
+/** Nearly all header blocks are shorter; what a longer one needs is found while it is written. */
+const usualBlockBytes = 1024;
+
 /** Leaves room for a HEADERS frame's header; returns where, for {@link endHeaders}. */
 export function beginHeaders(out: OutputBuffer): number {
-  out.reserve(frameHeaderBytes);
+  out.begin(frameHeaderBytes + usualBlockBytes);
   const at = out.length;
   out.length += frameHeaderBytes;
   return at;

@@ -23,13 +23,17 @@ export class BufferPool {
 const nothing = Buffer.alloc(0);
 
 /**
- * Collects everything that one turn of the event loop writes, so that it leaves in one system call and one TLS record.
- * Writers reserve room and then write to `bytes` at `length`.
+ * Collects everything that one turn of the event loop writes, so that it leaves in few system calls and full TLS records.
+ * Writers begin a frame and then write to `bytes` at `length`. A buffer that has no room for the next frame is full and
+ * waits as it is: larger memory would have to be found, and all of it copied there.
  */
 export class OutputBuffer {
   bytes: Buffer = nothing;
   length = 0;
   readonly #pool: BufferPool;
+  /** Before `bytes`, the oldest first. */
+  readonly #full: Filled[] = [];
+  #fullBytes = 0;
   #lent: Buffer | undefined;
   #isDropped = false;
 
@@ -37,7 +41,25 @@ export class OutputBuffer {
     this.#pool = pool;
   }
 
-  /** Makes room for `count` more bytes. */
+  /** All that was written and not taken. */
+  get waitingBytes(): number {
+    return this.#fullBytes + this.length;
+  }
+
+  /** Makes room for a frame of `count` bytes, which may end up in another buffer than those before it. */
+  begin(count: number): void {
+    const { length } = this;
+    if (length + count <= this.bytes.length) return;
+    if (length > 0) {
+      this.#full.push({ bytes: this.bytes, length });
+      this.#fullBytes += length;
+      this.bytes = nothing;
+      this.length = 0;
+    }
+    this.reserve(count);
+  }
+
+  /** Makes room for `count` more bytes of the frame that was begun. */
   reserve(count: number): void {
     if (this.length + count > this.bytes.length) this.#grow(this.length + count);
   }
@@ -48,14 +70,17 @@ export class OutputBuffer {
     this.length += bytes.length;
   }
 
-  /** Takes out all that was written. The bytes are the caller's until it says {@link giveBack}, or for ever. */
+  /** Takes out the oldest of what was written. The bytes are the caller's until it says {@link giveBack}, or for ever. */
   take(): Buffer {
-    const taken = this.bytes.subarray(0, this.length);
-    this.#count(-this.bytes.length);
-    this.#lent = this.bytes;
+    const full = this.#full.shift();
+    if (full !== undefined) {
+      this.#fullBytes -= full.length;
+      return this.#lend(full.bytes, full.length);
+    }
+    const { bytes, length } = this;
     this.bytes = nothing;
     this.length = 0;
-    return taken;
+    return this.#lend(bytes, length);
   }
 
   /** What was taken last has been copied by the transport: its memory may be written again. */
@@ -67,11 +92,17 @@ export class OutputBuffer {
 
   /** Nobody will take what was written. */
   drop(): void {
-    if (this.bytes.length > 0) {
+    while (this.#full.length > 0 || this.bytes.length > 0) {
       this.take();
       this.giveBack();
     }
     this.#isDropped = true;
+  }
+
+  #lend(bytes: Buffer, length: number): Buffer {
+    this.#count(-bytes.length);
+    this.#lent = bytes;
+    return bytes.subarray(0, length);
   }
 
   #count(bytes: number): void {
@@ -91,4 +122,9 @@ export class OutputBuffer {
     this.#count(larger.length - old.length);
     this.#pool.giveBack(old);
   }
+}
+
+interface Filled {
+  readonly bytes: Buffer;
+  readonly length: number;
 }

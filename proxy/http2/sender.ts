@@ -127,7 +127,7 @@ export class Sender<Handler extends StreamHandler> {
   }
 
   #room(): number {
-    return this.isPaused ? 0 : this.#limits.maxOutputBytes - this.output.length;
+    return this.isPaused ? 0 : this.#limits.maxOutputBytes - this.output.waitingBytes;
   }
 
   #block(stream: Http2Stream<Handler>, sent: number): void {
