@@ -12,10 +12,11 @@ export function agentBanner(parts: {
   readonly urls: readonly string[];
   /** Absent when it is turned off. */
   readonly dns: HostPort | undefined;
+  readonly grpc: readonly { readonly isTls: boolean; readonly at: HostPort }[];
   /** Of the server in this process, if there is one: where it listens, and as whom list-peers and remove-peer know it. */
   readonly server: { readonly rpcAddress: HostPort; readonly operator: { readonly nodeId: string } } | undefined;
 }): string {
-  const { options, identity, dataDir, urls, dns, server } = parts;
+  const { options, identity, dataDir, urls, dns, grpc, server } = parts;
   const rows: (readonly [string, string])[] = [
     ["Version", identity.version],
     ["Node name", identity.nodeName],
@@ -23,6 +24,7 @@ export function agentBanner(parts: {
     ["Datacenter", identity.datacenter],
     ["Role", options.isServer ? "server and agent" : `agent of ${options.servers.join(", ")}`],
     ...urls.map((url) => ["HTTP API", url.startsWith("unix:") ? url : `${url}/v1`] as const),
+    ...grpc.map(({ isTls, at }) => [isTls ? "gRPC over TLS" : "gRPC", formatHostPort(at)] as const),
     ["DNS", dns === undefined ? "off" : formatHostPort(dns)],
     ...(server === undefined
       ? []

@@ -81,6 +81,16 @@ export const agentFlags = {
     placeholder: "port",
     summary: "Port of HTTPS; by default none. Needs tls.https of a configuration file.",
   },
+  "grpc-port": {
+    type: "integer",
+    placeholder: "port",
+    summary: "Port of gRPC without TLS; by default none, 8502 with -dev.",
+  },
+  "grpc-tls-port": {
+    type: "integer",
+    placeholder: "port",
+    summary: "Port of gRPC over TLS; by default none, 8503 on servers with tls.grpc of a configuration file.",
+  },
   "dns-port": { type: "integer", placeholder: "port", summary: "Port of DNS; by default 8600, -1 for none." },
   domain: { type: "string", placeholder: "name", summary: "Zone that DNS answers besides consul and mesh." },
   "alt-domain": { type: "string", placeholder: "name", summary: "One more zone that DNS answers." },
@@ -189,6 +199,7 @@ export function settingsOfFlags(flags: AgentFlagValues): AgentSettings {
       httpsPort: flags["https-port"],
       allowWriteFrom: flags["allow-write-http-from"].length > 0 ? flags["allow-write-http-from"] : undefined,
     }),
+    grpc: present({ port: flags["grpc-port"], tlsPort: flags["grpc-tls-port"] }),
     requests: present({ defaultQueryTime: flags["default-query-time"], maxQueryTime: flags["max-query-time"] }),
     process: present({
       pidFile: flags["pid-file"],

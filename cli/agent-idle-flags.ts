@@ -9,8 +9,6 @@ const keys = {
   "disable-host-node-id": ["boolean", "disable_host_node_id"],
   "disable-keyring-file": ["boolean", "disable_keyring_file"],
   encrypt: ["string", "encrypt"],
-  "grpc-port": ["integer", "ports.grpc"],
-  "grpc-tls-port": ["integer", "ports.grpc_tls"],
   "non-voting-server": ["boolean", "non_voting_server"],
   "primary-gateway": ["string", "primary_gateways"],
   protocol: ["integer", "protocol"],

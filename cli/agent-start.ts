@@ -8,6 +8,7 @@ import type { AgentOptions } from "../agent/config/agent-options.ts";
 import { debugConfig } from "../agent/config/debug-config.ts";
 import { afterReload } from "../agent/config/needs-restart.ts";
 import { type DnsServer, startDnsServer } from "../agent/dns/dns-server.ts";
+import type { GrpcListeners } from "../agent/grpc/grpc-listeners.ts";
 import { readHostReport } from "../agent/host-report.ts";
 import { registerAgentRoutes } from "../agent/http/agent-routes.ts";
 import { registerForwardRoutes } from "../agent/http/forward.ts";
@@ -25,7 +26,7 @@ import { longestForwardMs } from "../lib/contract/request-limits.ts";
 import { addAccessRules } from "../lib/http/access-rules.ts";
 import { openEdge } from "../lib/http/edge-listeners.ts";
 import { giveDefaultToken } from "../lib/http/default-token.ts";
-import { createHttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
+import { createHttpApp, type HttpApp, type RegisteredRoute } from "../lib/http/http-app.ts";
 import { registerOpenApiRoute } from "../lib/http/openapi-route.ts";
 import { tokenOf } from "../lib/http/request-token.ts";
 import type { AgentWriteAudit } from "../server/agent-write-audit.ts";
@@ -33,6 +34,7 @@ import { createForwardHandler } from "../server/http/forward-handler.ts";
 import { registerServerRoutes } from "../server/http/server-routes.ts";
 import { type Server, startServer } from "../server/server.ts";
 import { auditHttp, openAudit } from "./agent-audit.ts";
+import { openGrpc } from "./agent-grpc.ts";
 import { agentBanner } from "./agent-banner.ts";
 import {
   checkEnvironment,
@@ -54,6 +56,8 @@ export interface RunningAgent {
   readonly banner: string;
   /** Where the HTTP API listens and what it has. */
   readonly http: RunningHttp;
+  /** Where gRPC listens. */
+  readonly grpc: GrpcListeners["addresses"];
   /** Where DNS listens; undefined when it is off. */
   readonly dns: HostPort | undefined;
   /** Never resolves; rejects when the server in this process cannot go on. */
@@ -127,7 +131,14 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
   }
   let inForce = options;
   const control = createControl({ start, dataDir, tokens, inForce: () => inForce });
-  const { http, urls, reload: reloadHttp } = await openHttp({ start, agent, control, link, server, audit, closers });
+  const {
+    app,
+    http,
+    urls,
+    reload: reloadHttp,
+  } = await openHttp({ start, agent, control, link, server, audit, closers });
+  const grpc = await openGrpc({ options, runtime: start.runtime, app, server });
+  closers.push((stop) => grpc.close(Math.round(stop.deadlineMs / 8)));
   const dns = await openDns({ start, link, tokens, closers });
   await agent.startProxies();
   const banner = agentBanner({
@@ -137,16 +148,26 @@ async function startParts(start: AgentProcessOptions, closers: Closer[]): Promis
     dataDir,
     urls,
     dns: dns?.address,
+    grpc: grpc.addresses,
     server,
   });
   const reload = async (next: AgentOptions): Promise<void> => {
     inForce = afterReload(inForce, next);
     reloadHttp(next);
+    grpc.reload(next.grpc);
     dns?.reload(inForce.dns);
     tokens.configure(next.acl.tokens);
     await agent.reload(next);
   };
-  return { banner, http, dns: dns?.address, failed: failure.promise, leaving: agent.leaving, reload };
+  return {
+    banner,
+    http,
+    grpc: grpc.addresses,
+    dns: dns?.address,
+    failed: failure.promise,
+    leaving: agent.leaving,
+    reload,
+  };
 }
 
 async function openDataDir(options: AgentOptions, closers: Closer[]): Promise<string> {
@@ -292,6 +313,7 @@ async function openHttp(parts: {
   readonly audit: AgentWriteAudit | undefined;
   readonly closers: Closer[];
 }): Promise<{
+  readonly app: HttpApp;
   readonly http: RunningHttp;
   readonly urls: readonly string[];
   readonly reload: (next: AgentOptions) => void;
@@ -338,6 +360,7 @@ async function openHttp(parts: {
   }
   for (const address of edge.urls) runtime.logger.info("the HTTP API is up", { address });
   return {
+    app,
     http: { address: edge.http ?? { host: options.clientAddress, port: 0 }, routes: app.routeList() },
     urls: edge.urls,
     reload(next) {

@@ -23,12 +23,14 @@ import type { ScriptRights } from "../checks/check-host.ts";
 import type { PortRange } from "../registration/sidecar-ports.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
 import type { DnsSettings } from "../dns/dns-settings.ts";
+import type { GrpcSpec } from "../grpc/grpc-listeners.ts";
 import { expandAddresses, type HostInterface } from "./address-template.ts";
 import { type AgentAclOptions, resolveAclOptions } from "./acl-options.ts";
 import type { AgentSettings } from "./agent-settings.ts";
 import { resolveCoordinates } from "./coordinate-options.ts";
 import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
+import { resolveGrpc } from "./grpc-options.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
 import { resolveRequestLimits } from "./request-options.ts";
 
@@ -54,6 +56,7 @@ export interface AgentOptions {
   /** -1 for no plain HTTP. */
   readonly httpPort: number;
   readonly edge: EdgeOptions;
+  readonly grpc: GrpcSpec;
   readonly dnsAddress: string;
   /** -1 for no DNS. */
   readonly dnsPort: number;
@@ -144,6 +147,10 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     clientAddresses,
     httpPort,
     edge: resolveEdge(settings.edge ?? {}, { clientAddresses, httpPort, workingDir: host.workingDir }),
+    grpc: resolveGrpc(settings.grpc ?? {}, {
+      ...{ clientAddresses, isDev, isServer, httpPort: settings.httpPort },
+      workingDir: host.workingDir,
+    }),
     dnsAddress: mustBeIp("addresses.dns", settings.dnsAddress ?? clientAddress),
     dnsPort: mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort), -1),
     isDnsOptional: isDev && settings.dnsPort === undefined,
@@ -188,7 +195,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
 /** Replaces the templates in all addresses; everything after this sees addresses only. */
 function expandTemplates(settings: AgentSettings, interfaces: readonly HostInterface[]): AgentSettings {
   const expand = (key: string, text: string): string => expandAddresses(key, text, interfaces);
-  const { bindAddress, advertiseAddress, clientAddress, dnsAddress, edge = {} } = settings;
+  const { bindAddress, advertiseAddress, clientAddress, dnsAddress, edge = {}, grpc = {} } = settings;
   const { httpAddresses, httpsAddresses } = edge;
   return {
     ...settings,
@@ -200,6 +207,11 @@ function expandTemplates(settings: AgentSettings, interfaces: readonly HostInter
       ...edge,
       ...(httpAddresses !== undefined && { httpAddresses: expand("addresses.http", httpAddresses) }),
       ...(httpsAddresses !== undefined && { httpsAddresses: expand("addresses.https", httpsAddresses) }),
+    },
+    grpc: {
+      ...grpc,
+      ...(grpc.addresses !== undefined && { addresses: expand("addresses.grpc", grpc.addresses) }),
+      ...(grpc.tlsAddresses !== undefined && { tlsAddresses: expand("addresses.grpc_tls", grpc.tlsAddresses) }),
     },
     join: settings.join.map((address) => expand("retry_join", address)),
   };

@@ -3,7 +3,7 @@ import type { StringMap } from "../../lib/contract/catalog.ts";
 import type { Locality } from "../../lib/contract/locality.ts";
 import type { CoordinateFileSettings } from "./coordinate-options.ts";
 import { type DnsFileSettings, mergeDnsSettings } from "./dns-options.ts";
-import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import type { EdgeSettings, GrpcSettings, ProcessSettings } from "./edge-settings.ts";
 import type { RequestSettings } from "./request-options.ts";
 import { type AclFile, mergeAclFiles } from "./acl-options.ts";
 import type { CheckDefinition, ServiceDefinition } from "../service-definition.ts";
@@ -51,6 +51,7 @@ export interface AgentSettings {
   readonly defaultIntentionPolicy?: string;
   readonly requests?: RequestSettings;
   readonly edge?: EdgeSettings;
+  readonly grpc?: GrpcSettings;
   readonly process?: ProcessSettings;
   /** Config entries as they were written. */
   readonly bootstrapEntries?: readonly object[];
@@ -79,6 +80,7 @@ export function mergeSettings(earlier: AgentSettings, later: AgentSettings): Age
         allowWriteFrom: [...earlier.edge.allowWriteFrom, ...(later.edge?.allowWriteFrom ?? [])],
       }),
     },
+    grpc: { ...earlier.grpc, ...later.grpc },
     process: { ...earlier.process, ...later.process },
     requests: { ...earlier.requests, ...later.requests },
     ...(acl !== undefined && { acl }),

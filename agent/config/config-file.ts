@@ -9,9 +9,9 @@ import { type AgentSettings, noSettings } from "./agent-settings.ts";
 import { readAudit } from "./audit-block.ts";
 import { type ConfigFormat, findConfigFiles, parseConfigText, readConfigText } from "./config-text.ts";
 import { dnsSettings } from "./dns-options.ts";
-import type { EdgeSettings, ProcessSettings } from "./edge-settings.ts";
+import type { EdgeSettings, GrpcSettings, ProcessSettings, TlsSettings } from "./edge-settings.ts";
 import type { RequestSettings } from "./request-options.ts";
-import { type AgentFile, agentFileValidator } from "./file-schema.ts";
+import { type AgentFile, agentFileValidator, type TlsFile } from "./file-schema.ts";
 import { mergeDocuments, normaliseFile } from "./normalise.ts";
 
 /** Configuration files as Consul's agent reads them, in JSON and HCL. */
@@ -140,6 +140,7 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
       intervalMinMs: readInterval("sync_coordinate_interval_min", file.sync_coordinate_interval_min, found),
     }),
     edge: readEdge(file),
+    grpc: readGrpc(file),
     process: readProcess(file),
     requests: readRequests(file),
     join: [...(file.start_join ?? []), ...(file.retry_join ?? [])],
@@ -151,29 +152,44 @@ function readSettings(file: AgentFile, found: Found): AgentSettings {
 }
 
 function readEdge(file: AgentFile): EdgeSettings {
-  const https = file.tls?.https ?? {};
-  const defaults = file.tls?.defaults ?? {};
   return present({
+    ...readTls(file, file.tls?.https, file.verify_incoming_https),
     httpAddresses: file.addresses?.http,
     httpsAddresses: file.addresses?.https,
     httpsPort: file.ports?.https,
     socketUser: file.unix_sockets?.user,
     socketGroup: file.unix_sockets?.group,
     socketMode: file.unix_sockets?.mode,
-    caFile: https.ca_file ?? defaults.ca_file ?? file.ca_file,
-    caPath: https.ca_path ?? defaults.ca_path ?? file.ca_path,
-    certFile: https.cert_file ?? defaults.cert_file ?? file.cert_file,
-    keyFile: https.key_file ?? defaults.key_file ?? file.key_file,
-    verifyIncoming:
-      https.verify_incoming ?? file.verify_incoming_https ?? defaults.verify_incoming ?? file.verify_incoming,
-    tlsMinVersion: https.tls_min_version ?? defaults.tls_min_version ?? file.tls_min_version,
-    tlsCipherSuites: https.tls_cipher_suites ?? defaults.tls_cipher_suites ?? file.tls_cipher_suites,
     responseHeaders: file.http_config?.response_headers,
     blockEndpoints: file.http_config?.block_endpoints,
     allowWriteFrom: file.http_config?.allow_write_http_from,
     maxHeaderBytes: file.http_config?.max_header_bytes,
     maxConnsPerClient: file.limits?.http_max_conns_per_client,
     handshakeTimeout: file.limits?.https_handshake_timeout,
+  });
+}
+
+function readGrpc(file: AgentFile): GrpcSettings {
+  return present({
+    ...readTls(file, file.tls?.grpc),
+    addresses: file.addresses?.grpc,
+    tlsAddresses: file.addresses?.grpc_tls,
+    port: file.ports?.grpc,
+    tlsPort: file.ports?.grpc_tls,
+  });
+}
+
+/** Of one kind of listener: its own words, then those for all, then the older names of these. */
+function readTls(file: AgentFile, own: TlsFile = {}, olderVerifyIncoming?: boolean): TlsSettings {
+  const defaults = file.tls?.defaults ?? {};
+  return present({
+    caFile: own.ca_file ?? defaults.ca_file ?? file.ca_file,
+    caPath: own.ca_path ?? defaults.ca_path ?? file.ca_path,
+    certFile: own.cert_file ?? defaults.cert_file ?? file.cert_file,
+    keyFile: own.key_file ?? defaults.key_file ?? file.key_file,
+    verifyIncoming: own.verify_incoming ?? olderVerifyIncoming ?? defaults.verify_incoming ?? file.verify_incoming,
+    tlsMinVersion: own.tls_min_version ?? defaults.tls_min_version ?? file.tls_min_version,
+    tlsCipherSuites: own.tls_cipher_suites ?? defaults.tls_cipher_suites ?? file.tls_cipher_suites,
   });
 }
 

@@ -13,7 +13,7 @@ const hidden = "hidden";
  * listener that there is not has port -1, as one that is switched off has in Consul.
  */
 export function debugConfig(options: AgentOptions): Readonly<Record<string, unknown>> {
-  const { acl, dnsPort, edge, httpPort, requests } = options;
+  const { acl, dnsPort, edge, grpc, httpPort, requests } = options;
   const dnsAddress = { host: options.dnsAddress, port: dnsPort };
   return {
     ACLEnableTokenPersistence: acl.isTokenPersistent,
@@ -49,14 +49,14 @@ export function debugConfig(options: AgentOptions): Readonly<Record<string, unkn
     DiscoveryMaxStale: formatDurationMs(requests.discoveryMaxStaleMs),
     EnableLocalScriptChecks: options.scripts.fromFiles,
     EnableRemoteScriptChecks: options.scripts.fromApi,
-    GRPCAddrs: [],
-    GRPCPort: -1,
-    GRPCTLSAddrs: [],
-    GRPCTLSPort: -1,
+    GRPCAddrs: addressesOf(grpc.listeners, false),
+    GRPCPort: portOf(grpc.listeners, false),
+    GRPCTLSAddrs: addressesOf(grpc.listeners, true),
+    GRPCTLSPort: portOf(grpc.listeners, true),
     HTTPAddrs: addressesOf(edge.listeners, false),
     HTTPPort: httpPort,
     HTTPSAddrs: addressesOf(edge.listeners, true),
-    HTTPSPort: httpsPort(edge.listeners),
+    HTTPSPort: portOf(edge.listeners, true),
     KVMaxValueSize: requests.kvMaxValueBytes,
     LeaveOnTerm: options.leaveOnTerminate,
     Logging: { LogJSON: options.isLogJson, LogLevel: options.logLevel.toUpperCase() },
@@ -106,7 +106,7 @@ function addressesOf(listeners: readonly EdgeListenerSpec[], isTls: boolean): re
     .map(({ at }) => ("socketPath" in at ? `unix://${at.socketPath}` : `tcp://${formatHostPort(at)}`));
 }
 
-function httpsPort(listeners: readonly EdgeListenerSpec[]): number {
-  for (const { isTls, at } of listeners) if (isTls && "port" in at) return at.port;
+function portOf(listeners: readonly EdgeListenerSpec[], wanted: boolean): number {
+  for (const { isTls, at } of listeners) if (isTls === wanted && "port" in at) return at.port;
   return -1;
 }

@@ -5,7 +5,7 @@ import type { AccessSettings } from "../../lib/http/access-rules.ts";
 import type { EdgeListenerSpec, EdgeSpec } from "../../lib/http/edge-listeners.ts";
 import type { TlsFiles } from "../../lib/http/tls-material.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import type { EdgeSettings } from "./edge-settings.ts";
+import type { EdgeSettings, TlsSettings } from "./edge-settings.ts";
 
 /** The listeners of the HTTP API and what holds for their requests, with every default filled in. */
 export interface EdgeOptions extends EdgeSpec {
@@ -34,7 +34,9 @@ export function resolveEdge(settings: EdgeSettings, context: EdgeContext): EdgeO
   if (listeners.length === 0) {
     throw invalid("ports.http and ports.https are both -1, so nobody could ask this agent: give one of them a port");
   }
-  const tls = listeners.some((listener) => listener.isTls) ? resolveTls(settings, context.workingDir) : undefined;
+  const tls = listeners.some((listener) => listener.isTls)
+    ? resolveTls("tls.https", settings, context.workingDir)
+    : undefined;
   return {
     listeners,
     ...(tls !== undefined && { tls }),
@@ -73,11 +75,11 @@ function listenersOf(
 }
 
 /** Undefined without a certificate: Consul listens then too, and so it must be with files that were written for it. */
-function resolveTls(settings: EdgeSettings, workingDir: string): TlsFiles | undefined {
+export function resolveTls(key: string, settings: TlsSettings, workingDir: string): TlsFiles | undefined {
   const { certFile, keyFile, caFile, caPath } = settings;
   if (!certFile && !keyFile) return undefined;
   if (!certFile || !keyFile) {
-    throw invalid(`tls.https.${certFile ? "key_file" : "cert_file"} is missing: HTTPS needs it beside the other`);
+    throw invalid(`${key}.${certFile ? "key_file" : "cert_file"} is missing: it is needed beside the other`);
   }
   return {
     certFile: resolve(workingDir, certFile),

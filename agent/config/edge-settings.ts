@@ -1,5 +1,25 @@
+/** What a person set about TLS on a listener. */
+export interface TlsSettings {
+  readonly caFile?: string;
+  readonly caPath?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  readonly verifyIncoming?: boolean;
+  readonly tlsMinVersion?: string;
+  readonly tlsCipherSuites?: string;
+}
+
+/** What a person set about the listeners of gRPC; defaults come later, in grpc-options.ts. */
+export interface GrpcSettings extends TlsSettings {
+  /** As written: addresses with spaces between. */
+  readonly addresses?: string;
+  readonly tlsAddresses?: string;
+  readonly port?: number;
+  readonly tlsPort?: number;
+}
+
 /** What a person set about the listeners of the HTTP API; defaults come later, in edge-options.ts. */
-export interface EdgeSettings {
+export interface EdgeSettings extends TlsSettings {
   /** As written: addresses or `unix://` paths with spaces between. */
   readonly httpAddresses?: string;
   readonly httpsAddresses?: string;
@@ -8,13 +28,6 @@ export interface EdgeSettings {
   readonly socketGroup?: string;
   /** Octal digits. */
   readonly socketMode?: string;
-  readonly caFile?: string;
-  readonly caPath?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
-  readonly verifyIncoming?: boolean;
-  readonly tlsMinVersion?: string;
-  readonly tlsCipherSuites?: string;
   readonly responseHeaders?: Readonly<Record<string, string>>;
   readonly blockEndpoints?: readonly string[];
   readonly allowWriteFrom?: readonly string[];

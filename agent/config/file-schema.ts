@@ -44,12 +44,14 @@ export const AgentFileSchema = Type.Object({
   bind_addr: Text,
   advertise_addr: Text,
   client_addr: Text,
-  addresses: optional(Type.Object({ dns: Text, http: Text, https: Text })),
+  addresses: optional(Type.Object({ dns: Text, http: Text, https: Text, grpc: Text, grpc_tls: Text })),
   ports: optional(
     Type.Object({
       dns: Port,
       http: Port,
       https: Port,
+      grpc: Port,
+      grpc_tls: Port,
       server: Port,
       sidecar_min_port: Port,
       sidecar_max_port: Port,
@@ -62,7 +64,7 @@ export const AgentFileSchema = Type.Object({
   recursors: TextList,
   dns_config: optional(DnsConfigSchema),
   unix_sockets: optional(Type.Object({ user: Text, group: Text, mode: Text })),
-  tls: optional(Type.Object({ defaults: optional(TlsSchema), https: optional(TlsSchema) })),
+  tls: optional(Type.Object({ defaults: optional(TlsSchema), https: optional(TlsSchema), grpc: optional(TlsSchema) })),
   ...tlsFields,
   verify_incoming_https: Flag,
   http_config: optional(

@@ -8,6 +8,7 @@ const followed = new Set<string>([
   "checks",
   "logLevel",
   "edge",
+  "grpc",
   "joinToken",
   "acl",
   "dns",
@@ -30,10 +31,16 @@ export function needsRestart(running: AgentOptions, next: AgentOptions): string[
     ...(isDeepStrictEqual(edge.listeners, next.edge.listeners)
       ? []
       : ["the listeners (ports, addresses, client_addr)"]),
+    ...(isDeepStrictEqual(atStart(running.grpc), atStart(next.grpc)) ? [] : ["ports.grpc, ports.grpc_tls or tls.grpc"]),
     ...requestKeys.flatMap(([name, key]) => (next.requests[name] === running.requests[name] ? [] : [key])),
     ...((edge.maxHeaderBytes ?? 0) === (next.edge.maxHeaderBytes ?? 0) ? [] : ["http_config.max_header_bytes"]),
     ...(isDeepStrictEqual(edge.socketRights, next.edge.socketRights) ? [] : ["unix_sockets"]),
   ];
+}
+
+/** Of gRPC: where it listens and what TLS asks of clients. The files of the certificate are read again. */
+function atStart({ listeners, tls }: AgentOptions["grpc"]): object {
+  return { listeners, hasTls: tls !== undefined, isClientVerified: tls?.isClientVerified, minVersion: tls?.minVersion };
 }
 
 /** What is in force once `next` has been read under a running agent, as far as the options tell of it. */

@@ -2,10 +2,8 @@
  * The RPC service in TypeScript: lib/contract/atoll.proto, parsed when the program starts. The text is part of the
  * executable, so no file has to lie beside it.
  */
-import { logVerbosity, type MethodDefinition, setLogVerbosity } from "@grpc/grpc-js";
-import { fromJSON } from "@grpc/proto-loader";
-import protobuf from "protobufjs";
-import { mustGet } from "../base/assert.ts";
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
+import { parseService } from "../grpc/proto-service.ts";
 import type { WireCoordinate, WireServerPlace } from "./wire-coordinate.ts";
 import protoText from "../contract/atoll.proto" with { type: "text" };
 
@@ -90,9 +88,7 @@ export interface ForwardAnswer {
 // grpc-js prints to the console by itself; everything it has to say reaches us as an error as well.
 setLogVerbosity(logVerbosity.NONE);
 
-const root = protobuf.parse(protoText).root;
-const loaded = fromJSON(root.toJSON(), { longs: Number, defaults: true });
-const service = mustGet(loaded["atoll.v1.Catalog"], "atoll.proto defines the service Catalog");
+const { method } = parseService(protoText, "atoll.v1.Catalog");
 
 /** The methods by their names in atoll.proto. Each has a path, and codecs that refuse what is not its message. */
 export const rpcMethods = {
@@ -104,9 +100,3 @@ export const rpcMethods = {
   Subscribe: method<SubscribeRequest, TopicUpdate>("Subscribe"),
   Lease: method<LeaseRenewal, LeaseAnswerMessage>("Lease"),
 } as const;
-
-/** proto-loader's codecs only let messages of atoll.proto through; the interfaces above say the same in TypeScript. */
-function method<Request, Response>(name: string): MethodDefinition<Request, Response> {
-  const definition: unknown = Object.getOwnPropertyDescriptor(service, name)?.value;
-  return mustGet(definition, `atoll.proto defines ${name}`) as MethodDefinition<Request, Response>;
-}

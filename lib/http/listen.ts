@@ -20,11 +20,13 @@ export async function listenHttp(app: HttpApp, address: HostPort): Promise<HostP
   return { host: address.host, port };
 }
 
-export function listenError(address: HostPort, cause: unknown, scheme: "HTTP" | "HTTPS"): AtollError {
+const portFlags = { HTTP: "-http-port", HTTPS: "-https-port", "gRPC over TLS": "-grpc-tls-port" } as const;
+
+export function listenError(address: HostPort, cause: unknown, scheme: keyof typeof portFlags): AtollError {
   const where = formatHostPort(address);
   const code = systemErrorCode(cause);
   if (code === "EADDRINUSE") {
-    const message = `${scheme} address ${where} is in use by ${describePortHolder(address.port)}; stop it or choose another -${scheme.toLowerCase()}-port`;
+    const message = `${scheme} address ${where} is in use by ${describePortHolder(address.port)}; stop it or choose another ${portFlags[scheme]}`;
     return new AtollError("ADDRESS_IN_USE", message, { cause });
   }
   if (code === "EACCES") {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createSecureContext, type SecureContext, type SecureVersion } from "node:tls";
+import { createSecureContext, type SecureContext, type SecureContextOptions, type SecureVersion } from "node:tls";
 import { errorMessage } from "../base/errors.ts";
 import { AtollError } from "../contract/error-codes.ts";
 
-/** What an HTTPS listener proves itself with and whom it lets in, as files that are read anew at a reload. */
+/** What a TLS listener proves itself with and whom it lets in, as files that are read anew at a reload. */
 export interface TlsFiles {
   /** Absolute paths. */
   readonly certFile: string;
@@ -19,8 +19,21 @@ export interface TlsFiles {
   readonly ciphers?: string;
 }
 
+export type TlsOptions = Pick<SecureContextOptions, "cert" | "key" | "ca" | "ciphers" | "minVersion">;
+
 /** Reads the files. Throws `CONFIG_INVALID` that names the key and the file that cannot be used. */
 export function readTlsContext(files: TlsFiles): SecureContext {
+  return contextOf(files, optionsOf(files));
+}
+
+/** The same for who makes contexts by itself. */
+export function readTlsOptions(files: TlsFiles): TlsOptions {
+  const options = optionsOf(files);
+  contextOf(files, options);
+  return options;
+}
+
+function optionsOf(files: TlsFiles): TlsOptions {
   const cert = readPem("cert_file", files.certFile);
   const key = readPem("key_file", files.keyFile);
   const ca = [
@@ -30,14 +43,18 @@ export function readTlsContext(files: TlsFiles): SecureContext {
   if (files.isClientVerified && ca.length === 0) {
     throw invalid("verify_incoming is on, so ca_file or ca_path has to say whose client certificates are good");
   }
+  return {
+    cert,
+    key,
+    minVersion: files.minVersion,
+    ...(ca.length > 0 && { ca }),
+    ...(files.ciphers !== undefined && { ciphers: files.ciphers }),
+  };
+}
+
+function contextOf(files: TlsFiles, options: TlsOptions): SecureContext {
   try {
-    return createSecureContext({
-      cert,
-      key,
-      minVersion: files.minVersion,
-      ...(ca.length > 0 && { ca }),
-      ...(files.ciphers !== undefined && { ciphers: files.ciphers }),
-    });
+    return createSecureContext(options);
   } catch (cause) {
     const message = `cert_file ${files.certFile} and key_file ${files.keyFile} cannot be used: ${errorMessage(cause)}`;
     throw new AtollError("CONFIG_INVALID", message, { cause });

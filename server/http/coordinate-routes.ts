@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { demand } from "../../lib/acl/authorizer.ts";
-import { coordinateDimensions, type CoordinateRecord } from "../../lib/contract/coordinates.ts";
+import { coordinateDimensions, type CoordinateFields } from "../../lib/contract/coordinates.ts";
+import { originCoordinate } from "../../lib/contract/vivaldi.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
 import { sendEmpty, sendJson } from "../../lib/http/answers.ts";
 import type { HttpApp } from "../../lib/http/http-app.ts";
@@ -42,7 +43,13 @@ export function registerCoordinateRoutes(app: HttpApp, { server, reads, authoriz
 
   app.get("/v1/coordinate/datacenters", async (request, reply) => {
     checkDatacenter(request, server.datacenter);
-    return sendJson(reply, [{ Datacenter: server.datacenter, AreaID: "wan", Coordinates: [] }]);
+    // Other datacenters measure the way to the servers; there are none, so it is where they are among their own.
+    const places = new Map(server.reader.coordinates().value.map((record) => [record.Node, record]));
+    const Coordinates = server.reader
+      .members()
+      .value.filter(({ Role, Status }) => Role === "consul" && Status === "alive")
+      .map(({ Node }) => coordinateAnswer(places.get(Node) ?? { Node, Segment: "", Coord: originCoordinate }));
+    return sendJson(reply, [{ Datacenter: server.datacenter, AreaID: "wan", Coordinates }]);
   });
 
   app.get("/v1/coordinate/nodes", (request, reply) =>
@@ -65,7 +72,7 @@ export function registerCoordinateRoutes(app: HttpApp, { server, reads, authoriz
   });
 }
 
-function coordinateAnswer({ Node, Segment, Coord }: CoordinateRecord): object {
+function coordinateAnswer({ Node, Segment, Coord }: CoordinateFields): object {
   const { Vec, Error: error, Adjustment, Height } = Coord;
   return { Node, Segment, Coord: { Vec, Error: error, Adjustment, Height } };
 }

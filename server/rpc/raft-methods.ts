@@ -1,11 +1,9 @@
 /** The service between servers in TypeScript: lib/contract/raft.proto, parsed when the program starts. */
 import type { MethodDefinition } from "@grpc/grpc-js";
-import { fromJSON } from "@grpc/proto-loader";
-import protobuf from "protobufjs";
-import { mustGet } from "../../lib/base/assert.ts";
 import type { WireCoordinate } from "../../lib/client/wire-coordinate.ts";
 import type { ForwardRequest, ForwardResponse } from "../../lib/client/server-link.ts";
 import type { ProtocolRange } from "./protocol-range.ts";
+import { parseService } from "../../lib/grpc/proto-service.ts";
 import protoText from "../../lib/contract/raft.proto" with { type: "text" };
 
 export interface WireEntry {
@@ -122,9 +120,7 @@ export interface JoinResponse {
 }
 export type Empty = Readonly<Record<never, never>>;
 
-const root = protobuf.parse(protoText).root;
-const loaded = fromJSON(root.toJSON(), { longs: Number, defaults: true });
-const service = mustGet(loaded["atoll.v1.Raft"], "raft.proto defines the service Raft");
+const { root, method } = parseService(protoText, "atoll.v1.Raft");
 
 export const raftMethods = {
   Messages: method<WireMessageGroup, Empty>("Messages"),
@@ -135,12 +131,6 @@ export const raftMethods = {
   ReportLeases: method<WireLeaseReport, WireLeaseReportAnswer>("ReportLeases"),
   Join: method<JoinRequest, JoinResponse>("Join"),
 } as const;
-
-/** proto-loader's codecs only let messages of raft.proto through; the interfaces above say the same in TypeScript. */
-function method<Request, Response>(name: string): MethodDefinition<Request, Response> {
-  const definition: unknown = Object.getOwnPropertyDescriptor(service, name)?.value;
-  return mustGet(definition, `raft.proto defines ${name}`) as MethodDefinition<Request, Response>;
-}
 
 /**
  * proto-loader makes a plain object of every message before it writes it and after it has read it, which costs more than

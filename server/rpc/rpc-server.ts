@@ -19,6 +19,7 @@ import {
 import type { ServerLink } from "../../lib/client/server-link.ts";
 import { formatHostPort, type HostPort, isLoopbackHost } from "../../lib/contract/address.ts";
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { bind, shutDown } from "../../lib/grpc/serve.ts";
 import type { AgentJudge } from "../acl/agent-judge.ts";
 import type { Authority } from "../ca/authority.ts";
 import type { LeasePort } from "../leases/leases.ts";
@@ -30,7 +31,6 @@ import { createJsonEncoder } from "./encode-once.ts";
 import { enroll } from "./enroll.ts";
 import { loadJoinToken } from "./join-token.ts";
 import { type AgentLeaseStream, serveLease } from "./lease-stream.ts";
-import { bind, shutDown } from "./listener.ts";
 import { addRaftService, type RaftPort } from "./raft-server.ts";
 import { createRpcMetrics } from "./rpc-metrics.ts";
 import { OptionalClientCertificates } from "./server-credentials.ts";
@@ -196,7 +196,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     return served;
   };
 
-  const port = await bind(server, options.listen, credentials);
+  const port = await bind(server, options.listen, { credentials, purpose: "for agents" });
   const address = { host: options.listen.host, port };
   const renewal = renewAtHalfLife({
     certificate,

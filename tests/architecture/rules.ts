@@ -17,8 +17,13 @@ const folderRules: readonly FolderRule[] = [
   { folder: "lib/base", mayImport: [], reason: "lib/base has no mesh words: everything else stands on it" },
   { folder: "lib/contract", mayImport: ["lib/base"], reason: "the mesh vocabulary stands on lib/base only" },
   {
-    folder: "lib/client",
+    folder: "lib/grpc",
     mayImport: ["lib/base", "lib/contract"],
+    reason: "how a .proto is read and a port is served has nothing to do with what is said there",
+  },
+  {
+    folder: "lib/client",
+    mayImport: ["lib/base", "lib/contract", "lib/grpc"],
     reason: "a client knows the vocabulary, not the programs that use or answer it",
   },
   {
@@ -137,8 +142,17 @@ const packageRules: readonly PackageRule[] = [
   { packages: /^(?:level|classic-level)$/, allowedIn: ["server/log", "tests"], reason: "one engine owns the database" },
   {
     packages: /^(?:@grpc\/|protobufjs$)/,
-    allowedIn: ["lib/client", "server/rpc", "agent/checks/grpc-probe.ts", "tests"],
-    reason: "the link between machines has two ends; only a check of a gRPC server speaks it too",
+    allowedIn: [
+      "lib/grpc",
+      "lib/client",
+      "server/rpc",
+      "server/grpc",
+      "agent/grpc",
+      "agent/checks/grpc-probe.ts",
+      "tests",
+    ],
+    reason:
+      "the link between machines has two ends; only the listeners for Consul's clients and a check of a gRPC server speak it too",
   },
   {
     packages: /^jose$/,

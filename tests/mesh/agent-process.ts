@@ -18,16 +18,17 @@ export interface AgentProcess {
   end(signal: "SIGTERM" | "SIGKILL"): Promise<number | null>;
 }
 
-/** Starts an agent and waits for its API. Its first port is HTTP; without a port for it there is no DNS. */
+/** Starts an agent and waits for its API. Its first port is HTTP; without a port for them there is no DNS, and no gRPC without a file that may ask for it. */
 export async function startAgentProcess(options: {
   readonly args: readonly string[];
   readonly httpPort: number;
   /** Sent with every call of `api`. */
   readonly token?: string;
 }): Promise<AgentProcess> {
-  const dns = options.args.some((arg) => arg.startsWith("-dns-port")) ? [] : ["-dns-port=-1"];
+  const isSet = (flag: string): boolean => options.args.some((arg) => arg.startsWith(flag));
+  const others = [...(isSet("-dns-port") ? [] : ["-dns-port=-1"]), ...(isSet("-config-file") ? [] : ["-grpc-port=-1"])];
   const child = Bun.spawn({
-    cmd: [atoll, "agent", ...options.args, `-http-port=${options.httpPort}`, ...dns],
+    cmd: [atoll, "agent", ...options.args, `-http-port=${options.httpPort}`, ...others],
     stdout: "pipe",
     stderr: "pipe",
   });

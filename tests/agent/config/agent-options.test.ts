@@ -33,6 +33,7 @@ test("-dev is a server on loopback that keeps nothing and leaves at the end", ()
       handshakeTimeoutMs: 5_000,
       access: { responseHeaders: {}, blockEndpoints: [], allowWriteFrom: [] },
     },
+    grpc: { listeners: [{ isTls: false, at: { host: "127.0.0.1", port: 8502 }, isOptional: true }] },
     process: { skipLeaveOnInterrupt: false },
     discardsCheckOutput: false,
     requests: defaultRequestLimits,

@@ -61,6 +61,7 @@ test("Consul's keys are taken over", async () => {
     notes: [],
     settings: {
       edge: {},
+      grpc: {},
       process: {},
       requests: {},
       isServer: true,

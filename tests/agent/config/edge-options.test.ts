@@ -41,7 +41,11 @@ test("cipher suites go by Go's names, versions by both of Consul's spellings", (
 });
 
 test.each<[string, EdgeSettings, string]>([
-  ["half of a certificate", { httpsPort: 1, certFile: "a" }, "tls.https.key_file is missing: HTTPS needs it"],
+  [
+    "half of a certificate",
+    { httpsPort: 1, certFile: "a" },
+    "tls.https.key_file is missing: it is needed beside the other",
+  ],
   [
     "an address that is none",
     { httpAddresses: "web" },

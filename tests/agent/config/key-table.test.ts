@@ -21,7 +21,7 @@ test("the table calls exactly those keys honoured that the schema reads", () => 
 test("a key is found in any spelling, and below a group that is told of as a whole", () => {
   expect(canonicalPath("Ports.GRPCTLS")).toBe("ports.grpc_tls");
   expect(canonicalPath("nonsense.key")).toBe("nonsense.key");
-  expect(noteOf("tls.grpc.cert_file")?.use).toBe("none");
+  expect(noteOf("tls.internal_rpc.cert_file")?.use).toBe("none");
   expect(noteOf("ports.nonsense")).toBeUndefined();
 });
 

@@ -13,6 +13,7 @@ var commands = map[string]func(args []string) error{
 	"grpc-check":    grpcCheck,
 	"grpc-load":     grpcLoad,
 	"grpc-policies": grpcPolicies,
+	"consul-grpc":   consulGrpc,
 	"ext-authz":     extAuthz,
 	"open-loop":     openLoop,
 	"handshakes":    handshakes,
@@ -23,7 +24,7 @@ var commands = map[string]func(args []string) error{
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load grpc-policies ext-authz open-loop handshakes hold storm hcl")
+		fmt.Fprintln(os.Stderr, "usage: judge COMMAND -h, with COMMAND one of: grpc-serve grpc-check grpc-load grpc-policies consul-grpc ext-authz open-loop handshakes hold storm hcl")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -1,11 +1,15 @@
 import type { Server, ServerCredentials } from "@grpc/grpc-js";
-import type { Clock } from "../../lib/base/clock.ts";
-import { describePortHolder } from "../../lib/base/port-holder.ts";
-import { formatHostPort, type HostPort } from "../../lib/contract/address.ts";
-import { AtollError } from "../../lib/contract/error-codes.ts";
+import type { Clock } from "../base/clock.ts";
+import { describePortHolder } from "../base/port-holder.ts";
+import { formatHostPort, type HostPort } from "../contract/address.ts";
+import { AtollError } from "../contract/error-codes.ts";
 
-/** Binds and returns the real port. Rejects with `ADDRESS_IN_USE`, or `CONFIG_INVALID` for an address not of this host. */
-export function bind(server: Server, listen: HostPort, credentials: ServerCredentials): Promise<number> {
+/** Binds and returns the real port. `purpose`, such as "for agents", is a part of error messages. Rejects with `ADDRESS_IN_USE`, or `CONFIG_INVALID` for an address not of this host. */
+export function bind(
+  server: Server,
+  listen: HostPort,
+  { credentials, purpose }: { readonly credentials: ServerCredentials; readonly purpose: string },
+): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(formatHostPort(listen), credentials, (error, port) => {
       if (error === null) {
@@ -13,7 +17,7 @@ export function bind(server: Server, listen: HostPort, credentials: ServerCreden
         return;
       }
       const isTaken = /EADDRINUSE|address already in use|in use/i.test(error.message);
-      const message = `cannot listen for agents on ${formatHostPort(listen)}`;
+      const message = `cannot listen ${purpose} on ${formatHostPort(listen)}`;
       reject(
         isTaken
           ? new AtollError("ADDRESS_IN_USE", `${message}: ${describePortHolder(listen.port)} holds it`, {
