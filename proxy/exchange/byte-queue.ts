@@ -1,4 +1,5 @@
 import type { HeldBytes } from "../buffered-memory.ts";
+import { keep } from "../transport/received.ts";
 
 /** Pieces kept as they came; beyond, small ones are copied together: a peer may send a byte at a time. */
 const maxLoosePieces = 4;
@@ -47,7 +48,7 @@ export class ByteQueue {
     return this.#pieces.length === 1;
   }
 
-  /** Keeps `bytes[start, end)`, which nobody may change afterwards. */
+  /** Keeps `bytes[start, end)`, which nobody changes afterwards. */
   append(bytes: Buffer, start: number, end: number): void {
     const size = end - start;
     if (size === 0) return;
@@ -59,6 +60,7 @@ export class ByteQueue {
     } else if (
       size >= blockBytes ? size * 2 >= bytes.length : this.#pieces.length < maxLoosePieces && bytes.length <= blockBytes
     ) {
+      keep(bytes);
       this.#pieces.push({ bytes, start, end, isOwn: false });
     } else {
       const own = Buffer.allocUnsafeSlow(Math.max(size, blockBytes));

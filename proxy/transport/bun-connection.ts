@@ -1,8 +1,11 @@
 import type { Socket } from "bun";
+import { keep } from "./received.ts";
 import { type Connection, type ConnectionHandler, idleHandler, type PeerCertificate } from "./transport.ts";
+import type { TurnEnd } from "./turn-end.ts";
 
 /** What all connections of one transport share. */
 export interface SharedState {
+  readonly turnEnd: TurnEnd;
   /** Milliseconds that advance twice a second: reading the real clock for every chunk would cost more than it tells. */
   nowMs: number;
   /** Bytes that sockets have not taken. */
@@ -99,6 +102,7 @@ export class BunConnection implements Connection {
   onSocketData(chunk: Buffer): void {
     this.lastActivityMs = this.#shared.nowMs;
     this.handler.onData(chunk);
+    this.#shared.turnEnd.received(chunk);
   }
 
   onSocketDrain(): void {
@@ -146,6 +150,7 @@ export class BunConnection implements Connection {
   }
 
   #wait(chunk: Uint8Array): void {
+    keep(chunk);
     if (this.#waiting === none) this.#waiting = [chunk];
     else this.#waiting.push(chunk);
     this.#shared.waitingBytes += chunk.length;

@@ -19,6 +19,7 @@ import type {
   TlsIdentity,
   Transport,
 } from "./transport.ts";
+import { TurnEnd } from "./turn-end.ts";
 
 /** SSL_OP_NO_TLSv1 | NO_TLSv1_1 | NO_TLSv1_2: the mesh speaks TLS 1.3 only (RFC 8446). */
 const onlyTls13 = 0x04000000 | 0x10000000 | 0x08000000;
@@ -26,7 +27,8 @@ const coarseTickMs = 500;
 
 /** A transport on Bun's sockets. `stop` ends its clock; listeners and connections belong to those who opened them. */
 export function createBunTransport(clock: Clock): Transport & { stop(): void } {
-  const shared: SharedState = { nowMs: clock.monotonicMs(), waitingBytes: 0 };
+  const turnEnd = new TurnEnd(atEndOfTurn);
+  const shared: SharedState = { turnEnd, nowMs: clock.monotonicMs(), waitingBytes: 0 };
   const sessions = new SessionCache();
   const handshakes: Handshakes = { awake: new AwakeTime(shared.nowMs, coarseTickMs), underWay: new Map() };
   let timer: Timer;
@@ -50,7 +52,7 @@ export function createBunTransport(clock: Clock): Transport & { stop(): void } {
         : listenTls(options, shared, clock, handshakes),
     connect: (options) => connect(options, { shared, clock, sessions }),
     atEndOfEvent,
-    atEndOfTurn,
+    atEndOfTurn: (callback) => turnEnd.add(callback),
     // Not `Bun.shrink()` too: it gives back a little more, and throws away the compiled code, after which a request costs three times as much.
     giveBackMemory: () => Bun.gc(true),
     stop: () => timer.cancel(),

@@ -1,4 +1,5 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
+import { free } from "./received.ts";
 import {
   type ConnectFailure,
   type Connection,
@@ -138,6 +139,13 @@ function handshake(
   return options.tls.isExpectedPeer(server.spiffeUri) ? undefined : "wrong_service";
 }
 
+/** With memory to itself, as all that a real socket brings. */
+function ownCopy(bytes: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
+}
+
 export class MemoryConnection implements Connection {
   handler: ConnectionHandler = idleHandler;
   peerUri = "";
@@ -236,7 +244,9 @@ export class MemoryConnection implements Connection {
       peer.lastActivityMs = this.#network.nowMs;
       this.lastWrittenMs = this.#network.nowMs;
       const wasBlocked = this.isBlocked;
-      peer.handler.onData(piece);
+      const chunk = ownCopy(piece);
+      peer.handler.onData(chunk);
+      this.#network.atEndOfTurn(() => free(chunk));
       this.#fillWire();
       if (wasBlocked && !this.isBlocked && !this.#isClosed && !this.#isEnding) this.handler.onDrain();
       return;

@@ -20,7 +20,7 @@ export interface Connection {
   readonly remoteAddress: string;
   /**
    * Sends `chunk[start, end)`, all of it by default. True: the chunk's memory may be written again. False: it may not, and stop
-   * until `onDrain`. After `end` or `destroy` it is dropped.
+   * until `onDrain`. After `end` or `destroy` it is dropped. What was received may be sent as it is: its memory is kept where need be.
    */
   write(chunk: Uint8Array, start?: number, end?: number): boolean;
   /** Half-closes our side once everything written has left. */
@@ -47,7 +47,7 @@ export interface PeerCertificate {
 
 /** Calls come one at a time; after `onClose` there are none. */
 export interface ConnectionHandler {
-  /** `chunk` belongs to the handler. */
+  /** `chunk` may be read up to the end of this turn, and nobody changes it; whoever needs it for longer says `keep` (`received.ts`). */
   onData(chunk: Buffer): void;
   /** Everything that waited has left. */
   onDrain(): void;

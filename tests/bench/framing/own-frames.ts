@@ -1,3 +1,5 @@
+import { keep } from "../../../proxy/transport/received.ts";
+
 /**
  * A framing of our own, as lean as two ends of one program could make it, to hold HTTP/2 against: eight bytes of frame header, a
  * head that has been sent before is a number, credit per stream and nothing else. It trusts its peer.
@@ -115,7 +117,9 @@ export class FrameReader {
       at = start + length;
       this.#control(type, stream, bytes, start, at, isEnd);
     }
-    if (at < bytes.length) this.#rest = bytes.subarray(at);
+    if (at === bytes.length) return;
+    keep(bytes);
+    this.#rest = bytes.subarray(at);
   }
 
   #passData(bytes: Buffer, start: number): number {

@@ -1,8 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { systemClock } from "../../../lib/base/clock.ts";
 import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
 import { MemoryNetwork } from "../../../proxy/transport/memory.ts";
+import { keep } from "../../../proxy/transport/received.ts";
+import { minFreedBytes } from "../../../proxy/transport/turn-end.ts";
 import type { Connection, ConnectResult, TlsIdentity, Transport } from "../../../proxy/transport/transport.ts";
 import { type TestLeaf, TestAuthority } from "../../fakes/certificates.ts";
 import { eventually } from "../../fakes/eventually.ts";
@@ -39,10 +42,13 @@ class End {
   hasEnded = false;
   isClosed = false;
 
-  hold(connection: Connection): void {
+  hold(connection: Connection, onChunk: (chunk: Buffer) => void = () => undefined): void {
     this.connection = connection;
     connection.handler = {
-      onData: (chunk) => this.received.push(chunk),
+      onData: (chunk) => {
+        this.received.push(Buffer.from(chunk));
+        onChunk(chunk);
+      },
       onDrain: () => this.drains++,
       onEnd: () => {
         this.hasEnded = true;
@@ -134,6 +140,40 @@ for (const subject of subjects()) {
         const { client, server } = await open();
         client.must.destroy();
         await wait("the close", () => server.isClosed && client.isClosed);
+      });
+
+      test("frees what came in a turn at its end, but for what somebody keeps", async () => {
+        const { client, server } = await open();
+        const chunks: Buffer[] = [];
+        let keepsNext = false;
+        server.hold(server.must, (chunk) => {
+          chunks.push(chunk);
+          if (keepsNext) keep(chunk.subarray(1));
+        });
+        const sent = Buffer.alloc(40_000, "x");
+        client.must.write(sent);
+        await wait("all of it", () => server.bytes === sent.length);
+        await wait("that nothing of it is left", () => chunks.every((chunk) => chunk.length < minFreedBytes));
+        chunks.length = 0;
+        keepsNext = true;
+        client.must.write(sent);
+        await wait("all of it again", () => server.bytes === 2 * sent.length);
+        for (let turn = 0; turn < 3; turn++) await Bun.sleep(1);
+        subject.turn();
+        expect(Buffer.concat(chunks).equals(sent)).toBe(true);
+      });
+
+      test("sends on what it received, also where that has to wait for a slow reader", async () => {
+        const [from, to] = [await open(), await open()];
+        from.server.hold(from.server.must, (chunk) => to.client.must.write(chunk));
+        const sent = randomBytes(16 * 1024 * 1024);
+        to.server.must.pause();
+        from.client.must.write(sent);
+        await wait("all of it to arrive", () => from.server.bytes === sent.length);
+        expect(to.client.must.isBlocked).toBe(true);
+        to.server.must.resume();
+        await wait("all of it to arrive there", () => to.server.bytes === sent.length);
+        expect(Buffer.concat(to.server.received).equals(sent)).toBe(true);
       });
 
       test("takes everything written to a reader that pauses, says stop, and drains when it reads again", async () => {
