@@ -199,8 +199,8 @@ function listenTls(options: ListenOptions, shared: SharedState, clock: Clock, ha
           const deadlineMs = handshakes.awake.ms + timeoutMs;
           handshakes.underWay.set(socket, { deadlineMs, onTimeout: () => onTimeout(socket) });
         },
-        // The bytes under the TLS socket, which has its own events.
-        data: () => undefined,
+        // Bun wants one of its two handlers. With that of data, all that the TLS socket reads would come here too, in a copy.
+        drain: () => undefined,
       },
     }),
   );
