@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createCutNetwork } from "../cluster/cut-network.ts";
 import { secondsUntil, service } from "../cluster/lease-world.ts";
 import { findLowPorts } from "../cluster/low-ports.ts";
+import { isServiceInDns } from "../cluster/service-in-dns.ts";
 import { startAgentProcess } from "../mesh/agent-process.ts";
 import { report, rounded } from "./process.ts";
 
@@ -18,7 +19,7 @@ export async function cutAgent(): Promise<void> {
     return;
   }
   const directory = mkdtempSync(join(tmpdir(), "atoll-cut-"));
-  const [rpcPort = 0, httpPort = 0] = await findLowPorts(2);
+  const [rpcPort = 0, httpPort = 0, dnsPort = 0] = await findLowPorts(3);
   const rpc = `${network.hostAddress}:${rpcPort}`;
   const server = await startAgentProcess({
     args: [
@@ -28,6 +29,7 @@ export async function cutAgent(): Promise<void> {
       `-data-dir=${directory}/server-1`,
       `-bind=${network.hostAddress}`,
       `-rpc-port=${rpcPort}`,
+      `-dns-port=${dnsPort}`,
     ],
     httpPort,
   });
@@ -52,11 +54,21 @@ export async function cutAgent(): Promise<void> {
       const entries = await server.api("GET", `health/service/${service}?passing`);
       return Array.isArray(entries) && entries.length > 0;
     };
+    const isInDns = (): Promise<boolean> => isServiceInDns(dnsPort, service);
     await secondsUntil("the agent to pass", isPassing, timeoutMs);
+    await secondsUntil("it to be in DNS", isInDns, timeoutMs);
     await Bun.sleep(2_000);
     await network.cut();
-    const seconds = await secondsUntil("the cut agent to be out", async () => !(await isPassing()), timeoutMs);
-    report({ bench: "lost-agents", lost_by: "its network cut", seconds: rounded(seconds) });
+    const [seconds, dnsSeconds] = await Promise.all([
+      secondsUntil("the cut agent to be out", async () => !(await isPassing()), timeoutMs),
+      secondsUntil("the cut agent to be out of DNS", async () => !(await isInDns()), timeoutMs),
+    ]);
+    report({
+      bench: "lost-agents",
+      lost_by: "its network cut",
+      seconds: rounded(seconds),
+      dns_seconds: rounded(dnsSeconds),
+    });
   } finally {
     agent.kill("SIGKILL");
     await agent.exited;

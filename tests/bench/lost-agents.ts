@@ -17,6 +17,7 @@ export async function benchLostAgents(args: readonly string[]): Promise<void> {
   const [, killed, stopped, restarted] = await Promise.all(names.map((name) => world.startAgent(name)));
   if (killed === undefined || stopped === undefined || restarted === undefined) throw new Error("an agent is missing");
   await secondsUntil("all to pass", async () => (await world.passing()).length === names.length, timeoutMs);
+  await secondsUntil("the one to be in DNS", () => world.isInDns("killed"), timeoutMs);
 
   // What is watched all the time: a node that is well must never be left out.
   let missed = 0;
@@ -34,8 +35,16 @@ export async function benchLostAgents(args: readonly string[]): Promise<void> {
   const isOut = (name: string) => async (): Promise<boolean> => !(await world.passing()).includes(name);
 
   process.kill(killed.pid, "SIGKILL");
-  const killedSeconds = await secondsUntil("the killed agent to be out", isOut("killed"), timeoutMs);
-  report({ bench: "lost-agents", lost_by: "kill -9", seconds: rounded(killedSeconds) });
+  const [killedSeconds, dnsSeconds] = await Promise.all([
+    secondsUntil("the killed agent to be out", isOut("killed"), timeoutMs),
+    secondsUntil("the killed agent to be out of DNS", async () => !(await world.isInDns("killed")), timeoutMs),
+  ]);
+  report({
+    bench: "lost-agents",
+    lost_by: "kill -9",
+    seconds: rounded(killedSeconds),
+    dns_seconds: rounded(dnsSeconds),
+  });
 
   process.kill(stopped.pid, "SIGSTOP");
   const stoppedSeconds = await secondsUntil("the stopped agent to be out", isOut("stopped"), timeoutMs);

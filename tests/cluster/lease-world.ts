@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { eventually } from "../fakes/eventually.ts";
 import { findLowPorts } from "./low-ports.ts";
 import { type AgentProcess, startAgentProcess } from "../mesh/agent-process.ts";
+import { isServiceInDns } from "./service-in-dns.ts";
 
 /** Real servers and real agents, each a process of its own, each agent with one service that is always healthy. */
 export interface LeaseWorld extends AsyncDisposable {
@@ -12,6 +13,8 @@ export interface LeaseWorld extends AsyncDisposable {
   startAgent(name: string, options?: AgentOptions): Promise<WorldAgent>;
   /** Names of the nodes whose service passes all checks, by any server that answers. */
   passing(): Promise<readonly string[]>;
+  /** Whether the service of the node `name` is in the DNS of the first server. */
+  isInDns(name: string): Promise<boolean>;
   /** The leader as a server that is not `except` sees it. */
   leader(except?: WorldServer): Promise<WorldServer>;
   /** Members by name, with Serf's status. */
@@ -44,7 +47,8 @@ export async function startLeaseWorld(options: {
 }): Promise<LeaseWorld> {
   const directory = mkdtempSync(join(tmpdir(), "atoll-leases-"));
   const maxAgents = options.agents ?? 4;
-  const ports = await findLowPorts(2 * options.servers + maxAgents);
+  const ports = await findLowPorts(2 * options.servers + maxAgents + 1);
+  const dnsPort = ports.pop() ?? 0;
   const port = (n: number): number => ports[n] ?? 0;
   const addresses = Array.from({ length: options.servers }, (_, n) => `127.0.0.1:${port(n)}`);
   const processes: AgentProcess[] = [];
@@ -62,6 +66,7 @@ export async function startLeaseWorld(options: {
         `-rpc-port=${port(n)}`,
         `-bootstrap-expect=${options.servers}`,
         ...addresses.filter((other) => other !== rpcAddress).map((other) => `-join=${other}`),
+        ...(n === 0 ? [`-dns-port=${dnsPort}`] : []),
       ],
       httpPort,
     });
@@ -91,7 +96,7 @@ export async function startLeaseWorld(options: {
       writeFileSync(
         config,
         JSON.stringify({
-          service: { name: service, id: `${service}-${name}`, port: 80 },
+          service: { name: service, id: `${service}-${name}`, tags: [name], port: 80 },
           leave_on_terminate: agent.leavesOnTerminate ?? false,
           ...(agent.lease && { lease: agent.lease }),
         }),
@@ -116,6 +121,7 @@ export async function startLeaseWorld(options: {
       if (!Array.isArray(entries)) return [];
       return entries.map((entry: { Node: { Node: string } }) => entry.Node.Node).toSorted();
     },
+    isInDns: (name) => isServiceInDns(dnsPort, `${name}.${service}`),
     leader: (except) =>
       eventually(
         "a leader",
