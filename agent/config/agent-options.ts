@@ -31,6 +31,7 @@ import { resolveCoordinates } from "./coordinate-options.ts";
 import { resolveDnsSettings } from "./dns-options.ts";
 import { type EdgeOptions, resolveEdge } from "./edge-options.ts";
 import { resolveGrpc } from "./grpc-options.ts";
+import { mustBePort, noPort } from "./port.ts";
 import { type ProcessOptions, resolveProcess } from "./process-options.ts";
 import { resolveRequestLimits } from "./request-options.ts";
 
@@ -130,7 +131,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
     .split(/\s+/)
     .map((address) => mustBeIp("client_addr", address));
   const clientAddress = clientAddresses[0] ?? "127.0.0.1";
-  const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, -1);
+  const httpPort = mustBePort("http port", settings.httpPort ?? defaultHttpPort, noPort);
   const datacenter = mustBeDatacenter(settings.datacenter ?? "dc1");
   const options: AgentOptions = {
     isDev,
@@ -152,7 +153,7 @@ export function resolveAgentOptions(written: AgentSettings, host: HostFacts): Ag
       workingDir: host.workingDir,
     }),
     dnsAddress: mustBeIp("addresses.dns", settings.dnsAddress ?? clientAddress),
-    dnsPort: mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort), -1),
+    dnsPort: mustBePort("dns port", settings.dnsPort ?? dnsPortBeside(settings.httpPort), noPort),
     isDnsOptional: isDev && settings.dnsPort === undefined,
     dns: resolveDnsSettings(settings.dns ?? {}, datacenter),
     rpcPort: mustBePort("server port", settings.rpcPort ?? defaultRpcPort),
@@ -328,11 +329,6 @@ function readJoinAddress(text: string): string {
 function mustBeIp(name: string, text: string): string {
   if (isIP(text) !== 0) return text;
   throw invalid(`${name} must be an IP address, found "${text}"`);
-}
-
-function mustBePort(name: string, port: number, min = 0): number {
-  if (Number.isInteger(port) && port >= min && port <= 65_535) return port;
-  throw invalid(`${name} must be 0 to 65535, found ${port}`);
 }
 
 function mustBeDatacenter(text: string): string {

@@ -3,6 +3,7 @@ import { AtollError } from "../../lib/contract/error-codes.ts";
 import type { GrpcListenerSpec, GrpcSpec } from "../grpc/grpc-listeners.ts";
 import { resolveTls } from "./edge-options.ts";
 import type { GrpcSettings } from "./edge-settings.ts";
+import { mustBePort, noPort } from "./port.ts";
 
 export interface GrpcContext {
   readonly clientAddresses: readonly string[];
@@ -13,7 +14,6 @@ export interface GrpcContext {
   readonly workingDir: string;
 }
 
-const none = -1;
 const defaultPort = 8502;
 const defaultTlsPort = 8503;
 
@@ -25,10 +25,10 @@ export function resolveGrpc(settings: GrpcSettings, context: GrpcContext): GrpcS
   const { isDev, isServer, httpPort, workingDir } = context;
   // Who lets the system choose the one port has no use for a fixed other one.
   const portOfDev = httpPort === 0 ? 0 : defaultPort;
-  const port = mustBePort("ports.grpc", settings.port ?? (isDev ? portOfDev : none));
+  const port = mustBePort("ports.grpc", settings.port ?? (isDev ? portOfDev : noPort), noPort);
   const hasTls = isServer && !isDev && Boolean(settings.certFile && settings.keyFile);
-  const tlsPort = mustBePort("ports.grpc_tls", settings.tlsPort ?? (hasTls ? defaultTlsPort : none));
-  const tls = tlsPort === none ? undefined : resolveTls("tls.grpc", settings, workingDir);
+  const tlsPort = mustBePort("ports.grpc_tls", settings.tlsPort ?? (hasTls ? defaultTlsPort : noPort), noPort);
+  const tls = tlsPort === noPort ? undefined : resolveTls("tls.grpc", settings, workingDir);
   const listeners = [
     ...at("addresses.grpc", settings.addresses, context, {
       isTls: false,
@@ -51,16 +51,11 @@ function at(
   { isTls, port, isOptional }: { readonly isTls: boolean; readonly port: number; readonly isOptional: boolean },
 ): readonly GrpcListenerSpec[] {
   const written = (text ?? "").split(/\s+/).filter((place) => place !== "");
-  if (port === none) return [];
+  if (port === noPort) return [];
   return [...new Set(written.length > 0 ? written : clientAddresses)].map((host) => {
     if (isIP(host) === 0) throw invalid(`${key} must be IP addresses, found "${host}"`);
     return { isTls, at: { host, port }, isOptional };
   });
-}
-
-function mustBePort(key: string, port: number): number {
-  if (Number.isInteger(port) && port >= none && port <= 65_535) return port;
-  throw invalid(`${key} must be 0 to 65535, or -1 for none, found ${port}`);
 }
 
 function invalid(message: string): AtollError {

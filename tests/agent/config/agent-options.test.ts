@@ -147,7 +147,11 @@ describe("refused with the setting and the fix", () => {
       { isDev: true, advertiseAddress: "0.0.0.0" },
       "advertise_addr is 0.0.0.0, which nobody can dial",
     ],
-    ["a port out of range", { isDev: true, httpPort: 65_536 }, "http port must be 0 to 65535, found 65536"],
+    [
+      "a port out of range",
+      { isDev: true, httpPort: 65_536 },
+      "http port must be 0 to 65535, or -1 for none, found 65536",
+    ],
     ["a negative port", { isDev: true, rpcPort: -1 }, "server port must be 0 to 65535, found -1"],
     ["one port twice", { isDev: true, httpPort: 8300 }, "the HTTP port and the server port are both 8300"],
     [
