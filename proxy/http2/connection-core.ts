@@ -92,6 +92,7 @@ export class ConnectionCore<Handler extends StreamHandler> {
   takeOutput(): Buffer | undefined {
     const { output } = this.sender;
     if (output.waitingBytes === 0) return undefined;
+    this.sender.completeOutput();
     const taken = output.take();
     this.sender.controlBytes = 0;
     // Who is woken here writes into what is taken next: the caller asks until there is nothing.
@@ -124,6 +125,8 @@ export class ConnectionCore<Handler extends StreamHandler> {
   removeStream(stream: Http2Stream<Handler>, closing: Closing): void {
     this.streams.remove(stream, closing);
     if (stream.stalledSinceMs >= 0) this.sender.forget(stream);
+    if (closing === "reset-by-peer") this.sender.dropStream(stream);
+    else this.sender.completeStream(stream);
     // After an orderly end its reader may still be at it.
     if (closing === "ended") return;
     this.receiver.drop(stream);
@@ -161,6 +164,7 @@ export class ConnectionCore<Handler extends StreamHandler> {
   fail(code: number, problem: ConnectionProblem): void {
     if (this.hasFailed) return;
     this.hasFailed = true;
+    this.sender.completeOutput();
     writeGoaway(this.sender.output, this.role.lastPeerStreamId(), code);
     this.abandonStreams(code);
     this.events.onFailed(code, problem);

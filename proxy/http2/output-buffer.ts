@@ -1,6 +1,10 @@
-/** Buffers of one size that connections borrow while they write: an idle connection holds none. */
+/** What a stream borrows to gather small pieces. */
+const smallBytes = 4096;
+
+/** Buffers of two sizes that connections borrow while they write: an idle connection holds none. */
 export class BufferPool {
   readonly #free: Buffer[] = [];
+  readonly #freeSmall: Buffer[] = [];
   readonly bufferBytes: number;
   readonly #maxFree: number;
   /** What connections have written into and not taken out, whole buffers. */
@@ -17,6 +21,16 @@ export class BufferPool {
 
   giveBack(buffer: Buffer): void {
     if (buffer.length === this.bufferBytes && this.#free.length < this.#maxFree) this.#free.push(buffer);
+  }
+
+  takeSmall(): Buffer {
+    this.lentBytes += smallBytes;
+    return this.#freeSmall.pop() ?? Buffer.allocUnsafeSlow(smallBytes);
+  }
+
+  giveBackSmall(buffer: Buffer): void {
+    this.lentBytes -= smallBytes;
+    if (this.#freeSmall.length < this.#maxFree) this.#freeSmall.push(buffer);
   }
 }
 

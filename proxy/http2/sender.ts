@@ -2,6 +2,7 @@ import type { FieldBlock } from "../message/field-block.ts";
 import type { FloodGuard } from "./flood-guard.ts";
 import { defaultWindowBytes, maxWindowBytes } from "./frame-types.ts";
 import { beginHeaders, endHeaders, writeData } from "./frame-writer.ts";
+import { GatheredData, maxPieceBytes } from "./gathered-data.ts";
 import { HpackEncoder, type HpackEncoderOptions } from "./hpack/encoder.ts";
 import type { Http2Limits } from "./limits.ts";
 import { type BufferPool, OutputBuffer } from "./output-buffer.ts";
@@ -27,6 +28,9 @@ export class Sender<Handler extends StreamHandler> {
   readonly #limits: Http2Limits;
   readonly #peer: PeerSettings;
   readonly #blocked = new Set<Http2Stream<Handler>>();
+  readonly #gathered: GatheredData<Handler>;
+  /** Counts the times that output was taken. */
+  #outputs = 0;
   #window = defaultWindowBytes;
   #initialWindow = defaultWindowBytes;
   #isWaking = false;
@@ -42,6 +46,7 @@ export class Sender<Handler extends StreamHandler> {
     this.#peer = options.peer;
     this.#guard = options.guard;
     this.output = new OutputBuffer(options.pool);
+    this.#gathered = new GatheredData(this.output, options.pool);
     this.encoder = new HpackEncoder(options.hpack);
   }
 
@@ -54,6 +59,7 @@ export class Sender<Handler extends StreamHandler> {
   }
 
   headers(stream: Http2Stream<Handler>, block: FieldBlock, isEnd: boolean): void {
+    this.#gathered.write(stream);
     const at = beginHeaders(this.output);
     this.encoder.encode(block, this.output);
     endHeaders(this.output, at, stream.id, isEnd, Math.min(this.#peer.maxFrameBytes, maxSentFrameBytes));
@@ -61,6 +67,13 @@ export class Sender<Handler extends StreamHandler> {
 
   /** How many bytes were taken; fewer than given: the stream is called once there is room. */
   data(stream: Http2Stream<Handler>, bytes: Buffer, start: number, end: number, isEnd: boolean): number {
+    if (!isEnd && this.#isGatherable(stream, end - start)) {
+      this.#gathered.add(stream, bytes, start, end);
+      this.#count(stream, end - start);
+      return end - start;
+    }
+    this.#gathered.write(stream);
+    stream.lastDataOutput = this.#outputs;
     let at = start;
     if (start === end && isEnd) writeData(this.output, stream.id, bytes, start, end, true);
     while (at < end) {
@@ -71,12 +84,26 @@ export class Sender<Handler extends StreamHandler> {
       }
       writeData(this.output, stream.id, bytes, at, at + room, isEnd && at + room === end);
       at += room;
-      stream.sendWindow -= room;
-      this.#window -= room;
-      this.#guard.allowForDataSent();
+      this.#count(stream, room);
     }
     if (stream.stalledSinceMs >= 0) this.forget(stream);
     return end - start;
+  }
+
+  /** Nothing is held back any more: what follows belongs to the next output. */
+  completeOutput(): void {
+    this.#gathered.writeAll();
+    this.#outputs++;
+  }
+
+  /** Something else follows on the stream, or its end. */
+  completeStream(stream: Http2Stream<Handler>): void {
+    this.#gathered.write(stream);
+  }
+
+  /** The peer has reset the stream: no more frames may come on it (section 5.1). */
+  dropStream(stream: Http2Stream<Handler>): void {
+    this.#window += this.#gathered.drop(stream);
   }
 
   forget(stream: Http2Stream<Handler>): void {
@@ -126,8 +153,24 @@ export class Sender<Handler extends StreamHandler> {
     this.#isWaking = false;
   }
 
+  /** A small piece behind a frame of the same stream in the same output. */
+  #isGatherable(stream: Http2Stream<Handler>, length: number): boolean {
+    return (
+      stream.lastDataOutput === this.#outputs &&
+      length <= maxPieceBytes &&
+      length <= Math.min(stream.sendWindow, this.#window, this.#room()) &&
+      stream.stalledSinceMs < 0
+    );
+  }
+
+  #count(stream: Http2Stream<Handler>, sent: number): void {
+    stream.sendWindow -= sent;
+    this.#window -= sent;
+    this.#guard.allowForDataSent();
+  }
+
   #room(): number {
-    return this.isPaused ? 0 : this.#limits.maxOutputBytes - this.output.waitingBytes;
+    return this.isPaused ? 0 : this.#limits.maxOutputBytes - this.output.waitingBytes - this.#gathered.bytes;
   }
 
   #block(stream: Http2Stream<Handler>, sent: number): void {

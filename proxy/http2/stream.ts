@@ -53,6 +53,11 @@ export class Http2Stream<Handler extends StreamHandler = StreamHandler> {
   /** Since when bytes have been waiting for the peer, or -1; `sentSinceStall` counts what trickled out since. */
   stalledSinceMs = -1;
   sentSinceStall = 0;
+  /** The output that its last DATA frame is in, by the sender's number. */
+  lastDataOutput = -1;
+  /** Small pieces that came behind that frame and leave in another: `gathered[0, gatheredBytes)`. */
+  gathered: Buffer | undefined;
+  gatheredBytes = 0;
 
   constructor(id: number, windows: { readonly send: number; readonly receive: number }) {
     this.id = id;
