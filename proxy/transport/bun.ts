@@ -27,7 +27,7 @@ const coarseTickMs = 500;
 
 /** A transport on Bun's sockets. `stop` ends its clock; listeners and connections belong to those who opened them. */
 export function createBunTransport(clock: Clock): Transport & { stop(): void } {
-  const turnEnd = new TurnEnd(atEndOfTurn);
+  const turnEnd = new TurnEnd(atEndOfTurn, atEndOfEvent);
   const shared: SharedState = { turnEnd, nowMs: clock.monotonicMs(), waitingBytes: 0 };
   const sessions = new SessionCache();
   const handshakes: Handshakes = { awake: new AwakeTime(shared.nowMs, coarseTickMs), underWay: new Map() };

@@ -1,49 +1,47 @@
 import { free } from "./received.ts";
 
 type Callback = () => void;
+type Schedule = (callback: Callback) => void;
 
 /** Smaller chunks are cheaper to collect than to free one by one. */
 export const minFreedBytes = 8 * 1024;
 
 /**
  * The end of a turn of the event loop: first what was to be done there, then everything that sockets brought in it is free, since whoever
- * writes has written by then.
+ * writes has written by then. Where nothing waits for that end, it is free after the event at hand already.
  */
 export class TurnEnd {
-  readonly #schedule: (callback: Callback) => void;
+  readonly #atEndOfTurn: Schedule;
+  readonly #atEndOfEvent: Schedule;
   #callbacks: Callback[] = [];
   #received: Buffer[] = [];
-  #isScheduled = false;
 
-  /** `schedule` calls back when the events at hand have been handled. */
-  constructor(schedule: (callback: Callback) => void) {
-    this.#schedule = schedule;
+  constructor(atEndOfTurn: Schedule, atEndOfEvent: Schedule) {
+    this.#atEndOfTurn = atEndOfTurn;
+    this.#atEndOfEvent = atEndOfEvent;
   }
 
   add(callback: Callback): void {
     this.#callbacks.push(callback);
-    this.#wait();
+    if (this.#callbacks.length === 1) this.#atEndOfTurn(this.#run);
   }
 
   /** What a socket has brought, and its handler has had. */
   received(chunk: Buffer): void {
     if (chunk.length < minFreedBytes) return;
     this.#received.push(chunk);
-    this.#wait();
-  }
-
-  #wait(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#schedule(this.#run);
+    if (this.#callbacks.length === 0 && this.#received.length === 1) this.#atEndOfEvent(this.#free);
   }
 
   readonly #run: Callback = () => {
-    this.#isScheduled = false;
     const callbacks = this.#callbacks;
     this.#callbacks = [];
     for (const callback of callbacks) callback();
-    // One of them may have written what leaves at the end of the next turn only.
+    this.#free();
+  };
+
+  readonly #free: Callback = () => {
+    // Some of it may be what will be written then.
     if (this.#callbacks.length > 0) return;
     for (const chunk of this.#received) free(chunk);
     this.#received.length = 0;
