@@ -13,7 +13,7 @@ export interface StreamReset {
 /** What happens on one stream. After `onReset`, and after both sides have ended, nothing more comes. */
 export interface StreamHandler {
   /**
-   * `bytes[start, end)` of the body, valid during the call unless the transport gives its chunks away. Each byte has to be
+   * `bytes[start, end)` of the body, valid for as long as what the transport brought (see `ConnectionHandler`). Each byte has to be
    * given back by `consume` once it has been taken, or the peer is stopped when its window is full. `isEnd`: the message is
    * complete, without trailers; the range may then be empty.
    */
