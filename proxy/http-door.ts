@@ -3,7 +3,7 @@ import { type HttpService, restMs, type Seat, type ServerConnectionOptions } fro
 import { ServerConnection } from "./http1/server-connection.ts";
 import { clientPreface } from "./http2/frame-types.ts";
 import { ServerSession } from "./http2/server-session.ts";
-import { keep } from "./transport/received.ts";
+import { keep } from "../lib/base/received-memory.ts";
 import type { Connection, ConnectionHandler } from "./transport/transport.ts";
 
 /** Neither a table to keep nor bits to count: the cheapest way to write header blocks, and all peers read it. */
@@ -90,8 +90,7 @@ class HttpConnection implements Member, ConnectionHandler {
     const isPreface = this.#requests === 0 && clientPreface.compare(bytes, 0, length, 0, length) === 0;
     if (isPreface && length < maxUndecidedBytes) {
       if (this.#bytes === undefined) this.#beganMs = this.#service.context.monotonicMs();
-      keep(bytes);
-      this.#bytes = bytes;
+      this.#bytes = keep(bytes);
       return;
     }
     this.#bytes = undefined;

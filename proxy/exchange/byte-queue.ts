@@ -1,5 +1,5 @@
 import type { HeldBytes } from "../buffered-memory.ts";
-import { keep } from "../transport/received.ts";
+import { keep } from "../../lib/base/received-memory.ts";
 
 /** Pieces kept as they came; beyond, small ones are copied together: a peer may send a byte at a time. */
 const maxLoosePieces = 4;
@@ -60,8 +60,7 @@ export class ByteQueue {
     } else if (
       size >= blockBytes ? size * 2 >= bytes.length : this.#pieces.length < maxLoosePieces && bytes.length <= blockBytes
     ) {
-      keep(bytes);
-      this.#pieces.push({ bytes, start, end, isOwn: false });
+      this.#pieces.push({ bytes: keep(bytes), start, end, isOwn: false });
     } else {
       const own = Buffer.allocUnsafeSlow(Math.max(size, blockBytes));
       bytes.copy(own, 0, start, end);

@@ -14,7 +14,7 @@ import { replyHead } from "../exchange/local-reply.ts";
 import type { FieldBlock } from "../message/field-block.ts";
 import type { RequestHead } from "../message/request-head.ts";
 import { Outbox, type WriteTurn } from "../transport/outbox.ts";
-import { keep } from "../transport/received.ts";
+import { keep } from "../../lib/base/received-memory.ts";
 import type { Connection, ConnectionHandler } from "../transport/transport.ts";
 import { BodyReader, type BodyReceiver } from "./body-reader.ts";
 import { canonicalResponse, type Http1Response } from "./canonical-head.ts";
@@ -201,8 +201,7 @@ export class ClientConnection implements UpstreamConnection, UpstreamStream, Con
       const end = findHeadEnd(bytes, at);
       const response = this.#parse(bytes, at, end);
       if (response === "incomplete") {
-        this.#rest = at === 0 ? bytes : bytes.subarray(at);
-        keep(bytes);
+        this.#rest = keep(at === 0 ? bytes : bytes.subarray(at));
         return;
       }
       if (response === undefined) {

@@ -9,7 +9,7 @@ import { replyHead, textReply } from "../exchange/local-reply.ts";
 import type { LocalReply } from "../exchange/policy.ts";
 import { restMs, type ServerConnectionOptions, type ServerContext } from "../exchange/server-context.ts";
 import { Outbox } from "../transport/outbox.ts";
-import { keep } from "../transport/received.ts";
+import { keep } from "../../lib/base/received-memory.ts";
 import type { Connection, ConnectionHandler } from "../transport/transport.ts";
 import { BodyReader, type BodyReceiver } from "./body-reader.ts";
 import { canonicalRequest, type Http1Request } from "./canonical-head.ts";
@@ -364,10 +364,7 @@ export class ServerConnection implements ConnectionHandler, Downstream, BodyRece
 
   #keep(bytes: Buffer | undefined): void {
     if (this.#pending !== undefined) this.#context.memory.heldBytes -= this.#pending.length;
-    if (bytes !== undefined) {
-      keep(bytes);
-      this.#context.memory.heldBytes += bytes.length;
-    }
+    if (bytes !== undefined) this.#context.memory.heldBytes += keep(bytes).length;
     this.#pending = bytes;
   }
 

@@ -3,7 +3,7 @@ import type { Member, SweepLimits } from "../connection-set.ts";
 import type { UpstreamFailure } from "../exchange/ends.ts";
 import type { ConnectionObserver, Observation } from "../exchange/observation.ts";
 import type { ConnectionCounters } from "../telemetry/connection-counters.ts";
-import { keep } from "../transport/received.ts";
+import { keep } from "../../lib/base/received-memory.ts";
 import type { Connection } from "../transport/transport.ts";
 import { Relay } from "./relay.ts";
 
@@ -43,8 +43,7 @@ export class TcpSession implements Member {
     if (this.#observed !== undefined) this.#observed.cluster = options.cluster;
     options.client.handler = {
       onData: (chunk) => {
-        keep(chunk);
-        this.#early.push(chunk);
+        this.#early.push(keep(chunk));
         options.memory.heldBytes += chunk.length;
         options.client.pause();
       },

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { keep } from "./received.ts";
+import { keep } from "../../lib/base/received-memory.ts";
 import { type Connection, type ConnectionHandler, idleHandler, type PeerCertificate } from "./transport.ts";
 import type { TurnEnd } from "./turn-end.ts";
 

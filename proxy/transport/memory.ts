@@ -1,5 +1,5 @@
 import { AtollError } from "../../lib/contract/error-codes.ts";
-import { free } from "./received.ts";
+import { free } from "../../lib/base/received-memory.ts";
 import {
   type ConnectFailure,
   type Connection,

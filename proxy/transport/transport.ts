@@ -47,7 +47,10 @@ export interface PeerCertificate {
 
 /** Calls come one at a time; after `onClose` there are none. */
 export interface ConnectionHandler {
-  /** `chunk` may be read up to the end of this turn, and nobody changes it; whoever needs it for longer says `keep` (`received.ts`). */
+  /**
+   * `chunk` may be read during the call and by what it puts off to the end of this event or turn, and nobody changes it. Whoever needs it
+   * for longer says `keep` (`lib/base/received-memory.ts`).
+   */
   onData(chunk: Buffer): void;
   /** Everything that waited has left. */
   onDrain(): void;

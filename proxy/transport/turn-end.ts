@@ -1,4 +1,4 @@
-import { free } from "./received.ts";
+import { free } from "../../lib/base/received-memory.ts";
 
 type Callback = () => void;
 type Schedule = (callback: Callback) => void;

@@ -1,4 +1,4 @@
-import { keep } from "../../../proxy/transport/received.ts";
+import { keep } from "../../../lib/base/received-memory.ts";
 
 /**
  * A framing of our own, as lean as two ends of one program could make it, to hold HTTP/2 against: eight bytes of frame header, a

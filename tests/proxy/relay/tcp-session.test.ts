@@ -3,7 +3,7 @@ import { BufferedMemory } from "../../../proxy/buffered-memory.ts";
 import { TcpSession } from "../../../proxy/relay/tcp-session.ts";
 import { ConnectionCounters } from "../../../proxy/telemetry/connection-counters.ts";
 import { MemoryNetwork } from "../../../proxy/transport/memory.ts";
-import { free } from "../../../proxy/transport/received.ts";
+import { free } from "../../../lib/base/received-memory.ts";
 import type { Connection } from "../../../proxy/transport/transport.ts";
 
 test("what a client says before there is a server waits for it", () => {

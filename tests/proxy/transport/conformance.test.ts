@@ -4,7 +4,7 @@ import { systemClock } from "../../../lib/base/clock.ts";
 import { defaultProxyLimits } from "../../../lib/contract/proxy-limits.ts";
 import { createBunTransport } from "../../../proxy/transport/bun.ts";
 import { MemoryNetwork } from "../../../proxy/transport/memory.ts";
-import { keep } from "../../../proxy/transport/received.ts";
+import { keep } from "../../../lib/base/received-memory.ts";
 import { minFreedBytes } from "../../../proxy/transport/turn-end.ts";
 import type { Connection, ConnectResult, TlsIdentity, Transport } from "../../../proxy/transport/transport.ts";
 import { type TestLeaf, TestAuthority } from "../../fakes/certificates.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { keep } from "../../../proxy/transport/received.ts";
+import { keep } from "../../../lib/base/received-memory.ts";
 import { minFreedBytes, TurnEnd } from "../../../proxy/transport/turn-end.ts";
 
 interface Turns {
